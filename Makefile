@@ -1,0 +1,68 @@
+# Every command of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A cluster of yours (KUBECONFIG is set) wins over the sandbox.
+CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
+SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
+
+.PHONY: help demo demo-clean test check format sandbox-up sandbox-down sandbox-status bench constraints clean
+
+help: ## list every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment: on Debian, apt-get install python3-venv" >&2; exit 2; }
+	$(BIN)/pip install --quiet --require-hashes -r constraints.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv: $(VENV)/installed ## set up the Python environment
+
+demo: $(VENV)/installed ## the product doing its job on a real cluster (KEEP=1 leaves it running)
+	$(CLUSTER)
+	$(SANDBOX_ENV); $(BIN)/python -m demo $(if $(KEEP),--keep)
+
+demo-clean: $(VENV)/installed ## remove everything the demo made
+	$(SANDBOX_ENV) || exit 0; $(BIN)/python -m demo --clean
+
+test: check ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
+	$(CLUSTER)
+	$(SANDBOX_ENV); $(BIN)/pytest -m cluster --timeout 600
+
+check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster, under a minute
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not cluster"
+
+format: $(VENV)/installed ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+sandbox-up: ## start (and at first build) a real single-node Kubernetes
+	sandbox/sandbox up
+
+sandbox-down: ## stop it, and leave nothing behind
+	sandbox/sandbox down
+
+sandbox-status: ## what runs, which versions, where the kubeconfig is
+	sandbox/sandbox status
+
+bench: $(VENV)/installed ## measure speed and size; compare with bare helm and kubectl
+	$(CLUSTER)
+	$(SANDBOX_ENV); $(BIN)/python -m bench
+
+constraints: $(VENV)/installed ## pin all dependencies anew
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --strip-extras --allow-unsafe --no-header -o constraints.txt pyproject.toml
+
+clean: ## remove the virtual environment and caches of this checkout
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
