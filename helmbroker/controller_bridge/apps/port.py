@@ -1,0 +1,105 @@
+"""AppReleases: what the platform side asks of whatever runs apps (a Kubernetes namespace, a Drycc controller)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class ReleaseState(StrEnum):
+    """How an app release ended, or that it has not yet."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ConfigChange:
+    """Config groups to set whole, or (None) to remove. Names are environment variable names."""
+
+    groups: Mapping[str, Mapping[str, str] | None] = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"ConfigChange({', '.join(sorted(self.groups))})"
+
+
+@dataclass(frozen=True)
+class AppRelease:
+    """One numbered, immutable combination of an app's build and config. Holds names of variables, never values."""
+
+    version: int
+    state: ReleaseState
+    images: Mapping[str, str]  # process type -> image
+    config: Mapping[str, tuple[str, ...]]  # config group -> names of its variables
+    author: str
+    summary: str
+    created: str  # RFC 3339, UTC, seconds
+    reason: str  # why it failed; empty otherwise
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """The rollout goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Healthy:
+    """Every process type runs the release with no unavailable pod, and nothing older runs any more."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The rollout cannot succeed; the reason says what and where."""
+
+    reason: str
+
+
+Rollout = Rolling | Healthy | Broken
+
+
+class AppReleaseError(Exception):
+    """A sentence for the user: what cannot be done with this app, and the cure."""
+
+
+class AppNotFound(AppReleaseError):
+    """There is no such app, or nothing in it that the bridge may manage."""
+
+
+class CannotRelease(AppReleaseError):
+    """The change or the rollback is not possible: colliding names, unknown or failed target, a foreign object."""
+
+
+class AppReleases(Protocol):
+    """Numbered releases of apps. Every method may be repeated; `key` (an operation's id) makes changes idempotent.
+
+    All methods raise AppNotFound; those that write raise CannotRelease. None waits for a rollout.
+    """
+
+    def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
+        """Record the next release with `change` and begin its rollout. Its number; None when nothing changes."""
+        ...
+
+    def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
+        """Record a new release equal to `to_version` (succeeded ones only) and begin its rollout."""
+        ...
+
+    def recover(self, app: str, failed_version: int, *, reason: str, key: str) -> int:
+        """Mark `failed_version` failed; go back to the last succeeded one as a new number and begin its rollout."""
+        ...
+
+    def rollout(self, app: str, version: int) -> Rollout:
+        """Look at the rollout of `version`, and put right what an interrupted call left undone."""
+        ...
+
+    def settle(self, app: str, version: int) -> None:
+        """Mark `version` succeeded and remove config that nothing uses any more. The ledger stays."""
+        ...
+
+    def releases(self, app: str) -> list[AppRelease]:
+        """All releases, newest first."""
+        ...
