@@ -1,0 +1,146 @@
+"""The web server: gunicorn as a library, one worker process with threads, so that memory is paid once."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication as WSGIApp
+else:
+    WSGIApp = Callable
+
+_LOG = logging.getLogger("helmbroker.serve")
+_BACKLOG = 256
+_REQUEST_LINE_BYTES = (
+    8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
+)
+_HEADER_BYTES = 16384  # originating identities carry group lists
+
+
+def serve(
+    make_app: Callable[[], WSGIApp],
+    *,
+    host: str,
+    port: int,
+    threads: int = 8,
+    grace_s: int = 20,
+    tls: tuple[str, str] | None = None,
+) -> None:
+    """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish.
+
+    `make_app` runs in the worker process, after the fork: engines and threads belong to it alone. `tls` is
+    (certificate file, key file), PEM. The app finds the raw request target in `environ["RAW_URI"]`. When the
+    address cannot be had: one sentence on stderr and SystemExit(1). Ends with SystemExit(0), never returns.
+    """
+    listener = _listen(host, port)
+    settings: dict[str, object] = {
+        "bind": [f"fd://{listener.fileno()}"],
+        "workers": 1,
+        "worker_class": "gthread",
+        "threads": threads,
+        "worker_connections": max(200, threads * 8),
+        "backlog": _BACKLOG,
+        "timeout": 60,
+        "graceful_timeout": grace_s,
+        "keepalive": 15,
+        "preload_app": False,
+        "limit_request_line": _REQUEST_LINE_BYTES,
+        "limit_request_fields": 64,
+        "limit_request_field_size": _HEADER_BYTES,
+        "forwarded_allow_ips": "",
+        "logger_class": JsonLogger,
+        "control_socket_disable": True,
+    }
+    if tls is not None:
+        settings["certfile"], settings["keyfile"] = tls
+    address = listener.getsockname()
+    _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
+    _Application(make_app, settings).run()
+
+
+class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's log through `logging`: no handlers of its own, no query strings, no headers."""
+
+    def setup(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self.loglevel = logging.NOTSET
+        for log in (self.error_log, self.access_log):
+            log.propagate = True
+            log.handlers[:] = []
+            log.setLevel(logging.NOTSET)
+
+    def access(self, resp: Any, _req: Any, environ: Mapping[str, Any], request_time: Any) -> None:
+        """One line per request at debug level: probes would drown everything else."""
+        if not self.access_log.isEnabledFor(logging.DEBUG):
+            return
+        self.access_log.debug(
+            "request",
+            extra={
+                "method": environ.get("REQUEST_METHOD", "-"),
+                "path": str(environ.get("RAW_URI", "-")).partition("?")[0],
+                "status": str(resp.status).split(None, 1)[0],
+                "duration_s": round(request_time.total_seconds(), 4),
+            },
+        )
+
+    def debug(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Without the dump of all its settings."""
+        if not msg.startswith("Current configuration"):
+            self.error_log.debug(msg, *args, **kwargs)
+
+    def info(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Its start-up chatter is for debugging."""
+        self.error_log.debug(msg, *args, **kwargs)
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """A rejected request's text may hold a broken Authorization header: only the address is kept."""
+        if msg.startswith("Invalid request from"):
+            msg = msg.partition(": ")[0].replace("{", "").replace("%", "%%")
+        self.error_log.warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Errors name the path, never the query string."""
+        plain = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args)
+        self.error_log.exception(msg, *plain, **kwargs)
+
+
+class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    def __init__(self, make_app: Callable[[], WSGIApp], settings: Mapping[str, object]) -> None:
+        self._make_app = make_app
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WSGIApp:
+        return self._make_app()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+            stack.pop_all()
+            return listener
+    except OSError as error:
+        sys.stderr.write(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Stop what uses that address, or choose another one (host:port) in the settings.\n"
+        )
+        raise SystemExit(1) from None

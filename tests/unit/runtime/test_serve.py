@@ -1,0 +1,129 @@
+"""The web server as a real process: what the app sees, how it stops, what a taken port says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+from tests.unit.runtime.processes import BOUND_S, program, read_line
+
+SERVER = """
+import os, sys
+from helmbroker.runtime import logs, serve
+
+def make_app():
+    print(os.getpid(), flush=True)
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "application/json")])
+        import json
+        return [json.dumps({"raw": environ["RAW_URI"], "pid": os.getpid()}).encode()]
+    return app
+
+print(os.getpid(), flush=True)
+logs.configure(service="test")
+serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), grace_s=5)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_one_worker_makes_the_app_after_the_fork_and_sees_the_raw_target() -> None:
+    port = free_port()
+    with program(SERVER, str(port)) as server:
+        master, worker = read_line(server), read_line(server)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/a%2Fb/%C3%A9?x=1", timeout=BOUND_S) as answer:
+            seen = json.loads(answer.read())
+        server.send_signal(signal.SIGTERM)
+        _, errors = server.communicate(timeout=BOUND_S)
+    assert server.returncode == 0
+    assert seen == {"raw": "/a%2Fb/%C3%A9?x=1", "pid": int(worker)}
+    assert worker != master
+    events = [json.loads(line) for line in errors.splitlines()]
+    assert [(event["event"], event["port"]) for event in events] == [("listening", port)]
+
+
+def test_a_taken_port_is_one_sentence_and_status_1() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with program(SERVER, str(port)) as server:
+            _, errors = server.communicate(timeout=BOUND_S)
+    assert server.returncode == 1
+    assert errors == (
+        f"Cannot listen on 127.0.0.1:{port}: Address already in use. "
+        "Stop what uses that address, or choose another one (host:port) in the settings.\n"
+    )
+
+
+def test_a_broken_request_leaves_no_header_in_the_log() -> None:
+    port = free_port()
+    with program(SERVER, str(port)) as server:
+        read_line(server)
+        read_line(server)
+        with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: canary\x01-7f3a\r\n\r\n")
+            status = client.recv(64).split(b"\r\n")[0]
+        server.send_signal(signal.SIGTERM)
+        _, errors = server.communicate(timeout=BOUND_S)
+    assert status == b"HTTP/1.1 400 Bad Request"
+    assert "Invalid request from ip=127.0.0.1" in errors
+    assert "7f3a" not in errors
+
+
+def test_tls(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    port = free_port()
+    source = SERVER.replace("grace_s=5", f"grace_s=5, tls=({str(certificate)!r}, {str(key)!r})")
+    with program(source, str(port)) as server:
+        read_line(server)
+        read_line(server)
+        import ssl
+
+        context = ssl.create_default_context(cafile=str(certificate))
+        with urllib.request.urlopen(
+            f"https://localhost:{port}/x", timeout=BOUND_S, context=context
+        ) as answer:
+            assert json.loads(answer.read())["raw"] == "/x"
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=BOUND_S)
+    assert server.returncode == 0
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost and its key, PEM files."""
+    import datetime as dt
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return certificate, key
