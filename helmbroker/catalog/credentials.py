@@ -1,0 +1,106 @@
+"""A rendered credentials template -> what a binding delivers, as values and references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import jsonschema
+
+from helmbroker.catalog.documents import Unreadable, check, parse
+from helmbroker.catalog.model import AddonFaults, Fault
+
+
+class RefKind(StrEnum):
+    """The kinds of objects that a template may refer to."""
+
+    SECRET = "Secret"  # noqa: S105  # the kind of an object
+    CONFIG_MAP = "ConfigMap"
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A key of an object in the instance's namespace."""
+
+    kind: RefKind
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One name that a binding delivers: a text, or where to find it."""
+
+    name: str
+    value: str | Ref
+
+
+_REF = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name", "key"],
+    "properties": {"name": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}},
+}
+_KINDS = {"secretKeyRef": RefKind.SECRET, "configMapKeyRef": RefKind.CONFIG_MAP}
+_RULES = jsonschema.Draft202012Validator(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["credentials"],
+        "properties": {
+            "credentials": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["name"],
+                    "minProperties": 2,
+                    "properties": {
+                        "name": {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$", "maxLength": 253},
+                        "value": {"type": ["string", "number", "boolean"]},
+                        "valueFrom": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "minProperties": 1,
+                            "maxProperties": 1,
+                            "properties": dict.fromkeys(_KINDS, _REF),
+                        },
+                    },
+                    "not": {"required": ["value", "valueFrom"]},
+                },
+            }
+        },
+    }
+)
+
+
+def read(rendered: str) -> tuple[Credential, ...]:
+    """Parse a rendered template. Raises AddonFaults; a name given twice is a fault."""
+    name = "credentials.yaml (rendered)"
+    try:
+        document = parse(rendered, name)
+    except Unreadable as error:
+        raise AddonFaults([error.fault]) from None
+    faults = check(document, _RULES)
+    if faults:
+        raise AddonFaults(faults)
+    data: Any = document.data
+    credentials = tuple(_credential(item) for item in data["credentials"])
+    names = [credential.name for credential in credentials]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise AddonFaults([Fault(name, 0, f"given twice: {', '.join(twice)}")])
+    return credentials
+
+
+def _credential(item: dict[str, Any]) -> Credential:
+    if "value" in item:
+        return Credential(item["name"], _text(item["value"]))
+    ((kind, ref),) = item["valueFrom"].items()
+    return Credential(item["name"], Ref(_KINDS[kind], ref["name"], ref["key"]))
+
+
+def _text(value: str | float | bool) -> str:
+    """Credentials are texts on the wire: what is written unquoted keeps its YAML spelling."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

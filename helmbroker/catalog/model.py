@@ -1,0 +1,111 @@
+"""What an addon is: frozen values, the same for every format and source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
+Object: TypeAlias = Mapping[str, JSON]
+NOTHING: Object = MappingProxyType({})
+
+
+class DataPolicy(StrEnum):
+    """What becomes of an instance's volumes when the instance goes."""
+
+    DELETE = "delete"
+    RETAIN = "retain"
+
+
+@dataclass(frozen=True)
+class ParameterSchemas:
+    """JSON Schemas of what a user may set; None: nothing may be set."""
+
+    create: Object | None = None
+    update: Object | None = None
+    bind: Object | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A named set of Helm values and limits of an offering."""
+
+    id: str
+    name: str
+    description: str
+    free: bool
+    metadata: Object
+    data: DataPolicy
+    timeout_s: int  # of one operation on an instance of this plan, in seconds
+    values: Object
+
+
+@dataclass(frozen=True)
+class Addon:
+    """One service offering, and the folder that holds its charts.
+
+    The digest covers every file of the folder, so it names a revision: instances pin it.
+    """
+
+    id: str
+    name: str
+    version: str
+    description: str
+    tags: tuple[str, ...]
+    metadata: Object
+    bindable: bool
+    plan_updateable: bool
+    parameters: ParameterSchemas
+    plans: tuple[Plan, ...]
+    folder: Path
+    digest: str  # sha256, 64 hex digits
+
+    @property
+    def chart(self) -> Path:
+        """The chart of a service instance."""
+        return self.folder / "chart"
+
+    @property
+    def binding_chart(self) -> Path:
+        """The chart of a binding; there is one exactly when the addon is bindable."""
+        return self.folder / "binding"
+
+    def plan(self, plan_id: str) -> Plan | None:
+        """The plan with this id, if it is one of this offering (OSB item 42)."""
+        return next((plan for plan in self.plans if plan.id == plan_id), None)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with an addon: where, what, and the cure. `line` counts from 1; 0 = the whole file."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+class AddonFaults(Exception):
+    """An addon cannot be used. All its faults at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All usable addons, and those that are quarantined with their faults (by folder)."""
+
+    addons: tuple[Addon, ...] = ()
+    quarantined: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+
+    def addon(self, service_id: str) -> Addon | None:
+        """The offering with this id."""
+        return next((addon for addon in self.addons if addon.id == service_id), None)
