@@ -18,11 +18,15 @@ logs.configure(service="test")
 children = {name: [sys.executable, "-u", "-c", source] for name, source in json.loads(sys.argv[1]).items()}
 sys.exit(supervise.supervise(children, grace_s=float(sys.argv[2]), backoff_s=0.01))
 """
-WAITS = "import os, signal; print({name!r}, os.getpid(), flush=True); signal.pause()"
-DEAF = (
-    "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', os.getpid(), flush=True)"
-)
-DEAF += "\nwhile True: signal.pause()"
+# One write per line: children share the pipe.
+WAITS = "import os, signal; os.write(1, b'{name} %d\\n' % os.getpid()); signal.pause()"
+DEAF = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(1, b"deaf %d\\n" % os.getpid())
+while True:
+    signal.pause()
+"""
 DIES = "import sys; sys.exit(3)"
 
 
