@@ -1,0 +1,55 @@
+"""What the broker knows of the cluster: Helm releases and what they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.catalog.model import Object
+
+
+class HelmStatus(StrEnum):
+    """Status of a revision, as Helm's release Secret has it."""
+
+    DEPLOYED = "deployed"
+    FAILED = "failed"
+    PENDING_INSTALL = "pending-install"
+    PENDING_UPGRADE = "pending-upgrade"
+    PENDING_ROLLBACK = "pending-rollback"
+    UNINSTALLING = "uninstalling"
+    UNINSTALLED = "uninstalled"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class HelmRelease:
+    """The newest revision of a Helm release. `values`: what templates see, chart defaults merged in."""
+
+    ref: ReleaseRef
+    revision: int
+    status: HelmStatus
+    labels: Mapping[str, str]
+    values: Object = field(repr=False)
+
+    def belongs_to(self, labels: Mapping[str, str]) -> bool:
+        """Whether it carries all these labels, so is ours to change."""
+        return all(self.labels.get(key) == value for key, value in labels.items())
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Every workload of the release is ready."""
+
+
+@dataclass(frozen=True)
+class NotReady:
+    """What is waited for, with cause and cure. `hopeless`: it cannot become ready by waiting alone."""
+
+    reason: str
+    hopeless: bool = False
+
+
+Readiness = Ready | NotReady

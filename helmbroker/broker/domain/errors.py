@@ -1,0 +1,90 @@
+"""What can go wrong, as the caller is told it.
+
+    OsbError
+      BadRequest 400        the request is not well-formed, or names something that does not exist
+        InvalidParameters
+      NotFound 404          Gone 410          Conflict 409
+      Unprocessable 422
+        AsyncRequired  ConcurrencyError  RequiresApp  MaintenanceInfoConflict  NotUsable
+      Unavailable 503
+
+Texts are for users: no values of parameters, no internals.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class OsbError(Exception):
+    """An answer that is not a success. `word` is the `error` field of the answer (OSB items 10, 11)."""
+
+    status: ClassVar[HTTPStatus]
+    word: ClassVar[str]
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description)
+        self.description = description
+
+
+class BadRequest(OsbError):
+    status, word = HTTPStatus.BAD_REQUEST, "BadRequest"
+
+
+class InvalidParameters(BadRequest):
+    word = "InvalidParameters"
+
+
+class NotFound(OsbError):
+    status, word = HTTPStatus.NOT_FOUND, "NotFound"
+
+
+class Gone(OsbError):
+    status, word = HTTPStatus.GONE, "Gone"
+
+
+class Conflict(OsbError):
+    status, word = HTTPStatus.CONFLICT, "Conflict"
+
+
+class Unprocessable(OsbError):
+    status, word = HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable"
+
+
+class NotUsable(Unprocessable):
+    """The instance is not in a state in which this can be done."""
+
+    word = "InstanceNotUsable"
+
+
+class _Fixed(Unprocessable):
+    """The Kubernetes client compares these descriptions byte for byte (OSB item 12)."""
+
+    text: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__(self.text)
+
+
+class AsyncRequired(_Fixed):
+    word = "AsyncRequired"
+    text = "This service plan requires client support for asynchronous service operations."
+
+
+class ConcurrencyError(_Fixed):
+    word = "ConcurrencyError"
+    text = "The Service Broker does not support concurrent requests that mutate the same resource."
+
+
+class RequiresApp(_Fixed):
+    word = "RequiresApp"
+    text = "This service supports generation of credentials through binding an application only."
+
+
+class MaintenanceInfoConflict(Unprocessable):
+    word = "MaintenanceInfoConflict"
+
+
+class Unavailable(OsbError):
+    status, word = HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable"

@@ -1,0 +1,50 @@
+"""How Helm and the cluster fail, as the operations see it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class HelmFault(StrEnum):
+    """What went wrong, told apart as far as a decision or a cure depends on it."""
+
+    PENDING = "another operation is in progress on the Helm release"
+    OWNERSHIP = "an object of the chart exists and belongs to somebody else"
+    CONFLICT = "somebody else manages a field that the chart sets"
+    VALUES = "the values break the chart's schema"
+    RENDER = "the chart cannot be rendered"
+    CHART = "the chart cannot be read"
+    FORBIDDEN = "the broker lacks a right in the cluster"
+    QUOTA = "a quota of the namespace is used up"
+    INVALID = "the cluster refuses an object of the chart"
+    HOOK = "a Job of the chart failed"
+    TIMEOUT = "a Job of the chart did not end in time"
+    UNREACHABLE = "the cluster cannot be reached"
+    SERVER = "the cluster had an internal error"
+    STORAGE = "there is no space left on the broker's disk"
+    STOPPED = "Helm was stopped"
+    OTHER = "Helm failed"
+
+
+RETRYABLE = frozenset({HelmFault.UNREACHABLE, HelmFault.SERVER})
+
+
+class HelmError(Exception):
+    """Helm ended with an error. `detail` is Helm's own text, bounded. It may repeat values: scrub it first."""
+
+    def __init__(self, fault: HelmFault, detail: str) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+        self.detail = detail
+
+    @property
+    def retryable(self) -> bool:
+        return self.fault in RETRYABLE
+
+
+class ClusterError(Exception):
+    """The cluster refused a call, or cannot be reached. The text is for operators; it holds no values."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable

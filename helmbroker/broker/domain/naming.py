@@ -1,0 +1,55 @@
+"""Names of what the broker makes. Ids of clients are hashed: they never become names, paths or label values."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+def digest(*parts: str, length: int) -> str:
+    """Hex digits of a hash over the parts; a separator that no split can imitate keeps them apart."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()[:length]
+
+
+@dataclass(frozen=True)
+class ReleaseRef:
+    """A Helm release. Both are valid Kubernetes names; the name has at most 40 characters."""
+
+    namespace: str
+    name: str
+
+
+def instance_release(namespace: str, instance_id: str) -> ReleaseRef:
+    """The Helm release of a service instance: 23 characters."""
+    return ReleaseRef(namespace, f"hb-{digest(instance_id, length=20)}")
+
+
+def binding_key(instance_id: str, binding_id: str) -> str:
+    """16 hex digits that stand for the binding in names of objects and of database users."""
+    return digest(instance_id, binding_id, length=16)
+
+
+def binding_release(instance: ReleaseRef, instance_id: str, binding_id: str) -> ReleaseRef:
+    """The Helm release of a binding: 40 characters."""
+    return ReleaseRef(instance.namespace, f"{instance.name}-{binding_key(instance_id, binding_id)}")
+
+
+LABEL_BROKER = "helmbroker.io/broker"
+LABEL_INSTANCE = "helmbroker.io/instance"
+LABEL_BINDING = "helmbroker.io/binding"
+LABEL_OPERATION = "helmbroker.io/operation"
+
+
+def instance_labels(broker_id: str, instance_id: str) -> dict[str, str]:
+    """Labels on the Helm release of an instance: they prove that it is ours."""
+    return {LABEL_BROKER: broker_id, LABEL_INSTANCE: digest(instance_id, length=40)}
+
+
+def binding_labels(broker_id: str, instance_id: str, binding_id: str) -> dict[str, str]:
+    """Labels on the Helm release of a binding."""
+    labels = instance_labels(broker_id, instance_id)
+    return {**labels, LABEL_BINDING: digest(instance_id, binding_id, length=40)}

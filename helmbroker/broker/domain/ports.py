@@ -1,0 +1,153 @@
+"""What the use cases need from the outside world. Each has a fake of the same name in tests/fakes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from helmbroker.broker.domain.cluster import HelmRelease, Readiness
+from helmbroker.broker.domain.credentials import Credentials
+from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.operation import Kind
+from helmbroker.catalog.credentials import Ref
+from helmbroker.catalog.model import Addon, Object
+from helmbroker.durable import Operation
+
+
+class Records(Protocol):
+    """What is recorded, read in one consistent view."""
+
+    def instance(self, instance_id: str) -> InstanceRecord | None: ...
+    def binding(self, instance_id: str, binding_id: str) -> BindingRecord | None: ...
+    def bindings(self, instance_id: str) -> list[BindingRecord]: ...
+    def operation(self, operation_id: str) -> Operation | None: ...
+
+
+class Transaction(Records, Protocol):
+    """Reads and writes that happen together or not at all."""
+
+    def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
+        """Queue an operation. It runs alone on its instance, in order of arrival."""
+        ...
+
+    def cancel_all(self, instance_id: str) -> None:
+        """Stop every operation of the instance and its bindings, queued or running."""
+        ...
+
+    def cancel(self, operation_id: str) -> None:
+        """Stop one operation."""
+        ...
+
+    def save_instance(self, instance: ServiceInstance, operation: Operation) -> None:
+        """Record an instance, whole, with its latest operation."""
+        ...
+
+    def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
+        """Record a binding, whole, with its latest operation."""
+        ...
+
+    def instance_operation(self, instance_id: str, operation: Operation) -> None:
+        """The latest operation of an instance is now this one."""
+        ...
+
+    def binding_operation(self, instance_id: str, binding_id: str, operation: Operation) -> None:
+        """The latest operation of a binding is now this one."""
+        ...
+
+    def deliver(self, instance_id: str, binding_id: str, credentials: Credentials) -> None:
+        """Keep the credentials of a binding, sealed."""
+        ...
+
+    def forget_instance(self, instance_id: str) -> None:
+        """Leave a tombstone without secrets: the ids and the latest operation. Its bindings go too."""
+        ...
+
+    def forget_binding(self, instance_id: str, binding_id: str) -> None:
+        """Leave a tombstone of a binding without credentials."""
+        ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    def read(self) -> AbstractContextManager[Records]: ...
+    def transaction(self) -> AbstractContextManager[Transaction]: ...
+
+
+class AddonRevisions(Protocol):
+    """Every addon revision that was ever offered, by digest: what instances have pinned."""
+
+    def addon(self, digest: str) -> Addon:
+        """The revision. Raises LookupError when it was never kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What Helm is to install or upgrade."""
+
+    ref: ReleaseRef
+    chart: Path
+    values: Object = field(repr=False)
+    labels: Mapping[str, str]  # on the release, not on its objects
+    timeout_s: float  # of hooks
+
+
+class HelmReleases(Protocol):
+    """Helm's writes and renderings. None waits for workloads; hooks are waited for.
+
+    `stop`, once set, ends Helm at once. All raise HelmError (broker.domain.helm_errors).
+    """
+
+    def render(self, chart: Path, values: Object, ref: ReleaseRef, *, only: str | None = None) -> str:
+        """The manifest, nothing applied. `only`: one template file of the chart."""
+        ...
+
+    def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
+        """Install, or upgrade what is there."""
+        ...
+
+    def rollback(self, ref: ReleaseRef, *, timeout_s: float, stop: threading.Event) -> None:
+        """Back to the revision before."""
+        ...
+
+    def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
+        """Remove the release; one that is not there is done. `hooks`: run the chart's pre-delete Jobs."""
+        ...
+
+
+class Cluster(Protocol):
+    """The cluster's objects, as far as the broker looks at them. Raises ClusterError."""
+
+    def release(self, ref: ReleaseRef) -> HelmRelease | None:
+        """The newest revision of a Helm release, read from its Secret."""
+        ...
+
+    def readiness(self, ref: ReleaseRef) -> Readiness:
+        """Whether all workloads of the release are ready, or why not."""
+        ...
+
+    def failed_job(self, ref: ReleaseRef) -> str | None:
+        """Why a Job of the release failed, from its pods; None when there is no failed Job."""
+        ...
+
+    def value(self, namespace: str, ref: Ref, owners: frozenset[str]) -> str | None:
+        """The text under a key of an object that one of the Helm releases `owners` made; None: not there."""
+        ...
+
+    def remove_claims(self, ref: ReleaseRef) -> None:
+        """Delete the volume claims of the release."""
+        ...
+
+    def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
+        """Pods (and claims) of the release that are still there, as 'Kind name'."""
+        ...
+
+    def ensure_namespace(self, name: str) -> None:
+        """Make the namespace when it is missing (and may be made)."""
+        ...

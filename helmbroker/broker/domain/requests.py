@@ -1,0 +1,54 @@
+"""What a platform asks, parsed: the same attributes that the OSB specification names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from helmbroker.broker.domain.credentials import Parameters
+from helmbroker.catalog.model import Object
+
+
+@dataclass(frozen=True)
+class ProvisionRequest:
+    """PUT /v2/service_instances/:id (OSB items 41-58)."""
+
+    instance_id: str
+    service_id: str
+    plan_id: str
+    organization_guid: str
+    space_guid: str
+    parameters: Parameters
+    context: Object
+    maintenance_version: str | None
+    accepts_incomplete: bool
+
+
+@dataclass(frozen=True)
+class BindRequest:
+    """PUT .../service_bindings/:bid (OSB items 98-109)."""
+
+    instance_id: str
+    binding_id: str
+    service_id: str
+    plan_id: str
+    app_guid: str | None
+    parameters: Parameters
+    context: Object
+    accepts_incomplete: bool
+
+
+@dataclass(frozen=True)
+class DeprovisionRequest:
+    """DELETE /v2/service_instances/:id (OSB items 79-87)."""
+
+    instance_id: str
+    accepts_incomplete: bool
+
+
+@dataclass(frozen=True)
+class UnbindRequest:
+    """DELETE .../service_bindings/:bid (OSB items 112-116)."""
+
+    instance_id: str
+    binding_id: str
+    accepts_incomplete: bool
