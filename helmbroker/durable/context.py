@@ -1,0 +1,201 @@
+"""What a handler holds in its hands: its operation, its time, the word to stop, and its fenced writes."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from helmbroker.durable.model import (
+    JSON,
+    Done,
+    Fail,
+    Failed,
+    Interrupted,
+    Later,
+    LeaseLost,
+    Operation,
+    Shutdown,
+    Step,
+    Transient,
+    W,
+    public,
+)
+from helmbroker.durable.queue import Queue
+
+OUTAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+log = logging.getLogger("helmbroker.durable")
+_SHORT_WAIT_S = 5.0
+
+
+class Context:
+    """One claim of one operation. Its methods belong to the thread that runs the handler."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        operation: Operation,
+        remaining_s: float,
+        *,
+        max_attempts: int = 8,
+        transient: tuple[type[Exception], ...] = (),
+        draining: threading.Event | None = None,
+    ) -> None:
+        self.operation = operation
+        self.stop = threading.Event()  # children must end: cancel, lost lease or shutdown
+        self.renewed = time.monotonic()  # when the lease was last known to be ours; the worker's
+        self._queue, self._max_attempts, self._transient = queue, max_attempts, transient + OUTAGE
+        self._draining = draining or threading.Event()
+        self._end = time.monotonic() + remaining_s
+        self._results, self._description = dict(operation.results), operation.description
+        self._step = ""
+        self._why: Interrupted | None = None
+        self._open: sa.Connection | None = None
+
+    @property
+    def results(self) -> Mapping[str, JSON]:
+        """The results of the finished steps by name."""
+        return self._results
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the operation's deadline; negative after it."""
+        return self._end - time.monotonic()
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        o = self.operation
+        return {
+            "operation": o.id,
+            "kind": o.kind,
+            "subject": o.subject,
+            "attempt": o.attempt,
+            "fence": o.fence,
+        }
+
+    def interrupt(self, why: Interrupted) -> None:
+        """For the worker: make `stop` set and `check` raise. A lost lease outweighs everything else."""
+        if self._why is None or isinstance(why, LeaseLost):
+            self._why = why
+        self.stop.set()
+
+    def check(self) -> None:
+        """Raise Cancelled, LeaseLost or Shutdown when the operation has to leave."""
+        if self._why is not None:
+            raise type(self._why)(*self._why.args)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until `stop`; then `check`."""
+        self.stop.wait(seconds)
+        self.check()
+
+    def note(self, description: str) -> None:
+        """Tell whoever polls what is done or waited for now. Written only when it changed."""
+        text = public(description)
+        if text != self._description:
+            self.write(lambda conn: self._queue.note(conn, self.operation, text))
+            self._description = text
+
+    def save(self, step: str, result: JSON) -> None:
+        """Store a step's result: the step is finished for good."""
+        results = self._results | {step: result}
+        self.write(lambda conn: self._queue.save(conn, self.operation, results))
+        self._results = results
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A transaction that commits only while the operation is ours. Inside, `note` and `save` are part of it.
+
+        Raises LeaseLost, before anything is written, when it is not. Keep it short: the lease cannot be renewed in it.
+        """
+        if self._open is not None:
+            yield self._open
+            return
+        with self._queue.engine.begin() as conn:
+            if not self._queue.lock(conn, self.operation):
+                self.interrupt(LeaseLost())
+                raise LeaseLost
+            self._open = conn
+            try:
+                yield conn
+            finally:
+                self._open = None
+
+    def write(self, action: Callable[[sa.Connection], object]) -> None:
+        """Do `action` in a fenced transaction: again and again while the database is away, until the lease is lost."""
+        while True:
+            try:
+                with self.transaction() as conn:
+                    action(conn)
+                    return
+            except OUTAGE as error:
+                if self._open is not None or isinstance(self._why, LeaseLost):
+                    raise
+                log.warning(
+                    "database does not answer (%s); trying again", type(error).__name__, extra=self.log_fields
+                )
+                time.sleep(1)
+
+    def begin(self, step: str) -> None:
+        """A step begins: the place to leave, also for a worker that only waits for its steps to end."""
+        self.check()
+        if self._draining.is_set():
+            raise Shutdown
+        self._step = step
+
+    def pause(self, after_s: float, reason: str) -> None:
+        """Look again in `after_s` seconds, but not after the deadline: then raise Failed with `reason`."""
+        if self.remaining_s <= 0:
+            seconds = self.operation.deadline - self.operation.created_at
+            raise Failed(f"gave up after {seconds:.0f} s, still waiting: {reason}")
+        self.note(reason)
+        seconds = min(after_s, self.remaining_s)
+        if after_s >= _SHORT_WAIT_S:
+            raise Later(seconds)
+        self.wait(seconds)
+
+    def meaning(self, error: Exception) -> Exception:
+        """What `error`, raised by a handler or step, is for the operation: Interrupted, Failed or Transient."""
+        if isinstance(error, Interrupted | Failed):
+            return error
+        if self._why is not None:  # its child was ended by us; whatever it says about that is no failure
+            return self._why
+        place = f"step {self._step}" if self._step else self.operation.kind
+        if isinstance(error, Transient):
+            again = error
+        elif isinstance(error, self._transient):
+            log.warning("%s met %s", place, type(error).__name__, exc_info=error, extra=self.log_fields)
+            again = Transient(f"{place} met a temporary failure ({type(error).__name__})")
+        else:
+            log.error("internal error in %s", place, exc_info=error, extra=self.log_fields)
+            return Failed(
+                f"internal error in {place}; the log has the cause under operation {self.operation.id}"
+            )
+        if self.operation.attempt >= self._max_attempts:
+            return Failed(f"gave up after {self.operation.attempt} attempts: {again.reason}")
+        return Failed(f"gave up, the time is over: {again.reason}") if self.remaining_s <= 0 else again
+
+
+def run_steps(ctx: Context, steps: Sequence[Step[W]], work: W) -> None:
+    """Run those of `steps` that have no stored result, in order.
+
+    Raises Failed (also after the last attempt, at the deadline, and for an unexpected exception: the place for a
+    handler to clean up), Transient or Interrupted, the latter two to be let through.
+    """
+    if len({step.name for step in steps}) < len(steps):
+        raise ValueError("two steps have the same name: the second would never run")
+    for step in steps:
+        while step.name not in ctx.results:
+            ctx.begin(step.name)
+            try:
+                outcome = step.run(work)
+            except Exception as error:
+                raise ctx.meaning(error) from error
+            if isinstance(outcome, Done):
+                ctx.save(step.name, outcome.result)
+            elif isinstance(outcome, Fail):
+                raise Failed(outcome.reason)
+            else:
+                ctx.pause(outcome.after_s, outcome.reason)

@@ -1,0 +1,65 @@
+"""Engines for SQLite and PostgreSQL with the transactions that durable operations rely on."""
+
+import os
+
+import sqlalchemy as sa
+
+_READ_ONLY = "durable_read_only"
+# A dead network must not hold a thread for ever: libpq gives up after seconds (milliseconds for tcp_user_timeout).
+_LIBPQ = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "20000",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+}
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for `url`: `sqlite:////path/file.db` or `postgresql://...`. Make it after a fork, never before.
+
+    `engine.begin()` and `engine.connect()` may write: on SQLite their transactions take the write lock at once
+    (BEGIN IMMEDIATE), so they never fail half-way because somebody else wrote in between. Plain reads belong
+    to `reader(engine).connect()`. A new SQLite file gets the mode 0600. Raises ValueError for any other database.
+    """
+    parsed = sa.make_url(url)
+    match parsed.get_backend_name():
+        case "postgresql":
+            return sa.create_engine(
+                parsed.set(drivername="postgresql+psycopg", query=_LIBPQ | dict(parsed.query)),
+                isolation_level="READ COMMITTED",
+                pool_pre_ping=True,
+                max_overflow=-1,  # the number of threads is the bound
+                hide_parameters=True,
+            )
+        case "sqlite":
+            return _connect_sqlite(parsed)
+        case other:
+            raise ValueError(f"database {other!r} is not supported: use a sqlite:/// or postgresql:// URL")
+
+
+def reader(engine: sa.Engine) -> sa.Engine:
+    """The same pool, for reads only: a snapshot that waits for no writer and holds none up; writes are refused."""
+    return engine.execution_options(**{_READ_ONLY: True}, postgresql_readonly=True)
+
+
+def _connect_sqlite(url: sa.URL) -> sa.Engine:
+    path = url.database
+    if not path or path == ":memory:" or path.startswith("file:"):
+        raise ValueError("SQLite needs a plain file: its threads and processes share nothing else")
+    # SQLite gives its -wal and -shm files the mode of the database file.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    engine = sa.create_engine(url, max_overflow=-1, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection, _record) -> None:  # type: ignore[no-untyped-def]
+        connection.isolation_level = None  # transactions are begun below, not by the sqlite3 module
+        for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        read_only = bool(connection.get_execution_options().get(_READ_ONLY))
+        connection.exec_driver_sql(f"PRAGMA query_only={int(read_only)}")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

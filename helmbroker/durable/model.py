@@ -1,0 +1,127 @@
+"""The words of durable operations: their states, one operation as read from its row, and how its code may end."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
+W = TypeVar("W")
+_DESCRIPTION_CHARACTERS = 1000
+
+
+class State(StrEnum):
+    """Where an operation stands. QUEUED also while it waits for its retry."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def finished(self) -> bool:
+        return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row, as read. Times are seconds since the epoch on the database's clock; `attempt` counts claims."""
+
+    seq: int
+    id: str
+    kind: str
+    subject: str
+    params: Mapping[str, JSON] = field(repr=False)
+    state: State
+    description: str  # public: what it does, what it waits for, or why it failed
+    results: Mapping[str, JSON] = field(repr=False)  # by name of the finished step
+    attempt: int
+    fence: int  # grows with every claim; a write that carries an older one is refused
+    cancel_requested: bool
+    created_at: float
+    deadline: float
+    finished_at: float | None
+
+
+class Conflict(Exception):
+    """An operation with this id exists, and asks for something else."""
+
+
+class Failed(Exception):
+    """The operation cannot succeed; `reason` is the public sentence that says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Transient(Exception):
+    """The operation should be tried again, after `after_s` seconds (None: growing pauses); `reason` is public."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.after_s = reason, after_s
+
+
+class Interrupted(Exception):
+    """The operation has to leave its thread now. Handlers let it pass."""
+
+
+class Cancelled(Interrupted):
+    """Somebody asked for the operation to end."""
+
+
+class LeaseLost(Interrupted):
+    """Another worker has, or may soon have, this operation: nothing of it may be touched any more."""
+
+
+class Shutdown(Interrupted):
+    """This worker ends; the operation goes on in another one."""
+
+
+class Later(Interrupted):
+    """The operation waits for `after_s` seconds without occupying a thread; raised by `run_steps` alone."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(after_s)
+        self.after_s = after_s
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step has reached its goal; `result` is stored and the step is not run again."""
+
+    result: JSON = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The step's goal is not reached yet: look again in `after_s` seconds; `reason` (public) says what is missing."""
+
+    after_s: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The step can never reach its goal; `reason` is public."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Done | Wait | Fail
+
+
+@dataclass(frozen=True)
+class Step(Generic[W]):
+    """One row of an operation's table. `run` observes, then converges: it may run twice, and half a time."""
+
+    name: str
+    run: Callable[[W], Outcome]
+
+
+def public(text: str) -> str:
+    """`text` as a description: one line of printable characters, at most 1000 of them."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _DESCRIPTION_CHARACTERS else line[: _DESCRIPTION_CHARACTERS - 1] + "…"
