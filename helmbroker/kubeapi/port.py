@@ -1,0 +1,89 @@
+"""Kube: what helmbroker asks of a Kubernetes API server. Objects are plain dicts as in the API's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Protocol
+
+Obj = dict[str, Any]
+"""One Kubernetes object as the API's JSON has it: apiVersion, kind, metadata, and the rest."""
+
+
+class Propagation(StrEnum):
+    """What happens to the objects that belong to a deleted one."""
+
+    BACKGROUND = "Background"
+    FOREGROUND = "Foreground"
+    ORPHAN = "Orphan"
+
+
+class Kube(Protocol):
+    """A Kubernetes API server.
+
+    Every method is bounded in time and raises `errors.KubeError`; any may raise Unreachable (worth another
+    try), Unauthorized and Forbidden. `kind` is a name from `kinds.KINDS`, anything else is a ValueError.
+    What is returned belongs to the caller. Methods may be called from several threads at once.
+    """
+
+    def get(self, kind: str, namespace: str | None, name: str) -> Obj | None:
+        """The object, or None when it (or its namespace) is not there."""
+        ...
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None,
+        *,
+        labels: Mapping[str, str] | str | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> list[Obj]:
+        """All objects that match, in no promised order, each with apiVersion and kind.
+
+        namespace: None for all namespaces. labels: equalities, or a selector as kubectl takes it.
+        fields: equalities on fields the server can select.
+        """
+        ...
+
+    def create(self, obj: Obj) -> Obj:
+        """Create it. AlreadyExists, Invalid; NotFound when the namespace is not there."""
+        ...
+
+    def apply(self, obj: Obj, *, field_manager: str, force: bool = False) -> Obj:
+        """Server-side apply: fields named here become this manager's, fields it named before and not now go.
+
+        Conflict when another manager owns a field with another value, unless `force`.
+        """
+        ...
+
+    def replace(self, obj: Obj) -> Obj:
+        """Replace it whole. Conflict when metadata.resourceVersion is given and is not the stored one."""
+        ...
+
+    def patch(
+        self, kind: str, namespace: str | None, name: str, patch: Obj, *, resource_version: str | None = None
+    ) -> Obj:
+        """JSON merge patch (RFC 7386): None removes, lists are replaced whole. NotFound, Invalid.
+
+        Conflict when `resource_version` is given and is not the stored one.
+        """
+        ...
+
+    def delete(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        propagation: Propagation = Propagation.BACKGROUND,
+    ) -> bool:
+        """Ask for its deletion; False when it was not there. Conflict when its uid is not `uid`.
+
+        The object may stay for a while: until its finalizers and (Foreground) its dependents are gone.
+        """
+        ...
+
+    def server_version(self) -> str:
+        """The server's version, such as v1.34.2."""
+        ...

@@ -1,0 +1,362 @@
+"""The contract of the port Kube: on the fake, and on a real cluster."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Invalid, KubeError, NotFound
+from helmbroker.kubeapi.port import Kube, Obj, Propagation
+from tests.cluster.reach import connect, eventually, throw_away_namespace
+from tests.fakes.kube import FakeKube
+
+
+@pytest.fixture(params=["fake", pytest.param("cluster", marks=pytest.mark.cluster)])
+def kube(request: pytest.FixtureRequest) -> Iterator[Kube]:
+    if request.param == "fake":
+        yield FakeKube()
+        return
+    client = connect()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def namespace(kube: Kube) -> Iterator[str]:
+    with throw_away_namespace(kube) as name:
+        yield name
+
+
+def config_map(namespace: str, name: str = "settings", **data: str) -> Obj:
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def secret(namespace: str, name: str = "credentials", **data: str) -> Obj:
+    return {
+        **config_map(namespace, name),
+        "kind": "Secret",
+        "type": "helmbroker.io/test",
+        "data": encoded(**data),
+    }
+
+
+def encoded(**data: str) -> dict[str, str]:
+    return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+
+
+def deployment(namespace: str, **annotations: str) -> Obj:
+    pod = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "web", "image": "sandbox.local/none:1"}]},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": namespace, "annotations": annotations},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": pod},
+    }
+
+
+def names(objects: list[Obj]) -> list[str]:
+    return sorted(obj["metadata"]["name"] for obj in objects)
+
+
+def test_what_was_created_can_be_read(kube: Kube, namespace: str) -> None:
+    created = kube.create(config_map(namespace, a="1"))
+    assert created["metadata"]["uid"]
+    assert created["metadata"]["resourceVersion"]
+    assert created["metadata"]["creationTimestamp"].endswith("Z")
+    found = kube.get("ConfigMap", namespace, "settings")
+    assert found is not None
+    assert (found["kind"], found["apiVersion"], found["data"]) == ("ConfigMap", "v1", {"a": "1"})
+    assert found["metadata"]["uid"] == created["metadata"]["uid"]
+
+
+def test_what_is_not_there_is_none(kube: Kube, namespace: str) -> None:
+    assert kube.get("ConfigMap", namespace, "absent") is None
+    assert kube.get("ConfigMap", "no-such-namespace", "absent") is None
+    assert kube.list("ConfigMap", "no-such-namespace") == []
+    assert kube.get("Namespace", None, "no-such-namespace") is None
+
+
+def test_a_name_is_taken_once(kube: Kube, namespace: str) -> None:
+    kube.create(secret(namespace, password="first-value"))
+    with pytest.raises(AlreadyExists) as caught:
+        kube.create(secret(namespace, password="hunter2-value"))
+    assert str(caught.value).startswith(f"cannot create Secret {namespace}/credentials: ")
+    assert (caught.value.status, caught.value.reason) == (409, "AlreadyExists")
+    found = kube.get("Secret", namespace, "credentials")
+    assert found is not None
+    assert found["data"] == encoded(password="first-value")
+
+
+def test_nothing_is_created_where_there_is_no_namespace(kube: Kube) -> None:
+    with pytest.raises(NotFound, match="no-such-namespace"):
+        kube.create(config_map("no-such-namespace"))
+    with pytest.raises(NotFound, match="no-such-namespace"):
+        kube.apply(config_map("no-such-namespace"), field_manager="test")
+
+
+def test_a_name_the_server_refuses_is_invalid(kube: Kube, namespace: str) -> None:
+    with pytest.raises(Invalid, match=r"cannot create ConfigMap .*metadata\.name") as caught:
+        kube.create(config_map(namespace, "Not_A_Name"))
+    assert caught.value.status == 422
+
+
+def test_string_data_becomes_data(kube: Kube, namespace: str) -> None:
+    obj = {**secret(namespace), "stringData": {"user": "räubér"}}
+    obj.pop("data")
+    kube.create(obj)
+    found = kube.get("Secret", namespace, "credentials")
+    assert found is not None
+    assert found["data"] == encoded(user="räubér")
+    assert "stringData" not in found
+
+
+def test_immutable_data_stays_but_metadata_may_change(kube: Kube, namespace: str) -> None:
+    kube.create({**secret(namespace, password="kept"), "immutable": True})
+    with pytest.raises(Invalid, match="immutable"):
+        kube.patch("Secret", namespace, "credentials", {"data": encoded(password="other")})
+    with pytest.raises(Invalid, match="immutable"):
+        kube.replace({**secret(namespace, password="kept"), "immutable": False})
+    changed = kube.patch(
+        "Secret", namespace, "credentials", {"metadata": {"annotations": {"state": "failed"}}}
+    )
+    assert changed["metadata"]["annotations"] == {"state": "failed"}
+    assert changed["data"] == encoded(password="kept")
+
+
+def test_a_merge_patch_sets_removes_and_keeps(kube: Kube, namespace: str) -> None:
+    kube.create(config_map(namespace, kept="1", changed="1", gone="1"))
+    patched = kube.patch(
+        "ConfigMap", namespace, "settings", {"data": {"changed": "2", "gone": None, "new": "3"}}
+    )
+    assert patched["data"] == {"kept": "1", "changed": "2", "new": "3"}
+    with pytest.raises(NotFound):
+        kube.patch("ConfigMap", namespace, "absent", {"data": {}})
+
+
+def test_a_patch_on_an_old_version_is_a_conflict(kube: Kube, namespace: str) -> None:
+    old = kube.create(config_map(namespace, a="1"))["metadata"]["resourceVersion"]
+    new = kube.patch("ConfigMap", namespace, "settings", {"data": {"a": "2"}}, resource_version=old)
+    assert new["metadata"]["resourceVersion"] != old
+    with pytest.raises(Conflict) as caught:
+        kube.patch("ConfigMap", namespace, "settings", {"data": {"a": "3"}}, resource_version=old)
+    assert not isinstance(caught.value, AlreadyExists)
+    assert caught.value.reason == "Conflict"
+
+
+def test_a_write_that_changes_nothing_makes_no_new_version(kube: Kube, namespace: str) -> None:
+    created = kube.create(config_map(namespace, a="1"))
+    same = kube.patch("ConfigMap", namespace, "settings", {"data": {"a": "1"}})
+    assert same["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
+
+
+def test_replace_is_whole_and_guards_the_version(kube: Kube, namespace: str) -> None:
+    created = kube.create(config_map(namespace, a="1", b="1"))
+    replaced = kube.replace({**created, "data": {"a": "2"}})
+    assert replaced["data"] == {"a": "2"}
+    assert replaced["metadata"]["uid"] == created["metadata"]["uid"]
+    with pytest.raises(Conflict):
+        kube.replace({**created, "data": {"a": "3"}})
+    with pytest.raises((NotFound, Conflict)):  # servers word the update of an absent object either way
+        kube.replace(config_map(namespace, "absent"))
+
+
+def test_a_spec_change_is_a_new_generation(kube: Kube, namespace: str) -> None:
+    created = kube.create(deployment(namespace))
+    assert created["metadata"]["generation"] == 1
+    noted = kube.patch("Deployment", namespace, "web", {"metadata": {"annotations": {"note": "x"}}})
+    assert noted["spec"] == created["spec"]
+    changed = kube.patch("Deployment", namespace, "web", {"spec": {"minReadySeconds": 1}})
+    assert changed["metadata"]["generation"] == noted["metadata"]["generation"] + 1
+
+
+def test_a_selector_never_changes(kube: Kube, namespace: str) -> None:
+    kube.create(deployment(namespace))
+    with pytest.raises(Invalid):
+        kube.patch("Deployment", namespace, "web", {"spec": {"selector": {"matchLabels": {"app": "other"}}}})
+
+
+def test_labels_select(kube: Kube, namespace: str) -> None:
+    for name, labels in {"a": {"tier": "web", "x": "1"}, "b": {"tier": "db"}, "c": {}}.items():
+        obj = config_map(namespace, name)
+        obj["metadata"]["labels"] = {**labels, "mine": "yes"}
+        kube.create(obj)
+
+    def selected(labels: Any) -> list[str]:
+        return names(kube.list("ConfigMap", namespace, labels=labels))
+
+    assert selected({"mine": "yes"}) == ["a", "b", "c"]
+    assert selected({"mine": "yes", "tier": "web"}) == ["a"]
+    assert selected("tier in (web,db),mine") == ["a", "b"]
+    assert selected("mine,tier notin (db)") == ["a", "c"]
+    assert selected("mine=yes,!tier") == ["c"]
+    assert selected("mine==yes,tier!=web") == ["b", "c"]
+    assert selected("tier=nothing") == []
+    with pytest.raises(Invalid):
+        selected("tier in web")
+
+
+def test_fields_select(kube: Kube, namespace: str) -> None:
+    kube.create(secret(namespace, "one"))
+    kube.create({**secret(namespace, "two"), "type": "Opaque"})
+    assert names(kube.list("Secret", namespace, fields={"type": "helmbroker.io/test"})) == ["one"]
+    assert names(kube.list("Secret", namespace, fields={"metadata.name": "two"})) == ["two"]
+    with pytest.raises(Invalid, match="not supported"):
+        kube.list("Secret", namespace, fields={"data.password": "x"})
+
+
+def test_a_list_says_what_its_items_are_and_spans_namespaces(kube: Kube, namespace: str) -> None:
+    with throw_away_namespace(kube) as other:
+        for where in (namespace, other):
+            obj = config_map(where, "spread")
+            obj["metadata"]["labels"] = {"span": namespace}
+            kube.create(obj)
+        found = kube.list("ConfigMap", None, labels={"span": namespace})
+    assert {obj["metadata"]["namespace"] for obj in found} == {namespace, other}
+    assert {(obj["apiVersion"], obj["kind"]) for obj in found} == {("v1", "ConfigMap")}
+
+
+def test_delete_says_whether_there_was_anything(kube: Kube, namespace: str) -> None:
+    kube.create(config_map(namespace))
+    assert kube.delete("ConfigMap", namespace, "settings") is True
+    assert kube.get("ConfigMap", namespace, "settings") is None
+    assert kube.delete("ConfigMap", namespace, "settings") is False
+
+
+def test_delete_of_another_uid_is_a_conflict(kube: Kube, namespace: str) -> None:
+    uid = kube.create(config_map(namespace))["metadata"]["uid"]
+    with pytest.raises(Conflict):
+        kube.delete("ConfigMap", namespace, "settings", uid="00000000-0000-0000-0000-000000000000")
+    assert kube.get("ConfigMap", namespace, "settings") is not None
+    assert kube.delete("ConfigMap", namespace, "settings", uid=uid) is True
+
+
+def test_a_finalizer_holds_what_is_deleted(kube: Kube, namespace: str) -> None:
+    obj = config_map(namespace)
+    obj["metadata"]["finalizers"] = ["helmbroker.io/test"]
+    kube.create(obj)
+    assert kube.delete("ConfigMap", namespace, "settings") is True
+    held = kube.get("ConfigMap", namespace, "settings")
+    assert held is not None
+    assert held["metadata"]["deletionTimestamp"]
+    kube.patch("ConfigMap", namespace, "settings", {"metadata": {"finalizers": None}})
+    assert kube.get("ConfigMap", namespace, "settings") is None
+
+
+@pytest.mark.parametrize("propagation", [Propagation.BACKGROUND, Propagation.ORPHAN])
+def test_dependents_go_with_their_owner_unless_orphaned(
+    kube: Kube, namespace: str, propagation: Propagation
+) -> None:
+    owner = kube.create(config_map(namespace, "owner"))
+    owned = config_map(namespace, "owned")
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    owned["metadata"]["ownerReferences"] = [reference]
+    kube.create(owned)
+    assert kube.delete("ConfigMap", namespace, "owner", propagation=propagation) is True
+
+    def owner_gone() -> bool | None:
+        return True if kube.get("ConfigMap", namespace, "owner") is None else None
+
+    def owned_gone() -> bool | None:
+        return True if kube.get("ConfigMap", namespace, "owned") is None else None
+
+    eventually(owner_gone, within_s=20)
+    if propagation is Propagation.BACKGROUND:
+        eventually(owned_gone, within_s=20)
+    else:
+        assert kube.get("ConfigMap", namespace, "owned") is not None
+
+
+def test_apply_creates_changes_and_takes_back_its_own_fields(kube: Kube, namespace: str) -> None:
+    kube.apply(config_map(namespace, a="1", b="1"), field_manager="one")
+    kube.patch("ConfigMap", namespace, "settings", {"data": {"theirs": "1"}})
+    applied = kube.apply(config_map(namespace, a="2"), field_manager="one")
+    assert applied["data"] == {"a": "2", "theirs": "1"}
+    again = kube.apply(config_map(namespace, a="2"), field_manager="one")
+    assert again["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]
+
+
+def test_apply_does_not_take_the_fields_of_others_unless_forced(kube: Kube, namespace: str) -> None:
+    kube.apply(config_map(namespace, a="1"), field_manager="one")
+    with pytest.raises(Conflict, match="conflict") as caught:
+        kube.apply(config_map(namespace, a="2"), field_manager="two")
+    assert ".data.a" in str(caught.value)
+    forced = kube.apply(config_map(namespace, a="2"), field_manager="two", force=True)
+    assert forced["data"] == {"a": "2"}
+    with pytest.raises(Conflict):
+        kube.apply(config_map(namespace, a="1"), field_manager="one")
+
+
+def test_apply_shares_equal_fields(kube: Kube, namespace: str) -> None:
+    kube.apply(config_map(namespace, a="1", b="1"), field_manager="one")
+    kube.apply(config_map(namespace, a="1"), field_manager="two")
+    after = kube.apply(config_map(namespace), field_manager="one")
+    assert after["data"] == {"a": "1"}
+
+
+def test_apply_merges_containers_by_name(kube: Kube, namespace: str) -> None:
+    kube.apply(deployment(namespace), field_manager="one")
+    more = deployment(namespace)
+    more["spec"] = {
+        "template": {"spec": {"containers": [{"name": "web", "env": [{"name": "X", "value": "1"}]}]}}
+    }
+    applied = kube.apply(more, field_manager="two")
+    container = applied["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["env"]) == ("sandbox.local/none:1", [{"name": "X", "value": "1"}])
+    more["spec"] = {"template": {"spec": {"containers": [{"name": "web"}]}}}
+    assert "env" not in kube.apply(more, field_manager="two")["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_a_status_is_not_written_with_the_rest(kube: Kube, namespace: str) -> None:
+    created = kube.create({**deployment(namespace), "status": {"replicas": 7}})
+    assert created.get("status", {}).get("replicas") != 7
+    patched = kube.patch("Deployment", namespace, "web", {"status": {"replicas": 7}})
+    assert patched.get("status", {}).get("replicas") != 7
+
+
+def test_what_is_returned_belongs_to_the_caller(kube: Kube, namespace: str) -> None:
+    sent = config_map(namespace, a="1")
+    returned = kube.create(sent)
+    returned["data"]["a"] = "changed"
+    sent["data"]["a"] = "changed"
+    found = kube.get("ConfigMap", namespace, "settings")
+    assert found is not None
+    assert found["data"] == {"a": "1"}
+
+
+def test_errors_never_repeat_a_secret(kube: Kube, namespace: str) -> None:
+    kube.create({**secret(namespace, password="first-canary"), "immutable": True})
+    attempts: list[Callable[[], object]] = [
+        lambda: kube.create(secret(namespace, password="second-canary")),
+        lambda: kube.create(secret(namespace, "Not_A_Name", password="second-canary")),
+        lambda: kube.replace({**secret(namespace, password="second-canary"), "immutable": True}),
+        lambda: kube.patch("Secret", namespace, "credentials", {"data": encoded(password="second-canary")}),
+    ]
+    hidden = {"first-canary", "second-canary", *encoded(a="first-canary", b="second-canary").values()}
+    for attempt in attempts:
+        with pytest.raises(KubeError) as caught:
+            attempt()
+        assert not [text for text in hidden if text in str(caught.value) + repr(caught.value)]
+
+
+def test_misuse_is_told_before_anything_is_sent(kube: Kube) -> None:
+    with pytest.raises(ValueError, match="not in the table"):
+        kube.get("Spaceship", "default", "x")
+    with pytest.raises(ValueError, match="needs a namespace"):
+        kube.get("Secret", None, "x")
+    with pytest.raises(ValueError, match="not namespaced"):
+        kube.list("Namespace", "default")
+    with pytest.raises(ValueError, match="needs a name"):
+        kube.delete("Secret", "default", "")
+    with pytest.raises(ValueError, match="apiVersion"):
+        kube.create({"apiVersion": "v2", "kind": "Secret", "metadata": {"name": "x", "namespace": "default"}})
+
+
+def test_the_server_has_a_version(kube: Kube) -> None:
+    assert kube.server_version().startswith("v1.")

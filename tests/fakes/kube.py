@@ -1,0 +1,282 @@
+"""FakeKube: the port Kube in memory.
+
+Modelled: namespaces that must exist, names, uids, resourceVersion (unchanged by a write that changes
+nothing), generation (spec), creation times, status kept apart from spec, immutable Secrets and ConfigMaps,
+stringData, label and field selectors, merge patches, finalizers, owner references (dependents go with their
+owner, at once), and server-side apply with conflicts, forced ownership and removal of fields let go.
+
+Not modelled: defaulting, schema validation and quotas; controllers and the kubelet; RBAC; deletion of
+namespaces and dependents in the background; ownership of items inside lists that are keyed by anything but
+`name` (they are owned whole); paging.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Invalid, NotFound
+from helmbroker.kubeapi.kinds import ObjectRef, kind_named
+from helmbroker.kubeapi.port import Obj, Propagation
+from tests.fakes.kube_fields import Path, leaves, merge_patch, put, remove
+from tests.fakes.kube_rules import WITH_STATUS, prepared, refusal, refuse_mutation, refuse_other_version
+from tests.fakes.kube_selectors import field_matches, selector_matches, valid_name
+
+_SERVER_FIELDS = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "managedFields")
+_UPDATER = "update"  # the owner of fields written by anything but apply
+
+Key = tuple[str, str | None, str]
+
+
+class FakeKube:
+    """A Kubernetes API server in memory. Thread-safe.
+
+    before: called before every request with (verb, kind, namespace, name); what it raises, the caller gets.
+    after: the same once the effect is there (an answer that got lost). calls: every request so far.
+    """
+
+    def __init__(self, *namespaces: str) -> None:
+        self.before: Callable[[str, str, str | None, str | None], None] | None = None
+        self.after: Callable[[str, str, str | None, str | None], None] | None = None
+        self.calls: list[tuple[str, str, str | None, str | None]] = []
+        self._objects: dict[Key, Obj] = {}
+        self._owners: dict[Key, dict[Path, set[str]]] = {}
+        self._version = 0
+        self._lock = threading.RLock()
+        for name in ("default", *namespaces):
+            self._add(ObjectRef(kind_named("Namespace"), None, name), _namespace(name), _UPDATER)
+
+    def get(self, kind: str, namespace: str | None, name: str) -> Obj | None:
+        kind_named(kind).path(namespace, name)
+        with self._request("get", kind, namespace, name):
+            return copy.deepcopy(self._objects.get((kind, namespace, name)))
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None,
+        *,
+        labels: Mapping[str, str] | str | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> list[Obj]:
+        kind_named(kind).path(namespace)
+        action = f"list {kind}s" + (f" in {namespace}" if namespace else "")
+        with self._request("list", kind, namespace, None):
+            return [
+                copy.deepcopy(obj)
+                for (at_kind, at_namespace, _), obj in self._objects.items()
+                if at_kind == kind
+                and (namespace is None or at_namespace == namespace)
+                and selector_matches(action, labels, obj["metadata"].get("labels") or {})
+                and field_matches(action, fields or {}, obj)
+            ]
+
+    def create(self, obj: Obj) -> Obj:
+        ref = ObjectRef.of(obj)
+        action = f"create {ref}"
+        with self._request("create", ref.kind.name, ref.namespace, ref.name):
+            self._refuse_unusable(action, ref)
+            if _key(ref) in self._objects:
+                raise refusal(AlreadyExists, action, ref, "already exists")
+            return self._add(ref, prepared(obj), _UPDATER)
+
+    def apply(self, obj: Obj, *, field_manager: str, force: bool = False) -> Obj:
+        ref = ObjectRef.of(obj)
+        action = f"apply {ref}"
+        with self._request("apply", ref.kind.name, ref.namespace, ref.name):
+            wanted = prepared(obj)
+            current = self._objects.get(_key(ref))
+            if current is None:
+                self._refuse_unusable(action, ref)
+                return self._add(ref, wanted, field_manager)
+            refuse_other_version(action, ref, obj, current)
+            merged = self._merged(action, ref, current, wanted, field_manager, force=force)
+            return self._store(action, ref, merged, None)
+
+    def replace(self, obj: Obj) -> Obj:
+        ref = ObjectRef.of(obj)
+        action = f"replace {ref}"
+        with self._request("replace", ref.kind.name, ref.namespace, ref.name):
+            current = self._present(action, ref)
+            refuse_other_version(action, ref, obj, current)
+            return self._store(action, ref, prepared(obj), _UPDATER)
+
+    def patch(
+        self, kind: str, namespace: str | None, name: str, patch: Obj, *, resource_version: str | None = None
+    ) -> Obj:
+        ref = ObjectRef(kind_named(kind), namespace, name)
+        ref.kind.path(namespace, name)
+        action = f"patch {ref}"
+        with self._request("patch", kind, namespace, name):
+            current = self._present(action, ref)
+            precondition = {"metadata": {"resourceVersion": resource_version}} if resource_version else patch
+            refuse_other_version(action, ref, precondition, current)
+            changed = merge_patch(current, patch)
+            if not isinstance(changed, dict):
+                raise Invalid(action, "a patch is an object", status=400, reason="BadRequest")
+            return self._store(action, ref, changed, _UPDATER)
+
+    def delete(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        propagation: Propagation = Propagation.BACKGROUND,
+    ) -> bool:
+        ref = ObjectRef(kind_named(kind), namespace, name)
+        ref.kind.path(namespace, name)
+        with self._request("delete", kind, namespace, name):
+            current = self._objects.get(_key(ref))
+            if current is None:
+                return False
+            if uid is not None and current["metadata"]["uid"] != uid:
+                raise refusal(Conflict, f"delete {ref}", ref, f"has another uid than {uid}")
+            self._remove(_key(ref), cascade=propagation is not Propagation.ORPHAN)
+            return True
+
+    def server_version(self) -> str:
+        with self._request("version", "", None, None):
+            return "v1.34.0"
+
+    def set_status(self, kind: str, namespace: str | None, name: str, status: Mapping[str, Any]) -> None:
+        """What a controller does: replace the status, and nothing else. Not recorded as a call."""
+        with self._lock:
+            current = self._objects[(kind, namespace, name)]
+            if current.get("status") != status:
+                current["status"] = copy.deepcopy(dict(status))
+                current["metadata"]["resourceVersion"] = self._next_version()
+
+    @contextmanager
+    def _request(self, verb: str, kind: str, namespace: str | None, name: str | None) -> Iterator[None]:
+        """One request: recorded, open to errors before and after its effect, alone in the server."""
+        call = (verb, kind, namespace, name)
+        self.calls.append(call)
+        if self.before is not None:
+            self.before(*call)
+        with self._lock:
+            yield
+        if self.after is not None:
+            self.after(*call)
+
+    def _next_version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def _present(self, action: str, ref: ObjectRef) -> Obj:
+        current = self._objects.get(_key(ref))
+        if current is None:
+            raise refusal(NotFound, action, ref, "not found")
+        return current
+
+    def _refuse_unusable(self, action: str, ref: ObjectRef) -> None:
+        if ref.namespace and ("Namespace", None, ref.namespace) not in self._objects:
+            raise NotFound(action, f'namespaces "{ref.namespace}" not found', status=404, reason="NotFound")
+        if not valid_name(ref):
+            raise refusal(Invalid, action, ref, "is invalid: metadata.name: not a DNS name")
+
+    def _add(self, ref: ObjectRef, obj: Obj, owner: str) -> Obj:
+        if ref.kind.name in WITH_STATUS:
+            obj.pop("status", None)
+        metadata = obj["metadata"]
+        for name in _SERVER_FIELDS:
+            metadata.pop(name, None)
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        metadata |= {
+            "uid": str(uuid.uuid4()),
+            "creationTimestamp": now,
+            "resourceVersion": self._next_version(),
+        }
+        if "spec" in obj:
+            metadata["generation"] = 1
+        self._objects[_key(ref)] = obj
+        self._owners[_key(ref)] = {path: {owner} for path in leaves(obj)}
+        return copy.deepcopy(obj)
+
+    def _store(self, action: str, ref: ObjectRef, wanted: Obj, owner: str | None) -> Obj:
+        """Put `wanted` in place of what is there, as the server does; `owner` comes to own what changes."""
+        current = self._objects[_key(ref)]
+        metadata = wanted["metadata"]
+        for name in (*_SERVER_FIELDS, "resourceVersion"):
+            metadata.pop(name, None)
+            if name in current["metadata"]:
+                metadata[name] = current["metadata"][name]
+        if ref.kind.name in WITH_STATUS:
+            wanted.pop("status", None)
+            if "status" in current:
+                wanted["status"] = current["status"]
+        refuse_mutation(action, ref, current, wanted)
+        if wanted == current:
+            return copy.deepcopy(current)
+        before, after = leaves(current), leaves(wanted)
+        owners = self._owners[_key(ref)]
+        for path in before.keys() - after.keys():
+            owners.pop(path, None)
+        if owner is not None:
+            owners |= {path: {owner} for path in after if before.get(path, ...) != after[path]}
+        if wanted.get("spec") != current.get("spec"):
+            metadata["generation"] = metadata.get("generation", 0) + 1
+        metadata["resourceVersion"] = self._next_version()
+        self._objects[_key(ref)] = wanted
+        if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
+            self._remove(_key(ref), cascade=True)
+        return copy.deepcopy(wanted)
+
+    def _merged(
+        self, action: str, ref: ObjectRef, current: Obj, wanted: Obj, manager: str, *, force: bool
+    ) -> Obj:
+        owners = self._owners[_key(ref)]
+        merged, was, will = copy.deepcopy(current), leaves(current), leaves(wanted)
+        inner = {path[:depth] for path in was for depth in range(1, len(path))}
+        will = {path: value for path, value in will.items() if value != {} or path not in inner}
+        foreign = [
+            path
+            for path, value in will.items()
+            if was.get(path, value) != value and owners.get(path, set()) - {manager}
+        ]
+        if foreign and not force:
+            fields = ", ".join(sorted("." + ".".join(path) for path in foreign))
+            raise Conflict(action, f"Apply failed with conflicts: {fields}", status=409, reason="Conflict")
+        for path, value in will.items():
+            put(merged, path, value)
+            changed = was.get(path, ...) != value
+            owners[path] = {manager} if changed else owners.get(path, set()) | {manager}
+        for path in [path for path, who in owners.items() if manager in who and path not in will]:
+            owners[path].discard(manager)
+            if not owners[path]:
+                del owners[path]
+                remove(merged, path)
+        return merged
+
+    def _remove(self, key: Key, *, cascade: bool) -> None:
+        obj = self._objects[key]
+        if obj["metadata"].get("finalizers"):
+            obj["metadata"].setdefault("deletionTimestamp", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+            obj["metadata"]["resourceVersion"] = self._next_version()
+            return
+        del self._objects[key]
+        del self._owners[key]
+        for other in list(self._dependents(key, obj["metadata"]["uid"])) if cascade else []:
+            if other in self._objects:
+                self._remove(other, cascade=True)
+
+    def _dependents(self, key: Key, uid: str) -> Iterator[Key]:
+        for other, obj in self._objects.items():
+            owned = any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or [])
+            if owned or (key[0] == "Namespace" and other[1] == key[2]):
+                yield other
+
+
+def _key(ref: ObjectRef) -> Key:
+    return ref.kind.name, ref.namespace, ref.name
+
+
+def _namespace(name: str) -> Obj:
+    labels = {"kubernetes.io/metadata.name": name}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}, "spec": {}}

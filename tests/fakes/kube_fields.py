@@ -1,0 +1,104 @@
+"""Fields of a Kubernetes object as paths: merge patches, and who owns what in server-side apply."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+Path = tuple[str, ...]
+"""From the root to a field; an item of a list that is keyed by name appears as `[name]`."""
+
+_IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7386, on copies."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    merged = copy.deepcopy(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def leaves(obj: dict[str, Any]) -> dict[Path, Any]:
+    """Every field that can be owned, with its value; what identifies or is the server's is left out."""
+    found: dict[Path, Any] = {}
+    for key, value in obj.items():
+        if key == "status":
+            continue
+        _collect((key,), value, found)
+    return {
+        path: value
+        for path, value in found.items()
+        if path not in _IDENTITY
+        and not (
+            path[0] == "metadata"
+            and path[1] not in ("labels", "annotations", "finalizers", "ownerReferences")
+        )
+    }
+
+
+def _collect(path: Path, value: Any, found: dict[Path, Any]) -> None:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            _collect((*path, key), inner, found)
+    elif _keyed(value):
+        for item in value:
+            _collect((*path, f"[{item['name']}]"), item, found)
+    else:
+        found[path] = value
+
+
+def _keyed(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in value)
+        and len({item["name"] for item in value}) == len(value)
+    )
+
+
+def put(obj: dict[str, Any], path: Path, value: Any) -> None:
+    """Set one field, making what leads to it."""
+    at: Any = obj
+    for part, following in zip(path, (*path[1:], None), strict=True):
+        last = following is None
+        if part.startswith("["):
+            item = next((item for item in at if item["name"] == part[1:-1]), None)
+            if item is None:
+                item = {"name": part[1:-1]}
+                at.append(item)
+            at = item
+        elif last:
+            at[part] = copy.deepcopy(value)
+        else:
+            empty: Any = [] if following is not None and following.startswith("[") else {}
+            if not isinstance(at.get(part), type(empty)):
+                at[part] = empty
+            at = at[part]
+
+
+def remove(obj: dict[str, Any], path: Path) -> None:
+    """Remove one field, and whatever is empty after that on the way to it."""
+    part, rest = path[0], path[1:]
+    if part.startswith("["):
+        return
+    if not rest:
+        obj.pop(part, None)
+        return
+    inner = obj.get(part)
+    if isinstance(inner, list):
+        item = next((item for item in inner if item.get("name") == rest[0][1:-1]), None)
+        if item is not None:
+            if len(rest) > 1:
+                remove(item, rest[1:])
+            if set(item) <= {"name"} or rest[1:] == ("name",):
+                inner.remove(item)
+    elif isinstance(inner, dict):
+        remove(inner, rest)
+    if not inner:
+        obj.pop(part, None)
