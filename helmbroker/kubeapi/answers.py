@@ -10,9 +10,7 @@ from typing import Any
 
 from helmbroker.kubeapi.errors import Unreachable, error_class
 
-_SHORTEST_SECRET = (
-    3  # characters; shorter texts are no secrets, and blotting them out would spoil every sentence
-)
+_SHORTEST_SECRET = 3  # characters; shorter texts are no secrets, and blotting them out would spoil every sentence
 
 
 def raise_for_status(
@@ -26,9 +24,7 @@ def raise_for_status(
         return
     answer = _status_object(content)
     reason = str(answer.get("reason") or "")
-    message = (
-        str(answer.get("message") or "") or f"the server answered HTTP {status} without a Kubernetes Status"
-    )
+    message = str(answer.get("message") or "") or f"the server answered HTTP {status} without a Kubernetes Status"
     raise error_class(status, reason)(
         action,
         _blotted(message, sent or {}),
@@ -40,12 +36,12 @@ def raise_for_status(
 
 def unreachable(action: str, host: str, timeout_s: float, error: Exception) -> Unreachable:
     """The error for a call that got no answer: where it went, what happened, what to look at."""
-    name = type(error).__name__
+    name, text = type(error).__name__, str(error)
     if "Timeout" in name or isinstance(error, TimeoutError):
         cause = f"no answer within {timeout_s:g} s"
-    elif "refused" in str(error):
+    elif "refused" in text:
         cause = "connection refused"
-    elif "certificate" in str(error).lower() or "SSL" in name:
+    elif "certificate" in text.lower() or "SSL" in name + text:
         cause = "the TLS handshake failed: check the cluster's certificate authority and server name"
     else:
         cause = f"the connection failed ({name})"

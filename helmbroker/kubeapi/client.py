@@ -138,9 +138,7 @@ class KubeClient:
         """See Kube.server_version."""
         return str(self._call("GET", "/version", "read the server's version").get("gitVersion", ""))
 
-    def _call(
-        self, method: str, path: str, action: str, body: Obj | None = None, content_type: str = _JSON
-    ) -> Obj:
+    def _call(self, method: str, path: str, action: str, body: Obj | None = None, content_type: str = _JSON) -> Obj:
         headers = {"Accept": _JSON, "User-Agent": self._api.user_agent}
         if body is not None:
             headers["Content-Type"] = content_type
@@ -168,9 +166,7 @@ class KubeClient:
             answer = None
         if not isinstance(answer, dict):
             host = self._api.configuration.host
-            raise KubeError(
-                action, f"{host} did not answer with a JSON object; is it a Kubernetes API server?"
-            )
+            raise KubeError(action, f"{host} did not answer with a JSON object; is it a Kubernetes API server?")
         return answer
 
 

@@ -95,20 +95,14 @@ class ObjectRef:
         """The reference of an object; ValueError when kind, apiVersion, name or namespace are not usable."""
         kind = kind_named(str(obj.get("kind", "")))
         if obj.get("apiVersion") != kind.api_version:
-            raise ValueError(
-                f"{kind.name} has apiVersion {obj.get('apiVersion')!r}, not {kind.api_version!r}"
-            )
+            raise ValueError(f"{kind.name} has apiVersion {obj.get('apiVersion')!r}, not {kind.api_version!r}")
         metadata = obj.get("metadata") or {}
         name, namespace = metadata.get("name"), metadata.get("namespace")
         if not name or (kind.namespaced and not namespace):
-            raise ValueError(
-                f"a {kind.name} needs metadata.name" + (" and namespace" if kind.namespaced else "")
-            )
+            raise ValueError(f"a {kind.name} needs metadata.name" + (" and namespace" if kind.namespaced else ""))
         return cls(kind, namespace, name)
 
     def __str__(self) -> str:
         return (
-            f"{self.kind.name} {self.namespace}/{self.name}"
-            if self.namespace
-            else f"{self.kind.name} {self.name}"
+            f"{self.kind.name} {self.namespace}/{self.name}" if self.namespace else f"{self.kind.name} {self.name}"
         )

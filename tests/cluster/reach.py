@@ -23,9 +23,7 @@ def connect() -> KubeClient:
     """A client for $KUBECONFIG's cluster; the test fails with what to do when there is none."""
     kubeconfig = os.environ.get("KUBECONFIG")
     if not kubeconfig:
-        pytest.fail(
-            'no cluster: run `make sandbox-up` and `eval "$(sandbox/sandbox env)"`, or set KUBECONFIG'
-        )
+        pytest.fail('no cluster: run `make sandbox-up` and `eval "$(sandbox/sandbox env)"`, or set KUBECONFIG')
     try:
         kube = KubeClient.from_environment(kubeconfig)
         kube.server_version()
@@ -38,9 +36,7 @@ def connect() -> KubeClient:
 def throw_away_namespace(kube: Kube) -> Iterator[str]:
     """A fresh namespace, whose deletion is begun at the end whatever happened."""
     name = f"test-{uuid.uuid4().hex[:10]}"
-    kube.create(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LABEL: "yes"}}}
-    )
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LABEL: "yes"}}})
     try:
         yield name
     finally:

@@ -123,18 +123,14 @@ def test_immutable_data_stays_but_metadata_may_change(kube: Kube, namespace: str
         kube.patch("Secret", namespace, "credentials", {"data": encoded(password="other")})
     with pytest.raises(Invalid, match="immutable"):
         kube.replace({**secret(namespace, password="kept"), "immutable": False})
-    changed = kube.patch(
-        "Secret", namespace, "credentials", {"metadata": {"annotations": {"state": "failed"}}}
-    )
+    changed = kube.patch("Secret", namespace, "credentials", {"metadata": {"annotations": {"state": "failed"}}})
     assert changed["metadata"]["annotations"] == {"state": "failed"}
     assert changed["data"] == encoded(password="kept")
 
 
 def test_a_merge_patch_sets_removes_and_keeps(kube: Kube, namespace: str) -> None:
     kube.create(config_map(namespace, kept="1", changed="1", gone="1"))
-    patched = kube.patch(
-        "ConfigMap", namespace, "settings", {"data": {"changed": "2", "gone": None, "new": "3"}}
-    )
+    patched = kube.patch("ConfigMap", namespace, "settings", {"data": {"changed": "2", "gone": None, "new": "3"}})
     assert patched["data"] == {"kept": "1", "changed": "2", "new": "3"}
     with pytest.raises(NotFound):
         kube.patch("ConfigMap", namespace, "absent", {"data": {}})
@@ -303,9 +299,7 @@ def test_apply_shares_equal_fields(kube: Kube, namespace: str) -> None:
 def test_apply_merges_containers_by_name(kube: Kube, namespace: str) -> None:
     kube.apply(deployment(namespace), field_manager="one")
     more = deployment(namespace)
-    more["spec"] = {
-        "template": {"spec": {"containers": [{"name": "web", "env": [{"name": "X", "value": "1"}]}]}}
-    }
+    more["spec"] = {"template": {"spec": {"containers": [{"name": "web", "env": [{"name": "X", "value": "1"}]}]}}}
     applied = kube.apply(more, field_manager="two")
     container = applied["spec"]["template"]["spec"]["containers"][0]
     assert (container["image"], container["env"]) == ("sandbox.local/none:1", [{"name": "X", "value": "1"}])

@@ -228,9 +228,7 @@ class FakeKube:
             self._remove(_key(ref), cascade=True)
         return copy.deepcopy(wanted)
 
-    def _merged(
-        self, action: str, ref: ObjectRef, current: Obj, wanted: Obj, manager: str, *, force: bool
-    ) -> Obj:
+    def _merged(self, action: str, ref: ObjectRef, current: Obj, wanted: Obj, manager: str, *, force: bool) -> Obj:
         owners = self._owners[_key(ref)]
         merged, was, will = copy.deepcopy(current), leaves(current), leaves(wanted)
         inner = {path[:depth] for path in was for depth in range(1, len(path))}

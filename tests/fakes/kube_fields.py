@@ -36,8 +36,7 @@ def leaves(obj: dict[str, Any]) -> dict[Path, Any]:
         for path, value in found.items()
         if path not in _IDENTITY
         and not (
-            path[0] == "metadata"
-            and path[1] not in ("labels", "annotations", "finalizers", "ownerReferences")
+            path[0] == "metadata" and path[1] not in ("labels", "annotations", "finalizers", "ownerReferences")
         )
     }
 

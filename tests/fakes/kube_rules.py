@@ -47,9 +47,7 @@ def refuse_other_version(action: str, ref: ObjectRef, sent: Mapping[str, Any], c
     """Conflict when what was sent names a resourceVersion that is not the stored one."""
     expected = (sent.get("metadata") or {}).get("resourceVersion")
     if expected and expected != current["metadata"]["resourceVersion"]:
-        raise refusal(
-            Conflict, action, ref, "has been modified; please apply your changes to the latest version"
-        )
+        raise refusal(Conflict, action, ref, "has been modified; please apply your changes to the latest version")
 
 
 def refuse_mutation(action: str, ref: ObjectRef, current: Obj, wanted: Obj) -> None:

@@ -29,9 +29,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_NAMES = {"Namespace", "Service"}
 
 
-def selector_matches(
-    action: str, selector: Mapping[str, str] | str | None, labels: Mapping[str, str]
-) -> bool:
+def selector_matches(action: str, selector: Mapping[str, str] | str | None, labels: Mapping[str, str]) -> bool:
     """Whether labels match a selector (equalities, or kubectl's text); Invalid when it cannot be read."""
     if not selector:
         return True
