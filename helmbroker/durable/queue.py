@@ -122,8 +122,12 @@ class Queue:
         ).first()
         return None if row is None else _read(row)
 
-    def cancel(self, conn: sa.Connection, subject: str, *, description: str) -> list[str]:
+    def cancel(
+        self, conn: sa.Connection, subject: str, *, description: str, only: str | None = None
+    ) -> list[str]:
         """End what waits for `subject` at once, and ask what runs to end. Returns the ids of both.
+
+        `only`: the id of the one operation meant.
 
         What is queued is CANCELLED when this returns, without the worker's `on_finish`; what runs keeps its place
         until its worker, or the worker that takes it over, has ended it.
@@ -134,6 +138,7 @@ class Queue:
         statement = (
             self._table.update()
             .where(t.subject == subject, t.state.in_([State.QUEUED, State.RUNNING]))
+            .where(sa.true() if only is None else t.id == only)
             .values(
                 cancel_reason=sa.func.coalesce(t.cancel_reason, reason),
                 state=sa.case((queued, State.CANCELLED), else_=t.state),

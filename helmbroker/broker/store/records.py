@@ -1,0 +1,171 @@
+"""Instances and bindings in SQL: the ports Records and Transaction on one connection."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
+from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.store.schema import bindings, instances
+from helmbroker.broker.store.sealing import KeyRing
+from helmbroker.catalog.model import NOTHING
+from helmbroker.durable import Operation, Queue
+
+CANCELLED = "stopped, because it is being removed"
+
+
+class SqlRecords:
+    """Reads and writes on `conn`, in whatever transaction it is in."""
+
+    def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing) -> None:
+        self._conn, self._queue, self._keys = conn, queue, keys
+
+    def instance(self, instance_id: str) -> InstanceRecord | None:
+        row = self._conn.execute(sa.select(instances).where(instances.c.id == instance_id)).first()
+        if row is None:
+            return None
+        instance = ServiceInstance(
+            id=row.id,
+            service_id=row.service_id,
+            plan_id=row.plan_id,
+            organization_guid=row.organization_guid,
+            space_guid=row.space_guid,
+            parameters=Parameters(self._opened(row.sealed_parameters, "instances.parameters", row.id)),
+            context=json.loads(row.context),
+            release=ReleaseRef(row.namespace, row.release),
+            addon_digest=row.addon_digest,
+        )
+        return InstanceRecord(instance, self._operation(row.operation_id))
+
+    def binding(self, instance_id: str, binding_id: str) -> BindingRecord | None:
+        row = self._conn.execute(sa.select(bindings).where(*_this(instance_id, binding_id))).first()
+        return None if row is None else self._binding(row)
+
+    def bindings(self, instance_id: str) -> list[BindingRecord]:
+        rows = self._conn.execute(
+            sa.select(bindings).where(bindings.c.instance_id == instance_id).order_by(bindings.c.id)
+        )
+        return [self._binding(row) for row in rows]
+
+    def operation(self, operation_id: str) -> Operation | None:
+        return self._queue.get(self._conn, operation_id)
+
+    def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
+        params: dict[str, Any] = {"instance_id": instance_id}
+        if binding_id is not None:
+            params["binding_id"] = binding_id
+        return self._queue.enqueue(
+            self._conn, id=kind.new_id(), kind=kind, subject=instance_id, params=params, timeout_s=timeout_s
+        )
+
+    def cancel_all(self, instance_id: str) -> None:
+        self._queue.cancel(self._conn, instance_id, description=CANCELLED)
+
+    def cancel(self, operation_id: str) -> None:
+        operation = self._operation(operation_id)
+        self._queue.cancel(self._conn, operation.subject, description=CANCELLED, only=operation_id)
+
+    def save_instance(self, instance: ServiceInstance, operation: Operation) -> None:
+        values = {
+            "service_id": instance.service_id,
+            "plan_id": instance.plan_id,
+            "organization_guid": instance.organization_guid,
+            "space_guid": instance.space_guid,
+            "sealed_parameters": self._sealed(instance.parameters, "instances.parameters", instance.id),
+            "context": json.dumps(instance.context),
+            "namespace": instance.release.namespace,
+            "release": instance.release.name,
+            "addon_digest": instance.addon_digest,
+            "operation_id": operation.id,
+        }
+        changed = instances.update().where(instances.c.id == instance.id).values(**values)
+        if self._conn.execute(changed).rowcount == 0:
+            self._conn.execute(instances.insert().values(id=instance.id, **values))
+
+    def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
+        row = (binding.instance_id, binding.id)
+        values = {
+            "service_id": binding.service_id,
+            "plan_id": binding.plan_id,
+            "app_guid": binding.app_guid,
+            "sealed_parameters": self._sealed(binding.parameters, "bindings.parameters", *row),
+            "context": json.dumps(binding.context),
+            "namespace": binding.release.namespace,
+            "release": binding.release.name,
+            "sealed_credentials": None,
+            "operation_id": operation.id,
+        }
+        if self._conn.execute(bindings.update().where(*_this(*row)).values(**values)).rowcount == 0:
+            self._conn.execute(bindings.insert().values(instance_id=row[0], id=row[1], **values))
+
+    def instance_operation(self, instance_id: str, operation: Operation) -> None:
+        self._change_instance(instance_id, operation_id=operation.id)
+
+    def binding_operation(self, instance_id: str, binding_id: str, operation: Operation) -> None:
+        self._change_binding(instance_id, binding_id, operation_id=operation.id)
+
+    def deliver(self, instance_id: str, binding_id: str, credentials: Credentials) -> None:
+        sealed = self._sealed(credentials, "bindings.credentials", instance_id, binding_id)
+        self._change_binding(instance_id, binding_id, sealed_credentials=sealed)
+
+    def forget_instance(self, instance_id: str) -> None:
+        self._conn.execute(bindings.delete().where(bindings.c.instance_id == instance_id))
+        nothing = self._sealed(Parameters(NOTHING), "instances.parameters", instance_id)
+        self._change_instance(instance_id, sealed_parameters=nothing, context="{}")
+
+    def forget_binding(self, instance_id: str, binding_id: str) -> None:
+        nothing = self._sealed(Parameters(NOTHING), "bindings.parameters", instance_id, binding_id)
+        self._change_binding(
+            instance_id, binding_id, sealed_parameters=nothing, sealed_credentials=None, context="{}"
+        )
+
+    def _change_instance(self, instance_id: str, **values: Any) -> None:
+        self._conn.execute(instances.update().where(instances.c.id == instance_id).values(**values))
+
+    def _change_binding(self, instance_id: str, binding_id: str, **values: Any) -> None:
+        self._conn.execute(bindings.update().where(*_this(instance_id, binding_id)).values(**values))
+
+    def _binding(self, row: sa.Row[Any]) -> BindingRecord:
+        where = (row.instance_id, row.id)
+        sealed = row.sealed_credentials
+        binding = ServiceBinding(
+            id=row.id,
+            instance_id=row.instance_id,
+            service_id=row.service_id,
+            plan_id=row.plan_id,
+            app_guid=row.app_guid,
+            parameters=Parameters(self._opened(row.sealed_parameters, "bindings.parameters", *where)),
+            context=json.loads(row.context),
+            release=ReleaseRef(row.namespace, row.release),
+            credentials=None
+            if sealed is None
+            else Credentials(self._opened(sealed, "bindings.credentials", *where)),
+        )
+        return BindingRecord(binding, self._operation(row.operation_id))
+
+    def _operation(self, operation_id: str) -> Operation:
+        operation = self._queue.get(self._conn, operation_id)
+        if operation is None:  # a foreign key holds it
+            raise LookupError(f"operation {operation_id} is not there")
+        return operation
+
+    def _sealed(self, values: Hidden, column: str, *row: str) -> bytes:
+        return self._keys.seal(json.dumps(dict(values.reveal())).encode(), _place(column, *row))
+
+    def _opened(self, sealed: bytes, column: str, *row: str) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self._keys.open(sealed, _place(column, *row)))
+        return values
+
+
+def _place(column: str, *row: str) -> str:
+    """Where a ciphertext belongs, unambiguously."""
+    return json.dumps([column, *row])
+
+
+def _this(instance_id: str, binding_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return bindings.c.instance_id == instance_id, bindings.c.id == binding_id

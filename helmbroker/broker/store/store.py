@@ -1,0 +1,96 @@
+"""The database as a whole: tables, transactions, addon revisions."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from helmbroker.broker.store.records import SqlRecords
+from helmbroker.broker.store.schema import VERSION, addon_revisions, facts, metadata, operations
+from helmbroker.broker.store.sealing import KeyRing, KeyRingError
+from helmbroker.catalog import archive
+from helmbroker.catalog.model import Addon, Catalog
+from helmbroker.durable import Queue, connect, reader
+
+_CANARY = "facts.key_check"
+
+
+class StoreError(Exception):
+    """The database cannot be used. A sentence for the operator."""
+
+
+class SqlStore:
+    """The port Store. Make it after a fork, never before."""
+
+    def __init__(self, url: str, keys: KeyRing) -> None:
+        self.engine = connect(url)
+        self.queue = Queue(self.engine, operations)
+        self._reader = reader(self.engine)
+        self._keys = keys
+
+    def prepare(self) -> None:
+        """Make the tables when they are missing. Raises StoreError, KeyRingError; then nothing has changed."""
+        metadata.create_all(self.engine)
+        with self.engine.begin() as conn:
+            version = _fact(conn, "schema_version", str(VERSION))
+            _fact(conn, "broker_id", secrets.token_hex(8))
+            sealed = _fact(conn, "key_check", self._keys.seal(b"helmbroker", _CANARY).hex())
+            if version != str(VERSION):
+                raise StoreError(f"the database has schema version {version}, this program needs {VERSION}")
+            if self._keys.open(bytes.fromhex(sealed), _CANARY) != b"helmbroker":
+                raise KeyRingError("the key ring is not the one that this database was begun with")
+
+    @property
+    def broker_id(self) -> str:
+        """16 hex digits, made once per database: how what we make in the cluster is told from everything else."""
+        with self._reader.connect() as conn:
+            return str(conn.scalar(sa.select(facts.c.value).where(facts.c.name == "broker_id")))
+
+    @contextmanager
+    def read(self) -> Iterator[SqlRecords]:
+        with self._reader.connect() as conn:
+            yield self.on(conn)
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlRecords]:
+        with self.engine.begin() as conn:
+            yield self.on(conn)
+
+    def on(self, conn: sa.Connection) -> SqlRecords:
+        """Records in somebody else's transaction: that of a durable operation, with its fence."""
+        return SqlRecords(conn, self.queue, self._keys)
+
+    def keep(self, catalog: Catalog) -> None:
+        """Keep every addon of the catalog as a revision, so that instances can pin it for ever."""
+        with self.engine.begin() as conn:
+            known = set(conn.scalars(sa.select(addon_revisions.c.digest)))
+            for addon in catalog.addons:
+                if addon.digest not in known:
+                    _keep(conn, addon)
+
+    def packed(self, digest: str) -> bytes | None:
+        """An addon revision as it was packed."""
+        with self._reader.connect() as conn:
+            query = sa.select(addon_revisions.c.packed).where(addon_revisions.c.digest == digest)
+            packed: bytes | None = conn.scalar(query)
+            return packed
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def _keep(conn: sa.Connection, addon: Addon) -> None:
+    conn.execute(addon_revisions.insert().values(digest=addon.digest, packed=archive.pack(addon.folder)))
+
+
+def _fact(conn: sa.Connection, name: str, first: str) -> str:
+    """A fact of the database; `first` when it has none yet."""
+    known = conn.scalar(sa.select(facts.c.value).where(facts.c.name == name))
+    if known is None:
+        conn.execute(facts.insert().values(name=name, value=first))
+        return first
+    return str(known)
