@@ -65,9 +65,7 @@ def document(catalog: Catalog) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if hasattr(value, "__dict__"):
-        return {
-            key: _plain(item) for key, item in vars(value).items() if item is not None and not _empty(item)
-        }
+        return {key: _plain(item) for key, item in vars(value).items() if item is not None and not _empty(item)}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 

@@ -140,8 +140,8 @@ class Cluster(Protocol):
         """The text under a key of an object that one of the Helm releases `owners` made; None: not there."""
         ...
 
-    def remove_claims(self, ref: ReleaseRef) -> None:
-        """Delete the volume claims of the release."""
+    def sweep(self, ref: ReleaseRef, *, claims: bool) -> None:
+        """Delete what Helm leaves behind of a release: Jobs of its hooks, and (`claims`) its volume claims."""
         ...
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:

@@ -91,9 +91,7 @@ def load(folder: Path) -> Addon:
     )
 
 
-def _read(
-    folder: Path, name: str, rules: jsonschema.Draft202012Validator, faults: list[Fault]
-) -> Document | None:
+def _read(folder: Path, name: str, rules: jsonschema.Draft202012Validator, faults: list[Fault]) -> Document | None:
     try:
         document = read(folder / name, name)
     except Unreadable as error:
@@ -157,9 +155,7 @@ def _schemas(document: Document) -> list[Fault]:
         try:
             type(validator(schema)).check_schema(schema)
         except jsonschema.SchemaError as error:
-            faults.append(
-                document.fault((*where, *error.absolute_path), f"is no JSON Schema: {error.message}")
-            )
+            faults.append(document.fault((*where, *error.absolute_path), f"is no JSON Schema: {error.message}"))
     return faults
 
 

@@ -1,0 +1,27 @@
+"""Unbind: the user is dropped by the binding chart's own Job, which proves that the login is refused."""
+
+from __future__ import annotations
+
+from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.operations import converge
+from helmbroker.broker.operations.work import BindingWork
+from helmbroker.durable import Done, Outcome, Step
+
+
+def drop_user(work: BindingWork) -> Outcome:
+    """Where the instance was never made there is no server that could drop anybody."""
+    hooks = work.record.phase is not Phase.MAKE_FAILED
+    work.ctx.note("dropping the user")
+    return converge.uninstall(work, work.binding.binding.release, work.binding_labels, hooks=hooks)
+
+
+def forget(work: BindingWork) -> Outcome:
+    with work.transaction() as tx:
+        tx.forget_binding(work.binding.binding.instance_id, work.binding.binding.id)
+    return Done()
+
+
+STEPS = (
+    Step("drop user", drop_user),
+    Step("forget", forget),
+)
