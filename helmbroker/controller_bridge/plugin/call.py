@@ -1,0 +1,144 @@
+"""One invocation of a command, and work that a command begins and then follows to its end."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from helmbroker.controller_bridge.plugin import output, progress, waiting
+from helmbroker.controller_bridge.plugin.client import Bridge, Json
+from helmbroker.controller_bridge.plugin.settings import Login, app_name
+from helmbroker.controller_bridge.plugin.terminal import Terminal
+
+RECENT = 100  # app releases looked through for a new one
+
+
+class Call(NamedTuple):
+    """One invocation: its arguments, the service, the streams."""
+
+    given: argparse.Namespace
+    words: list[str]
+    bridge: Bridge
+    terminal: Terminal
+    login: Login
+    env: Mapping[str, str]
+    directory: Path
+
+    @property
+    def app(self) -> str:
+        """The app, found as `drycc` finds it."""
+        return app_name(self.given.app, self.login, self.env, self.directory)
+
+    @property
+    def limit(self) -> int:
+        """The most entries of a list."""
+        return self.given.limit if self.given.limit is not None else self.login.limit
+
+    @property
+    def json(self) -> bool:
+        """Whether the result is JSON; progress then goes to the error stream."""
+        return bool(self.given.output == "json")
+
+
+class Work(Protocol):
+    """Something that the service does after it has answered."""
+
+    @property
+    def advice(self) -> str:
+        """Where the user can look further."""
+        ...
+
+    def begin(self) -> object:
+        """Ask the service for it; its answer."""
+        ...
+
+    def look(self) -> waiting.Look:
+        """See how far it is."""
+        ...
+
+    def outcome(self) -> object:
+        """What there is at the end, for JSON."""
+        ...
+
+
+class OnResource(NamedTuple):
+    """Work on a resource, and how to tell that it is at its end."""
+
+    bridge: Bridge
+    app: str
+    name: str
+    request: Callable[[], object]
+    judge: waiting.Judge
+
+    @property
+    def advice(self) -> str:
+        """See Work."""
+        return f"See: drycc resources describe {self.name} --details --app {self.app}"
+
+    def begin(self) -> object:
+        """See Work."""
+        return self.request()
+
+    def look(self) -> waiting.Look:
+        """See Work."""
+        return self.judge(self.outcome())
+
+    def outcome(self) -> Json | None:
+        """See Work."""
+        return waiting.found(lambda: self.bridge.resource(self.app, self.name))
+
+
+class Rollback(NamedTuple):
+    """Going back to an app release."""
+
+    bridge: Bridge
+    app: str
+    version: int
+    newest_before: int
+
+    @property
+    def advice(self) -> str:
+        """See Work."""
+        return f"See: drycc resources releases --app {self.app}"
+
+    def begin(self) -> object:
+        """See Work."""
+        return self.bridge.rollback(self.app, self.version)
+
+    def look(self) -> waiting.Look:
+        """See Work."""
+        return waiting.released(self.outcome())
+
+    def outcome(self) -> Json | None:
+        """The release that the rollback made, as soon as there is one."""
+        newer = [one for one in self.bridge.releases(self.app, RECENT) if _version(one) > self.newest_before]
+        return min(newer, key=_version, default=None)
+
+
+def _version(release: Json) -> int:
+    version = release.get("version")
+    return version if isinstance(version, int) else 0
+
+
+def newest_version(bridge: Bridge, app: str) -> int:
+    """The number of the app's newest release; 0 when there is none."""
+    return max((_version(one) for one in bridge.releases(app, RECENT)), default=0)
+
+
+def perform(call: Call, title: str, work: Work) -> None:
+    """Begin `work`, follow it unless the user will not wait, and show both."""
+    out = call.terminal.err if call.json else call.terminal.out
+    if not call.given.wait:
+        with progress.Frames(out, title, call.terminal.frame_s) as shown:
+            result = work.begin()
+            shown.done()
+    else:
+        patience = waiting.Patience(call.given.timeout, work.advice)
+        with progress.live(out, title, call.terminal.frame_s) as shown:
+            work.begin()
+            waiting.follow(work.look, shown, call.terminal, patience)
+        result = work.outcome() if call.json else None
+    if call.json:
+        call.terminal.print(output.json_text(result if result is not None else {}))

@@ -1,0 +1,70 @@
+"""`drycc-resources`, on the command line or as the plugin that `drycc resources` runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from helmbroker.controller_bridge.plugin.arguments import COMMANDS, HELP, PROGRAM, overview, parse, parser, split
+from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str], env: Mapping[str, str], directory: Path, terminal: Terminal) -> int:
+    """One invocation; the exit status: 0, 1 after `Error: ...`, 130 after an interruption."""
+    try:
+        name, rest = split(arguments)
+        if text := _information(name, rest):
+            terminal.print(text)
+        else:
+            _execute(name or "list", rest, env, directory, terminal)
+    except CommandError as error:
+        terminal.err.write(f"Error: {error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        terminal.err.write("\nInterrupted. What was begun goes on; see: drycc resources describe NAME --details\n")
+        return INTERRUPTED
+    return 0
+
+
+def _information(name: str, rest: Sequence[str]) -> str:
+    """The help or the version, when that is what was asked for."""
+    if name == "help":
+        return parser(rest[0]).format_help().rstrip() if rest and rest[0] in COMMANDS else overview()
+    if not name and "--version" in rest:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and for this answer only
+
+        return f"{PROGRAM} {version('helmbroker')} (helmbroker)"
+    if HELP & set(rest):
+        return parser(name).format_help().rstrip() if name in COMMANDS else overview()
+    return ""
+
+
+def _execute(name: str, rest: Sequence[str], env: Mapping[str, str], directory: Path, terminal: Terminal) -> None:
+    if name not in COMMANDS:
+        raise CommandError(f'unknown command "{name}" for "{PROGRAM}"\nRun \'{PROGRAM} --help\' for usage.')
+    given, words = parse(name, rest)
+    # HTTP and TLS take half of the time to start: not for help, nor for bad arguments.
+    from helmbroker.controller_bridge.plugin.commands import execute  # noqa: PLC0415
+
+    execute(name, given, words, env, directory, terminal)
+
+
+def main() -> None:
+    """The entry point."""
+    terminal = Terminal(sys.stdin, sys.stdout, sys.stderr)
+    try:
+        status = run(sys.argv[1:], os.environ, Path.cwd(), terminal)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = FAILED
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What each command does, once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from helmbroker.controller_bridge.plugin import output, waiting
+from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, newest_version, perform
+from helmbroker.controller_bridge.plugin.client import Bridge, Json
+from helmbroker.controller_bridge.plugin.options import options
+from helmbroker.controller_bridge.plugin.settings import login, service
+from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
+
+
+def services(call: Call) -> None:
+    """The service classes."""
+    _list(call, call.bridge.services(call.limit), ("id", "name", "updateable"), "Could not find any services")
+
+
+def plans(call: Call) -> None:
+    """The plans of a service class."""
+    service = call.words[0]
+    found = call.bridge.plans(service, call.limit)
+    _list(call, found, ("id", "name", "description"), f"Could not find any plans in {service} service.")
+
+
+def list_resources(call: Call) -> None:
+    """The resources of the app."""
+    app = call.app
+    found = call.bridge.resources(app, call.limit)
+    _list(call, found, ("name", "plan", "updated"), f"No resources found in {app} app.")
+
+
+def releases(call: Call) -> None:
+    """The app releases."""
+    app = call.app
+    found = call.bridge.releases(app, call.limit)
+    _list(call, found, ("version", "state", "created", "summary"), f"No releases found in {app} app.")
+
+
+def _list(call: Call, found: Sequence[Json], columns: Sequence[str], nothing: str) -> None:
+    if call.json:
+        call.terminal.print(output.json_text(found))
+    elif not found:
+        call.terminal.print(nothing)
+    else:
+        rows = [[output.cell(column, one.get(column)) for column in columns] for one in found]
+        call.terminal.print(output.table(rows, [column.upper() for column in columns]))
+
+
+def describe(call: Call) -> None:
+    """One resource with its credentials."""
+    found = call.bridge.resource(call.app, call.words[0])
+    details = bool(call.given.details)
+    call.terminal.print(output.json_text(found) if call.json else output.description(found, details=details))
+
+
+def create(call: Call) -> None:
+    """Make a resource."""
+    name, service, plan, *pairs = call.words
+    chosen, app = options(pairs, call.given.values), call.app
+    request = partial(call.bridge.create, app, name, f"{service}:{plan}", chosen)
+    work = OnResource(call.bridge, app, name, request, waiting.provisioned)
+    perform(call, f"Creating {name} to {app}... ", work)
+
+
+def update(call: Call) -> None:
+    """Change a resource."""
+    name, service, plan, *pairs = call.words
+    chosen, app = options(pairs, call.given.values), call.app
+    request = partial(call.bridge.update, app, name, f"{service}:{plan}", chosen)
+    work = OnResource(call.bridge, app, name, request, waiting.provisioned)
+    perform(call, f"Updating {name} to {app}... ", work)
+
+
+def bind(call: Call) -> None:
+    """Give the app the resource's credentials."""
+    name, app = call.words[0], call.app
+    request = partial(call.bridge.binding, app, name, "bind")
+    perform(call, "Binding resource... ", OnResource(call.bridge, app, name, request, waiting.bound))
+
+
+def unbind(call: Call) -> None:
+    """Take the credentials out of the app, and revoke them."""
+    name, app = call.words[0], call.app
+    request = partial(call.bridge.binding, app, name, "unbind")
+    perform(call, "Unbinding resource... ", OnResource(call.bridge, app, name, request, waiting.unbound))
+
+
+def destroy(call: Call) -> None:
+    """Remove a resource with all its data, after the user has typed its name."""
+    name, app = call.words[0], call.app
+    confirmed = call.given.confirm if call.given.confirm is not None else _ask(call, name)
+    if confirmed != name:
+        raise CommandError(f"resource {name} does not match confirm {confirmed}, aborting")
+    request = partial(call.bridge.destroy, app, name)
+    work = OnResource(call.bridge, app, name, request, waiting.destroyed)
+    perform(call, f"Destroying {name}...\n", work)
+
+
+def _ask(call: Call, name: str) -> str:
+    out = call.terminal.err if call.json else call.terminal.out
+    out.write(
+        " !    WARNING: Potentially Destructive Action\n"
+        f" !    This command will destroy the resource: {name}\n"
+        f' !    To proceed, type "{name}" or re-run this command with --confirm={name}\n'
+        "\n> "
+    )
+    out.flush()
+    return call.terminal.stdin.readline().strip()
+
+
+def rollback(call: Call) -> None:
+    """Go back to an app release, as a new one."""
+    match = re.fullmatch(r"v?(\d{1,9})", call.words[0])
+    if not match:
+        raise CommandError(f"'{call.words[0]}' is no app release: give a version such as v2; see: releases")
+    version, app = int(match[1]), call.app
+    work = Rollback(call.bridge, app, version, newest_version(call.bridge, app))
+    perform(call, f"Rolling back to v{version}... ", work)
+
+
+HANDLERS = {
+    "services": services,
+    "plans": plans,
+    "create": create,
+    "list": list_resources,
+    "describe": describe,
+    "update": update,
+    "bind": bind,
+    "unbind": unbind,
+    "destroy": destroy,
+    "releases": releases,
+    "rollback": rollback,
+}
+
+
+def execute(
+    name: str,
+    given: argparse.Namespace,
+    words: list[str],
+    env: Mapping[str, str],
+    directory: Path,
+    terminal: Terminal,
+) -> None:
+    """Log in and run the command of that name. Raises CommandError."""
+    found = login(given.config, env)
+    bridge = Bridge(service(found, env), terminal.warn)
+    HANDLERS[name](Call(given, words, bridge, terminal, found, env, directory))

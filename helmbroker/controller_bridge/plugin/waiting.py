@@ -1,0 +1,159 @@
+"""Following work to its end: looking again and again, and saying what it waits for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from helmbroker.controller_bridge.plugin.client import ApiError, Json, Unreachable
+from helmbroker.controller_bridge.plugin.output import text_of
+from helmbroker.controller_bridge.plugin.progress import Progress
+from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
+
+GROWTH = 1.3  # of the time between two looks
+NOT_FOUND = 404
+
+# What svcat, and our service after it, call states that do not last; see "lastConditionState".
+WORKING = frozenset(
+    {
+        "",
+        "Provisioning",
+        "ProvisionRequestInFlight",
+        "Updating",
+        "UpdatingInstance",
+        "UpdateInstanceRequestInFlight",
+        "Deprovisioning",
+        "DeprovisionRequestInFlight",
+        "OrphanMitigation",
+        "Binding",
+        "BindingRequestInFlight",
+        "Unbinding",
+        "UnbindingRequestInFlight",
+    }
+)
+READY = "Ready"
+
+
+class Pending(NamedTuple):
+    """It goes on; the message says what it waits for."""
+
+    message: str
+
+
+class Reached(NamedTuple):
+    """It ended well; the result may say more."""
+
+    result: str = ""
+
+
+class Missed(NamedTuple):
+    """It ended otherwise, for that reason."""
+
+    reason: str
+
+
+Look = Pending | Reached | Missed
+Judge = Callable[[Json | None], Look]
+
+
+def _message(resource: Json) -> str:
+    return text_of(resource.get("message"))
+
+
+def provisioned(resource: Json | None) -> Look:
+    """After create and update: the instance is ready, failed, or neither yet."""
+    if resource is None:
+        return Missed("it was destroyed meanwhile")
+    status = text_of(resource.get("status"))
+    if status == READY:
+        return Reached()
+    message = _message(resource) or f"its status is {status or 'unknown'}"
+    return Pending(message) if status in WORKING else Missed(message)
+
+
+def bound(resource: Json | None) -> Look:
+    """After bind: the credentials are live in the app, or the binding is gone again."""
+    if resource is None:
+        return Missed("the resource was destroyed meanwhile")
+    binding = text_of(resource.get("binding"))
+    if binding == READY:
+        return Reached()
+    message = _message(resource) or f"the binding is {binding or 'gone'}"
+    return Pending(message) if binding and binding in WORKING else Missed(message)
+
+
+def unbound(resource: Json | None) -> Look:
+    """After unbind: there is no binding any more."""
+    binding = text_of(resource.get("binding")) if resource else ""
+    if not resource or not binding:
+        return Reached()
+    message = _message(resource) or f"the binding is {binding}"
+    return Pending(message) if binding in WORKING else Missed(message)
+
+
+def destroyed(resource: Json | None) -> Look:
+    """After destroy: the resource is unknown."""
+    if resource is None:
+        return Reached()
+    status = text_of(resource.get("status"))
+    message = _message(resource) or f"its status is {status}"
+    return Pending(message) if status in WORKING else Missed(message)
+
+
+def released(release: Json | None) -> Look:
+    """After a rollback: the app runs the new release, or it could not."""
+    if release is None:
+        return Pending("the app release is being made")
+    name, state = f"v{release.get('version')}", text_of(release.get("state"))
+    if state == "succeed":
+        return Reached(name)
+    if state == "crashed":
+        return Missed(f"{name} failed: {text_of(release.get('exception')) or 'no reason is known'}")
+    return Pending(f"{name} rolls out")
+
+
+def found(look_up: Callable[[], Json]) -> Json | None:
+    """What `look_up` finds, or None when the service says that there is no such thing."""
+    try:
+        return look_up()
+    except ApiError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return None
+
+
+class Patience(NamedTuple):
+    """How long to wait, in seconds, and what to say when that is over."""
+
+    timeout_s: float
+    advice: str
+
+
+def follow(look: Callable[[], Look], progress: Progress, terminal: Terminal, patience: Patience) -> None:
+    """Look until the end. Raises CommandError with the reason when it ends badly or not in time.
+
+    While the service does not answer, its work goes on: that is no reason to give up before the time is over.
+    """
+    deadline = time.monotonic() + patience.timeout_s
+    pause_s = terminal.first_poll_s
+    while True:
+        try:
+            seen = look()
+        except Unreachable as error:
+            seen = Pending(str(error))
+        match seen:
+            case Reached(result):
+                progress.done(result)
+                return
+            case Missed(reason):
+                raise CommandError(f"{reason}\n{patience.advice}")
+            case Pending(message):
+                progress.say(message)
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise CommandError(
+                f"not finished after {patience.timeout_s:g}s, and still going on: {message}\n{patience.advice}"
+            )
+        time.sleep(min(pause_s, left_s))
+        pause_s = min(pause_s * GROWTH, terminal.longest_poll_s)
