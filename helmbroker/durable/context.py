@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -27,6 +28,7 @@ from helmbroker.durable.queue import Queue
 
 OUTAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 log = logging.getLogger("helmbroker.durable")
+T = TypeVar("T")
 _SHORT_WAIT_S = 5.0
 
 
@@ -38,26 +40,20 @@ class Context:
         queue: Queue,
         operation: Operation,
         remaining_s: float,
-        *,
         max_attempts: int = 8,
         transient: tuple[type[Exception], ...] = (),
         draining: threading.Event | None = None,
     ) -> None:
         self.operation = operation
         self.stop = threading.Event()  # children must end: cancel, lost lease or shutdown
-        self.renewed = time.monotonic()  # when the lease was last known to be ours; the worker's
+        self.lease_end = float("inf")  # on the monotonic clock; the worker's
+        self.results: Mapping[str, JSON] = operation.results  # of the finished steps, by name
         self._queue, self._max_attempts, self._transient = queue, max_attempts, transient + OUTAGE
         self._draining = draining or threading.Event()
         self._end = time.monotonic() + remaining_s
-        self._results, self._description = dict(operation.results), operation.description
-        self._step = ""
+        self._description, self._step = operation.description, ""
         self._why: Interrupted | None = None
         self._open: sa.Connection | None = None
-
-    @property
-    def results(self) -> Mapping[str, JSON]:
-        """The results of the finished steps by name."""
-        return self._results
 
     @property
     def remaining_s(self) -> float:
@@ -66,17 +62,12 @@ class Context:
 
     @property
     def log_fields(self) -> dict[str, object]:
+        """What every log line about the operation carries."""
         o = self.operation
-        return {
-            "operation": o.id,
-            "kind": o.kind,
-            "subject": o.subject,
-            "attempt": o.attempt,
-            "fence": o.fence,
-        }
+        return {"operation": o.id, "kind": o.kind, "subject": o.subject, "attempt": o.attempt, "fence": o.fence}
 
     def interrupt(self, why: Interrupted) -> None:
-        """For the worker: make `stop` set and `check` raise. A lost lease outweighs everything else."""
+        """For the worker: set `stop` and let `check` raise. A lost lease outweighs everything else."""
         if self._why is None or isinstance(why, LeaseLost):
             self._why = why
         self.stop.set()
@@ -84,7 +75,7 @@ class Context:
     def check(self) -> None:
         """Raise Cancelled, LeaseLost or Shutdown when the operation has to leave."""
         if self._why is not None:
-            raise type(self._why)(*self._why.args)
+            raise type(self._why)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but no longer than until `stop`; then `check`."""
@@ -95,20 +86,21 @@ class Context:
         """Tell whoever polls what is done or waited for now. Written only when it changed."""
         text = public(description)
         if text != self._description:
-            self.write(lambda conn: self._queue.note(conn, self.operation, text))
+            self.write(lambda conn: self._queue.write(conn, self.operation, description=text))
             self._description = text
 
     def save(self, step: str, result: JSON) -> None:
         """Store a step's result: the step is finished for good."""
-        results = self._results | {step: result}
-        self.write(lambda conn: self._queue.save(conn, self.operation, results))
-        self._results = results
+        results = {**self.results, step: result}
+        self.write(lambda conn: self._queue.write(conn, self.operation, results=results))
+        self.results = results
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """A transaction that commits only while the operation is ours. Inside, `note` and `save` are part of it.
+        """A transaction for the handler's own tables; `note` and `save` inside are part of it.
 
-        Raises LeaseLost, before anything is written, when it is not. Keep it short: the lease cannot be renewed in it.
+        Raises LeaseLost, before anything is written, when the operation is not ours any more. While it is
+        open nobody can take the operation over, nor can its lease be renewed: keep it short.
         """
         if self._open is not None:
             yield self._open
@@ -123,19 +115,18 @@ class Context:
             finally:
                 self._open = None
 
-    def write(self, action: Callable[[sa.Connection], object]) -> None:
-        """Do `action` in a fenced transaction: again and again while the database is away, until the lease is lost."""
+    def write(self, action: Callable[[sa.Connection], T]) -> T:
+        """Do `action` in a fenced transaction; while the database is away again and again, as long as the lease."""
         while True:
             try:
                 with self.transaction() as conn:
-                    action(conn)
-                    return
+                    return action(conn)
             except OUTAGE as error:
-                if self._open is not None or isinstance(self._why, LeaseLost):
+                if self._open is not None:  # the handler's own transaction: it is lost with its connection
                     raise
-                log.warning(
-                    "database does not answer (%s); trying again", type(error).__name__, extra=self.log_fields
-                )
+                if isinstance(self._why, LeaseLost):
+                    raise LeaseLost from error
+                log.warning("no answer from the database (%s)", type(error).__name__, extra=self.log_fields)
                 time.sleep(1)
 
     def begin(self, step: str) -> None:
@@ -151,38 +142,37 @@ class Context:
             seconds = self.operation.deadline - self.operation.created_at
             raise Failed(f"gave up after {seconds:.0f} s, still waiting: {reason}")
         self.note(reason)
-        seconds = min(after_s, self.remaining_s)
         if after_s >= _SHORT_WAIT_S:
-            raise Later(seconds)
-        self.wait(seconds)
+            raise Later(min(after_s, self.remaining_s))
+        self.wait(min(after_s, self.remaining_s))
 
     def meaning(self, error: Exception) -> Exception:
-        """What `error`, raised by a handler or step, is for the operation: Interrupted, Failed or Transient."""
-        if isinstance(error, Interrupted | Failed):
+        """What an exception of a handler or step is for the operation: Interrupted, Failed or Transient."""
+        if isinstance(error, Interrupted):
             return error
-        if self._why is not None:  # its child was ended by us; whatever it says about that is no failure
+        if self._why is not None:  # its children were told to end: whatever they say about that is no failure
             return self._why
         place = f"step {self._step}" if self._step else self.operation.kind
+        if isinstance(error, Failed):
+            return error
         if isinstance(error, Transient):
             again = error
         elif isinstance(error, self._transient):
-            log.warning("%s met %s", place, type(error).__name__, exc_info=error, extra=self.log_fields)
+            log.warning("temporary failure in %s", place, exc_info=error, extra=self.log_fields)
             again = Transient(f"{place} met a temporary failure ({type(error).__name__})")
         else:
             log.error("internal error in %s", place, exc_info=error, extra=self.log_fields)
-            return Failed(
-                f"internal error in {place}; the log has the cause under operation {self.operation.id}"
-            )
+            return Failed(f"internal error in {place}; the log has the cause under operation {self.operation.id}")
         if self.operation.attempt >= self._max_attempts:
             return Failed(f"gave up after {self.operation.attempt} attempts: {again.reason}")
-        return Failed(f"gave up, the time is over: {again.reason}") if self.remaining_s <= 0 else again
+        return again if self.remaining_s > 0 else Failed(f"gave up, its time is over: {again.reason}")
 
 
 def run_steps(ctx: Context, steps: Sequence[Step[W]], work: W) -> None:
     """Run those of `steps` that have no stored result, in order.
 
-    Raises Failed (also after the last attempt, at the deadline, and for an unexpected exception: the place for a
-    handler to clean up), Transient or Interrupted, the latter two to be let through.
+    Raises Failed also after the last attempt, at the deadline and for an unexpected exception: it is the place
+    for a handler to clean up. Everything else it raises is for the worker: let it through.
     """
     if len({step.name for step in steps}) < len(steps):
         raise ValueError("two steps have the same name: the second would never run")
@@ -196,6 +186,6 @@ def run_steps(ctx: Context, steps: Sequence[Step[W]], work: W) -> None:
             if isinstance(outcome, Done):
                 ctx.save(step.name, outcome.result)
             elif isinstance(outcome, Fail):
-                raise Failed(outcome.reason)
+                raise ctx.meaning(Failed(outcome.reason))
             else:
                 ctx.pause(outcome.after_s, outcome.reason)

@@ -97,7 +97,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Wait:
-    """The step's goal is not reached yet: look again in `after_s` seconds; `reason` (public) says what is missing."""
+    """The step's goal is not reached yet: look again in `after_s` seconds; `reason` is public."""
 
     after_s: float
     reason: str

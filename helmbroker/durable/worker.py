@@ -1,5 +1,6 @@
-"""Runs operations: one thread claims, one keeps the leases, one per operation runs its handler (and its children)."""
+"""Runs operations: one thread claims, one keeps the leases, one per operation runs its handler."""
 
+import logging
 import os
 import random
 import socket
@@ -11,7 +12,7 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from helmbroker.durable.context import Context, log
+from helmbroker.durable.context import Context
 from helmbroker.durable.engine import reader
 from helmbroker.durable.model import (
     Cancelled,
@@ -22,14 +23,15 @@ from helmbroker.durable.model import (
     Shutdown,
     State,
     Transient,
+    public,
 )
 from helmbroker.durable.queue import Queue
 
 Handler: TypeAlias = Callable[[Context], str | None]
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
-_LOST_AFTER = 0.6  # of a lease that could not be renewed: its children end while it still holds
-_RENEWALS_PER_LEASE = 6
+_LEASE_RESERVE = 0.4  # of a lease: its operation stops so early, because its children must end while it holds
 _LONGEST_BACKOFF_S = 300.0
+log = logging.getLogger("helmbroker.durable")
 _jitter = random.SystemRandom()
 
 
@@ -59,84 +61,78 @@ class Worker:
         self._wake, self._draining, self._ended = threading.Event(), threading.Event(), threading.Event()
 
     def run(self, stop: threading.Event, grace_s: float = 20.0) -> None:
-        """Work until `stop` is set, then let steps in progress end for `grace_s` seconds, interrupt the rest, and
-        hand unfinished operations to the next worker. Once per Worker."""
-        service = [
-            threading.Thread(target=t, name=t.__name__, daemon=True) for t in (self._claims, self._heartbeats)
-        ]
-        for thread in service:
-            thread.start()
+        """Work until `stop` is set; then let steps in progress end for `grace_s` seconds, interrupt the rest,
+        and leave unfinished operations to the next worker. Once per Worker."""
+        claims, heartbeats = (threading.Thread(target=f, daemon=True) for f in (self._claims, self._heartbeats))
+        claims.start()
+        heartbeats.start()
         try:
             while not stop.wait(self._heartbeat_s):
                 self._watch()
-                if not all(thread.is_alive() for thread in service):
-                    raise RuntimeError(
-                        "a thread of the worker ended by an error; the process should be restarted"
-                    )
+                if not (claims.is_alive() and heartbeats.is_alive()):
+                    raise RuntimeError("a thread of the worker ended by an error; the process must be restarted")
         finally:
             self._draining.set()
             self._wake.set()
-            service[0].join()
-            self._drain(grace_s)
+            claims.join()
+            self._drain(time.monotonic() + grace_s)
             self._ended.set()
-            service[1].join()
+            heartbeats.join()
 
     def perform(self, ctx: Context) -> None:
         """Run one claimed operation in this thread, and write how it ended."""
         log.info("operation started", extra=ctx.log_fields)
+        ending = self._ending(ctx)
+
+        def write(conn: sa.Connection) -> Operation:
+            after = ending(conn)
+            if after.state.finished and self._on_finish is not None:
+                self._on_finish(conn, after)
+            return after
+
         try:
-            ctx.write(self._ending(ctx))
+            after = ctx.write(write)
+            log.info("operation %s: %s", after.state, after.description, extra=ctx.log_fields)
         except LeaseLost:
-            log.warning("operation left: its lease is lost", extra=ctx.log_fields)
-        except sa.exc.SQLAlchemyError:
-            log.exception(
-                "the end of the operation could not be stored; it is repeated", extra=ctx.log_fields
-            )
+            log.warning("operation left to others: its lease is lost", extra=ctx.log_fields)
+        except Exception:  # of on_finish: without it there is no outcome, so it is tried again when the lease ends
+            log.exception("the end of the operation could not be stored", extra=ctx.log_fields)
 
     def _handle(self, ctx: Context) -> str:
         operation = ctx.operation
         if operation.cancel_requested:  # its worker died; whoever cancelled it has queued the clean-up
             raise Cancelled
         if operation.attempt > self._max_attempts:
-            raise Failed(
-                f"gave up after {operation.attempt - 1} attempts, the last one during: {operation.description}"
-            )
+            raise Failed(f"gave up after {operation.attempt - 1} attempts; the last one: {operation.description}")
         try:
             return self._handlers[operation.kind](ctx) or "done"
+        except Failed:
+            raise
         except Exception as error:
             raise ctx.meaning(error) from error
 
-    def _ending(self, ctx: Context) -> Callable[[sa.Connection], None]:
+    def _ending(self, ctx: Context) -> Callable[[sa.Connection], Operation]:
         """Run the handler. What its end means for the row, to be done in a fenced transaction."""
         operation, queue = ctx.operation, self._queue
+        given_back = operation.attempt - 1  # this claim does not count
         try:
-            return self._finish(ctx, State.SUCCEEDED, self._handle(ctx))
+            text = self._handle(ctx)
+            return lambda conn: queue.finish(conn, operation, State.SUCCEEDED, text)
         except Failed as error:
-            return self._finish(ctx, State.FAILED, error.reason)
+            reason = error.reason
+            return lambda conn: queue.finish(conn, operation, State.FAILED, reason)
         except Cancelled:
-            return self._finish(ctx, State.CANCELLED, "cancelled")
-        except Later as error:
-            after_s = error.after_s
-            return lambda conn: queue.requeue(conn, operation, after_s, counts=False)
+            return lambda conn: queue.finish(conn, operation, State.CANCELLED, "cancelled")
+        except Later as later:
+            after_s = later.after_s
+            return lambda conn: queue.requeue(conn, operation, after_s, attempt=given_back)
         except Shutdown:
-            log.info("operation handed back", extra=ctx.log_fields)
-            return lambda conn: queue.hand_back(conn, operation)
+            return lambda conn: queue.write(conn, operation, lease_until=0.0, attempt=given_back)
         except Transient as error:
-            pause_s, text = error.after_s, error.reason
+            pause_s, again = error.after_s, public(error.reason)
             if pause_s is None:
                 pause_s = min(_LONGEST_BACKOFF_S, 2.0**operation.attempt) * _jitter.uniform(0.5, 1.0)
-            pause_s = max(0.0, min(pause_s, ctx.remaining_s))
-            log.warning("operation is tried again in %.1f s: %s", pause_s, text, extra=ctx.log_fields)
-            return lambda conn: queue.requeue(conn, operation, pause_s, description=text, counts=True)
-
-    def _finish(self, ctx: Context, state: State, description: str) -> Callable[[sa.Connection], None]:
-        def write(conn: sa.Connection) -> None:
-            finished = self._queue.finish(conn, ctx.operation, state, description)
-            if self._on_finish is not None:
-                self._on_finish(conn, finished)
-            log.info("operation %s: %s", state, finished.description, extra=ctx.log_fields | {"state": state})
-
-        return write
+            return lambda conn: queue.requeue(conn, operation, min(pause_s, ctx.remaining_s), description=again)
 
     def _claims(self) -> None:
         lookout = _Lookout(self._queue, self._kinds)
@@ -151,7 +147,7 @@ class Worker:
             except sa.exc.SQLAlchemyError as error:
                 log.warning("cannot look for operations (%s); trying again", type(error).__name__)
                 lookout.close()
-                pause_s = max(pause_s, 1.0)
+                pause_s = 1.0
             self._wake.wait(pause_s)
             self._wake.clear()
         lookout.close()
@@ -161,33 +157,23 @@ class Worker:
         claimed = self._queue.claim(self._owner, self._kinds, self._lease_s)
         if claimed is None:
             return False
-        ctx = Context(
-            self._queue,
-            *claimed,
-            max_attempts=self._max_attempts,
-            transient=self._transient,
-            draining=self._draining,
-        )
-        ctx.renewed = before
-        thread = threading.Thread(
-            target=self._run, args=(ctx,), name=f"operation-{ctx.operation.seq}", daemon=True
-        )
+        ctx = Context(self._queue, *claimed, self._max_attempts, self._transient, self._draining)
+        ctx.lease_end = before + self._lease_s
+        thread = threading.Thread(target=self._run, args=(ctx,), name=f"operation-{ctx.operation.seq}", daemon=True)
         with self._mutex:
             self._running[ctx] = thread
         thread.start()
         return True
 
     def _run(self, ctx: Context) -> None:
-        try:
-            with self._mutex:
-                subject = ctx.operation.subject
-                old = [c for c in self._running if c is not ctx and c.operation.subject == subject]
-                threads = [self._running[c] for c in old]
-            for other, thread in zip(
-                old, threads, strict=True
-            ):  # a claim that this process lost, and has not left yet
-                other.interrupt(LeaseLost())
+        new = ctx.operation
+        with self._mutex:
+            others = [(old.operation, old, thread) for old, thread in self._running.items()]
+        for old, its, thread in others:
+            if old.subject == new.subject and (old.seq, old.fence) < (new.seq, new.fence):
+                its.interrupt(LeaseLost())  # a claim that this process has lost, or ended, and not left yet
                 thread.join()
+        try:
             self.perform(ctx)
         finally:
             with self._mutex:
@@ -201,51 +187,39 @@ class Worker:
     def _heartbeats(self) -> None:
         while not self._ended.wait(self._heartbeat_s):
             try:
-                self._beat({ctx.operation.seq: ctx for ctx in self._contexts()})
+                self._beat(self._contexts())
             except sa.exc.SQLAlchemyError as error:
                 log.warning("cannot renew leases (%s); trying again", type(error).__name__)
 
-    def _beat(self, held: Mapping[int, Context]) -> None:
-        if not held:
+    def _beat(self, contexts: list[Context]) -> None:
+        if not contexts:
             return
-        now = time.monotonic()
-        old = {
-            s: c.operation.fence
-            for s, c in held.items()
-            if now - c.renewed > self._lease_s / _RENEWALS_PER_LEASE
-        }
-        if old:
-            with self._queue.engine.begin() as conn:
-                renewed = self._queue.renew(conn, old, self._lease_s)
-            for seq in renewed:
-                held[seq].renewed = now
-        with reader(self._queue.engine).connect() as conn:
-            cancels = self._queue.held(conn, {seq: ctx.operation.fence for seq, ctx in held.items()})
-        for seq, ctx in held.items():
-            if seq not in cancels:
-                ctx.interrupt(LeaseLost())
-            elif cancels[seq]:
-                ctx.interrupt(Cancelled())
+        before, fences = time.monotonic(), {ctx.operation.seq: ctx.operation.fence for ctx in contexts}
+        held = self._queue.renew(fences, self._lease_s)
+        for ctx in contexts:
+            cancel, left_s = held.get(ctx.operation.seq, (True, 0.0))
+            ctx.lease_end = before + left_s
+            if cancel:
+                ctx.interrupt(Cancelled() if ctx.operation.seq in held else LeaseLost())
 
     def _watch(self) -> None:
-        """Without any I/O, which may hang when it matters."""
+        """Without any I/O, because I/O may hang just when it matters."""
         for ctx in self._contexts():
-            if time.monotonic() - ctx.renewed > self._lease_s * _LOST_AFTER:
+            if ctx.lease_end - time.monotonic() < self._lease_s * _LEASE_RESERVE:
                 ctx.interrupt(LeaseLost())
 
-    def _drain(self, grace_s: float) -> None:
-        end = time.monotonic() + grace_s
+    def _drain(self, end: float) -> None:
         while contexts := self._contexts():
             self._watch()
             if time.monotonic() >= end:
                 for ctx in contexts:
                     ctx.interrupt(Shutdown())
-            self._wake.wait(self._heartbeat_s)
+            self._wake.wait(min(self._heartbeat_s, max(end - time.monotonic(), 0.05)))
             self._wake.clear()
 
 
 class _Lookout:
-    """Says when there is something to claim. On SQLite an unchanged file is not looked into (PRAGMA data_version)."""
+    """Says when there is something to claim. On SQLite nobody looks into an unchanged file (data_version)."""
 
     def __init__(self, queue: Queue, kinds: frozenset[str]) -> None:
         self._queue, self._kinds = queue, kinds
@@ -260,12 +234,12 @@ class _Lookout:
         with self._conn.begin():
             version = self._queue.version(self._conn)
             if version is None or version != self._version or self._due <= time.monotonic():
-                due_in_s = self._queue.due_in_s(self._conn, self._kinds)
-                self._due = time.monotonic() + (float("inf") if due_in_s is None else due_in_s)
-            self._version = version
+                self._due = time.monotonic() + self._queue.due_in_s(self._conn, self._kinds)
+                self._version = version
         return self._due - time.monotonic()
 
     def close(self) -> None:
+        """Give the connection back; the next look takes a new one."""
         if self._conn is not None:
             self._conn.close()
             self._conn = None
