@@ -1,0 +1,24 @@
+# Starts Valkey or Redis with the settings in "$@". Runs in any image with the programs (sh, not bash; Debian or Alpine).
+set -eu
+umask 077
+# The first process of a container ignores signals that it does not handle.
+trap 'exit 143' INT TERM
+
+users=/data/users.acl
+
+server=$(command -v valkey-server || command -v redis-server) || {
+  echo "cannot start: the image has neither valkey-server nor redis-server: see image.repository" >&2
+  exit 1
+}
+
+# The users of bindings stay as the server saved them; the two of the chart are written anew at every start, so that the
+# administrator's password is always the one of the Secret.
+hash=$(printf %s "$(cat /admin/password)" | sha256sum)
+{
+  echo "user default off resetpass resetkeys resetchannels -@all"
+  echo "user admin on #${hash%% *} ~* &* +@all"
+  if [ -e "$users" ]; then grep -Ev '^user (default|admin) ' "$users" || true; fi
+} >"$users.new"
+mv "$users.new" "$users"
+
+exec "$server" --port 6379 --dir /data --aclfile "$users" --appendonly yes --save '' "$@"
