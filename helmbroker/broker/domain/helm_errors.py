@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from helmbroker.durable import Failed, Transient
+
 
 class HelmFault(StrEnum):
     """What went wrong, told apart as far as a decision or a cure depends on it."""
@@ -42,9 +44,9 @@ class HelmError(Exception):
         return self.fault in RETRYABLE
 
 
-class ClusterError(Exception):
-    """The cluster refused a call, or cannot be reached. The text is for operators; it holds no values."""
+class ClusterUnavailable(Transient):
+    """The cluster cannot be reached, or is overloaded: the operation is tried again."""
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
-        super().__init__(message)
-        self.retryable = retryable
+
+class ClusterRefused(Failed):
+    """The cluster refused a call: a missing right, a quota, an object of somebody else."""

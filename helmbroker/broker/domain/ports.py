@@ -122,7 +122,7 @@ class HelmReleases(Protocol):
 
 
 class Cluster(Protocol):
-    """The cluster's objects, as far as the broker looks at them. Raises ClusterError."""
+    """The cluster's objects, as far as the broker looks at them. Raises ClusterUnavailable, ClusterRefused."""
 
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         """The newest revision of a Helm release, read from its Secret."""
