@@ -1,0 +1,88 @@
+"""pyhelm3's Command, run without a shell: helm in a process group of its own that can be stopped at once.
+
+Upstream starts `/bin/sh -c`, which on Debian forks: cancelling ends the shell and leaves helm at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import threading
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pyhelm3
+
+from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.helm.errors import classify
+
+_POLL_S = 0.05
+_KILL_S = 5.0
+
+
+class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no types
+    """One run of helm: its environment, the event that stops it, and how long it may take."""
+
+    def __init__(
+        self,
+        executable: Path,
+        environment: Mapping[str, str],
+        *,
+        stop: threading.Event | None = None,
+        limit_s: float,
+        grace_s: float = 10.0,
+    ) -> None:
+        super().__init__(executable=str(executable), default_timeout=f"{max(1, int(limit_s))}s")
+        self._environment = dict(environment)
+        self._stop = stop or threading.Event()
+        # helm's own --timeout bounds single waits; an API server that never answers would hang it for ever
+        self._limit_s = limit_s + 30.0
+        self._grace_s = grace_s
+
+    async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:  # noqa: A002
+        """Run helm; its stdout. Raises HelmError. Parameters travel on stdin only, never in the command."""
+        argv = [*_dying_with_us(), self._executable, *map(str, command)]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                env=self._environment,
+                stdin=PIPE if input is not None else DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise HelmError(HelmFault.OTHER, f"helm cannot be started: {error.strerror}") from error
+        stdout, stderr = await self._ended(process, input)
+        if process.returncode != 0:
+            raise classify(stderr.decode(errors="replace"))
+        return stdout
+
+    async def _ended(self, process: Process, data: bytes | None) -> tuple[bytes, bytes]:
+        io = asyncio.ensure_future(process.communicate(data))
+        end = time.monotonic() + self._limit_s
+        while not (await asyncio.wait({io}, timeout=_POLL_S))[0]:
+            if self._stop.is_set() or time.monotonic() > end:
+                await self._terminate(process, io)
+                if self._stop.is_set():
+                    raise HelmError(HelmFault.STOPPED, "")
+                raise HelmError(HelmFault.TIMEOUT, f"helm did not end within {self._limit_s:.0f} s")
+        return io.result()
+
+    async def _terminate(self, process: Process, io: asyncio.Future[tuple[bytes, bytes]]) -> None:
+        for number, grace_s in ((signal.SIGTERM, self._grace_s), (signal.SIGKILL, _KILL_S)):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            if (await asyncio.wait({io}, timeout=grace_s))[0]:
+                return
+
+
+def _dying_with_us() -> list[str]:
+    """Prefix that kills helm when the thread that started it dies, kill -9 of the worker included."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

@@ -1,0 +1,136 @@
+"""The port Cluster over the Kubernetes API."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.kube import release_secret
+from helmbroker.broker.kube.readiness import Observed, judge, satisfied
+from helmbroker.catalog.credentials import Ref, RefKind
+from helmbroker.kubeapi import pods
+from helmbroker.kubeapi.errors import AlreadyExists, Forbidden, KubeError, Unreachable
+from helmbroker.kubeapi.port import Kube, Obj
+
+_INSTANCE = "app.kubernetes.io/instance"  # by convention of charts: the Helm release
+_JOB = "batch.kubernetes.io/job-name"
+_RELEASE_NAME = "meta.helm.sh/release-name"  # Helm writes it on all that it makes
+
+
+class KubeCluster:
+    """See broker.domain.ports.Cluster."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    def release(self, ref: ReleaseRef) -> HelmRelease | None:
+        secret = self._newest(ref)
+        return None if secret is None else release_secret.read(secret, ref)
+
+    def readiness(self, ref: ReleaseRef) -> Readiness:
+        secret = self._newest(ref)
+        if secret is None:
+            return NotReady("the Helm release is gone. Somebody else removed it", hopeless=True)
+        observed = []
+        for wanted in release_secret.workloads(secret):
+            with _translated():
+                workload = self._kube.get(wanted.kind, ref.namespace, wanted.name)
+            if workload is None:
+                return NotReady(f"{wanted.kind} {wanted.name} is gone. Somebody else removed it", hopeless=True)
+            observed.append(Observed(workload) if satisfied(workload) else self._look_closer(workload))
+        return judge(observed)
+
+    def failed_job(self, ref: ReleaseRef) -> str | None:
+        secret = self._newest(ref)
+        for name in release_secret.hook_jobs(secret) if secret is not None else ():
+            with _translated():
+                found = self._kube.list("Pod", ref.namespace, labels={_JOB: name})
+            for pod in reversed(found):
+                message = pods.exit_message(pod)
+                if message is not None:
+                    return f"Job {name}: {message}"
+                if not pods.ready(pod) and pod.get("status", {}).get("phase") == "Pending":
+                    return f"Job {name}: {pods.trouble(pod).reason}"
+        return None
+
+    def value(self, namespace: str, ref: Ref, owners: frozenset[str]) -> str | None:
+        with _translated():
+            obj = self._kube.get(ref.kind, namespace, ref.name)
+        if obj is None:
+            return None
+        owner = (obj["metadata"].get("annotations") or {}).get(_RELEASE_NAME)
+        if owner not in owners:
+            # a template must not read what the tenant could not: other Secrets of the namespace
+            raise ClusterRefused(
+                f"The credentials template refers to {ref.kind} {ref.name}, which its Helm releases did not make. "
+                "The addon's author has to mend it."
+            )
+        text: str | None = (obj.get("data") or {}).get(ref.key)
+        if text is None or ref.kind is not RefKind.SECRET:
+            return text
+        try:
+            return base64.b64decode(text).decode()
+        except UnicodeDecodeError:
+            raise ClusterRefused(
+                f"Key {ref.key} of Secret {ref.name} is not text; it cannot be a credential."
+            ) from None
+
+    def sweep(self, ref: ReleaseRef, *, claims: bool) -> None:
+        kinds = ("Job", "PersistentVolumeClaim") if claims else ("Job",)
+        for kind in kinds:
+            for obj in self._labelled(kind, ref):
+                with _translated():
+                    self._kube.delete(kind, ref.namespace, obj["metadata"]["name"], uid=obj["metadata"]["uid"])
+
+    def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
+        kinds = ("Pod", "PersistentVolumeClaim") if claims else ("Pod",)
+        return [f"{kind} {obj['metadata']['name']}" for kind in kinds for obj in self._labelled(kind, ref)]
+
+    def ensure_namespace(self, name: str) -> None:
+        with _translated():
+            try:
+                if self._kube.get("Namespace", None, name) is None:
+                    self._kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            except AlreadyExists:
+                return
+            except Forbidden:
+                # a broker with rights in one namespace may not look at namespaces; Helm says if it is missing
+                return
+
+    def _newest(self, ref: ReleaseRef) -> Obj | None:
+        with _translated():
+            secrets = self._kube.list("Secret", ref.namespace, labels=release_secret.selector(ref))
+        return release_secret.newest(secrets)
+
+    def _look_closer(self, workload: Obj) -> Observed:
+        """Pods and events of a workload: asked for only when it is not ready."""
+        namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
+        labels = workload["spec"].get("selector", {}).get("matchLabels") or {_JOB: name}
+        with _translated():
+            found = self._kube.list("Pod", namespace, labels=labels)
+            about = [name, *(pod["metadata"]["name"] for pod in found)]
+            events = [
+                event
+                for each in about
+                for event in self._kube.list("Event", namespace, fields={"involvedObject.name": each})
+            ]
+        return Observed(workload, found, events)
+
+    def _labelled(self, kind: str, ref: ReleaseRef) -> list[Obj]:
+        with _translated():
+            return self._kube.list(kind, ref.namespace, labels={_INSTANCE: ref.name})
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The API's errors as the operations know them."""
+    try:
+        yield
+    except Unreachable as error:
+        raise ClusterUnavailable(f"The cluster cannot be reached: {error}.") from error
+    except KubeError as error:
+        raise ClusterRefused(f"The cluster refused a call of the broker: {error}.") from error
