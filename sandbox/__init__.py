@@ -1,0 +1,1 @@
+"""A real single-node Kubernetes for development, demo and tests. Standard library only: it runs before any venv."""
