@@ -150,7 +150,7 @@ class Queue:
         fewer where a transaction has locked the row: nobody waits for that here.
         """
         t, ours = self._table.c, self._ours(fences)
-        free = sa.select(t.seq).where(*ours).with_for_update(skip_locked=True).scalar_subquery()
+        free = sa.select(t.seq).where(*ours).with_for_update(skip_locked=True, key_share=True).scalar_subquery()
         left = (t.lease_until - self._now).label("left_s")
         with self.engine.begin() as conn:
             conn.execute(self._table.update().where(t.seq.in_(free)).values(lease_until=self._now + lease_s))
@@ -160,7 +160,7 @@ class Queue:
     def lock(self, conn: sa.Connection, operation: Operation) -> bool:
         """Whether the operation is held under its fence; if so, it stays so until this transaction ends."""
         ours = sa.select(self._table.c.seq).where(*self._ours({operation.seq: operation.fence}))
-        return conn.execute(ours.with_for_update()).first() is not None
+        return conn.execute(ours.with_for_update(key_share=True)).first() is not None
 
     def write(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
         """Change columns of an operation that `lock` has found to be ours."""

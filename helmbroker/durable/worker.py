@@ -82,21 +82,20 @@ class Worker:
     def perform(self, ctx: Context) -> None:
         """Run one claimed operation in this thread, and write how it ended."""
         log.info("operation started", extra=ctx.log_fields)
-        ending = self._ending(ctx)
-
-        def write(conn: sa.Connection) -> Operation:
-            after = ending(conn)
-            if after.state.finished and self._on_finish is not None:
-                self._on_finish(conn, after)
-            return after
-
         try:
-            after = ctx.write(write)
+            ending = self._ending(ctx)
+            after = ctx.write(lambda conn: self._end(conn, ending))
             log.info("operation %s: %s", after.state, after.description, extra=ctx.log_fields)
         except LeaseLost:
             log.warning("operation left to others: its lease is lost", extra=ctx.log_fields)
         except Exception:  # of on_finish: without it there is no outcome, so it is tried again when the lease ends
             log.exception("the end of the operation could not be stored", extra=ctx.log_fields)
+
+    def _end(self, conn: sa.Connection, ending: Callable[[sa.Connection], Operation]) -> Operation:
+        after = ending(conn)
+        if after.state.finished and self._on_finish is not None:
+            self._on_finish(conn, after)
+        return after
 
     def _handle(self, ctx: Context) -> str:
         operation = ctx.operation
@@ -147,7 +146,7 @@ class Worker:
             except sa.exc.SQLAlchemyError as error:
                 log.warning("cannot look for operations (%s); trying again", type(error).__name__)
                 lookout.close()
-                pause_s = 1.0
+                pause_s = 4 * self._poll_s
             self._wake.wait(pause_s)
             self._wake.clear()
         lookout.close()

@@ -1,0 +1,99 @@
+"""A consumer of durable operations: its tables, what it asks and what it reads."""
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from helmbroker.durable import JSON, Context, Operation, Queue, Worker, define, reader
+
+METADATA = sa.MetaData()
+OPERATIONS = define(METADATA)
+OWN = sa.Table("own", METADATA, sa.Column("word", sa.String(100), primary_key=True))  # a consumer's table
+BOUND_S = 10.0  # no wait of a test lasts longer
+
+
+def at_once(_ctx: Context) -> str:
+    """A handler that has nothing to do."""
+    return "done"
+
+
+class Desk:
+    """The consumer's side: what it asks, and what it reads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine, self.queue = engine, Queue(engine, OPERATIONS)
+        self._ids = (f"operation-{n}" for n in itertools.count(1))
+
+    def enqueue(
+        self,
+        kind: str = "work",
+        subject: str = "subject",
+        *,
+        id: str | None = None,  # noqa: A002
+        params: Mapping[str, JSON] | None = None,
+        timeout_s: float = 600.0,
+    ) -> Operation:
+        with self.engine.begin() as conn:
+            return self.queue.enqueue(
+                conn,
+                id=id or next(self._ids),
+                kind=kind,
+                subject=subject,
+                params=params or {},
+                timeout_s=timeout_s,
+            )
+
+    def read(self, operation: Operation) -> Operation:
+        with reader(self.engine).connect() as conn:
+            found = self.queue.get(conn, operation.id)
+        assert found is not None
+        return found
+
+    def cancel(self, subject: str = "subject", description: str = "no longer wanted") -> list[str]:
+        with self.engine.begin() as conn:
+            return self.queue.cancel(conn, subject, description=description)
+
+    def words(self) -> list[str]:
+        with reader(self.engine).connect() as conn:
+            return list(conn.scalars(sa.select(OWN.c.word)))
+
+    def change(self, operation: Operation, **values: Any) -> None:
+        """Change a row behind everybody's back."""
+        with self.engine.begin() as conn:
+            conn.execute(OPERATIONS.update().where(OPERATIONS.c.id == operation.id).values(**values))
+
+
+class Finished:
+    """An `on_finish` that a test can wait on."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, conn: sa.Connection, operation: Operation) -> None:
+        with self._changed:
+            self.operations.append(operation)
+            self._changed.notify_all()
+
+    def wait(self, count: int) -> list[Operation]:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.operations) >= count, BOUND_S), self.operations
+            return self.operations
+
+
+@contextmanager
+def running(worker: Worker, grace_s: float = BOUND_S) -> Iterator[threading.Event]:
+    """`worker` runs in a thread; at the end of the block it is stopped. Yields its stop event."""
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop, grace_s))
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(2 * BOUND_S)
+        assert not thread.is_alive(), "the worker did not stop"

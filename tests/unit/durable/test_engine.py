@@ -1,0 +1,50 @@
+import stat
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from helmbroker.durable import connect, reader
+from tests.unit.durable.desk import OWN, Desk
+
+
+def test_a_new_file_is_for_its_owner_only(tmp_path: Path, desk: Desk) -> None:
+    desk.enqueue()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"test.db": 0o600, "test.db-wal": 0o600, "test.db-shm": 0o600}
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
+def test_databases_that_threads_cannot_share_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="plain file"):
+        connect(url)
+
+
+def test_other_databases_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'mysql' is not supported"):
+        connect("mysql://user:canary@host/db")
+
+
+def test_the_urls_password_stays_out_of_sight() -> None:
+    assert "canary" not in repr(connect("postgresql://user:canary@host/db"))
+
+
+def test_reads_wait_for_no_writer_and_see_no_half_of_it(engine: sa.Engine) -> None:
+    with engine.begin() as writer, reader(engine).connect() as conn:
+        writer.execute(OWN.insert().values(word="new"))
+        assert conn.execute(sa.select(OWN)).all() == []
+
+
+def test_a_reader_writes_nothing(engine: sa.Engine) -> None:
+    with reader(engine).connect() as conn, pytest.raises(sa.exc.OperationalError, match="readonly"):
+        conn.execute(OWN.insert().values(word="new"))
+    with engine.begin() as conn:  # the same pooled connection
+        conn.execute(OWN.insert().values(word="new"))
+
+
+def test_pragmas(engine: sa.Engine) -> None:
+    with reader(engine).connect() as conn:
+        values = {
+            p: conn.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}

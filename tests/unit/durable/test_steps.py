@@ -1,0 +1,232 @@
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from helmbroker.durable import (
+    Context,
+    Done,
+    Fail,
+    Failed,
+    Outcome,
+    State,
+    Step,
+    Transient,
+    Wait,
+    connect,
+    run_steps,
+)
+from tests.operations.harness import Case, Dies, Hand, assert_same_end
+from tests.unit.durable.desk import METADATA, OPERATIONS, Desk
+
+HandOf = Callable[..., Hand]
+
+
+class Work:
+    """What the steps of these tests work on: a list of what ran, and the outcomes they were told to have."""
+
+    def __init__(self, *outcomes: Outcome | BaseException) -> None:
+        self.ran: list[str] = []
+        self._outcomes = list(outcomes)
+
+    def step(self, name: str) -> Step["Work"]:
+        def run(work: "Work") -> Outcome:
+            work.ran.append(name)
+            outcome = work._outcomes.pop(0) if work._outcomes else Done(f"result of {name}")
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        return Step(name, run)
+
+    def handler(self, *names: str) -> Callable[[Context], str]:
+        def handle(ctx: Context) -> str:
+            run_steps(ctx, [self.step(name) for name in names], self)
+            return "all steps done"
+
+        return handle
+
+
+def test_steps_run_in_order_and_their_results_are_stored(desk: Desk, hand_of: HandOf) -> None:
+    work, operation = Work(), desk.enqueue()
+    assert hand_of(work.handler("a", "b")).turn()
+    after = desk.read(operation)
+    assert (after.state, after.description) == (State.SUCCEEDED, "all steps done")
+    assert after.results == {"a": "result of a", "b": "result of b"}
+    assert after.finished_at is not None
+    assert work.ran == ["a", "b"]
+
+
+def test_finished_steps_are_not_repeated_after_a_crash(desk: Desk, hand_of: HandOf) -> None:
+    work, operation = Work(Done(1), Dies()), desk.enqueue()
+    hand = hand_of(work.handler("a", "b", "c"))
+    with pytest.raises(Dies):
+        hand.turn()
+    assert desk.read(operation).state is State.RUNNING
+    assert hand.run(operation.id).state is State.SUCCEEDED
+    assert work.ran == ["a", "b", "b", "c"]
+
+
+def test_two_steps_of_one_name_are_refused(desk: Desk, hand_of: HandOf) -> None:
+    desk.enqueue()
+    ctx = hand_of(Work().handler("a")).claim()
+    assert ctx is not None
+    with pytest.raises(ValueError, match="same name"):
+        run_steps(ctx, [Work().step("a"), Work().step("a")], Work())
+
+
+def test_a_short_wait_keeps_the_thread(desk: Desk, hand_of: HandOf) -> None:
+    work, operation = Work(Wait(0.001, "one of two pods is ready"), Done()), desk.enqueue()
+    hand = hand_of(work.handler("a"))
+    assert hand.turn()
+    after = desk.read(operation)
+    assert (after.state, after.fence, work.ran) == (State.SUCCEEDED, 1, ["a", "a"])
+
+
+def test_a_long_wait_gives_the_slot_back_and_is_no_attempt(desk: Desk, hand_of: HandOf) -> None:
+    work, operation = Work(*[Wait(5, "the image\nis pulled")] * 20), desk.enqueue()
+    later = desk.enqueue()
+    hand = hand_of(work.handler("a"), max_attempts=2)
+    assert hand.turn()
+    waiting = desk.read(operation)
+    assert (waiting.state, waiting.description, waiting.attempt) == (State.QUEUED, "the image is pulled", 0)
+    assert not hand.turn(), "it is not due, and nobody overtakes it"
+    assert hand.run(operation.id).state is State.SUCCEEDED
+    assert desk.read(operation).attempt == 1
+    assert desk.read(later).state is State.QUEUED
+
+
+@pytest.mark.parametrize("after_s", [0.0, 30.0])
+def test_waiting_ends_at_the_deadline_with_the_last_reason(desk: Desk, hand_of: HandOf, after_s: float) -> None:
+    work = Work(*[Wait(after_s, "pod x: ImagePullBackOff")] * 10_000)
+    operation = desk.enqueue(timeout_s=0.05)
+    after = hand_of(work.handler("a")).run(operation.id)
+    assert after.state is State.FAILED
+    assert after.description == "gave up after 0 s, still waiting: pod x: ImagePullBackOff"
+
+
+def test_a_step_can_fail(desk: Desk, hand_of: HandOf) -> None:
+    operation = desk.enqueue()
+    assert hand_of(Work(Fail("the chart is not allowed to create a ClusterRole")).handler("a", "b")).turn()
+    after = desk.read(operation)
+    assert (after.state, after.description) == (State.FAILED, "the chart is not allowed to create a ClusterRole")
+
+
+@pytest.mark.parametrize("error", [Transient("the API server is away", 7.0), ConnectionError("canary")])
+def test_a_transient_failure_is_tried_again(desk: Desk, hand_of: HandOf, error: Exception) -> None:
+    work, operation = Work(error), desk.enqueue()
+    hand = hand_of(work.handler("a"), transient=(ConnectionError,))
+    assert hand.turn()
+    waiting = desk.read(operation)
+    assert (waiting.state, waiting.attempt) == (State.QUEUED, 1)
+    assert waiting.description in {
+        "the API server is away",
+        "step a met a temporary failure (ConnectionError)",
+    }
+    assert not hand.turn(), "there is a pause"
+    after = hand.run(operation.id)
+    assert (after.state, after.attempt, work.ran) == (State.SUCCEEDED, 2, ["a", "a"])
+
+
+def test_transient_failures_end_after_the_last_attempt(desk: Desk, hand_of: HandOf) -> None:
+    cleaned: list[str] = []
+    work, operation = Work(*[Transient("the API server is away")] * 9), desk.enqueue()
+
+    def handle(ctx: Context) -> str:
+        try:
+            return work.handler("a")(ctx)
+        except Failed as error:
+            cleaned.append(error.reason)
+            raise
+
+    after = hand_of(handle, max_attempts=3).run(operation.id)
+    assert (after.state, len(work.ran)) == (State.FAILED, 3)
+    assert after.description == "gave up after 3 attempts: the API server is away"
+    assert cleaned == [after.description], "the handler has cleaned up, once"
+
+
+def test_transient_failures_end_at_the_deadline(desk: Desk, hand_of: HandOf) -> None:
+    operation = desk.enqueue(timeout_s=-1)
+    after = hand_of(Work(Transient("the API server is away", 3600.0)).handler("a")).run(operation.id)
+    assert (after.state, after.description) == (
+        State.FAILED,
+        "gave up, its time is over: the API server is away",
+    )
+
+
+def test_crashes_count_as_attempts(desk: Desk, hand_of: HandOf) -> None:
+    work, operation = Work(*[Dies() for _ in range(9)]), desk.enqueue()
+    after = hand_of(work.handler("poison"), max_attempts=3).run(operation.id)
+    assert (after.state, len(work.ran)) == (State.FAILED, 3)
+    assert after.description == "gave up after 3 attempts; the last one: waiting for its turn"
+
+
+def test_the_text_of_an_unexpected_exception_is_never_public(
+    desk: Desk, hand_of: HandOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    operation = desk.enqueue(params={"password": "canary in parameters"})
+    assert hand_of(Work(RuntimeError("canary in exception")).handler("render values")).turn()
+    after = desk.read(operation)
+    sentence = f"internal error in step render values; the log has the cause under operation {operation.id}"
+    assert (after.state, after.description) == (State.FAILED, sentence)
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info is not None
+    assert "canary in exception" in caplog.text
+    assert "canary in parameters" not in caplog.text
+
+
+def test_log_lines_carry_the_operation(desk: Desk, hand_of: HandOf, caplog: pytest.LogCaptureFixture) -> None:
+    operation = desk.enqueue(subject="s")
+    hand = hand_of(Work(Transient("not now", 0.0)).handler("a"))
+    hand.run(operation.id)
+    lines = [(r.getMessage(), r.__dict__["operation"], r.__dict__["attempt"]) for r in caplog.records]
+    assert lines == [
+        ("operation started", operation.id, 1),
+        ("operation queued: not now", operation.id, 1),
+        ("operation started", operation.id, 2),
+        ("operation succeeded: all steps done", operation.id, 2),
+    ]
+
+
+class Counter:
+    """A world for `assert_same_end`: a folder of files, one per step."""
+
+    def __init__(self, folder: Path, *, converges: bool) -> None:
+        self._folder, self._converges = folder, converges
+        self._waited = False
+        folder.mkdir()
+
+    def steps(self) -> Sequence[Step["Counter"]]:
+        return [Step(name, lambda world, name=name: world.make(name)) for name in ("a", "b")]  # type: ignore[misc]
+
+    def make(self, name: str) -> Outcome:
+        if not self._waited:
+            self._waited = True
+            return Wait(30, "not ready")
+        place = self._folder / name
+        place.write_text("1" if self._converges or not place.exists() else "made twice")
+        return Done(name)
+
+    def observe(self) -> object:
+        return {path.name: path.read_text() for path in self._folder.iterdir()}
+
+
+@pytest.mark.parametrize("converges", [True, False])
+def test_the_harness_finds_steps_that_must_not_be_repeated(tmp_path: Path, converges: bool) -> None:
+    cases: list[Counter] = []
+
+    def make_case() -> Case:
+        world = Counter(tmp_path / f"world-{len(cases)}", converges=converges)
+        cases.append(world)
+        engine = connect(f"sqlite:///{tmp_path}/{len(cases)}.db")
+        METADATA.create_all(engine)
+        hand = Hand(engine, OPERATIONS, {"work": lambda ctx: run_steps(ctx, world.steps(), world)})
+        return Case(hand, Desk(engine).enqueue().id, world.observe)
+
+    if converges:
+        assert_same_end(make_case)
+        assert len(cases) == 1 + 2 * 6
+    else:
+        with pytest.raises(AssertionError, match="made twice"):
+            assert_same_end(make_case)

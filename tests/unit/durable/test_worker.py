@@ -1,0 +1,265 @@
+import threading
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from helmbroker.durable import Context, Done, Failed, LeaseLost, State, Step, Transient, Wait, Worker, run_steps
+from tests.unit.durable.desk import BOUND_S, Desk, Finished, at_once, running
+
+
+class Gate:
+    """A handler that a test can watch, hold and release; it leaves when it is told to stop."""
+
+    def __init__(self) -> None:
+        self.entered, self.open = threading.Semaphore(0), threading.Event()
+        self.contexts: list[Context] = []
+
+    def __call__(self, ctx: Context) -> str:
+        self.contexts.append(ctx)
+        self.entered.release()
+        while not self.open.wait(0.002):
+            ctx.check()
+        return "through the gate"
+
+    def await_entry(self) -> Context:
+        assert self.entered.acquire(timeout=BOUND_S), "no operation was started"
+        return self.contexts[-1]
+
+
+def quick(desk: Desk, handler: object, finished: Finished, **options: object) -> Worker:
+    fast = {"heartbeat_s": 0.01, "poll_s": 0.01} | options
+    return Worker(desk.queue, {"work": handler}, on_finish=finished, **fast)  # type: ignore[dict-item, arg-type]
+
+
+def test_a_worker_runs_what_is_enqueued_before_and_after_its_start(desk: Desk) -> None:
+    finished = Finished()
+    first = desk.enqueue()
+    with running(quick(desk, at_once, finished)):
+        finished.wait(1)
+        second = desk.enqueue()
+        finished.wait(2)
+    assert [operation.id for operation in finished.operations] == [first.id, second.id]
+    assert [desk.read(operation).state for operation in (first, second)] == [State.SUCCEEDED] * 2
+
+
+def test_the_reaction_to_a_new_operation_is_short_with_the_usual_poll(desk: Desk) -> None:
+    finished = Finished()
+    with running(quick(desk, at_once, finished, poll_s=0.3)):
+        desk.enqueue()
+        finished.wait(1)
+        start = time.monotonic()
+        desk.enqueue()
+        finished.wait(2)
+        assert time.monotonic() - start < 1.0
+
+
+def test_no_more_than_concurrency_at_a_time(desk: Desk) -> None:
+    gate, finished = Gate(), Finished()
+    for n in range(5):
+        desk.enqueue(subject=f"subject {n}")
+    with running(quick(desk, gate, finished, concurrency=2)):
+        gate.await_entry()
+        gate.await_entry()
+        assert not gate.entered.acquire(timeout=0.05)
+        gate.open.set()
+        finished.wait(5)
+
+
+def test_one_at_a_time_per_subject(desk: Desk) -> None:
+    gate, finished = Gate(), Finished()
+    first, second = desk.enqueue(), desk.enqueue()
+    with running(quick(desk, gate, finished)):
+        assert gate.await_entry().operation.id == first.id
+        assert not gate.entered.acquire(timeout=0.05)
+        gate.open.set()
+        assert gate.await_entry().operation.id == second.id
+        finished.wait(2)
+
+
+def test_cancel_of_a_running_operation(desk: Desk) -> None:
+    gate, finished = Gate(), Finished()
+    operation = desk.enqueue()
+    with running(quick(desk, gate, finished)):
+        ctx = gate.await_entry()
+        desk.cancel(description="the instance is deleted")
+        following = desk.enqueue()
+        assert ctx.stop.wait(BOUND_S)
+        (ended,) = finished.wait(1)
+        assert gate.await_entry().operation.id == following.id
+        gate.open.set()
+    assert (ended.id, ended.state, ended.description) == (operation.id, State.CANCELLED, "the instance is deleted")
+
+
+@pytest.mark.parametrize("error", [Failed("helm was ended by SIGTERM"), Transient("x"), RuntimeError("x")])
+def test_what_an_interrupted_step_says_is_no_failure(desk: Desk, error: Exception) -> None:
+    entered, finished = threading.Event(), Finished()
+
+    def handle(ctx: Context) -> None:
+        def helm(_work: None) -> Done:
+            entered.set()
+            assert ctx.stop.wait(BOUND_S)
+            raise error
+
+        run_steps(ctx, [Step("install", helm)], None)
+
+    desk.enqueue()
+    with running(quick(desk, handle, finished)):
+        assert entered.wait(BOUND_S)
+        desk.cancel(description="the instance is deleted")
+        (ended,) = finished.wait(1)
+    assert (ended.state, ended.description) == (State.CANCELLED, "the instance is deleted")
+
+
+def test_shutdown_hands_back_what_does_not_end(desk: Desk) -> None:
+    gate, finished = Gate(), Finished()
+    operation = desk.enqueue()
+    with running(quick(desk, gate, finished), grace_s=0.0):
+        gate.await_entry()
+    left = desk.read(operation)
+    assert (left.state, left.attempt, left.fence) == (State.RUNNING, 0, 1)
+    with running(quick(desk, at_once, finished, max_attempts=1)):
+        (ended,) = finished.wait(1)
+    assert (ended.state, ended.attempt, ended.fence) == (State.SUCCEEDED, 1, 2)
+
+
+def test_shutdown_waits_for_what_ends_in_time_and_claims_no_more(desk: Desk) -> None:
+    gate, finished = Gate(), Finished()
+    first, second = desk.enqueue(), desk.enqueue()
+    with running(quick(desk, gate, finished)) as stop:
+        ctx = gate.await_entry()
+        stop.set()
+        assert not ctx.stop.wait(0.05)
+        gate.open.set()
+    assert (desk.read(first).state, desk.read(second).state) == (State.SUCCEEDED, State.QUEUED)
+
+
+def test_shutdown_leaves_between_steps(desk: Desk) -> None:
+    entered, go_on, finished = threading.Event(), threading.Event(), Finished()
+
+    def first(_work: None) -> Done:
+        entered.set()
+        assert go_on.wait(BOUND_S)
+        return Done()
+
+    def handle(ctx: Context) -> None:
+        run_steps(ctx, [Step("first", first), Step("second", lambda _work: Wait(0.01, "never"))], None)
+
+    operation = desk.enqueue()
+    with running(quick(desk, handle, finished)) as stop:
+        assert entered.wait(BOUND_S)
+        stop.set()
+        go_on.set()
+    left = desk.read(operation)
+    assert (left.state, left.attempt, list(left.results)) == (State.RUNNING, 0, ["first"])
+
+
+def test_leases_are_renewed_while_a_handler_runs(desk: Desk) -> None:
+    gate, finished = Gate(), Finished()
+    operation = desk.enqueue()
+    with running(quick(desk, gate, finished, lease_s=0.3)), running(quick(desk, gate, finished, lease_s=0.3)):
+        gate.await_entry()
+        assert not gate.entered.acquire(timeout=0.5), "the other worker took it over"
+        gate.open.set()
+        (ended,) = finished.wait(1)
+    assert (ended.id, ended.fence) == (operation.id, 1)
+
+
+def test_a_worker_that_cannot_renew_stops_its_operations(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    gate, finished = Gate(), Finished()
+    desk.enqueue()
+    with running(quick(desk, gate, finished, lease_s=0.4)):
+        ctx = gate.await_entry()
+        with desk.engine.begin():  # nobody else can write
+            assert ctx.stop.wait(BOUND_S)
+            with pytest.raises(LeaseLost):
+                ctx.check()
+        assert gate.await_entry().operation.fence == 2, "it goes on after the lease"
+        gate.open.set()
+        finished.wait(1)
+    assert "its lease is lost" in caplog.text
+
+
+def test_a_lease_that_somebody_else_took_is_noticed(desk: Desk) -> None:
+    gate, finished = Gate(), Finished()
+    operation = desk.enqueue()
+    with running(quick(desk, gate, finished)):
+        ctx = gate.await_entry()
+        desk.change(operation, fence=7)
+        assert ctx.stop.wait(BOUND_S)
+        with pytest.raises(LeaseLost):
+            ctx.check()
+    assert finished.operations == []
+
+
+def test_a_worker_that_takes_its_own_lost_operation_first_leaves_it(desk: Desk) -> None:
+    order: list[str] = []
+    leave, entered, finished = threading.Event(), threading.Event(), Finished()
+
+    def handle(ctx: Context) -> str:
+        order.append(f"enter {ctx.operation.fence}")
+        if ctx.operation.fence == 1:
+            entered.set()
+            assert ctx.stop.wait(BOUND_S)
+            assert leave.wait(BOUND_S)
+            order.append("leave 1")
+            ctx.check()
+        return "done"
+
+    operation = desk.enqueue()
+    with running(quick(desk, handle, finished)):
+        assert entered.wait(BOUND_S)
+        desk.change(operation, lease_until=0.0)
+        while desk.read(operation).fence == 1:
+            assert not leave.wait(0.01)
+            desk.change(operation, lease_until=0.0)
+        leave.set()
+        finished.wait(1)
+    assert order == ["enter 1", "leave 1", "enter 2"]
+
+
+def test_a_retry_that_is_due_wakes_the_worker(desk: Desk) -> None:
+    finished, attempts = Finished(), []
+
+    def handle(ctx: Context) -> str:
+        attempts.append(ctx.operation.attempt)
+        if ctx.operation.attempt == 1:
+            raise Transient("not now", 0.05)
+        return "done"
+
+    desk.enqueue()
+    with running(quick(desk, handle, finished)):
+        finished.wait(1)
+    assert attempts == [1, 2]
+
+
+def test_a_missing_table_does_not_end_the_worker(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    finished = Finished()
+    with desk.engine.begin() as conn:
+        conn.execute(sa.text("ALTER TABLE operations RENAME TO gone"))
+    with running(quick(desk, at_once, finished)):
+        end = threading.Event()
+        while "cannot look for operations" not in caplog.text:
+            assert not end.wait(0.01)
+        with desk.engine.begin() as conn:
+            conn.execute(sa.text("ALTER TABLE gone RENAME TO operations"))
+        desk.enqueue()
+        finished.wait(1)
+
+
+def test_an_idle_worker_does_not_look_into_an_unchanged_file(desk: Desk) -> None:
+    statements: list[str] = []
+    sa.event.listen(desk.engine, "before_cursor_execute", lambda _c, _cu, sql, *_: statements.append(sql))
+    for n in range(3):
+        desk.change(desk.enqueue(subject=f"waits {n}"), run_at=9e9)
+    polls = threading.Event()
+
+    def count(_conn: object, _cursor: object, sql: str, *_more: object) -> None:
+        if statements.count("PRAGMA data_version") > 50:
+            polls.set()
+
+    sa.event.listen(desk.engine, "before_cursor_execute", count)
+    statements.clear()
+    with running(quick(desk, at_once, Finished(), poll_s=0.001)):
+        assert polls.wait(BOUND_S)
+    assert sum("FROM operations" in statement for statement in statements) == 1
