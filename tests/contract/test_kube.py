@@ -48,7 +48,7 @@ def encoded(**data: str) -> dict[str, str]:
     return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
 
 
-def deployment(namespace: str, **annotations: str) -> Obj:
+def deployment(namespace: str) -> Obj:
     pod = {
         "metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [{"name": "web", "image": "sandbox.local/none:1"}]},
@@ -56,7 +56,7 @@ def deployment(namespace: str, **annotations: str) -> Obj:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": namespace, "annotations": annotations},
+        "metadata": {"name": "web", "namespace": namespace},
         "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": pod},
     }
 
