@@ -1,0 +1,154 @@
+"""The platform side's view of a service broker (OSB 2.17): a port, its words, its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from helmbroker.durable import JSON
+
+
+class Progress(StrEnum):
+    """State of an operation at the broker (OSB item 88)."""
+
+    IN_PROGRESS = "in progress"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One plan of an offering."""
+
+    id: str
+    name: str
+    description: str
+    bindable: bool
+    updateable: bool
+    parameters_schema: Mapping[str, JSON] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Offering:
+    """One service offering of the catalog."""
+
+    id: str
+    name: str
+    description: str
+    updateable: bool
+    instances_retrievable: bool
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """On whose behalf the broker is called; None as user: nobody's (orphan mitigation)."""
+
+    user: str | None
+
+
+@dataclass(frozen=True)
+class InstanceRef:
+    """A service instance at the broker, and where it belongs on the platform."""
+
+    instance_id: str
+    service_id: str
+    plan_id: str
+    app: str
+    name: str
+
+
+@dataclass(frozen=True)
+class BindingRef:
+    """A service binding at the broker."""
+
+    instance: InstanceRef
+    binding_id: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A mutation was accepted: finished at once, or (`pending`) to be polled with `operation`."""
+
+    pending: bool
+    operation: str | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """One look at an operation. `gone`: the broker answered 410 (OSB item 91)."""
+
+    progress: Progress
+    description: str
+    retry_after_s: float | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a binding delivers. Never shown by repr."""
+
+    values: Mapping[str, JSON] = field(repr=False)
+
+
+class BrokerError(Exception):
+    """The broker refused, or answered what OSB does not allow; status 0: it was not even asked.
+
+    `error` is OSB's word, `description` and the whole text are public.
+    """
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        answered = f"answered {status}{f' {error}' if error else ''}" if status else "cannot be used"
+        super().__init__(f"the broker {answered}: {description}")
+        self.status, self.error, self.description = status, error, description
+
+    @property
+    def busy(self) -> bool:
+        """Another operation runs on the same thing: ask again later (OSB item 11)."""
+        return self.status == 422 and self.error == "ConcurrencyError"
+
+
+class Unreachable(Exception):
+    """The broker did not answer in time, or said it cannot now; the same request may be sent again."""
+
+
+class Broker(Protocol):
+    """A service broker. Every method may be repeated with the same ids; all raise BrokerError and Unreachable."""
+
+    def catalog(self) -> tuple[Offering, ...]:
+        """All offerings."""
+        ...
+
+    def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
+        """PUT the instance."""
+        ...
+
+    def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
+        """DELETE the instance; one that is gone already (410) counts as done."""
+        ...
+
+    def instance_status(self, ref: InstanceRef, operation: str | None) -> Status:
+        """Look at the instance's operation."""
+        ...
+
+    def instance_parameters(self, ref: InstanceRef) -> Mapping[str, JSON]:
+        """GET the instance: the parameters it runs with, as far as the broker shows them."""
+        ...
+
+    def bind(self, ref: BindingRef, caller: Caller) -> tuple[Answer, Credentials | None]:
+        """PUT the binding; credentials come with a synchronous answer only."""
+        ...
+
+    def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
+        """DELETE the binding; one that is gone already (410) counts as done."""
+        ...
+
+    def binding_status(self, ref: BindingRef, operation: str | None) -> Status:
+        """Look at the binding's operation."""
+        ...
+
+    def credentials(self, ref: BindingRef) -> Credentials:
+        """GET the binding."""
+        ...

@@ -1,0 +1,88 @@
+"""The words of the platform side: a resource (app, instance, binding together), its states, who may do what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class InstanceState(StrEnum):
+    """Where the service instance of a resource stands; the values are what clients of the REST API see."""
+
+    PROVISIONING = "Provisioning"
+    READY = "Ready"
+    FAILED = "Failed"
+    DEPROVISIONING = "Deprovisioning"
+    DEPROVISION_FAILED = "DeprovisionCallFailed"
+
+
+class BindingState(StrEnum):
+    """Where the binding of a resource stands. UNBOUND is shown as null."""
+
+    UNBOUND = "Unbound"
+    BINDING = "Binding"
+    READY = "Ready"
+    FAILED = "Failed"
+    UNBINDING = "Unbinding"
+    UNBIND_FAILED = "UnbindCallFailed"
+
+
+class Kind(StrEnum):
+    """Kinds of durable operations."""
+
+    CREATE = "create"
+    BIND = "bind"
+    UNBIND = "unbind"
+    DESTROY = "destroy"
+    ROLLBACK = "rollback"
+
+
+class Role(IntEnum):
+    """What a token's owner may do with an app; each role includes the ones before it."""
+
+    VIEWER = 1
+    MEMBER = 2
+    ADMIN = 3
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One row of `resources`, without its sealed options. Holds no credentials, ever."""
+
+    uuid: str
+    app: str
+    name: str
+    service: str
+    plan: str
+    service_id: str | None  # ids of the broker's catalog; None until the create operation has looked them up
+    plan_id: str | None
+    instance_id: str
+    binding_id: str | None
+    instance: InstanceState
+    binding: BindingState
+    instance_operation: str  # id of the operation that was started last for the instance
+    binding_operation: str | None
+    message: str  # public: how the last operation ended
+    owner: str
+    created: float  # seconds since the epoch
+    updated: float
+
+    @property
+    def plan_name(self) -> str:
+        """`service:plan`, as the user wrote it."""
+        return f"{self.service}:{self.plan}"
+
+    @property
+    def subject(self) -> str:
+        """The subject of operations on the instance alone."""
+        return f"resource/{self.uuid}"
+
+    @property
+    def app_subject(self) -> str:
+        """The subject of operations that make app releases."""
+        return app_subject(self.app)
+
+
+def app_subject(app: str) -> str:
+    """The subject of operations that make releases of `app`: one at a time."""
+    return f"app/{app}"

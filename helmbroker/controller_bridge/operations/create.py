@@ -1,0 +1,109 @@
+"""Create: look up service and plan, PUT the instance, wait for it; what fails is deleted at the broker."""
+
+from __future__ import annotations
+
+from helmbroker.controller_bridge import options
+from helmbroker.controller_bridge.broker_port import Caller, Offering, Plan
+from helmbroker.controller_bridge.operations.work import (
+    Ports,
+    Work,
+    judge,
+    result,
+    run_or_undo,
+    step,
+    text,
+    undoing,
+)
+from helmbroker.controller_bridge.sealing import SealError
+from helmbroker.durable import Context, Done, Fail, Outcome, Wait
+
+_RESERVE_S = 120.0  # kept for deleting what could not be provisioned
+
+
+def create(ctx: Context, ports: Ports) -> str:
+    """Handler of the operation."""
+    run_or_undo(Work(ctx, ports), STEPS, UNDO)
+    return "The instance was provisioned successfully"
+
+
+def _resolve(work: Work) -> Outcome:
+    found = _find(work)
+    if isinstance(found, Fail):
+        return found
+    offering, plan = found
+    with work.ctx.transaction() as conn:
+        work.ports.store.set_catalog_ids(conn, work.resource.uuid, offering.id, plan.id)
+    return Done()
+
+
+def _provision(work: Work) -> Outcome:
+    row = work.reload()
+    found = _find(work)
+    schema = None if isinstance(found, Fail) else found[1].parameters_schema
+    with work.ports.store.reading() as conn:
+        sealed = work.ports.store.sealed_options(conn, row.uuid)
+    try:
+        given = work.ports.sealer.open(sealed, owner=row.uuid) if sealed else {}
+        parameters = options.parameters(given, schema)
+    except (SealError, options.OptionsError) as error:
+        return Fail(str(error))
+    answer = work.ports.broker.provision(work.instance(), parameters, work.caller)
+    return Done({"pending": answer.pending, "operation": answer.operation})
+
+
+def _forget_options(work: Work) -> Outcome:
+    with work.ctx.transaction() as conn:
+        work.ports.store.forget_options(conn, work.resource.uuid)
+    return Done()
+
+
+def _await(work: Work) -> Outcome:
+    accepted = result(work, "provision")
+    if not accepted.get("pending"):
+        return Done()
+    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
+    if status.gone:
+        return Fail("the broker has dropped the instance while it was provisioned")
+    return judge(work, status, "the broker provisions the instance", reserve_s=_RESERVE_S)
+
+
+def _remove(work: Work) -> Outcome:
+    row = work.reload()
+    if row.service_id is None:
+        return Done()
+    answer = work.ports.broker.deprovision(work.instance(), Caller(None))
+    return Done({"pending": answer.pending, "operation": answer.operation})
+
+
+def _await_removal(work: Work) -> Outcome:
+    accepted = result(work, "remove")
+    if not accepted.get("pending"):
+        return Done()
+    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
+    outcome = judge(work, status, "the broker removes what it had begun")
+    return Wait(outcome.after_s, undoing(work, outcome.reason)) if isinstance(outcome, Wait) else outcome
+
+
+def _find(work: Work) -> tuple[Offering, Plan] | Fail:
+    row = work.resource
+    offering = next((one for one in work.ports.broker.catalog() if one.name == row.service), None)
+    if offering is None:
+        return Fail(f"the broker offers no service {row.service!r}; `drycc resources services` lists them")
+    plan = next((one for one in offering.plans if one.name == row.plan), None)
+    if plan is None:
+        return Fail(
+            f"the service {row.service} has no plan {row.plan!r}; `drycc resources plans {row.service}` lists them"
+        )
+    return offering, plan
+
+
+STEPS = (
+    step("resolve", _resolve),
+    step("provision", _provision),
+    step("forget options", _forget_options),
+    step("await", _await),
+)
+UNDO = (
+    step("remove", _remove),
+    step("await removal", _await_removal),
+)

@@ -1,0 +1,44 @@
+"""Destroy: wait until a half-made binding is gone, then DELETE the instance and wait until the broker is done."""
+
+from __future__ import annotations
+
+from helmbroker.controller_bridge.model import BindingState
+from helmbroker.controller_bridge.operations.work import Ports, Work, judge, pause_s, result, step, text
+from helmbroker.durable import Context, Done, Fail, Outcome, Wait, run_steps
+
+
+def destroy(ctx: Context, ports: Ports) -> str:
+    """Handler of the operation."""
+    run_steps(ctx, STEPS, Work(ctx, ports))
+    return "The instance is gone"
+
+
+def _await_unbound(work: Work) -> Outcome:
+    row = work.reload()
+    if row.binding is BindingState.UNBINDING:
+        return Wait(pause_s(work), "waiting until the binding is gone")
+    if row.binding_id is not None:
+        return Fail(f"the binding could not be removed: {row.message}")
+    return Done()
+
+
+def _deprovision(work: Work) -> Outcome:
+    if work.resource.service_id is None:
+        return Done()  # the broker was never asked for it
+    answer = work.ports.broker.deprovision(work.instance(), work.caller)
+    return Done({"pending": answer.pending, "operation": answer.operation})
+
+
+def _await(work: Work) -> Outcome:
+    accepted = result(work, "deprovision")
+    if not accepted.get("pending"):
+        return Done()
+    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
+    return judge(work, status, "the broker removes the instance")
+
+
+STEPS = (
+    step("await unbound", _await_unbound),
+    step("deprovision", _deprovision),
+    step("await", _await),
+)

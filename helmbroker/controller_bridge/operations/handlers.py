@@ -1,0 +1,31 @@
+"""The table of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from helmbroker.controller_bridge.model import Kind
+from helmbroker.controller_bridge.operations.bind import bind
+from helmbroker.controller_bridge.operations.create import create
+from helmbroker.controller_bridge.operations.destroy import destroy
+from helmbroker.controller_bridge.operations.rollback import rollback
+from helmbroker.controller_bridge.operations.unbind import unbind
+from helmbroker.controller_bridge.operations.work import Ports
+from helmbroker.durable import Context, Handler
+
+_KINDS: Mapping[Kind, Callable[[Context, Ports], str]] = {
+    Kind.CREATE: create,
+    Kind.BIND: bind,
+    Kind.UNBIND: unbind,
+    Kind.DESTROY: destroy,
+    Kind.ROLLBACK: rollback,
+}
+
+
+def handlers(ports: Ports) -> dict[str, Handler]:
+    """Handlers by kind, for a `durable.Worker`."""
+
+    def with_ports(run: Callable[[Context, Ports], str]) -> Handler:
+        return lambda ctx: run(ctx, ports)
+
+    return {kind: with_ports(run) for kind, run in _KINDS.items()}

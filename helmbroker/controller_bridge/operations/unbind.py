@@ -1,0 +1,59 @@
+"""Unbind: take the credentials out of the app's config, watch the release, then DELETE the binding.
+
+An app that does not come up without the credentials gets them back, and the binding stays.
+"""
+
+from __future__ import annotations
+
+from helmbroker.controller_bridge.apps.port import AppNotFound, ConfigChange
+from helmbroker.controller_bridge.naming import config_group
+from helmbroker.controller_bridge.operations import rollout
+from helmbroker.controller_bridge.operations.work import Ports, Work, judge, result, run_or_undo, step, text
+from helmbroker.durable import Context, Done, Outcome, run_steps
+
+
+def unbind(ctx: Context, ports: Ports) -> str:
+    """Handler of the operation."""
+    work = Work(ctx, ports)
+    run_or_undo(work, WITHDRAW, UNDO)
+    run_steps(ctx, DELETE, work)
+    return "The binding is gone"
+
+
+def _withdraw(work: Work) -> Outcome:
+    resource = work.resource
+    try:
+        version = work.ports.apps.change_config(
+            resource.app,
+            ConfigChange({config_group(resource.name): None}),
+            author=work.user,
+            summary=f"unbind {resource.name} ({resource.plan_name})",
+            key=work.ctx.operation.id,
+        )
+    except AppNotFound:
+        return Done()  # there is no app to take anything from
+    return Done({"version": version})
+
+
+def _delete(work: Work) -> Outcome:
+    answer = work.ports.broker.unbind(work.binding(), work.caller)
+    return Done({"pending": answer.pending, "operation": answer.operation})
+
+
+def _await(work: Work) -> Outcome:
+    accepted = result(work, "delete")
+    if not accepted.get("pending"):
+        return Done()
+    status = work.ports.broker.binding_status(work.binding(), text(accepted.get("operation")))
+    return judge(work, status, "the broker removes the credentials")
+
+
+WITHDRAW = (
+    step("withdraw", _withdraw),
+    *rollout.watching("withdraw", app_may_be_gone=True),
+)
+UNDO = rollout.recovering("withdraw")
+DELETE = (
+    step("delete", _delete),
+    step("await", _await),
+)

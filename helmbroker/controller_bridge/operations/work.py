@@ -1,0 +1,150 @@
+"""What the steps of the platform side share: their ports, patience with whoever does not answer, and undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases
+from helmbroker.controller_bridge.broker_port import (
+    BindingRef,
+    Broker,
+    BrokerError,
+    Caller,
+    Credentials,
+    InstanceRef,
+    Progress,
+    Status,
+    Unreachable,
+)
+from helmbroker.controller_bridge.model import Resource
+from helmbroker.controller_bridge.sealing import Sealer
+from helmbroker.controller_bridge.store import Store
+from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
+from helmbroker.kubeapi.errors import Unreachable as ClusterUnreachable
+
+FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
+_AGAIN_S = 5.0
+_FIRST_POLL_S, _LONGEST_POLL_S, _POLL_SHARE = 0.3, 5.0, 0.1
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The world outside, and the rows."""
+
+    store: Store
+    broker: Broker
+    apps: AppReleases
+    sealer: Sealer
+
+
+class Work:
+    """One claim of one operation. The resource is read when it is needed, and again after a step has changed it."""
+
+    def __init__(self, ctx: Context, ports: Ports) -> None:
+        params = ctx.operation.params
+        self.ctx, self.ports = ctx, ports
+        self.app, self.user = str(params["app"]), str(params["user"])
+        self.caller = Caller(self.user)
+        self.credentials: Credentials | None = None  # from a synchronous bind; only ever in memory
+        self._resource: Resource | None = None
+
+    @property
+    def resource(self) -> Resource:
+        """The row the operation is about, as read last."""
+        return self._resource or self.reload()
+
+    def reload(self) -> Resource:
+        """Read the row again. Raises Failed when there is none: somebody has emptied the table."""
+        with self.ports.store.reading() as conn:
+            self._resource = self.ports.store.get(conn, str(self.ctx.operation.params["resource"]))
+        if self._resource is None:
+            raise Failed("the resource is not in the database any more")
+        return self._resource
+
+    def instance(self) -> InstanceRef:
+        """The instance at the broker. Raises Failed before its service and plan have been looked up."""
+        row = self.resource
+        if row.service_id is None or row.plan_id is None:
+            raise Failed("the broker has never heard of this resource")
+        return InstanceRef(row.instance_id, row.service_id, row.plan_id, app=row.app, name=row.name)
+
+    def binding(self) -> BindingRef:
+        """The binding at the broker."""
+        if self.resource.binding_id is None:
+            raise Failed("the resource has no binding")
+        return BindingRef(self.instance(), self.resource.binding_id)
+
+
+def step(name: str, run: Callable[[Work], Outcome]) -> Step[Work]:
+    """A row of a table of steps. Who does not answer is asked again; a refusal fails the operation."""
+
+    def patient(work: Work) -> Outcome:
+        try:
+            return run(work)
+        except (Unreachable, ClusterUnreachable) as error:
+            return Wait(_AGAIN_S, f"{error}; trying again")
+        except BrokerError as error:
+            return Wait(_AGAIN_S, "the broker is busy with the same instance") if error.busy else Fail(str(error))
+        except AppReleaseError as error:
+            return Fail(str(error))
+
+    return Step(name, patient)
+
+
+def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Work]]) -> None:
+    """Run `steps`; when they fail, run `undo` and raise Failed with the first reason, also after a restart."""
+    ctx = work.ctx
+    if FAILURE not in ctx.results:
+        try:
+            run_steps(ctx, steps, work)
+        except Failed as failure:
+            ctx.save(FAILURE, failure.reason)
+        else:
+            return
+    reason = str(ctx.results[FAILURE])
+    try:
+        run_steps(ctx, undo, work)
+    except Failed as other:
+        raise Failed(f"{reason}; and undoing it failed: {other.reason}") from None
+    raise Failed(reason)
+
+
+def failure(work: Work) -> str:
+    """Why the operation is being undone."""
+    return str(work.ctx.results.get(FAILURE, ""))
+
+
+def undoing(work: Work, doing: str) -> str:
+    """What to tell while it is undone: the reason first."""
+    return f"{failure(work)}; {doing}"
+
+
+def pause_s(work: Work) -> float:
+    """Seconds until the next look: a tenth of the operation's age, so that short work is noticed at once."""
+    operation = work.ctx.operation
+    age_s = operation.deadline - operation.created_at - work.ctx.remaining_s
+    return min(_LONGEST_POLL_S, max(_FIRST_POLL_S, age_s * _POLL_SHARE))
+
+
+def judge(work: Work, status: Status, doing: str, *, reserve_s: float = 0.0) -> Outcome:
+    """What a look at an operation of the broker means. `reserve_s`: seconds to keep for undoing."""
+    said = status.description or doing
+    if status.progress is Progress.SUCCEEDED:
+        return Done()
+    if status.progress is Progress.FAILED:
+        return Fail(status.description or f"{doing}: the broker gave no reason")
+    if work.ctx.remaining_s < reserve_s:
+        return Fail(f"it took too long; the broker's last word: {said}")
+    return Wait(max(pause_s(work), status.retry_after_s or 0.0), said)
+
+
+def result(work: Work, name: str) -> Mapping[str, JSON]:
+    """The stored result of a step that gave an object; empty when it has none."""
+    value = work.ctx.results.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def text(value: JSON) -> str | None:
+    """A stored value that is text, or nothing."""
+    return value if isinstance(value, str) else None

@@ -1,0 +1,285 @@
+"""OSB 2.17 over HTTP, as a client: bounded times and sizes, typed answers, no body in any log, no redirects."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pydantic
+import requests
+from requests.auth import AuthBase
+
+from helmbroker.controller_bridge import osb_wire as wire
+from helmbroker.controller_bridge.broker_port import (
+    Answer,
+    BindingRef,
+    BrokerError,
+    Caller,
+    Credentials,
+    InstanceRef,
+    Offering,
+    Progress,
+    Status,
+    Unreachable,
+)
+from helmbroker.durable import JSON
+
+API_VERSION = "2.17"
+_CONNECT_S = 5.0
+_READ_S = 30.0
+_MAX_BODY_BYTES = 8 * 1024 * 1024
+_MAX_RETRY_AFTER_S = 10.0
+# The broker, or something before it, says "not now" (OSB item 17); 500 is a fault that a repetition will not mend.
+_NOT_NOW = frozenset({408, 429, 502, 503, 504})
+
+
+class CredentialsFile(AuthBase):
+    """Basic authentication from a file of one line, `user:password`; read again when the file changes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._header = ""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self.header()
+        return request
+
+    def header(self) -> str:
+        """The value of the Authorization header. Raises BrokerError when the file is missing or malformed."""
+        try:
+            stat = self._path.stat()
+            if self._seen != (stat.st_mtime_ns, stat.st_ino):
+                line = self._path.read_text(encoding="utf-8").strip()
+                user, separator, password = line.partition(":")
+                if not (user and separator and password) or "\n" in line:
+                    raise _unusable(self._path, "it has to be one line, user:password")
+                self._header = "Basic " + base64.b64encode(line.encode()).decode("ascii")
+                self._seen = (stat.st_mtime_ns, stat.st_ino)
+        except OSError as error:
+            raise _unusable(self._path, error.strerror or "it cannot be read") from None
+        return self._header
+
+
+class OsbBroker:
+    """`broker_port.Broker` over HTTP. Safe for threads: each has its own connections."""
+
+    def __init__(
+        self, url: str, auth: AuthBase, *, cluster_id: str, ca_file: Path | None = None, read_s: float = _READ_S
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._auth, self._cluster_id, self._read_s = auth, cluster_id, read_s
+        self._verify: bool | str = str(ca_file) if ca_file else True
+        self._place = urlsplit(url).netloc.rpartition("@")[2]
+        self._local = threading.local()
+
+    def catalog(self) -> tuple[Offering, ...]:
+        _, answer = self._call("GET", "/v2/catalog", wire.Catalog, {200})
+        return answer.offerings()
+
+    def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
+        body: dict[str, JSON] = {
+            "service_id": ref.service_id,
+            "plan_id": ref.plan_id,
+            "organization_guid": self._cluster_id,
+            "space_guid": ref.app,
+            "context": {**self._context(ref), "instance_name": ref.name},
+        }
+        if parameters:
+            body["parameters"] = parameters
+        status, answer = self._call(
+            "PUT", _instance(ref), wire.Accepted, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
+        )
+        return Answer(pending=status == 202, operation=answer.operation)
+
+    def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
+        return self._delete(_instance(ref), ref, caller)
+
+    def instance_status(self, ref: InstanceRef, operation: str | None) -> Status:
+        return self._status(_instance(ref), ref, operation)
+
+    def instance_parameters(self, ref: InstanceRef) -> Mapping[str, JSON]:
+        _, answer = self._call("GET", _instance(ref), wire.Instance, {200})
+        return answer.parameters or {}
+
+    def bind(self, ref: BindingRef, caller: Caller) -> tuple[Answer, Credentials | None]:
+        body: dict[str, JSON] = {
+            "service_id": ref.instance.service_id,
+            "plan_id": ref.instance.plan_id,
+            "bind_resource": {"app_guid": ref.instance.app},
+            "context": self._context(ref.instance),
+        }
+        status, answer = self._call(
+            "PUT", _binding(ref), wire.Binding, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
+        )
+        pending = status == 202
+        return Answer(pending, answer.operation), None if pending else Credentials(answer.credentials or {})
+
+    def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
+        return self._delete(_binding(ref), ref.instance, caller)
+
+    def binding_status(self, ref: BindingRef, operation: str | None) -> Status:
+        return self._status(_binding(ref), ref.instance, operation)
+
+    def credentials(self, ref: BindingRef) -> Credentials:
+        _, answer = self._call("GET", _binding(ref), wire.Binding, {200})
+        return Credentials(answer.credentials or {})
+
+    def _context(self, ref: InstanceRef) -> dict[str, JSON]:
+        return {"platform": "kubernetes", "clusterid": self._cluster_id, "namespace": ref.app}
+
+    def _delete(self, path: str, ref: InstanceRef, caller: Caller) -> Answer:
+        query = {**_ASYNC, **_hints(ref)}
+        status, answer = self._call("DELETE", path, wire.Accepted, {200, 202, 410}, query=query, caller=caller)
+        return Answer(pending=status == 202, operation=answer.operation)
+
+    def _status(self, path: str, ref: InstanceRef, operation: str | None) -> Status:
+        query = _hints(ref) | ({"operation": operation} if operation else {})
+        with self._response("GET", f"{path}/last_operation", query, None, None) as response:
+            status = response.status_code
+            if status == 410:
+                return Status(Progress.SUCCEEDED, "it is gone", gone=True)
+            answer = self._parse(response, wire.LastOperation, {200})
+            return Status(answer.state, answer.description or "", _retry_after_s(response))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        model: type[wire.M],
+        accepted: set[int],
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, JSON] | None = None,
+        caller: Caller | None = None,
+    ) -> tuple[int, wire.M]:
+        with self._response(method, path, query or {}, body, caller) as response:
+            return response.status_code, self._parse(response, model, accepted)
+
+    def _response(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, JSON] | None,
+        caller: Caller | None,
+    ) -> requests.Response:
+        headers = {"X-Broker-API-Version": API_VERSION, "Accept": "application/json"}
+        if caller is not None and caller.user is not None:
+            headers["X-Broker-API-Originating-Identity"] = _identity(caller.user)
+        try:
+            return self._session().request(
+                method,
+                self._url + path,
+                params=dict(query),
+                json=body,
+                headers=headers,
+                timeout=(_CONNECT_S, self._read_s),
+                allow_redirects=False,
+                stream=True,
+            )
+        except requests.exceptions.SSLError:
+            raise BrokerError(
+                0, "TLS", "its certificate is not accepted; set the CA file, or mend the URL"
+            ) from None
+        except requests.RequestException as error:
+            raise Unreachable(
+                f"the broker at {self._place} does not answer ({_cause(error, self._read_s)})"
+            ) from None
+
+    def _parse(self, response: requests.Response, model: type[wire.M], accepted: set[int]) -> wire.M:
+        """The answer as `model`. An empty body of a 410 counts as `{}`: some brokers send none."""
+        status = response.status_code
+        if status in _NOT_NOW:
+            raise Unreachable(f"the broker at {self._place} cannot answer now (HTTP {status})")
+        data = self._json(response)
+        if status not in accepted:
+            raise _refusal(status, data)
+        if data is None and status == 410:
+            data = {}
+        try:
+            return model.model_validate(data)
+        except pydantic.ValidationError as error:
+            places = sorted({".".join(map(str, item["loc"])) or "the body" for item in error.errors()})
+            raise BrokerError(status, "MalformedAnswer", f"it does not follow OSB: {', '.join(places)}") from None
+
+    def _json(self, response: requests.Response) -> object:
+        """The parsed body; None when there is none or it is not JSON."""
+        raw = bytearray()
+        try:
+            for part in response.iter_content(65536):
+                raw += part
+                if len(raw) > _MAX_BODY_BYTES:
+                    raise BrokerError(response.status_code, "MalformedAnswer", "its answer is too long")
+        except requests.RequestException:
+            raise Unreachable(f"the broker at {self._place} broke off its answer") from None
+        try:
+            return json.loads(raw) if raw else None
+        except ValueError:
+            return None
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.trust_env = False  # no proxy and no netrc between the platform and its broker
+            session.auth = self._auth
+            session.verify = self._verify
+        return session
+
+
+_ASYNC = {"accepts_incomplete": "true"}
+
+
+def _instance(ref: InstanceRef) -> str:
+    return f"/v2/service_instances/{quote(ref.instance_id, safe='')}"
+
+
+def _binding(ref: BindingRef) -> str:
+    return f"{_instance(ref.instance)}/service_bindings/{quote(ref.binding_id, safe='')}"
+
+
+def _hints(ref: InstanceRef) -> dict[str, str]:
+    return {"service_id": ref.service_id, "plan_id": ref.plan_id}
+
+
+def _identity(user: str) -> str:
+    value = {"username": user, "uid": "", "groups": [], "extra": {}}
+    return "kubernetes " + base64.b64encode(json.dumps(value).encode()).decode("ascii")
+
+
+def _refusal(status: int, data: object) -> BrokerError:
+    if status in (401, 403):
+        return BrokerError(
+            status, "", "it does not accept the bridge's user and password; its operator has to set them"
+        )
+    try:
+        said = wire.Error.model_validate(data)
+    except pydantic.ValidationError:
+        said = wire.Error()
+    return BrokerError(status, said.error or "", said.description or "it gave no reason")
+
+
+def _retry_after_s(response: requests.Response) -> float | None:
+    """OSB item 95, as whole seconds; bounded, because a person is watching."""
+    text = response.headers.get("Retry-After", "")
+    return min(float(text), _MAX_RETRY_AFTER_S) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _unusable(path: Path, why: str) -> BrokerError:
+    return BrokerError(
+        0, "Credentials", f"the file {path} with the broker's user and password is not usable: {why}"
+    )
+
+
+def _cause(error: requests.RequestException, read_s: float) -> str:
+    """What went wrong, without the library's text: that may hold the URL."""
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {_CONNECT_S:.0f} s"
+    if isinstance(error, requests.ReadTimeout):
+        return f"no answer within {read_s:.0f} s"
+    return "the connection failed"

@@ -1,0 +1,114 @@
+"""The JSON that brokers answer with, as far as the platform side reads it (OSB 2.17)."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import pydantic
+
+from helmbroker.controller_bridge.broker_port import Offering, Plan, Progress
+
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+
+class _Wire(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class _Parameters(_Wire):
+    parameters: dict[str, pydantic.JsonValue] | None = None
+
+
+class _InstanceSchemas(_Wire):
+    create: _Parameters | None = None
+
+
+class _Schemas(_Wire):
+    service_instance: _InstanceSchemas | None = None
+
+
+class _Plan(_Wire):
+    id: str = pydantic.Field(min_length=1)
+    name: str = pydantic.Field(min_length=1)
+    description: str
+    bindable: bool | None = None
+    plan_updateable: bool | None = None
+    schemas: _Schemas | None = None
+
+
+class _Service(_Wire):
+    id: str = pydantic.Field(min_length=1)
+    name: str = pydantic.Field(min_length=1)
+    description: str
+    bindable: bool
+    plan_updateable: bool = False
+    instances_retrievable: bool = False
+    plans: list[_Plan]
+
+
+class Catalog(_Wire):
+    """GET /v2/catalog (items 23 to 37)."""
+
+    services: list[_Service]
+
+    def offerings(self) -> tuple[Offering, ...]:
+        """The catalog in the words of the port."""
+        return tuple(_offering(service) for service in self.services)
+
+
+class Accepted(_Wire):
+    """200, 201, 202 and 410 of PUT and DELETE (items 44, 45, 52)."""
+
+    operation: str | None = None
+
+
+class Instance(_Wire):
+    """GET of an instance (item 63)."""
+
+    parameters: dict[str, pydantic.JsonValue] | None = None
+
+
+class Binding(_Wire):
+    """PUT and GET of a binding (items 103, 111)."""
+
+    operation: str | None = None
+    credentials: dict[str, pydantic.JsonValue] | None = pydantic.Field(default=None, repr=False)
+
+
+class LastOperation(_Wire):
+    """GET last_operation (items 88, 89)."""
+
+    state: Progress
+    description: str | None = None
+
+
+class Error(_Wire):
+    """The body of a refusal (item 10)."""
+
+    error: str | None = None
+    description: str | None = None
+
+
+def _offering(service: _Service) -> Offering:
+    return Offering(
+        id=service.id,
+        name=service.name,
+        description=service.description,
+        updateable=service.plan_updateable,
+        instances_retrievable=service.instances_retrievable,
+        plans=tuple(_plan(service, plan) for plan in service.plans),
+    )
+
+
+def _plan(service: _Service, plan: _Plan) -> Plan:
+    """A plan's own word wins over its offering's (item 32)."""
+    instance = plan.schemas.service_instance if plan.schemas else None
+    create = instance.create if instance else None
+    return Plan(
+        id=plan.id,
+        name=plan.name,
+        description=plan.description,
+        bindable=service.bindable if plan.bindable is None else plan.bindable,
+        updateable=service.plan_updateable if plan.plan_updateable is None else plan.plan_updateable,
+        parameters_schema=create.parameters if create else None,
+    )

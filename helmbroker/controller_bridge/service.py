@@ -1,0 +1,207 @@
+"""What the REST API may ask. The rules of states are checked in the transaction that writes row and operation.
+
+The sentences of refusals are those of the Drycc controller, which clients know.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
+from helmbroker.controller_bridge.sealing import Sealer
+from helmbroker.controller_bridge.store import NameTaken, Store
+from helmbroker.durable import JSON, Operation
+
+INSTANCE_TIMEOUT_S = 3600.0
+RELEASE_TIMEOUT_S = 1800.0
+
+
+class Refused(Exception):
+    """Not in this state; the sentence says why."""
+
+
+class Conflicting(Exception):
+    """Something else is being done with the resource."""
+
+
+class NotUnique(Exception):
+    """The app has a resource of this name."""
+
+
+class NoSuchResource(Exception):
+    """The app has no resource of this name."""
+
+
+@dataclass(frozen=True)
+class NewResource:
+    """What a user asks for. `options` may hold secrets: not shown."""
+
+    app: str
+    name: str
+    service: str
+    plan: str
+    options: Mapping[str, JSON]
+
+    def __repr__(self) -> str:
+        return f"NewResource({self.app}/{self.name}, {self.service}:{self.plan})"
+
+
+class Service:
+    """The use cases of the platform side."""
+
+    def __init__(self, store: Store, sealer: Sealer) -> None:
+        self._store, self._queue, self._sealer = store, store.queue(), sealer
+
+    def page(self, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:
+        """How many resources the app has, and some of them, newest first."""
+        with self._store.reading() as conn:
+            return self._store.page(conn, app, limit=limit, offset=offset)
+
+    def look(self, app: str, name: str) -> tuple[Resource, str]:
+        """A resource, and what happens or happened last with it. Raises NoSuchResource."""
+        with self._store.reading() as conn:
+            resource = self._store.find(conn, app, name)
+            if resource is None:
+                raise NoSuchResource(name)
+            for operation_id in (resource.binding_operation, resource.instance_operation):
+                operation = self._queue.get(conn, operation_id) if operation_id else None
+                if operation is not None and not operation.state.finished:
+                    return resource, operation.description
+            return resource, resource.message
+
+    def create(self, new: NewResource, user: str) -> Resource:
+        """Note the resource and begin to provision it. Raises NotUnique."""
+        moment, identity = time.time(), str(uuid.uuid4())
+        operation_id = str(uuid.uuid4())
+        resource = Resource(
+            uuid=identity,
+            app=new.app,
+            name=new.name,
+            service=new.service,
+            plan=new.plan,
+            service_id=None,
+            plan_id=None,
+            instance_id=str(uuid.uuid4()),
+            binding_id=None,
+            instance=InstanceState.PROVISIONING,
+            binding=BindingState.UNBOUND,
+            instance_operation=operation_id,
+            binding_operation=None,
+            message="",
+            owner=user,
+            created=moment,
+            updated=moment,
+        )
+        sealed = self._sealer.seal(new.options, owner=identity) if new.options else None
+        with self._store.writing() as conn:
+            try:
+                self._store.insert(conn, resource, sealed)
+            except NameTaken:
+                raise NotUnique(new.name) from None
+            self._begin(conn, Kind.CREATE, operation_id, resource, user)
+        return resource
+
+    def bind(self, app: str, name: str, user: str) -> Resource:
+        """Begin to bind. Raises NoSuchResource, Refused, Conflicting."""
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            if resource.instance is not InstanceState.READY:
+                raise Refused("the resource instance is not ready")
+            if resource.binding is BindingState.READY:
+                raise Refused("the resource instance is binding")
+            if resource.binding is BindingState.UNBIND_FAILED:
+                raise Refused("the last binding of the resource instance is not removed yet: unbind it first")
+            if resource.binding not in (BindingState.UNBOUND, BindingState.FAILED):
+                raise Conflicting(f"Resource {name} is binding")
+            operation_id = str(uuid.uuid4())
+            self._store.change(
+                conn,
+                resource.uuid,
+                binding=BindingState.BINDING,
+                message="",
+                binding_id=str(uuid.uuid4()),
+                binding_operation=operation_id,
+            )
+            self._begin(conn, Kind.BIND, operation_id, resource, user)
+            return self._locked(conn, app, name)
+
+    def unbind(self, app: str, name: str, user: str) -> Resource:
+        """Begin to unbind; ends a bind that is still going on. Raises NoSuchResource, Refused."""
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            if resource.binding_id is None:
+                raise Refused("the resource instance is not binding")
+            self._unbind(conn, resource, user)
+            return self._locked(conn, app, name)
+
+    def destroy(self, app: str, name: str, user: str) -> None:
+        """Begin to deprovision; what is half bound is unbound first. Raises NoSuchResource, Refused."""
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            if resource.binding is BindingState.READY:
+                raise Refused("the resource instance is still binding")
+            if resource.instance is InstanceState.PROVISIONING:
+                raise Refused("the resource instance is provisioning")
+            if resource.instance is InstanceState.DEPROVISIONING:
+                return
+            if resource.binding_id is not None:
+                self._unbind(conn, resource, user)
+            operation_id = str(uuid.uuid4())
+            self._store.change(
+                conn,
+                resource.uuid,
+                instance=InstanceState.DEPROVISIONING,
+                message="",
+                instance_operation=operation_id,
+            )
+            self._begin(conn, Kind.DESTROY, operation_id, resource, user)
+
+    def rollback(self, app: str, version: int, user: str) -> Operation:
+        """Begin to go back to app release `version`."""
+        with self._store.writing() as conn:
+            return self._queue.enqueue(
+                conn,
+                id=str(uuid.uuid4()),
+                kind=Kind.ROLLBACK,
+                subject=app_subject(app),
+                params={"app": app, "version": version, "user": user},
+                timeout_s=RELEASE_TIMEOUT_S,
+            )
+
+    def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
+        if resource.binding is BindingState.UNBINDING:
+            return
+        if resource.binding is BindingState.BINDING and resource.binding_operation is not None:
+            self._queue.cancel(
+                conn,
+                resource.app_subject,
+                description="stopped: the resource is unbound",
+                only=resource.binding_operation,
+            )
+        operation_id = str(uuid.uuid4())
+        self._store.change(
+            conn, resource.uuid, binding=BindingState.UNBINDING, message="", binding_operation=operation_id
+        )
+        self._begin(conn, Kind.UNBIND, operation_id, resource, user)
+
+    def _begin(self, conn: sa.Connection, kind: Kind, operation_id: str, resource: Resource, user: str) -> None:
+        of_instance = kind in (Kind.CREATE, Kind.DESTROY)
+        self._queue.enqueue(
+            conn,
+            id=operation_id,
+            kind=kind,
+            subject=resource.subject if of_instance else resource.app_subject,
+            params={"app": resource.app, "resource": resource.uuid, "user": user},
+            timeout_s=INSTANCE_TIMEOUT_S if of_instance else RELEASE_TIMEOUT_S,
+        )
+
+    def _locked(self, conn: sa.Connection, app: str, name: str) -> Resource:
+        resource = self._store.find(conn, app, name, lock=True)
+        if resource is None:
+            raise NoSuchResource(name)
+        return resource

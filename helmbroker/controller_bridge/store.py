@@ -1,0 +1,145 @@
+"""The platform side's rows: one table, `resources`. The only place with SQL beside `durable`; no credentials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from helmbroker import durable
+from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
+
+_METADATA = sa.MetaData()
+OPERATIONS = durable.define(_METADATA)
+_ALIVE = sa.text("deleted IS NULL")
+_RESOURCES = sa.Table(
+    "resources",
+    _METADATA,
+    sa.Column("uuid", sa.String(36), primary_key=True),
+    sa.Column("app", sa.String(63), nullable=False),
+    sa.Column("name", sa.String(63), nullable=False),
+    sa.Column("service", sa.String(255), nullable=False),
+    sa.Column("plan", sa.String(255), nullable=False),
+    sa.Column("service_id", sa.String(255)),
+    sa.Column("plan_id", sa.String(255)),
+    sa.Column("instance_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("binding_id", sa.String(36), unique=True),
+    sa.Column("instance", sa.String(32), nullable=False),
+    sa.Column("binding", sa.String(32), nullable=False),
+    sa.Column("instance_operation", sa.String(36), nullable=False),
+    sa.Column("binding_operation", sa.String(36)),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("sealed_options", sa.Text),
+    sa.Column("owner", sa.String(255), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),  # seconds since the epoch, like the other two
+    sa.Column("updated", sa.Double, nullable=False),
+    sa.Column("deleted", sa.Double),
+    sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
+)
+_T = _RESOURCES.c
+_SHOWN = [column for column in _T if column.name not in {"sealed_options", "deleted"}]
+
+
+class NameTaken(Exception):
+    """The app has a living resource of this name."""
+
+
+class Store:
+    """Rows of resources. Methods that take a connection work in the caller's transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self._reader = durable.reader(engine)
+
+    def create_tables(self) -> None:
+        """Make the tables that are missing; several processes may do so at once."""
+        with self.engine.begin() as conn:
+            if conn.dialect.name == "postgresql":
+                conn.execute(sa.text("SELECT pg_advisory_xact_lock(1751477362)"))
+            _METADATA.create_all(conn)
+
+    def queue(self) -> durable.Queue:
+        """The queue of operations in the same database: a row and its operation change in one transaction."""
+        return durable.Queue(self.engine, OPERATIONS)
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that may write."""
+        with self.engine.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A snapshot that waits for no writer."""
+        with self._reader.connect() as conn:
+            yield conn
+
+    def insert(self, conn: sa.Connection, resource: Resource, sealed_options: str | None) -> None:
+        """Add a row. Raises NameTaken."""
+        values = {column.name: getattr(resource, column.name) for column in _SHOWN}
+        try:
+            with conn.begin_nested():
+                conn.execute(sa.insert(_RESOURCES).values(**values, sealed_options=sealed_options))
+        except sa.exc.IntegrityError:
+            raise NameTaken(resource.name) from None
+
+    def find(self, conn: sa.Connection, app: str, name: str, *, lock: bool = False) -> Resource | None:
+        """The living resource of this name; `lock` keeps others from changing it until the transaction ends."""
+        query = sa.select(*_SHOWN).where(_T.app == app, _T.name == name, _T.deleted.is_(None))
+        row = conn.execute(query.with_for_update() if lock else query).mappings().first()
+        return None if row is None else _resource(row)
+
+    def get(self, conn: sa.Connection, uuid: str) -> Resource | None:
+        """The resource, also when it is deleted."""
+        row = conn.execute(sa.select(*_SHOWN).where(_T.uuid == uuid)).mappings().first()
+        return None if row is None else _resource(row)
+
+    def page(self, conn: sa.Connection, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:
+        """How many living resources the app has, and some of them, newest first."""
+        mine = (_T.app == app, _T.deleted.is_(None))
+        count = conn.scalar(sa.select(sa.func.count()).select_from(_RESOURCES).where(*mine)) or 0
+        query = sa.select(*_SHOWN).where(*mine).order_by(_T.created.desc(), _T.uuid).limit(limit).offset(offset)
+        return count, [_resource(row) for row in conn.execute(query).mappings()]
+
+    def sealed_options(self, conn: sa.Connection, uuid: str) -> str | None:
+        """What has to be sent to the broker still; None when there is nothing, or nothing any more."""
+        return conn.scalar(sa.select(_T.sealed_options).where(_T.uuid == uuid))
+
+    def forget_options(self, conn: sa.Connection, uuid: str) -> None:
+        """The broker has accepted them: they are its matter now."""
+        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(sealed_options=None))
+
+    def set_catalog_ids(self, conn: sa.Connection, uuid: str, service_id: str, plan_id: str) -> None:
+        """What the broker calls the service and the plan."""
+        values = {"service_id": service_id, "plan_id": plan_id}
+        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(**values))
+
+    def change(
+        self,
+        conn: sa.Connection,
+        uuid: str,
+        *,
+        instance: InstanceState | None = None,
+        binding: BindingState | None = None,
+        message: str | None = None,
+        **operation: str | None,
+    ) -> None:
+        """Change states and message, and (as keywords) `binding_id`, `instance_operation`, `binding_operation`."""
+        values: dict[str, Any] = {"updated": time.time(), **operation}
+        given = {"instance": instance, "binding": binding, "message": message}
+        values |= {name: value for name, value in given.items() if value is not None}
+        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(**values))
+
+    def delete(self, conn: sa.Connection, uuid: str) -> None:
+        """Tombstone: the name is free again, the row stays for whoever looks for traces."""
+        moment = time.time()
+        values = {"deleted": moment, "updated": moment, "sealed_options": None}
+        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(**values))
+
+
+def _resource(row: sa.RowMapping) -> Resource:
+    states = {"instance": InstanceState(row["instance"]), "binding": BindingState(row["binding"])}
+    return Resource(**{**row, **states})
