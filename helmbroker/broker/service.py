@@ -157,6 +157,11 @@ class Service:
             tx.save_binding(binding, operation)
             return Accepted(operation.id)
 
+    def check_binding(self, instance_id: str, binding_id: str) -> None:
+        """OSB item 114: for bindings, existence is tested before anything else. Raises Gone, ConcurrencyError."""
+        with self._store.read() as records:
+            decisions.unbind(records.instance(instance_id), records.binding(instance_id, binding_id))
+
     def unbind(self, request: UnbindRequest) -> Accepted:
         """OSB items 112-116. A bind that still runs is stopped and undone."""
         with self._store.transaction() as tx:

@@ -23,6 +23,7 @@ class HelmFault(StrEnum):
     TIMEOUT = "a Job of the chart did not end in time"
     UNREACHABLE = "the cluster cannot be reached"
     SERVER = "the cluster had an internal error"
+    MISSING = "helm cannot be used"
     STORAGE = "there is no space left on the broker's disk"
     STOPPED = "Helm was stopped"
     OTHER = "Helm failed"

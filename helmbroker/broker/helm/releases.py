@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -20,31 +21,30 @@ from helmbroker.broker.helm.command import ExecCommand
 from helmbroker.catalog.model import Object
 
 MINIMUM = semver.Version(4, 2, 4)  # older ones do not repeat server-side apply conflicts
+_LOG = logging.getLogger("helmbroker.helm")
 _RENDER_S = 60.0
 _HISTORY = 10
 # of our own environment helm gets what it needs to run and to reach the cluster; no secret of ours is in it
 _INHERITED = (
     "PATH",
     "LANG",
-    "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
-    "HTTPS_PROXY",
-    "NO_PROXY",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
 
 
-class HelmUnusable(Exception):
-    """There is no helm, or one that is too old. A sentence for the operator."""
-
-
 class HelmCli:
-    """See broker.domain.ports.HelmReleases. `folder`: ours alone, for helm's caches and for rendering."""
+    """See broker.domain.ports.HelmReleases. `folder`: ours alone, for helm's caches and for rendering.
 
-    def __init__(self, executable: Path, folder: Path, *, kubeconfig: str | None = None) -> None:
-        self._executable, self._folder = executable, folder
+    Helm is looked for, and its version checked, when it is first needed: a broker without a usable helm keeps
+    serving, and its operations fail with the reason.
+    """
+
+    def __init__(self, program: str, folder: Path, *, kubeconfig: str | None = None) -> None:
+        self._program, self._folder = program, folder
+        self._usable: Path | None = None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         self._environment |= {
@@ -55,25 +55,43 @@ class HelmCli:
             "HELM_NO_PLUGINS": "1",
             "HELM_DRIVER": "secret",
         }
-        if kubeconfig is not None:
-            self._environment["KUBECONFIG"] = kubeconfig
+        # HOME is not the user's for helm, so the default place has to be named
+        path = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+        if kubeconfig or "KUBERNETES_SERVICE_HOST" not in os.environ:
+            self._environment["KUBECONFIG"] = path
 
-    @classmethod
-    def find(cls, name: str, folder: Path, *, kubeconfig: str | None = None) -> HelmCli:
-        """The helm on PATH (or at a path), its version checked. Raises HelmUnusable."""
-        found = shutil.which(name)
-        cure = f"Install helm {MINIMUM} or newer, or set HELMBROKER_HELM to its path."
-        if found is None:
-            raise HelmUnusable(f"There is no program {name}. {cure}")
-        helm = cls(Path(found), folder, kubeconfig=kubeconfig)
+    def unusable(self) -> str | None:
+        """Why helm cannot be used, as a sentence with the cure; None when it can."""
         try:
-            said = helm.version()
-            version = semver.Version.parse(said.removeprefix("v"))
+            self._executable()
+        except HelmError as error:
+            return error.detail
+        return None
+
+    def warn_if_unusable(self) -> None:
+        """At start: the log says early what every operation would say."""
+        reason = self.unusable()
+        if reason is not None:
+            _LOG.error("operations will fail: %s", reason)
+
+    def _executable(self) -> Path:
+        """Helm on this machine, its version checked once. Raises HelmError."""
+        if self._usable is not None:
+            return self._usable
+        found = shutil.which(self._program)
+        cure = f"Install helm {MINIMUM} or newer, or set HELMBROKER_HELM to its path"
+        if found is None:
+            raise HelmError(HelmFault.MISSING, f"there is no program {self._program}. {cure}")
+        command = ExecCommand(Path(found), self._environment, limit_s=_RENDER_S)
+        try:
+            said = asyncio.run(command.run(["version", "--template", "{{ .Version }}"])).decode()
+            version = semver.Version.parse(said.strip().removeprefix("v"))
         except (HelmError, ValueError):
-            raise HelmUnusable(f"{found} does not tell its version as helm does. {cure}") from None
+            raise HelmError(HelmFault.MISSING, f"{found} does not tell its version as helm does. {cure}") from None
         if version < MINIMUM:
-            raise HelmUnusable(f"{found} is helm {version}. {cure}")
-        return helm
+            raise HelmError(HelmFault.MISSING, f"{found} is helm {version}. {cure}")
+        self._usable = Path(found)
+        return self._usable
 
     def version(self) -> str:
         """As helm says it, such as v4.2.4."""
@@ -121,4 +139,4 @@ class HelmCli:
         return asyncio.run(self._command(stop, limit_s).run(argv, data)).decode()
 
     def _command(self, stop: threading.Event | None, limit_s: float) -> ExecCommand:
-        return ExecCommand(self._executable, self._environment, stop=stop, limit_s=limit_s)
+        return ExecCommand(self._executable(), self._environment, stop=stop, limit_s=limit_s)

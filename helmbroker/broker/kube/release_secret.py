@@ -1,4 +1,4 @@
-"""Helm releases as Helm keeps them: Secrets of type helm.sh/release.v1. Reading them costs 1/100 of running helm."""
+"""Helm releases as Helm keeps them: Secrets of type helm.sh/release.v1. Far cheaper to read than a run of helm."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from helmbroker.catalog.values import coalesce
 from helmbroker.kubeapi.port import Obj
 
 _WORKLOADS = frozenset({"StatefulSet", "Deployment", "DaemonSet", "Job"})
+_STATUSES = {status.value: status for status in HelmStatus}
 _OWN_LABELS = frozenset({"name", "owner", "status", "version", "createdAt", "modifiedAt"})
 
 
@@ -41,11 +42,10 @@ def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     """The revision that a release Secret holds."""
     labels: dict[str, str] = secret["metadata"]["labels"]
     content = _content(secret)
-    status = labels.get("status", "")
     return HelmRelease(
         ref=ref,
         revision=int(labels["version"]),
-        status=HelmStatus(status) if status in HelmStatus else HelmStatus.UNKNOWN,
+        status=_STATUSES.get(labels.get("status", ""), HelmStatus.UNKNOWN),
         labels={key: value for key, value in labels.items() if key not in _OWN_LABELS},
         values=coalesce((content.get("chart") or {}).get("values") or {}, content.get("config") or {}),
     )

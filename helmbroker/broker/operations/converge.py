@@ -31,6 +31,7 @@ _CURES = {
     HelmFault.INVALID: "Correct the parameters; else the addon's author has to mend the chart.",
     HelmFault.HOOK: "Look at what the Job says, mend the cause, and try again.",
     HelmFault.TIMEOUT: "Look at the Job's pods, and try again.",
+    HelmFault.MISSING: "Tell the operator.",
     HelmFault.STORAGE: "Free space on the broker's disk, and try again.",
     HelmFault.PENDING: "Try again.",
 }

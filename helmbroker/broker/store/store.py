@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import VERSION, addon_revisions, facts, metadata, operations
 from helmbroker.broker.store.sealing import KeyRing, KeyRingError
@@ -15,6 +17,7 @@ from helmbroker.catalog import archive
 from helmbroker.catalog.model import Addon, Catalog
 from helmbroker.durable import Queue, connect, reader
 
+_LOG = logging.getLogger("helmbroker.store")
 _CANARY = "facts.key_check"
 
 
@@ -51,12 +54,14 @@ class SqlStore:
 
     @contextmanager
     def read(self) -> Iterator[SqlRecords]:
-        with self._reader.connect() as conn:
+        """Raises Unavailable."""
+        with _outages(), self._reader.connect() as conn:
             yield self.on(conn)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlRecords]:
-        with self.engine.begin() as conn:
+        """Raises Unavailable."""
+        with _outages(), self.engine.begin() as conn:
             yield self.on(conn)
 
     def on(self, conn: sa.Connection) -> SqlRecords:
@@ -81,6 +86,18 @@ class SqlStore:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """A database that is away, full or locked is nobody's fault who calls: 503, and the log has the cause."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        _LOG.error("the database cannot be used: %s", error.orig if isinstance(error, sa.exc.DBAPIError) else error)
+        raise Unavailable(
+            "The broker's database cannot be used now (away, or its disk is full). Try again."
+        ) from None
 
 
 def _keep(conn: sa.Connection, addon: Addon) -> None:

@@ -1,0 +1,5 @@
+"""`python -m helmbroker.broker` is `helmbroker`."""
+
+from helmbroker.broker.cli import main
+
+main(prog_name="helmbroker")

@@ -1,0 +1,31 @@
+"""Bodies and statuses that several routes share."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from helmbroker.broker.service import Accepted
+from helmbroker.durable import Operation, State
+
+Answer: TypeAlias = tuple[dict[str, Any], int] | tuple[dict[str, Any], int, dict[str, str]]
+
+RETRY_AFTER_S = 1  # operations on small charts end in seconds; polling reads one row
+
+_STATES = {
+    State.QUEUED: "in progress",
+    State.RUNNING: "in progress",
+    State.SUCCEEDED: "succeeded",
+    State.FAILED: "failed",
+    State.CANCELLED: "failed",
+}
+
+
+def accepted(answer: Accepted) -> Answer:
+    """202 (OSB items 45, 52)."""
+    return {"operation": answer.operation_id}, 202
+
+
+def polled(operation: Operation) -> Answer:
+    """last_operation (OSB items 88, 89, 95)."""
+    body = {"state": _STATES[operation.state], "description": operation.description or "working"}
+    return (body, 200) if operation.state.finished else (body, 200, {"Retry-After": str(RETRY_AFTER_S)})

@@ -1,0 +1,54 @@
+"""Ids with any character in URLs (OSB item 19).
+
+A WSGI server decodes %2F before routing, so an id with a slash would look like two path segments. This
+middleware rebuilds PATH_INFO from the raw target, with `%` and `/` inside segments kept encoded; the URL
+converter `osb` decodes them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from werkzeug.routing import BaseConverter, ValidationError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MAX_ID_CHARACTERS = 255
+
+
+class RawPath:
+    """Wraps a WSGI application."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+        if raw:
+            path = raw if raw.startswith("/") else urlsplit(raw).path
+            environ["PATH_INFO"] = "/".join(map(_kept, path.partition("?")[0].split("/")))
+        return self._app(environ, start_response)
+
+
+def _kept(segment: str) -> str:
+    plain = unquote_to_bytes(segment).replace(b"%", b"%25").replace(b"/", b"%2F")
+    return plain.decode("latin-1")  # WSGI's way to carry bytes
+
+
+class IdConverter(BaseConverter):
+    """`<osb:name>`: one path segment, decoded; 1 to 255 characters without control characters."""
+
+    regex = "[^/]+"
+    part_isolating = True
+
+    def to_python(self, value: str) -> Any:
+        try:
+            text = unquote_to_bytes(value).decode()
+        except UnicodeDecodeError:
+            raise ValidationError from None
+        if len(text) > MAX_ID_CHARACTERS or not text.isprintable():
+            raise ValidationError
+        return text

@@ -1,0 +1,131 @@
+"""`helmbroker`: the command line of the operator."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from helmbroker.broker import wiring
+from helmbroker.broker.settings import Settings
+from helmbroker.broker.store.sealing import KeyRingError
+from helmbroker.broker.store.store import StoreError
+from helmbroker.kubeapi.errors import KubeError
+from helmbroker.runtime import logs
+from helmbroker.runtime.serve import serve
+from helmbroker.runtime.supervise import supervise
+
+F = TypeVar("F", bound=Callable[..., Any])
+_GRACE_S = 20
+
+
+def _settings_table() -> str:
+    rows = ["\b", "Settings come from environment variables:"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f" [{field.default}]"
+        rows.append(f"  HELMBROKER_{name.upper()}{default}: {field.description or 'how much is logged'}")
+    return "\n".join(rows)
+
+
+def _with_settings(command: Callable[[Settings], None]) -> Callable[[], None]:
+    """Read the settings; turn what is wrong with the set-up into one sentence and exit status 1."""
+
+    @wraps(command)
+    def run() -> None:
+        try:
+            settings = Settings()
+            logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
+            command(settings)
+        except ValidationError as error:
+            for each in error.errors():
+                name = "_".join(map(str, each["loc"])).upper()
+                click.echo(f"helmbroker: HELMBROKER_{name}: {each['msg']}", err=True)
+            sys.exit(1)
+        except (wiring.CannotStart, KeyRingError, StoreError, KubeError) as error:
+            click.echo(f"helmbroker: {error}", err=True)
+            sys.exit(1)
+
+    return run
+
+
+@click.group(epilog=_settings_table())
+@click.version_option(package_name="helmbroker")
+def main() -> None:
+    """Open Service Broker for Kubernetes: Helm-chart addons as service classes.
+
+    \b
+    First run:
+      helmbroker init
+      KUBECONFIG=... HELMBROKER_ADDONS_DIR=addons helmbroker run
+      curl -u "$(cat helmbroker-data/platform-credentials)" \\
+        -H 'X-Broker-API-Version: 2.17' http://127.0.0.1:8080/v2/catalog
+    """
+
+
+@main.command()
+@_with_settings
+def init(settings: Settings) -> None:
+    """Make the data directory: key ring and the platform's login. What is there already is kept."""
+    for path in wiring.initialise(settings):
+        click.echo(f"made {path}")
+    click.echo(f"The platform logs in with the user and password in {settings.users_file}.")
+    click.echo(f"Back up {settings.keys_file}: without it the stored credentials cannot be read.")
+
+
+@main.command()
+@_with_settings
+def api(settings: Settings) -> None:
+    """Serve the Open Service Broker API."""
+    wiring.make_store(settings).close()  # says what is wrong before a server process starts
+    wiring.read_user(settings)
+    host, port = settings.address
+    serve(lambda: wiring.make_app(settings), host=host, port=port, grace_s=_GRACE_S)
+
+
+@main.command()
+@_with_settings
+def worker(settings: Settings) -> None:
+    """Carry out operations: run helm, wait for pods, make credentials."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    wiring.run_worker(settings, stop)
+
+
+@main.command()
+@_with_settings
+def run(settings: Settings) -> None:
+    """API and worker together, for one machine."""
+    wiring.make_store(settings).close()
+    children = {name: [sys.executable, "-m", "helmbroker.broker", name] for name in ("api", "worker")}
+    sys.exit(supervise(children, grace_s=_GRACE_S + 10))
+
+
+@main.command()
+@_with_settings
+def check(settings: Settings) -> None:
+    """Check the set-up: settings, database, addons, helm and the cluster. Changes nothing in the cluster."""
+    from helmbroker.broker.helm.releases import HelmCli  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    wiring.make_store(settings).close()
+    click.echo(f"database   {'ok' if settings.database_url is None else 'ok (PostgreSQL)'}")
+    catalog = wiring.read_catalog(settings)
+    click.echo(f"addons     {', '.join(addon.name for addon in catalog.addons) or 'none'}")
+    for folder, faults in catalog.quarantined.items():
+        click.echo(f"           {folder} is not offered:")
+        for fault in faults:
+            click.echo(f"             {fault}")
+    wiring.read_overrides(settings)
+    helm = HelmCli(settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig)
+    reason = helm.unusable()
+    click.echo(f"helm       {reason or helm.version()}")
+    version = KubeClient.from_environment(settings.kubeconfig).server_version()
+    click.echo(f"cluster    Kubernetes {version}")
+    sys.exit(1 if reason or catalog.quarantined else 0)

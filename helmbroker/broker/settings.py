@@ -1,0 +1,64 @@
+"""Settings of the broker, from environment variables HELMBROKER_*; read once, passed down as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Each field is the variable HELMBROKER_<FIELD>. Times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="HELMBROKER_", frozen=True, hide_input_in_errors=True)
+
+    data_dir: Path = Field(default=Path("helmbroker-data"), description="database, key ring, users; made by `init`")
+    database_url: str | None = Field(
+        default=None, repr=False, description="postgresql://... ; without it SQLite in the data directory"
+    )
+    addons_dir: Path = Field(default=Path("addons"), description="folder of addon folders")
+    overrides_file: Path | None = Field(
+        default=None, description="YAML: addon name -> Helm values that win over plans and users"
+    )
+    instance_namespace: str = Field(
+        default="helmbroker-instances",
+        pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="the namespace in which instances live",
+    )
+    listen: str = Field(default="127.0.0.1:8080", description="host:port of the API")
+    helm: str = Field(default="helm", description="the helm program, by name or path")
+    kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
+    concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time, per worker")
+    stuck_after_s: float = Field(
+        default=120, ge=1, description="how long a hopeless pod (image, scheduling, crashes) is waited for"
+    )
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError("must be host:port")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'helmbroker.db').absolute()}"
+
+    @property
+    def keys_file(self) -> Path:
+        return self.data_dir / "keys.json"
+
+    @property
+    def users_file(self) -> Path:
+        """One line `user:password`: how the platform logs in."""
+        return self.data_dir / "platform-credentials"
