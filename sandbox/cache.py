@@ -52,8 +52,9 @@ def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 class Cache:
     """Directories `<what>-<hash>`: either complete or not there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, say: Callable[[str], None]) -> None:
         self.root = root
+        self._say = say
 
     def path(self, what: str, inputs: str) -> Path:
         """Where a thing is, or would be."""
@@ -68,7 +69,7 @@ class Cache:
         final = self.path(what, inputs)
         if final.is_dir():
             return final
-        with locked(self.root / "locks" / final.name, lambda: print(f"waiting for another build of {what}")):
+        with locked(self.root / "locks" / final.name, lambda: self._say(f"waiting for another build of {what}")):
             if final.is_dir():
                 return final
             partial = self.root / "partial" / final.name

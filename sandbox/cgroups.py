@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+from sandbox.errors import RefusedError
+
 FROM_PARENT = ("cpuset.cpus", "cpuset.mems")
 NEEDED_V2 = ("cpuset", "cpu", "io", "memory", "pids")
 
@@ -19,7 +21,19 @@ def mounted() -> dict[Path, str]:
 
 
 def create(name: str) -> None:
-    """Make the group everywhere. In version 1, a cpuset without CPUs takes no process, so it gets its parent's."""
+    """Make the group everywhere; RefusedError when the machine does not let us.
+
+    In version 1, a cpuset without CPUs takes no process, so it gets its parent's.
+    """
+    try:
+        _create(name)
+    except OSError as error:
+        raise RefusedError(
+            f"control groups cannot be made here ({error}): a container must run privileged"
+        ) from error
+
+
+def _create(name: str) -> None:
     found = mounted()
     only_v2 = set(found.values()) == {"cgroup2"}
     for mount, kind in found.items():

@@ -10,8 +10,9 @@ import sys
 from sandbox import images, state
 from sandbox.api import Api
 from sandbox.errors import FailedError, RefusedError
-from sandbox.lifecycle import Progress, Sandbox, age
+from sandbox.lifecycle import Sandbox, age
 from sandbox.node import addresses as at
+from sandbox.progress import Progress
 from sandbox.runtime import Containerd
 from sandbox.settings import Settings
 from sandbox.state import State, Status
@@ -79,11 +80,10 @@ def show_status(settings: Settings) -> int:
     print(f"commands    {current.binary / 'bin'}")
     versions = json.loads((current.binary / "versions.json").read_text())
     print(f"versions    {', '.join(f'{name} {version}' for name, version in versions.items())}")
-    api = Api(current.port, settings.data / "pki")
+    api = Api(current.port, settings.pki)
     print(f"API server  {'ready' if api.ready() else 'NOT ready'}")
     print(f"node        {at.NODE} {'Ready' if api.node_ready(at.NODE) else 'NOT Ready'}")
-    if current.node:
-        print(f"processes   below {current.launcher.pid}; first inside {current.node.pid}")
+    print(f"processes   below {current.launcher.pid}; first inside {current.node.pid}")
     print(f"logs        {settings.logs}")
     for ref, digest in sorted(Containerd(settings.containerd_socket).images().items()):
         if not ref.startswith("sha256:"):
@@ -119,7 +119,7 @@ def show_logs(settings: Settings) -> int:
 def enter(settings: Settings, command: list[str]) -> int:
     """Run a command inside the namespaces of mount, network, pid and host name."""
     current = state.read(settings.data)
-    if current is None or current.node is None or current.status is Status.DOWN:
+    if current is None or current.status is Status.DOWN:
         print("sandbox is down", file=sys.stderr)
         return DOWN
     words = command[1:] if command[:1] == ["--"] else command
@@ -163,5 +163,8 @@ def main(words: list[str]) -> int:
         print(f"sandbox {arguments.command}: {error}", file=sys.stderr)
         return REFUSED if isinstance(error, RefusedError) else FAILED
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print(f"sandbox {arguments.command}: interrupted", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:  # whoever read our output has seen enough; Python's own flush at exit must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

@@ -28,27 +28,27 @@ def listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port), backlog=128)
     except OSError as error:
         raise RefusedError(
-            f"port {port} on 127.0.0.1 cannot be had ({error.strerror}): another sandbox?"
-            " Set HELMBROKER_SANDBOX_PORT to a free one"
+            f"port {port} on 127.0.0.1 cannot be had ({error.strerror}), perhaps another sandbox has it:"
+            " set HELMBROKER_SANDBOX_PORT to a free one"
         ) from error
 
 
 def start(settings: Settings, binary: Path) -> State:
-    """Start everything; returns as soon as the first process inside runs."""
+    """Start everything; returns when what runs is recorded and has begun."""
+    cgroup = f"helmbroker-sandbox-{settings.identity}"
     with listen(settings.port) as listener:
         for directory in (settings.data, settings.logs):
             directory.mkdir(parents=True, exist_ok=True)
-        settings.data.chmod(0o711)  # volumes are below; secrets are in files of mode 600 and directories of 700
+        # Containers of any user reach their volumes below it. Secrets are in files of mode 600, directories of 700.
+        settings.data.chmod(0o711)
         _keep_previous_logs(settings.logs)
         _make_keys(settings, binary / "hk")
-        cgroup = f"helmbroker-sandbox-{settings.identity}"
         cgroups.create(cgroup)
-        launcher = _spawn(settings, binary / "hk", cgroup, listener)
-        current = State(launcher, None, settings.port, cgroup, binary, time.time())
-        state.write(settings.data, current)
-    current = State(launcher, _first_inside(launcher, settings), settings.port, cgroup, binary, current.started)
-    state.write(settings.data, current)
-    return current
+        try:
+            return _launch(settings, binary, cgroup, listener)
+        except BaseException:
+            cgroups.remove(cgroup)
+            raise
 
 
 def _keep_previous_logs(logs: Path) -> None:
@@ -61,7 +61,7 @@ def _make_keys(settings: Settings, hk: Path) -> None:
     command = [
         str(hk),
         "pki",
-        f"--directory={settings.data}/pki",
+        f"--directory={settings.pki}",
         f"--node={at.NODE}",
         f"--node-ip={at.NODE_IP}",
         f"--service-ip={at.API_SERVICE_IP}",
@@ -74,11 +74,28 @@ def _make_keys(settings: Settings, hk: Path) -> None:
         raise FailedError(f"making the cluster's keys failed: {made.stderr.strip()}")
 
 
-def _spawn(settings: Settings, hk: Path, cgroup: str, listener: socket.socket) -> ProcessId:
+def _launch(settings: Settings, binary: Path, cgroup: str, listener: socket.socket) -> State:
+    """Inside, nothing begins before the state is written; without it, the end of the pipe ends what was launched.
+
+    So there is no moment at which a killed `up` leaves something running that `down` would not know.
+    """
+    begin, permission = os.pipe()
+    try:
+        launcher = _spawn(settings, binary / "hk", cgroup, listener, begin)
+        current = State(launcher, _first_inside(launcher, settings), settings.port, cgroup, binary, time.time())
+        state.write(settings.data, current)
+        os.write(permission, b"!")
+        return current
+    finally:
+        os.close(begin)
+        os.close(permission)
+
+
+def _spawn(settings: Settings, hk: Path, cgroup: str, listener: socket.socket, begin: int) -> ProcessId:
     node = [
         *(sys.executable, "-m", "sandbox.node"),
         *("--data", str(settings.data), "--hk", str(hk), "--cgroup", cgroup),
-        *("--listener", str(listener.fileno())),
+        *("--listener", str(listener.fileno()), "--begin", str(begin)),
     ]
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -93,7 +110,7 @@ def _spawn(settings: Settings, hk: Path, cgroup: str, listener: socket.socket) -
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[listener.fileno()],
+            pass_fds=[listener.fileno(), begin],
             start_new_session=True,
         )
     found = ProcessId.of(process.pid)
@@ -111,7 +128,7 @@ def _first_inside(launcher: ProcessId, settings: Settings) -> ProcessId:
             if found:
                 return found
         time.sleep(0.01)
-    raise FailedError(f"the sandbox's namespaces were not made, see {settings.logs}/supervisor.log")
+    raise FailedError(f"the sandbox's namespaces could not be made, see {settings.logs}/supervisor.log")
 
 
 def stop(settings: Settings) -> bool:
@@ -124,7 +141,7 @@ def stop(settings: Settings) -> bool:
         return False
     ran = current.launcher.alive()
     for process in (current.node, current.launcher):
-        if process is not None and not process.kill():
+        if not process.kill():
             raise FailedError(f"process {process.pid} does not end although it was killed")
     left = cgroups.remove(current.cgroup)
     if left:
@@ -134,11 +151,9 @@ def stop(settings: Settings) -> bool:
 
 
 def wipe(settings: Settings) -> None:
-    """Delete the data directory of a sandbox that is down."""
+    """Delete the data directory of a sandbox that is down; RefusedError when it does not look like one."""
     if not settings.data.exists():
         return
-    if any(settings.data.iterdir()) and not (settings.data / "pki").is_dir():
+    if any(settings.data.iterdir()) and not settings.logs.is_dir():
         raise RefusedError(f"{settings.data} is not deleted: it does not look like a sandbox's data directory")
     shutil.rmtree(settings.data)
-    if settings.data.exists():
-        raise FailedError(f"{os.fspath(settings.data)} could not be deleted")

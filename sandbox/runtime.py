@@ -14,6 +14,10 @@ class Containerd:
     def __init__(self, socket: Path) -> None:
         self._ctr = ["ctr", "--address", str(socket), "--namespace", "k8s.io"]
 
+    def ready(self) -> bool:
+        """Whether it answers."""
+        return subprocess.run([*self._ctr, "version"], capture_output=True, check=False).returncode == 0
+
     def images(self) -> dict[str, str]:
         """Reference to digest of what is there; FailedError when containerd does not answer."""
         answer = subprocess.run([*self._ctr, "images", "list"], capture_output=True, text=True, check=False)

@@ -1,5 +1,6 @@
 """Where things are, from the environment. Nothing else reads the environment's HELMBROKER_ variables."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,6 +11,7 @@ from sandbox.errors import RefusedError
 DEFAULT_PORT = 18443
 # A socket's path has at most 107 characters; the longest of ours adds 20 to the data directory.
 LONGEST_DATA_PATH = 80
+PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
 # Directories that are replaced by empty ones inside the sandbox, so nothing in them would be seen there.
 HIDDEN_INSIDE = (Path("/run"), Path("/var/run"), Path("/var/log"), Path("/proc"), Path("/sys"), Path("/dev"))
 
@@ -31,8 +33,11 @@ class Settings:
         cache = Path(environment.get("HELMBROKER_CACHE") or caches / "helmbroker")
         data = Path(environment.get("HELMBROKER_SANDBOX_DIR") or "/var/lib/helmbroker-sandbox")
         for name, path in (("HELMBROKER_CACHE", cache), ("HELMBROKER_SANDBOX_DIR", data)):
-            if not path.is_absolute():
-                raise RefusedError(f"{name} must be an absolute path, not {str(path)!r}")
+            if not PLAIN_PATH.fullmatch(str(path)):
+                raise RefusedError(
+                    f"{name} must be an absolute path of letters, digits and . _ - / (others would need quoting in"
+                    f" five configuration formats), not {str(path)!r}"
+                )
         if len(str(data)) > LONGEST_DATA_PATH:
             raise RefusedError(f"HELMBROKER_SANDBOX_DIR is longer than {LONGEST_DATA_PATH} characters: {data}")
         if any(data.is_relative_to(hidden) for hidden in HIDDEN_INSIDE):
@@ -51,6 +56,11 @@ class Settings:
     def kubeconfig(self) -> Path:
         """For clients on the machine: its server is 127.0.0.1 at the chosen port."""
         return self.data / "kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        """Keys and certificates: for root only."""
+        return self.data / "pki"
 
     @property
     def logs(self) -> Path:

@@ -19,13 +19,13 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class State:
-    """launcher: the outer process; node: the first process inside, in the machine's numbers (None until known).
+    """launcher: the outer process; node: the first process inside, in the machine's numbers.
 
     started: seconds since the epoch. binary: directory of the built binary in the cache.
     """
 
     launcher: ProcessId
-    node: ProcessId | None
+    node: ProcessId
     port: int
     cgroup: str
     binary: Path
@@ -35,7 +35,7 @@ class State:
     @property
     def status(self) -> Status:
         """By the processes themselves."""
-        if self.node is None or not (self.launcher.alive() and self.node.alive()):
+        if not (self.launcher.alive() and self.node.alive()):
             return Status.DOWN
         return Status.UP if self.usable else Status.STARTING
 
@@ -51,10 +51,9 @@ def read(data: Path) -> State | None:
         row = json.loads(path(data).read_text())
     except FileNotFoundError:
         return None
-    node = row["node"]
     parsed: dict[str, Any] = {
         "launcher": ProcessId(**row["launcher"]),
-        "node": ProcessId(**node) if node else None,
+        "node": ProcessId(**row["node"]),
         "binary": Path(row["binary"]),
     }
     return State(**{**row, **parsed})

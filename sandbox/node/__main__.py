@@ -3,6 +3,7 @@
 import argparse
 import fcntl
 import os
+import sys
 from pathlib import Path
 
 from sandbox.node import config, namespace
@@ -19,9 +20,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--hk", type=Path, required=True)
     parser.add_argument("--cgroup", required=True)
-    parser.add_argument("--listener", type=int, required=True)
+    parser.add_argument("--listener", type=int, required=True, help="listening socket to hand on")
+    parser.add_argument(
+        "--begin", type=int, required=True, help="begin when a byte comes out of this; end when none"
+    )
     arguments = parser.parse_args()
     places = Places(arguments.data, arguments.hk, arguments.cgroup)
+    if not os.read(arguments.begin, 1):
+        sys.exit("whoever started this ended before it was recorded")
+    os.close(arguments.begin)
     os.umask(0o022)
     # Away from the number that the component will find it under, and closed in all other children.
     listener = fcntl.fcntl(arguments.listener, fcntl.F_DUPFD_CLOEXEC, ABOVE_THE_STANDARD_ONES)
