@@ -179,6 +179,10 @@ class Queue:
         due = sa.case((self._table.c.cancel_requested, 0.0), else_=self._now + after_s)
         return self.write(conn, operation, state=State.QUEUED, run_at=due, owner=None, **values)
 
+    def hand_back(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
+        """Any worker may go on with it now. The fence grows, so that no renewal on its way takes it back."""
+        return self.write(conn, operation, lease_until=0.0, fence=operation.fence + 1, owner=None, **values)
+
     def _first(self, conn: sa.Connection, query: sa.Select[Any]) -> Operation | None:
         row = conn.execute(query.limit(1)).first()
         return None if row is None else _read(row)

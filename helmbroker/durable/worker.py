@@ -74,8 +74,7 @@ class Worker:
         finally:
             self._draining.set()
             self._wake.set()
-            claims.join()
-            self._drain(time.monotonic() + grace_s)
+            self._drain(claims, time.monotonic() + grace_s)
             self._ended.set()
             heartbeats.join()
 
@@ -85,7 +84,7 @@ class Worker:
         try:
             ending = self._ending(ctx)
             after = ctx.write(lambda conn: self._end(conn, ending))
-            log.info("operation %s: %s", after.state, after.description, extra=ctx.log_fields)
+            log.info("operation is now %s: %s", after.state, after.description, extra=ctx.log_fields)
         except LeaseLost:
             log.warning("operation left to others: its lease is lost", extra=ctx.log_fields)
         except Exception:  # of on_finish: without it there is no outcome, so it is tried again when the lease ends
@@ -126,7 +125,7 @@ class Worker:
             after_s = later.after_s
             return lambda conn: queue.requeue(conn, operation, after_s, attempt=given_back)
         except Shutdown:
-            return lambda conn: queue.write(conn, operation, lease_until=0.0, attempt=given_back)
+            return lambda conn: queue.hand_back(conn, operation, attempt=given_back)
         except Transient as error:
             pause_s, again = error.after_s, public(error.reason)
             if pause_s is None:
@@ -150,6 +149,7 @@ class Worker:
             self._wake.wait(pause_s)
             self._wake.clear()
         lookout.close()
+        self._wake.set()
 
     def _claim(self) -> bool:
         before = time.monotonic()
@@ -207,8 +207,8 @@ class Worker:
             if ctx.lease_end - time.monotonic() < self._lease_s * _LEASE_RESERVE:
                 ctx.interrupt(LeaseLost())
 
-    def _drain(self, end: float) -> None:
-        while contexts := self._contexts():
+    def _drain(self, claims: threading.Thread, end: float) -> None:
+        while (contexts := self._contexts()) or claims.is_alive():
             self._watch()
             if time.monotonic() >= end:
                 for ctx in contexts:

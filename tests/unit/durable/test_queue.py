@@ -198,3 +198,14 @@ def test_parameters_and_results_do_not_show(desk: Desk) -> None:
     with desk.engine.begin() as conn, pytest.raises(sa.exc.IntegrityError) as caught:
         conn.execute(OPERATIONS.insert().values(id=None, params={"password": "canary"}))
     assert "canary" not in str(caught.value)
+
+
+def test_what_is_handed_back_cannot_be_renewed(desk: Desk, hand_of: HandOf) -> None:
+    hand = hand_of(at_once)
+    desk.enqueue()
+    ctx = hand.claim()
+    assert ctx is not None
+    with ctx.transaction() as conn:
+        desk.queue.hand_back(conn, ctx.operation)
+    assert desk.queue.renew({ctx.operation.seq: ctx.operation.fence}, 60.0) == {}
+    assert hand.turn(), "it can be claimed at once"

@@ -183,9 +183,9 @@ def test_log_lines_carry_the_operation(desk: Desk, hand_of: HandOf, caplog: pyte
     lines = [(r.getMessage(), r.__dict__["operation"], r.__dict__["attempt"]) for r in caplog.records]
     assert lines == [
         ("operation started", operation.id, 1),
-        ("operation queued: not now", operation.id, 1),
+        ("operation is now queued: not now", operation.id, 1),
         ("operation started", operation.id, 2),
-        ("operation succeeded: all steps done", operation.id, 2),
+        ("operation is now succeeded: all steps done", operation.id, 2),
     ]
 
 

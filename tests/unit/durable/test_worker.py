@@ -117,10 +117,10 @@ def test_shutdown_hands_back_what_does_not_end(desk: Desk) -> None:
     with running(quick(desk, gate, finished), grace_s=0.0):
         gate.await_entry()
     left = desk.read(operation)
-    assert (left.state, left.attempt, left.fence) == (State.RUNNING, 0, 1)
+    assert (left.state, left.attempt, left.fence) == (State.RUNNING, 0, 2)
     with running(quick(desk, at_once, finished, max_attempts=1)):
         (ended,) = finished.wait(1)
-    assert (ended.state, ended.attempt, ended.fence) == (State.SUCCEEDED, 1, 2)
+    assert (ended.state, ended.attempt, ended.fence) == (State.SUCCEEDED, 1, 3)
 
 
 def test_shutdown_waits_for_what_ends_in_time_and_claims_no_more(desk: Desk) -> None:
