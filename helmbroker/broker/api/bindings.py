@@ -20,11 +20,11 @@ class Bindings:
         answer = self._service.bind(wire.bind(request, instance_id, binding_id))
         if isinstance(answer, Accepted):
             return accepted(answer)
-        return {"credentials": dict(answer.credentials)}, 200
+        return {"credentials": answer.credentials}, 200
 
     def get(self, instance_id: str, binding_id: str) -> Answer:
         view = self._service.binding(instance_id, binding_id)
-        return {"credentials": dict(view.credentials), "parameters": view.parameters}, 200
+        return {"credentials": view.credentials, "parameters": view.parameters}, 200
 
     def delete(self, instance_id: str, binding_id: str) -> Answer:
         self._service.check_binding(instance_id, binding_id)  # 410 before 400 (OSB item 114)

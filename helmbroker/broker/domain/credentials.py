@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from helmbroker.catalog.model import JSON, Object
 
@@ -14,17 +13,17 @@ class Hidden:
     __slots__ = ("_values",)
 
     def __init__(self, values: Object) -> None:
-        self._values = MappingProxyType(dict(values))
+        self._values = dict(values)
 
-    def reveal(self) -> Object:
-        """The values, for the wire or for Helm."""
-        return self._values
+    def reveal(self) -> dict[str, JSON]:
+        """The values, for the wire or for Helm: a copy."""
+        return dict(self._values)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self._values)} values)"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Hidden) and dict(self._values) == dict(other._values)
+        return isinstance(other, Hidden) and self._values == other._values
 
     __hash__ = None  # type: ignore[assignment]  # values are compared, never looked up
 

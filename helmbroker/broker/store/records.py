@@ -155,7 +155,7 @@ class SqlRecords:
         return operation
 
     def _sealed(self, values: Hidden, column: str, *row: str) -> bytes:
-        return self._keys.seal(json.dumps(dict(values.reveal())).encode(), _place(column, *row))
+        return self._keys.seal(json.dumps(values.reveal()).encode(), _place(column, *row))
 
     def _opened(self, sealed: bytes, column: str, *row: str) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(self._keys.open(sealed, _place(column, *row)))
