@@ -1,0 +1,1 @@
+"""Speed and size of the product, measured; beside it the same work done by bare helm and kubectl."""

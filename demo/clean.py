@@ -1,0 +1,24 @@
+"""Removing everything that the demo made, also what a crashed one left: only what it recorded or labelled."""
+
+from __future__ import annotations
+
+import shutil
+
+from demo.cluster import Cluster
+from demo.places import NAMESPACES, Places
+from demo.processes import Processes
+
+
+def processes_of(places: Places) -> Processes:
+    """The demo's processes."""
+    return Processes(places.processes, places.logs)
+
+
+def clean(places: Places, cluster: Cluster) -> list[str]:
+    """End the processes, remove the namespaces and the work folder; what there was of them."""
+    ended = processes_of(places).end_all()
+    removed = [f"namespace {name}" for name in cluster.remove_namespaces(NAMESPACES)]
+    if places.root.exists():
+        shutil.rmtree(places.root)
+        removed.append(f"folder {places.root.name}")
+    return [*(f"process {name}" for name in ended), *removed]

@@ -1,0 +1,55 @@
+"""Where the demo keeps its files, and what it calls its things in the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LABEL = "helmbroker.io/demo"
+APP = "demo-shop"
+INSTANCES = "demo-instances"
+BARE = "demo-bare"
+NAMESPACES = (APP, INSTANCES, BARE)
+
+
+@dataclass(frozen=True)
+class Places:
+    """The work folder (mode 0700, not in git) and what is in it."""
+
+    root: Path = CHECKOUT / ".demo"
+
+    def make(self) -> None:
+        """Make the folders."""
+        for folder in (self.root, self.broker, self.bridge, self.logs):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def processes(self) -> Path:
+        """Which processes were started: one JSON object per line."""
+        return self.root / "processes"
+
+    @property
+    def broker(self) -> Path:
+        """The broker's data."""
+        return self.root / "broker"
+
+    @property
+    def bridge(self) -> Path:
+        """The bridge's data."""
+        return self.root / "bridge"
+
+    @property
+    def logs(self) -> Path:
+        """One log per process."""
+        return self.root / "logs"
+
+    @property
+    def overrides(self) -> Path:
+        """The operator's overrides: which images this cluster has."""
+        return self.root / "overrides.yaml"
+
+    @property
+    def login(self) -> Path:
+        """What `drycc login` would have written."""
+        return self.root / "client.json"

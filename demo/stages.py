@@ -1,0 +1,221 @@
+"""The story, stage by stage. Each prints what it does and records what was promised about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bench import bare, figures, osb, proc
+from bench.figures import Figure
+from demo import manifests
+from demo.cluster import Cluster
+from demo.images import Addon
+from demo.logins import Login, Logins
+from demo.places import APP, BARE, INSTANCES
+from demo.product import Plugin, Product, Ran
+from demo.traffic import Traffic
+from demo.transcript import Transcript
+from demo.waiting import DemoFailed, FirstSeen, happens
+
+PROVISION_MARGIN_S = 1.5
+ROLLOUT_MARGIN_S = 2.0
+BIND_LIMIT_S = 8.0
+PUT_LIMIT_MS = 50.0
+PUT_TIMES = 3
+RSS_LIMIT_MB = 130.0
+IDLE_S = 10.0
+IDLE_LIMIT_PERCENT = 2.0
+LEFT_S = 60.0
+MB = 1e6
+RESOURCES = {"database": "postgresql", "cache": "redis"}
+
+
+@dataclass
+class Story:
+    """What the stages share."""
+
+    out: Transcript
+    cluster: Cluster
+    addons: dict[str, Addon]
+    app_image: str
+    bare_provision_s: dict[str, float] = field(default_factory=dict)
+    bare_rollout_s: float = 0.0
+
+    def cli(self, plugin: Plugin, *arguments: str) -> Ran:
+        """Run drycc-resources and show it."""
+        self.out.command(f"drycc-resources {' '.join(arguments)}")
+        return plugin.run(*arguments, each_line=self.out.output)
+
+
+def by_hand(story: Story) -> None:
+    """What bare helm takes for the same charts and values; each once to warm up, once measured."""
+    story.cluster.make_namespace(BARE)
+    for addon in story.addons.values():
+        values = bare.merged(addon.plan_values, addon.overrides)
+        times = []
+        for _ in range(2):
+            times.append(bare.install(addon.name, BARE, addon.folder / "chart", values))
+            bare.uninstall(addon.name, BARE)
+        story.bare_provision_s[addon.name] = times[-1]
+        shown = ", then ".join(f"{seconds:.1f} s" for seconds in times)
+        story.out.say(f"helm upgrade --install --wait {addon.name} ({addon.plan}): {shown}")
+
+
+def deploy(story: Story, traffic: Traffic) -> None:
+    """The app as its developer has it, under load; and what a bare rollout of it takes."""
+    story.cluster.make_namespace(APP)
+    story.cluster.create(manifests.web(story.app_image), manifests.service())
+    story.cluster.await_deployment(APP, "web")
+    story.out.say(f"Deployment web, {manifests.REPLICAS} replicas of {story.app_image}, without any store")
+    traffic.start()
+    story.out.say(f"{manifests.PER_SECOND} requests a second, each on a new connection, from now to the end")
+    story.bare_rollout_s = bare.rollout("web", APP)
+    story.out.say(f"kubectl rollout restart and status of the same Deployment: {story.bare_rollout_s:.1f} s")
+
+
+def look_around(story: Story, plugin: Plugin) -> None:
+    """Which services there are."""
+    story.cli(plugin, "services")
+    for service in RESOURCES.values():
+        story.cli(plugin, "plans", service)
+
+
+def provision(story: Story, plugin: Plugin) -> None:
+    """Create both resources, beside what bare helm took."""
+    for name, service in RESOURCES.items():
+        addon = story.addons[service]
+        ran = story.cli(plugin, "create", name, service, addon.plan)
+        by_bare_helm = story.bare_provision_s[service]
+        note = f"bare helm {figures.number(by_bare_helm)} s"
+        limit = by_bare_helm + PROVISION_MARGIN_S
+        story.out.figure(Figure(f"provision {service}", ran.took_s, "s", limit, note))
+    story.cli(plugin, "list")
+
+
+def bind(story: Story, plugin: Plugin, traffic: Traffic) -> None:
+    """Bind both; each makes one app release, which the app runs when the command ends."""
+    for version, name in enumerate(RESOURCES, start=2):
+        with FirstSeen(lambda v=version: _has_release(story.cluster, v)) as injected:  # type: ignore[misc]
+            ran = story.cli(plugin, "bind", name)
+        bind_s = injected.after_s if injected.after_s is not None else ran.took_s
+        story.out.figure(
+            Figure(f"bind {name}", bind_s, "s", BIND_LIMIT_S, "until its credentials are in a release")
+        )
+        limit = bind_s + story.bare_rollout_s + ROLLOUT_MARGIN_S
+        note = f"bind {figures.number(bind_s)} s, bare rollout {figures.number(story.bare_rollout_s)} s"
+        story.out.figure(Figure(f"bind {name}, app on v{version}", ran.took_s, "s", limit, note))
+        stores = sorted(list(RESOURCES.values())[: version - 1])
+        _answers(story, traffic, version, stores)
+    story.cli(plugin, "releases")
+    versions = [one["version"] for one in plugin.json("releases")]
+    story.out.promise("app releases are numbered v1, v2, v3", versions == [3, 2, 1], f"{versions}, newest first")
+
+
+def go_back_and_forth(story: Story, plugin: Plugin, traffic: Traffic) -> None:
+    """An older release's config comes back, as a new release; and the newer one again."""
+    story.cli(plugin, "rollback", "v2")
+    _answers(story, traffic, 4, ["postgresql"], "rollback to v2: no Redis in the config")
+    story.cli(plugin, "rollback", "v3")
+    _answers(story, traffic, 5, ["postgresql", "redis"], "forward to v3: both stores again")
+    story.cli(plugin, "releases")
+
+
+def unbind(story: Story, plugin: Plugin, traffic: Traffic) -> None:
+    """Unbind both, and try the old credentials before and after."""
+    addons = [story.addons[service] for service in RESOURCES.values()]
+    logins = Logins(story.cluster, addons)
+    logins.keep_credentials()
+    before = _attempts(logins, addons)
+    for addon in addons:
+        story.out.say(f"before: {addon.name} says: {before[addon.name].said}")
+    for name in reversed(RESOURCES):
+        story.cli(plugin, "unbind", name)
+    _answers(story, traffic, 7, [], "after unbind: no store in the config")
+    for name, after in _attempts(logins, addons).items():
+        kept = before[name].accepted and after.refused
+        story.out.promise(f"{name} refuses the old credentials", kept, f"it says: {after.said}")
+
+
+def destroy(story: Story, plugin: Plugin) -> None:
+    """Destroy both; nothing may be left."""
+    for name in RESOURCES:
+        story.cli(plugin, "destroy", name, f"--confirm={name}")
+    story.cli(plugin, "list")
+    nothing_left(story)
+
+
+def nothing_left(story: Story) -> None:
+    """Compare the instances' namespace with an empty one."""
+    # Volumes go a moment after what owned them.
+    happens(lambda: not story.cluster.objects(INSTANCES), within_s=LEFT_S)
+    left = sorted(story.cluster.objects(INSTANCES))
+    story.out.promise("nothing is left of the instances", not left, ", ".join(left) or "no object, no volume")
+
+
+def latency(story: Story, product: Product) -> None:
+    """How fast the broker accepts work: instances of the demo's own, removed again."""
+    service_id, plan_id = product.broker.plan("redis", "small")
+    made = [osb.Instance(product.broker, service_id, plan_id) for _ in range(PUT_TIMES)]
+    try:
+        times = [instance.provision().took_s * 1000 for instance in made]
+    finally:
+        for instance in made:
+            instance.deprovision()
+    note = f"the slowest of {PUT_TIMES}"
+    story.out.figure(Figure("PUT of an instance answers 202", max(times), "ms", PUT_LIMIT_MS, note))
+
+
+def size(story: Story, product: Product) -> None:
+    """Memory after all that work, and CPU when there is none."""
+    for name, root in zip(("broker", "bridge"), product.roots, strict=True):
+        for role in ("api", "worker"):
+            story.out.figure(memory(f"{name} {role}", root, role))
+    share = proc.cpu_share(product.roots, IDLE_S) * 100
+    story.out.figure(Figure("CPU of all when idle", share, "% of a core", IDLE_LIMIT_PERCENT, f"over {IDLE_S:g} s"))
+
+
+def memory(name: str, supervisor: int, role: str) -> Figure:
+    """Resident memory of the tree that serves one role below a supervisor."""
+    roots = [process.pid for process in proc.tree(supervisor) if process.command[-1:] == (role,)]
+    processes = {process.pid: process for root in roots for process in proc.tree(root)}.values()
+    if not processes:
+        raise DemoFailed(f"{name}: no process serves the role {role} below process {supervisor}")
+    rss, pss = sum(one.rss for one in processes) / MB, sum(one.pss for one in processes) / MB
+    return Figure(
+        f"memory of {name}", rss, "MB", RSS_LIMIT_MB, f"PSS {figures.number(pss)} MB, {len(processes)} processes"
+    )
+
+
+def end_load(story: Story, traffic: Traffic) -> None:
+    """What all the requests came to."""
+    totals = traffic.finish()
+    seen = ", ".join(f"{f'v{release}' if release else 'before'}: {n}" for release, n in totals.by_release.items())
+    story.out.say(f"good answers by app release: {seen}")
+    errors = f"; the last errors: {' | '.join(totals.errors)}" if totals.errors else ""
+    evidence = f"{totals.failed} of {totals.ok + totals.failed}{errors}"
+    story.out.promise("no request failed", totals.failed == 0 and totals.ok > 0, evidence)
+
+
+def look_at_load(story: Story, traffic: Traffic) -> None:
+    """What the requests came to so far."""
+    _, totals = traffic.two_moments()
+    evidence = f"{totals.failed} of {totals.ok + totals.failed} so far"
+    story.out.promise("no request failed", totals.failed == 0 and totals.ok > 0, evidence)
+
+
+def _has_release(cluster: Cluster, version: int) -> bool:
+    return cluster.kube.get("Secret", APP, f"app-release-v{version}") is not None
+
+
+def _attempts(logins: Logins, addons: list[Addon]) -> dict[str, Login]:
+    return {addon.name: logins.attempt(addon) for addon in addons}
+
+
+def _answers(story: Story, traffic: Traffic, version: int, stores: list[str], what: str = "") -> None:
+    """After a command has ended, only that release may answer, and with these stores."""
+    earlier, later = traffic.two_moments()
+    answering = [release for release, n in later.by_release.items() if n > earlier.by_release.get(release, 0)]
+    kept = answering == [str(version)] and later.last.get("stores") == stores
+    releases = ", ".join(f"v{release or 1}" for release in answering) or "nobody"
+    used = ", ".join(later.last.get("stores", ())) or "no store"
+    name = what or f"the app on v{version} uses {' and '.join(stores)}"
+    story.out.promise(name, kept, f"{releases} answers, with {used}: {later.last.get('visits')}")
