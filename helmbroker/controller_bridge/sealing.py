@@ -13,13 +13,14 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from helmbroker.controller_bridge.settings import SetupError
 from helmbroker.durable import JSON
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 
 
-class SealError(Exception):
+class SealError(SetupError):
     """A key file or a sealed text that cannot be used; a sentence without any secret."""
 
 

@@ -173,6 +173,18 @@ class Service:
                 timeout_s=RELEASE_TIMEOUT_S,
             )
 
+    def rollback_operation(self, app: str, operation_id: str) -> Operation | None:
+        """A rollback of this app; None when there is none of this id."""
+        with self._store.reading() as conn:
+            found = self._queue.get(conn, operation_id)
+        mine = found is not None and (found.kind, found.subject) == (Kind.ROLLBACK, app_subject(app))
+        return found if mine else None
+
+    def ping(self) -> None:
+        """Raises what the database raises when it does not answer."""
+        with self._store.reading() as conn:
+            self._store.page(conn, "", limit=1, offset=0)
+
     def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding is BindingState.UNBINDING:
             return

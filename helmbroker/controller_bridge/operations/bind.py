@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from helmbroker.controller_bridge.apps.port import ConfigChange
 from helmbroker.controller_bridge.broker_port import BrokerError, Caller, Credentials
 from helmbroker.controller_bridge.naming import BadCredentials, config_group, environment
 from helmbroker.controller_bridge.operations import rollout
@@ -50,14 +49,8 @@ def _inject(work: Work) -> Outcome:
         variables = environment(resource.name, _credentials(work).values)
     except BadCredentials as error:
         return Fail(str(error))
-    version = work.ports.apps.change_config(
-        resource.app,
-        ConfigChange({config_group(resource.name): variables}),
-        author=work.user,
-        summary=f"bind {resource.name} ({resource.plan_name})",
-        key=work.ctx.operation.id,
-    )
-    return Done({"version": version})
+    summary = f"bind {resource.name} ({resource.plan_name})"
+    return rollout.change(work, config_group(resource.name), variables, summary)
 
 
 def _credentials(work: Work) -> Credentials:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from helmbroker.controller_bridge.apps.port import AppNotFound, Broken, CannotRelease, Healthy
+from helmbroker.controller_bridge.apps.port import (
+    AppNotFound,
+    AppReleaseError,
+    AppsUnavailable,
+    Broken,
+    ConfigChange,
+    Healthy,
+    ReleaseState,
+)
 from helmbroker.controller_bridge.operations.work import Work, failure, pause_s, result, step, undoing
 from helmbroker.durable import Done, Fail, Outcome, Step, Wait
 
@@ -16,6 +24,23 @@ def made(work: Work, source: str) -> int | None:
     """The version that step `source` has made; None when it made none."""
     version = result(work, source).get("version")
     return version if isinstance(version, int) else None
+
+
+def change(work: Work, group: str, variables: Mapping[str, str] | None, summary: str) -> Outcome:
+    """Set a config group, or (None) remove it; the result names the app release to watch.
+
+    When nothing is left to change, that is a release which an interrupted operation has made and nobody has
+    seen come up; None when there is no such release either.
+    """
+    apps = work.ports.apps
+    version = apps.change_config(
+        work.app, ConfigChange({group: variables}), author=work.user, summary=summary, key=work.ctx.operation.id
+    )
+    if version is None:
+        newest = next(iter(apps.releases(work.app)), None)
+        if newest is not None and newest.state is ReleaseState.PENDING:
+            version = newest.version
+    return Done({"version": version})
 
 
 def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work], ...]:
@@ -43,42 +68,59 @@ def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work],
 
 
 def recovering(source: str) -> tuple[Step[Work], ...]:
-    """Bring the app back to its last good release, if step `source` has made a new one; what cannot be is noted."""
+    """Bring the app back to its last good release, if step `source` made a new one; what cannot be is noted."""
+    return (
+        step("recover", _recover(source)),
+        step("await recovery", _noting(_await_recovery)),
+        step("settle recovery", _noting(_settle_recovery)),
+    )
 
+
+def _recover(source: str) -> Callable[[Work], Outcome]:
     def recover(work: Work) -> Outcome:
         version = made(work, source)
         if version is None:
             return Done()
-        try:
-            back = work.ports.apps.recover(
-                work.app, version, reason=failure(work), key=f"{work.ctx.operation.id}:recover"
-            )
-        except (AppNotFound, CannotRelease) as error:
-            return Done({"problem": str(error)})
+        key = f"{work.ctx.operation.id}:recover"
+        back = work.ports.apps.recover(work.app, version, reason=failure(work), key=key)
         return Done({"version": back})
 
-    def wait(work: Work) -> Outcome:
-        version = made(work, "recover")
-        if version is None:
-            return Done(dict(result(work, "recover")))
+    return _noting(recover)
+
+
+def _await_recovery(work: Work) -> Outcome:
+    version = made(work, "recover")
+    if version is None:
+        return Done()
+    rollout = work.ports.apps.rollout(work.app, version)
+    if isinstance(rollout, Healthy):
+        return Done()
+    if isinstance(rollout, Broken):
+        return Done({"problem": rollout.reason})
+    if work.ctx.remaining_s < _LAST_S:
+        return Done({"problem": f"app release v{version} took too long: {rollout.reason}"})
+    return Wait(pause_s(work), undoing(work, f"going back with app release v{version}: {rollout.reason}"))
+
+
+def _settle_recovery(work: Work) -> Outcome:
+    version = made(work, "recover")
+    if version is not None and not result(work, "await recovery"):
+        work.ports.apps.settle(work.app, version)
+    return Done()
+
+
+def _noting(run: Callable[[Work], Outcome]) -> Callable[[Work], Outcome]:
+    """A refusal while undoing is noted: what else has to be undone must not stay because of it."""
+
+    def noting(work: Work) -> Outcome:
         try:
-            rollout = work.ports.apps.rollout(work.app, version)
-        except AppNotFound as error:
+            return run(work)
+        except AppsUnavailable:
+            raise
+        except AppReleaseError as error:
             return Done({"problem": str(error)})
-        if isinstance(rollout, Healthy):
-            return Done()
-        if isinstance(rollout, Broken):
-            return Done({"problem": rollout.reason})
-        if work.ctx.remaining_s < _LAST_S:
-            return Done({"problem": f"app release v{version} took too long: {rollout.reason}"})
-        return Wait(pause_s(work), undoing(work, f"going back with app release v{version}: {rollout.reason}"))
 
-    settle_it = _settling("recover", app_may_be_gone=True)
-
-    def settle(work: Work) -> Outcome:
-        return Done() if result(work, "await recovery") else settle_it(work)
-
-    return (step("recover", recover), step("await recovery", wait), step("settle recovery", settle))
+    return noting
 
 
 def _settling(source: str, *, app_may_be_gone: bool) -> Callable[[Work], Outcome]:

@@ -5,7 +5,7 @@ An app that does not come up without the credentials gets them back, and the bin
 
 from __future__ import annotations
 
-from helmbroker.controller_bridge.apps.port import AppNotFound, ConfigChange
+from helmbroker.controller_bridge.apps.port import AppNotFound
 from helmbroker.controller_bridge.naming import config_group
 from helmbroker.controller_bridge.operations import rollout
 from helmbroker.controller_bridge.operations.work import Ports, Work, judge, result, run_or_undo, step, text
@@ -23,16 +23,10 @@ def unbind(ctx: Context, ports: Ports) -> str:
 def _withdraw(work: Work) -> Outcome:
     resource = work.resource
     try:
-        version = work.ports.apps.change_config(
-            resource.app,
-            ConfigChange({config_group(resource.name): None}),
-            author=work.user,
-            summary=f"unbind {resource.name} ({resource.plan_name})",
-            key=work.ctx.operation.id,
-        )
+        summary = f"unbind {resource.name} ({resource.plan_name})"
+        return rollout.change(work, config_group(resource.name), None, summary)
     except AppNotFound:
         return Done()  # there is no app to take anything from
-    return Done({"version": version})
 
 
 def _delete(work: Work) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases
+from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
 from helmbroker.controller_bridge.broker_port import (
     BindingRef,
     Broker,
@@ -21,7 +21,6 @@ from helmbroker.controller_bridge.model import Resource
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
-from helmbroker.kubeapi.errors import Unreachable as ClusterUnreachable
 
 FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
 _AGAIN_S = 5.0
@@ -82,7 +81,7 @@ def step(name: str, run: Callable[[Work], Outcome]) -> Step[Work]:
     def patient(work: Work) -> Outcome:
         try:
             return run(work)
-        except (Unreachable, ClusterUnreachable) as error:
+        except (Unreachable, AppsUnavailable) as error:
             return Wait(_AGAIN_S, f"{error}; trying again")
         except BrokerError as error:
             return Wait(_AGAIN_S, "the broker is busy with the same instance") if error.busy else Fail(str(error))

@@ -1,0 +1,113 @@
+"""The Flask app: the table of routes, who may use them, and what every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flask import Flask, Response, g, request
+from werkzeug.routing import BaseConverter
+
+from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, services
+from helmbroker.controller_bridge.api.bodies import MAX_BODY_BYTES
+from helmbroker.controller_bridge.api.context import EXTENSION, Api
+from helmbroker.controller_bridge.model import Role
+
+HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
+_OPEN = frozenset({"/healthz", "/readiness"})
+_VIEWER, _MEMBER, _ADMIN = Role.VIEWER, Role.MEMBER, Role.ADMIN
+
+
+class Route(NamedTuple):
+    """One row: a path without `app:` is for every user; with it, for those who have `role` in that app."""
+
+    method: str
+    path: str
+    view: Callable[..., Response]
+    role: Role
+
+
+_RESOURCES = "/v2/apps/<app:app>/resources/"
+_RESOURCE = f"{_RESOURCES}<name:name>/"
+_RELEASES = "/v2/apps/<app:app>/releases/"
+ROUTES = (
+    Route("GET", "/v2/resources/services/", services.list_services, _VIEWER),
+    Route("GET", "/v2/resources/services/<service>/plans/", services.list_plans, _VIEWER),
+    Route("GET", _RESOURCES, resources.list_resources, _VIEWER),
+    Route("POST", _RESOURCES, resources.create_resource, _MEMBER),
+    Route("GET", _RESOURCE, resources.get_resource, _VIEWER),
+    Route("PUT", _RESOURCE, resources.update_resource, _MEMBER),
+    Route("DELETE", _RESOURCE, resources.destroy_resource, _ADMIN),
+    Route("PATCH", f"{_RESOURCE}binding/", binding.change_binding, _MEMBER),
+    Route("GET", _RELEASES, releases.list_releases, _VIEWER),
+    Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
+    Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),
+    Route("GET", "/healthz", health.healthz, _VIEWER),
+    Route("GET", "/readiness", health.readiness, _VIEWER),
+)
+
+
+class _AppConverter(BaseConverter):
+    regex = r"[a-z0-9-]{1,63}"
+
+
+class _NameConverter(BaseConverter):
+    regex = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+
+
+def make_app(api: Api) -> Flask:
+    """The WSGI app over `api`."""
+    app = Flask("helmbroker_bridge", static_folder=None)
+    app.extensions[EXTENSION] = api
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.url_map.strict_slashes = False  # a trailing slash is optional, and nothing redirects
+    app.url_map.merge_slashes = False
+    app.url_map.converters |= {"app": _AppConverter, "name": _NameConverter}
+    app.before_request(_authenticate(api))
+    app.after_request(_mark)
+    for route in ROUTES:
+        app.add_url_rule(
+            route.path,
+            endpoint=f"{route.method} {route.path}",
+            view_func=_guarded(route),
+            methods=[route.method],
+        )
+    errors.register(app)
+    return app
+
+
+def _authenticate(api: Api) -> Callable[[], None]:
+    """Before everything else, also before 404 and 405: strangers learn nothing."""
+
+    def authenticate() -> None:
+        if request.path in _OPEN:
+            return
+        keyword, _, token = request.headers.get("Authorization", "").partition(" ")
+        if keyword.lower() not in ("token", "bearer") or not token.strip():
+            raise errors.Unauthenticated("Authentication credentials were not provided.")
+        identity = api.tokens.identify(token.strip())
+        if identity is None:
+            raise errors.Unauthenticated("Invalid token.")
+        g.identity = identity
+
+    return authenticate
+
+
+def _guarded(route: Route) -> Callable[..., Response]:
+    """The view behind its permission: no view is reachable without."""
+
+    def view(**path: str) -> Response:
+        if "app" in path:
+            role = g.identity.role_in(path["app"])
+            if role is None or role < route.role:
+                raise errors.Forbidden
+        return route.view(**path)
+
+    return view
+
+
+def _mark(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    response.headers["Cache-Control"] = "no-store"
+    return response

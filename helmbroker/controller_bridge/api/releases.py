@@ -1,0 +1,86 @@
+"""/v2/apps/<app>/releases/: the app releases, and going back to one."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Response, jsonify
+
+from helmbroker.controller_bridge.api.bodies import json_object, page, window
+from helmbroker.controller_bridge.api.context import api, user
+from helmbroker.controller_bridge.api.errors import Invalid, NotFound
+from helmbroker.controller_bridge.apps.port import AppRelease, ReleaseState
+from helmbroker.controller_bridge.service import Refused
+from helmbroker.durable import JSON, Operation
+
+_VERSION = re.compile(r"v?([1-9]\d{0,8})")
+_STATES = {
+    ReleaseState.PENDING: "created",
+    ReleaseState.SUCCEEDED: "succeed",
+    ReleaseState.FAILED: "crashed",
+}
+
+
+def list_releases(app: str) -> Response:
+    """One page, newest first. Names of variables, never values."""
+    limit, offset = window()
+    releases = api().apps().releases(app)
+    shown = [_release_object(app, release) for release in releases[offset : offset + limit]]
+    return page(shown, len(releases), limit, offset)
+
+
+def roll_back(app: str) -> Response:
+    """`{"version": N}`: begins; 201. `version` is null: the new release gets its number when the work begins."""
+    version = _version(json_object().get("version"))
+    target = next((one for one in api().apps().releases(app) if one.version == version), None)
+    if target is None:
+        raise Refused(f"There is no release v{version} of {app}.")
+    if target.state is ReleaseState.FAILED:
+        raise Refused("Cannot roll back to failed release.")
+    if target.state is ReleaseState.PENDING:
+        raise Refused("Cannot roll back to a release that is not deployed yet.")
+    response = jsonify(_operation_object(api().service.rollback(app, version, user())))
+    response.status_code = 201
+    return response
+
+
+def get_rollback(app: str, operation: str) -> Response:
+    """How a rollback goes on."""
+    found = api().service.rollback_operation(app, operation)
+    if found is None:
+        raise NotFound("No Rollback matches the given query.")
+    return jsonify(_operation_object(found))
+
+
+def _version(value: JSON) -> int:
+    match = _VERSION.fullmatch(str(value)) if isinstance(value, int | str) else None
+    if match is None:
+        raise Invalid({"version": ["A valid integer is required."]})
+    return int(match[1])
+
+
+def _release_object(app: str, release: AppRelease) -> dict[str, JSON]:
+    return {
+        "app": app,
+        "version": release.version,
+        "state": _STATES[release.state],
+        "failed": release.state is ReleaseState.FAILED,
+        "summary": release.summary,
+        "exception": release.reason or None,
+        "owner": release.author,
+        "deployed_ptypes": sorted(release.images),
+        "build": dict(release.images),
+        "config": {group: list(names) for group, names in release.config.items()},
+        "created": release.created,
+    }
+
+
+def _operation_object(operation: Operation) -> dict[str, JSON]:
+    made = operation.results.get("rollback")
+    version = made.get("version") if isinstance(made, dict) else None
+    return {
+        "version": version,
+        "operation": operation.id,
+        "state": str(operation.state),
+        "description": operation.description,
+    }

@@ -1,0 +1,104 @@
+"""/v2/apps/<app>/resources/: the resources of an app."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify
+
+from helmbroker.controller_bridge import options
+from helmbroker.controller_bridge.api.bodies import json_object, moment, page, window
+from helmbroker.controller_bridge.api.context import api, user
+from helmbroker.controller_bridge.api.errors import Invalid
+from helmbroker.controller_bridge.api.shown import credentials, parameters
+from helmbroker.controller_bridge.model import BindingState, Resource
+from helmbroker.controller_bridge.naming import MAX_PLAN, name_error
+from helmbroker.controller_bridge.service import NewResource, Refused
+from helmbroker.durable import JSON
+
+_REQUIRED = "This field is required."
+
+
+def list_resources(app: str) -> Response:
+    """One page, newest first. Lists carry neither credentials nor options."""
+    limit, offset = window()
+    count, resources = api().service.page(app, limit=limit, offset=offset)
+    return page([resource_object(resource) for resource in resources], count, limit, offset)
+
+
+def create_resource(app: str) -> Response:
+    """Begin to provision: 201 with the resource."""
+    resource = api().service.create(_new(app, json_object()), user())
+    response = jsonify(resource_object(resource))
+    response.status_code = 201
+    return response
+
+
+def get_resource(app: str, name: str) -> Response:
+    """One resource with its live message; credentials and options are asked from the broker now."""
+    resource, message = api().service.look(app, name)
+    data, trouble = credentials(resource)
+    shown = resource_object(resource) | {"data": data, "options": parameters(resource)}
+    return jsonify(shown | {"message": f"{message} ({trouble})" if trouble else message})
+
+
+def update_resource(app: str, name: str) -> Response:
+    """Refused, with the reason: there is no update yet."""
+    api().service.look(app, name)
+    json_object()
+    raise Refused(
+        "the plan and the options of a resource cannot be changed here: "
+        "create a resource with the plan you need, bind it, and destroy this one"
+    )
+
+
+def destroy_resource(app: str, name: str) -> Response:
+    """Begin to deprovision: 204. The resource is shown as Deprovisioning until the broker is done."""
+    api().service.destroy(app, name, user())
+    return Response(status=204)
+
+
+def resource_object(resource: Resource) -> dict[str, JSON]:
+    """A resource as all known clients read it; each ignores what it does not know."""
+    bound = resource.binding is not BindingState.UNBOUND
+    return {
+        "uuid": resource.uuid,
+        "app": resource.app,
+        "app_id": resource.app,
+        "workspace_id": None,
+        "owner": resource.owner,
+        "name": resource.name,
+        "plan": resource.plan_name,
+        "data": {},
+        "status": str(resource.instance),
+        "binding": str(resource.binding) if bound else None,
+        "options": {},
+        "created": moment(resource.created),
+        "updated": moment(resource.updated),
+    }
+
+
+def _new(app: str, body: dict[str, JSON]) -> NewResource:
+    """The body of a create, checked; `app` comes from the path alone. Raises Invalid."""
+    messages: dict[str, list[str]] = {}
+    name, plan, given = body.get("name"), body.get("plan"), body.get("options")
+    if error := name_error(name):
+        messages["name"] = [error]
+    if error := _plan_error(plan):
+        messages["plan"] = [error]
+    if given is not None and not isinstance(given, dict):
+        messages["options"] = [f'Expected a dictionary of items but got type "{type(given).__name__}".']
+    if messages:
+        raise Invalid(messages)
+    try:
+        decoded = options.decode(given if isinstance(given, dict) else {})
+    except options.OptionsError as error:
+        raise Invalid({"options": [str(error)]}) from None
+    service, _, plan_name = str(plan).partition(":")
+    return NewResource(app, str(name), service, plan_name, decoded)
+
+
+def _plan_error(plan: JSON) -> str | None:
+    if not isinstance(plan, str) or not plan:
+        return _REQUIRED
+    if len(plan) > MAX_PLAN:
+        return f"Ensure this field has no more than {MAX_PLAN} characters."
+    return None if plan.isprintable() else "Not a valid string."

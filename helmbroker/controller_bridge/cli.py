@@ -1,0 +1,160 @@
+"""`helmbroker-bridge`: the command line of the platform side."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+import click
+from pydantic import ValidationError
+
+from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
+from helmbroker.kubeapi.errors import KubeError
+from helmbroker.runtime import logs
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+P = ParamSpec("P")
+_API_GRACE_S = 20
+_WORKER_GRACE_S = 20.0
+_CANNOT_BOOT = 3  # tells gunicorn not to try again
+_MODULE = "helmbroker.controller_bridge"
+
+
+def _settings_table() -> str:
+    rows = ["\b", "Settings come from environment variables:"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f" [{field.default}]"
+        rows.append(f"  {PREFIX}{name.upper()}{default}: {field.description}")
+    return "\n".join(rows)
+
+
+def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
+    """Read the settings; what is wrong with the set-up becomes one sentence and exit status 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            settings = Settings()
+            logs.configure(level=settings.log_level, service=f"helmbroker-bridge-{command.__name__}")
+            command(settings, *args, **kwargs)
+        except ValidationError as error:
+            for each in error.errors():
+                name = "_".join(map(str, each["loc"])).upper()
+                click.echo(f"helmbroker-bridge: {PREFIX}{name}: {each['msg']}", err=True)
+            sys.exit(1)
+        except (SetupError, KubeError) as error:
+            click.echo(f"helmbroker-bridge: {error}", err=True)
+            sys.exit(1)
+
+    return run
+
+
+@click.group(epilog=_settings_table())
+@click.version_option(package_name="helmbroker")
+def main() -> None:
+    """Resources of apps: provision at a service broker, bind, put the credentials into the app.
+
+    \b
+    First run:
+      helmbroker-bridge init
+      HELMBROKER_BRIDGE_BROKER_URL=http://127.0.0.1:8080 KUBECONFIG=... helmbroker-bridge run
+      curl -H "Authorization: token $(cat helmbroker-bridge-data/admin-token)" \\
+        http://127.0.0.1:8081/v2/resources/services/
+    """
+
+
+@main.command()
+@_with_settings
+def init(settings: Settings) -> None:
+    """Make the data directory, the keys and a first token. What is there already is kept."""
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415  # heavy, as below
+
+    for path in wiring.initialise(settings):
+        click.echo(f"made {path}")
+    click.echo(f"The first token is in {settings.admin_token_file}; for the command line of users:")
+    click.echo(f"  export DRYCC_RESOURCES_URL=http://{settings.listen}")
+    click.echo(f'  export DRYCC_TOKEN="$(cat {settings.admin_token_file})"')
+
+
+@main.command()
+@_with_settings
+def run(settings: Settings) -> None:
+    """API and worker together, for one machine."""
+    from helmbroker.runtime.supervise import supervise  # noqa: PLC0415
+
+    _check_initialised(settings)
+    children = {name: [sys.executable, "-m", _MODULE, name] for name in ("api", "worker")}
+    sys.exit(supervise(children, grace_s=_WORKER_GRACE_S + 10))
+
+
+@main.command()
+@_with_settings
+def api(settings: Settings) -> None:
+    """Serve the REST API."""
+    from helmbroker.runtime.serve import serve  # noqa: PLC0415
+
+    _check_initialised(settings)
+    host, port = settings.address
+    serve(lambda: _app(settings), host=host, port=port, grace_s=_API_GRACE_S, tls=settings.tls)
+
+
+@main.command()
+@_with_settings
+def worker(settings: Settings) -> None:
+    """Carry out operations: speak with the broker, release apps, watch them."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+
+    _check_initialised(settings)
+    wiring.run_worker(settings, stop, grace_s=_WORKER_GRACE_S)
+
+
+@main.group()
+def token() -> None:
+    """Tokens of the REST API."""
+
+
+@token.command("add")
+@click.argument("user")
+@click.option("--app", "apps", multiple=True, help="id of an app; may be repeated; '*' means every app")
+@click.option("--role", "role_name", default="member", show_default=True, help="viewer, member or admin")
+@_with_settings
+def token_add(settings: Settings, user: str, apps: tuple[str, ...], role_name: str) -> None:
+    """Make a token for USER and print it; only its digest is kept.
+
+    \b
+    helmbroker-bridge token add alice --app shop --role member
+    helmbroker-bridge token add ci --app '*' --role admin
+    """
+    if not apps:
+        raise click.UsageError("name at least one --app, or --app '*'")
+    from helmbroker.controller_bridge.tokens import Tokens, role  # noqa: PLC0415
+
+    _check_initialised(settings)
+    click.echo(Tokens(settings.tokens_file).add(user, apps, role(role_name)))
+
+
+def _check_initialised(settings: Settings) -> None:
+    """Said before anything heavy is loaded. Raises SetupError."""
+    for path in (settings.data_dir, settings.keys_file, settings.tokens_file):
+        if not path.exists():
+            raise SetupError(f"there is no {path}; run `helmbroker-bridge init` first")
+
+
+def _app(settings: Settings) -> Flask:
+    """The API, in the server's worker process: the one above it stays small."""
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+
+    try:
+        return wiring.make_app(settings)
+    except SetupError as error:
+        click.echo(f"helmbroker-bridge: {error}", err=True)
+        raise SystemExit(_CANNOT_BOOT) from None

@@ -1,0 +1,85 @@
+"""Settings of the platform side, from environment variables HELMBROKER_BRIDGE_*; read once, passed as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "HELMBROKER_BRIDGE_"
+
+
+class SetupError(Exception):
+    """What is wrong with the set-up, and the cure: a sentence for the operator, without any secret."""
+
+
+class Settings(BaseSettings):
+    """Each field is the variable HELMBROKER_BRIDGE_<FIELD>. Times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
+
+    data_dir: Path = Field(
+        default=Path("helmbroker-bridge-data"), description="database, keys, tokens; made by `init`"
+    )
+    database_url: str | None = Field(
+        default=None, repr=False, description="postgresql://...; without it SQLite in the data directory"
+    )
+    broker_url: str = Field(
+        default="http://127.0.0.1:8080", pattern="^https?://[^/@?#]+[^@?#]*$", description="the service broker"
+    )
+    broker_credentials_file: Path = Field(
+        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password"
+    )
+    broker_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
+    broker_timeout_s: float = Field(default=30, gt=0, le=120, description="wait for one answer of the broker")
+    cluster_id: str = Field(
+        default="default", min_length=1, max_length=63, description="what the broker gets to know as clusterid"
+    )
+    listen: str = Field(default="127.0.0.1:8081", description="host:port of the API")
+    tls_certificate_file: Path | None = Field(default=None, description="PEM; with the key: serve https")
+    tls_key_file: Path | None = Field(default=None, description="PEM")
+    kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
+    concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="of the logs")
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+            raise ValueError("must be host:port")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def tls(self) -> tuple[str, str] | None:
+        """Certificate and key, when both are given."""
+        if self.tls_certificate_file is None or self.tls_key_file is None:
+            return None
+        return str(self.tls_certificate_file), str(self.tls_key_file)
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'bridge.db').absolute()}"
+
+    @property
+    def keys_file(self) -> Path:
+        """The key ring that seals options."""
+        return self.data_dir / "keys.json"
+
+    @property
+    def tokens_file(self) -> Path:
+        """Digests of the tokens that may call the API."""
+        return self.data_dir / "tokens.json"
+
+    @property
+    def admin_token_file(self) -> Path:
+        """The first token, as `init` makes it."""
+        return self.data_dir / "admin-token"

@@ -1,0 +1,110 @@
+"""The one place where real drivers are chosen and joined."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge.apps.port import AppReleases
+from helmbroker.controller_bridge.model import Role
+from helmbroker.controller_bridge.settings import Settings, SetupError
+from helmbroker.controller_bridge.store import DATABASE_AWAY, Store
+from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens, write_private
+from helmbroker.durable import connect
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from helmbroker.controller_bridge.osb import OsbBroker
+
+_ADMIN = "admin"
+
+
+def initialise(settings: Settings) -> list[str]:
+    """Make the data directory, the key ring and a first token where they are missing; what was made."""
+    made = []
+    if not settings.data_dir.is_dir():
+        settings.data_dir.mkdir(mode=0o700, parents=True)
+        made.append(str(settings.data_dir))
+    if not settings.keys_file.exists():
+        write_private(settings.keys_file, sealing.new_ring())
+        made.append(str(settings.keys_file))
+    if not settings.tokens_file.exists():
+        token = Tokens(settings.tokens_file).add(_ADMIN, [EVERY_APP], Role.ADMIN)
+        write_private(settings.admin_token_file, f"{token}\n")
+        made += [str(settings.tokens_file), str(settings.admin_token_file)]
+    return made
+
+
+def make_store(settings: Settings) -> Store:
+    """The database, its tables in place. Raises SetupError."""
+    if settings.database_url is None and not settings.data_dir.is_dir():
+        raise SetupError(f"there is no {settings.data_dir}; run `helmbroker-bridge init` first")
+    try:
+        store = Store(connect(settings.url))
+        store.create_tables()
+    except DATABASE_AWAY as error:
+        raise SetupError(f"the database cannot be opened: {getattr(error, 'orig', error)}") from None
+    except (ValueError, OSError) as error:
+        raise SetupError(f"the database cannot be opened: {error}") from None
+    return store
+
+
+def make_app(settings: Settings) -> Flask:
+    """The API. The cluster's client is loaded when the first request needs it: it is the biggest part."""
+    from helmbroker.controller_bridge.api.app import make_app as make_flask  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.api.context import Api  # noqa: PLC0415
+    from helmbroker.controller_bridge.catalog_cache import CachedCatalog  # noqa: PLC0415
+    from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
+
+    broker = make_broker(settings)
+    return make_flask(
+        Api(
+            service=Service(make_store(settings), sealing.load(settings.keys_file)),
+            broker=broker,
+            catalog=CachedCatalog(broker),
+            tokens=Tokens(settings.tokens_file),
+            apps=cache(lambda: make_apps(settings)),
+        )
+    )
+
+
+def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> None:
+    """Carry out operations until `stop` is set."""
+    from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.operations.handlers import handlers  # noqa: PLC0415
+    from helmbroker.controller_bridge.operations.work import Ports  # noqa: PLC0415
+    from helmbroker.durable import Worker  # noqa: PLC0415
+
+    store = make_store(settings)
+    ports = Ports(
+        store=store,
+        broker=make_broker(settings),
+        apps=make_apps(settings),
+        sealer=sealing.load(settings.keys_file),
+    )
+    worker = Worker(store.queue(), handlers(ports), concurrency=settings.concurrency, on_finish=on_finish(store))
+    worker.run(stop, grace_s)
+
+
+def make_broker(settings: Settings) -> OsbBroker:
+    """The client of the service broker."""
+    from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker  # noqa: PLC0415  # heavy
+
+    return OsbBroker(
+        settings.broker_url,
+        CredentialsFile(settings.broker_credentials_file),
+        cluster_id=settings.cluster_id,
+        ca_file=settings.broker_ca_file,
+        read_s=settings.broker_timeout_s,
+    )
+
+
+def make_apps(settings: Settings) -> AppReleases:
+    """Releases of apps on the cluster. Raises NoCluster."""
+    from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    return KubernetesAppReleases(KubeClient.from_environment(settings.kubeconfig))
