@@ -52,4 +52,9 @@ def eventually(look: Callable[[], T | None], *, within_s: float, every_s: float 
             return found
         if time.monotonic() > deadline:
             pytest.fail(f"not within {within_s:g} s: {look.__qualname__}")
-        time.sleep(every_s)
+        pause(every_s)
+
+
+def pause(seconds: float) -> None:
+    """Give a real cluster time between two looks."""
+    time.sleep(seconds)

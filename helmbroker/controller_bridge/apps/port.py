@@ -74,10 +74,15 @@ class CannotRelease(AppReleaseError):
     """The change or the rollback is not possible: colliding names, unknown or failed target, a foreign object."""
 
 
+class AppsUnavailable(AppReleaseError):
+    """Whatever runs the apps does not answer, or is too busy: worth another try."""
+
+
 class AppReleases(Protocol):
     """Numbered releases of apps. Every method may be repeated; `key` (an operation's id) makes changes idempotent.
 
-    All methods raise AppNotFound; those that write raise CannotRelease. None waits for a rollout.
+    All methods raise AppNotFound, AppsUnavailable, and CannotRelease when the app or a named release cannot be
+    handled; any other AppReleaseError is final as well. None waits for a rollout.
     """
 
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:

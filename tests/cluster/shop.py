@@ -1,0 +1,72 @@
+"""An app for tests: process types web (two pods) and worker, in plain manifests, and what its pods were given."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from helmbroker.kubeapi.pods import ready
+from helmbroker.kubeapi.port import Kube, Obj
+
+IMAGE = "sandbox.local/demo-app:1"
+OTHER_IMAGE = "sandbox.local/redis:7"  # any other that has a shell
+
+_RUN = """
+trap 'exit 0' TERM
+if [ -n "$BREAK" ]; then echo starting; echo "refused by $BREAK" >&2; exit 3; fi
+while :; do sleep 0.1; done
+"""
+
+
+def process(namespace: str, kind: str, *, replicas: int = 1, image: str = IMAGE, **container: Any) -> Obj:
+    """A Deployment that is a process type of the app; `container` adds to its one container."""
+    labels = {"app": "shop", "process": kind}
+    run = {
+        "name": kind,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", _RUN],
+        "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **container,
+    }
+    pod = {"terminationGracePeriodSeconds": 5, "automountServiceAccountToken": False, "containers": [run]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": f"shop-{kind}",
+            "namespace": namespace,
+            "labels": {**labels, "helmbroker.io/process-type": kind},
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def image_change(kind: str, image: str) -> Obj:
+    """The merge patch of `kubectl set image` for a process; lists are replaced whole, so it repeats the rest."""
+    containers = process("", kind, image=image)["spec"]["template"]["spec"]["containers"]
+    return {"spec": {"template": {"spec": {"containers": containers}}}}
+
+
+def serving(kube: Kube, namespace: str) -> list[Obj]:
+    """The pods of the app that are ready."""
+    return [pod for pod in kube.list("Pod", namespace, labels={"app": "shop"}) if ready(pod)]
+
+
+def environments(kube: Kube, namespace: str) -> list[dict[str, str]]:
+    """What each serving pod was given by Secrets."""
+    return [_environment(kube, namespace, pod["spec"]["containers"][0]) for pod in serving(kube, namespace)]
+
+
+def _environment(kube: Kube, namespace: str, container: Obj) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for entry in container.get("envFrom") or ():
+        secret = kube.get("Secret", namespace, entry["secretRef"]["name"])
+        if secret is not None:
+            found |= {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+    return found

@@ -1,0 +1,446 @@
+"""The contract of the port AppReleases: on the fake, on the Kubernetes adapter in memory, and on real pods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Protocol
+
+import pytest
+
+from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases
+from helmbroker.controller_bridge.apps.port import (
+    AppNotFound,
+    AppRelease,
+    AppReleases,
+    Broken,
+    CannotRelease,
+    ConfigChange,
+    Healthy,
+    ReleaseState,
+    Rolling,
+    Rollout,
+)
+from helmbroker.kubeapi.port import Kube, Obj
+from tests.cluster.reach import connect, eventually, pause, throw_away_namespace
+from tests.cluster.shop import IMAGE, OTHER_IMAGE, environments, process, serving
+from tests.fakes.app_releases import FakeAppReleases
+from tests.fakes.kube import FakeKube
+from tests.fakes.kube_controllers import PlayController
+
+DATABASE = {"DATABASE_URL": "postgres://shop:s3cr3t-pw@db/shop"}
+CACHE = {"CACHE_HOST": "cache.shop", "CACHE_PASSWORD": "canary-cache"}
+LOOKS = 400  # at a rollout, with a breath between two
+
+
+class World(Protocol):
+    """Apps that run somewhere, seen from outside the port."""
+
+    @property
+    def apps(self) -> AppReleases:
+        """The port under test."""
+        ...
+
+    def new_app(self) -> str:
+        """An app with process types web and worker, which runs and has no releases yet."""
+        ...
+
+    def breathe(self, app: str) -> None:
+        """Let the app go on for a moment."""
+        ...
+
+    def environments(self, app: str) -> list[dict[str, str]]:
+        """What each pod that serves was given."""
+        ...
+
+    def images(self, app: str) -> set[str]:
+        """The images of web's pods that serve, or are to."""
+        ...
+
+    def deploy(self, app: str, image: str) -> None:
+        """Deploy another build of web, not through the bridge, and wait until it serves."""
+        ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self.apps = FakeAppReleases()
+
+    def new_app(self) -> str:
+        app = f"shop-{len(self.apps.apps) + 1}"
+        self.apps.add_app(app, {"web": IMAGE, "worker": IMAGE})
+        return app
+
+    def breathe(self, app: str) -> None:
+        """Rollouts go on by being looked at."""
+
+    def environments(self, app: str) -> list[dict[str, str]]:
+        return [self.apps.apps[app].running] * 3
+
+    def images(self, app: str) -> set[str]:
+        return {self.apps.apps[app].images["web"]}
+
+    def deploy(self, app: str, image: str) -> None:
+        self.apps.deploy(app, "web", image)
+
+
+class ClusterWorld:
+    """The adapter; on a FakeKube time passes by the play's steps, on a real cluster by itself."""
+
+    def __init__(self, kube: Kube, play: PlayController | None, stack: ExitStack) -> None:
+        self._kube, self._play, self._stack = kube, play, stack
+        self.apps = (
+            KubernetesAppReleases(kube) if play is None else KubernetesAppReleases(kube, now=lambda: play.now)
+        )
+
+    def new_app(self) -> str:
+        app = self._stack.enter_context(throw_away_namespace(self._kube))
+        for kind, replicas in (("web", 2), ("worker", 1)):
+            self._kube.create(process(app, kind, replicas=replicas))
+        self._until_serving(app, {IMAGE})
+        return app
+
+    def breathe(self, app: str) -> None:
+        if self._play is None:
+            pause(0.25)
+        else:
+            self._play.step(app)
+
+    def environments(self, app: str) -> list[dict[str, str]]:
+        return environments(self._kube, app)
+
+    def images(self, app: str) -> set[str]:
+        return {pod["spec"]["containers"][0]["image"] for pod in self._web(app)}
+
+    def deploy(self, app: str, image: str) -> None:
+        deployment = self._kube.get("Deployment", app, "shop-web")
+        assert deployment is not None
+        containers = deployment["spec"]["template"]["spec"]["containers"]
+        containers[0]["image"] = image
+        change = {"spec": {"template": {"spec": {"containers": containers}}}}
+        self._kube.patch("Deployment", app, "shop-web", change)
+        self._until_serving(app, {IMAGE, image})
+
+    def _web(self, app: str) -> list[Obj]:
+        return [pod for pod in serving(self._kube, app) if pod["metadata"]["labels"]["process"] == "web"]
+
+    def _until_serving(self, app: str, images: set[str]) -> None:
+        def all_serve() -> bool | None:
+            self.breathe(app)
+            found = serving(self._kube, app)
+            pods = self._kube.list("Pod", app)
+            shown = {pod["spec"]["containers"][0]["image"] for pod in found}
+            return True if len(found) == len(pods) == 3 and shown == images else None
+
+        eventually(all_serve, within_s=60, every_s=0)
+
+
+@pytest.fixture(params=["fake", "adapter", pytest.param("cluster", marks=pytest.mark.cluster)])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "fake":
+        yield FakeWorld()
+        return
+    with ExitStack() as stack:
+        if request.param == "adapter":
+            kube = FakeKube()
+            yield ClusterWorld(kube, PlayController(kube), stack)
+        else:
+            client = connect()
+            stack.callback(client.close)
+            yield ClusterWorld(client, None, stack)
+
+
+def change(world: World, app: str, key: str, **groups: dict[str, str] | None) -> int | None:
+    return world.apps.change_config(app, ConfigChange(groups), author="ann", summary=f"summary of {key}", key=key)
+
+
+def changed(world: World, app: str, key: str, **groups: dict[str, str] | None) -> int:
+    number = change(world, app, key, **groups)
+    assert number is not None
+    return number
+
+
+def verdict(world: World, app: str, version: int) -> Rollout:
+    """How the rollout ends."""
+    for _ in range(LOOKS):
+        seen = world.apps.rollout(app, version)
+        if not isinstance(seen, Rolling):
+            return seen
+        assert seen.reason
+        world.breathe(app)
+    pytest.fail(f"the rollout of v{version} did not end: {seen}")
+
+
+def out(world: World, app: str, key: str, **groups: dict[str, str] | None) -> int:
+    """A change that rolls out and is settled."""
+    number = changed(world, app, key, **groups)
+    assert verdict(world, app, number) == Healthy()
+    world.apps.settle(app, number)
+    return number
+
+
+def newest(world: World, app: str) -> AppRelease:
+    return world.apps.releases(app)[0]
+
+
+def states(world: World, app: str) -> dict[int, ReleaseState]:
+    return {release.version: release.state for release in world.apps.releases(app)}
+
+
+def test_an_app_that_is_not_there_is_told_in_every_way(world: World) -> None:
+    attempts: list[Callable[[], object]] = [
+        lambda: change(world, "no-such-app", "k", addon_db=DATABASE),
+        lambda: world.apps.rollback("no-such-app", 1, author="ann", key="k"),
+        lambda: world.apps.recover("no-such-app", 1, reason="r", key="k"),
+        lambda: world.apps.rollout("no-such-app", 1),
+        lambda: world.apps.settle("no-such-app", 1),
+        lambda: world.apps.releases("no-such-app"),
+        lambda: world.apps.releases("../kube-system"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(AppNotFound, match="app"):
+            attempt()
+
+
+def test_the_first_change_records_what_ran_before(world: World) -> None:
+    app = world.new_app()
+    assert world.apps.releases(app) == []
+    assert changed(world, app, "bind-1", addon_db=DATABASE) == 2
+    after, before = world.apps.releases(app)
+    assert (before.version, before.state, before.config) == (1, ReleaseState.SUCCEEDED, {})
+    assert before.images == {"web": IMAGE, "worker": IMAGE}
+    assert (after.version, after.state, after.config) == (2, ReleaseState.PENDING, {"addon_db": ("DATABASE_URL",)})
+    assert (after.images, after.author, after.summary) == (before.images, "ann", "summary of bind-1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", after.created)
+
+
+def test_a_change_reaches_every_pod_and_is_settled(world: World) -> None:
+    app = world.new_app()
+    number = changed(world, app, "bind-1", addon_db=DATABASE)
+    assert isinstance(world.apps.rollout(app, number), Rolling)
+    assert verdict(world, app, number) == Healthy()
+    assert world.environments(app) == [DATABASE] * 3
+    assert newest(world, app).state is ReleaseState.PENDING
+    world.apps.settle(app, number)
+    world.apps.settle(app, number)
+    assert newest(world, app).state is ReleaseState.SUCCEEDED
+    assert world.apps.rollout(app, number) == Healthy()
+    assert world.environments(app) == [DATABASE] * 3
+
+
+def test_a_change_of_nothing_makes_no_release(world: World) -> None:
+    app = world.new_app()
+    assert change(world, app, "unbind-0", addon_db=None) is None
+    out(world, app, "bind-1", addon_db=DATABASE)
+    assert change(world, app, "bind-2", addon_db=dict(DATABASE)) is None
+    assert newest(world, app).version == 2
+
+
+def test_a_repeated_change_is_the_same_release(world: World) -> None:
+    app = world.new_app()
+    first = changed(world, app, "bind-1", addon_db=DATABASE)
+    assert changed(world, app, "bind-1", addon_db=DATABASE) == first
+    assert verdict(world, app, first) == Healthy()
+    world.apps.settle(app, first)
+    second = changed(world, app, "bind-2", addon_cache=CACHE)
+    assert changed(world, app, "bind-1", addon_db=DATABASE) == first
+    assert newest(world, app).version == second
+
+
+def test_groups_are_set_whole_and_removed_whole(world: World) -> None:
+    app = world.new_app()
+    out(world, app, "bind-1", addon_db={**DATABASE, "DATABASE_NAME": "shop"}, addon_cache=CACHE)
+    out(world, app, "bind-2", addon_db=DATABASE)
+    assert world.environments(app) == [{**DATABASE, **CACHE}] * 3
+    out(world, app, "unbind-1", addon_db=None)
+    assert world.environments(app) == [CACHE] * 3
+    out(world, app, "unbind-2", addon_cache=None)
+    assert world.environments(app) == [{}] * 3
+    assert newest(world, app).config == {}
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        {"addon_other": DATABASE},
+        {"addon_other": {"lower": "1"}},
+        {"addon_other": {"WITH-HYPHEN": "1"}},
+        {"addon_other": {"1ST": "1"}},
+        {"addon_other": {"NUL": "a\0b"}},
+        {"addon_other": {"HUGE": "x" * 600_000}},
+        {"Addon Other": {"FINE": "1"}},
+    ],
+    ids=lambda groups: str(next(iter(next(iter(groups.values()))))),
+)
+def test_config_that_cannot_be_changes_nothing(world: World, groups: dict[str, dict[str, str]]) -> None:
+    app = world.new_app()
+    changed(world, app, "bind-1", addon_db=DATABASE)
+    with pytest.raises(CannotRelease) as caught:
+        change(world, app, "bind-2", **groups)
+    assert "s3cr3t-pw" not in str(caught.value)
+    assert newest(world, app).version == 2
+
+
+def test_a_broken_release_harms_nobody_and_the_app_returns(world: World) -> None:
+    app = world.new_app()
+    good = out(world, app, "bind-1", addon_db=DATABASE)
+    bad = changed(world, app, "bind-2", addon_cache={**CACHE, "BREAK": "canary-break"})
+    lost = verdict(world, app, bad)
+    assert isinstance(lost, Broken)
+    assert "process type w" in lost.reason
+    assert "canary" not in lost.reason
+    assert len([given for given in world.environments(app) if given == DATABASE]) == 3
+    back = world.apps.recover(app, bad, reason=lost.reason, key="bind-2-back")
+    assert back == bad + 1
+    assert world.apps.recover(app, bad, reason=lost.reason, key="bind-2-back") == back
+    assert verdict(world, app, back) == Healthy()
+    world.apps.settle(app, back)
+    assert world.environments(app) == [DATABASE] * 3
+    assert states(world, app) == {
+        1: ReleaseState.SUCCEEDED,
+        good: ReleaseState.SUCCEEDED,
+        bad: ReleaseState.FAILED,
+        back: ReleaseState.SUCCEEDED,
+    }
+    after, failed = world.apps.releases(app)[:2]
+    assert failed.reason == lost.reason
+    assert after.summary == f"returned to v{good} after v{bad} failed: {lost.reason}"
+    assert after.config == {"addon_db": ("DATABASE_URL",)}
+    assert world.apps.rollout(app, bad) == Broken(lost.reason)
+    with pytest.raises(CannotRelease, match="failed"):
+        world.apps.settle(app, bad)
+
+
+def test_the_first_release_can_be_the_one_to_return_to(world: World) -> None:
+    app = world.new_app()
+    bad = changed(world, app, "bind-1", addon_db={"BREAK": "it"})
+    assert isinstance(verdict(world, app, bad), Broken)
+    back = world.apps.recover(app, bad, reason="it broke", key="back")
+    assert verdict(world, app, back) == Healthy()
+    assert world.environments(app) == [{}] * 3
+    with pytest.raises(CannotRelease, match="v1"):
+        world.apps.recover(app, 1, reason="no", key="back-1")
+
+
+def test_a_change_after_a_failure_starts_from_what_works(world: World) -> None:
+    app = world.new_app()
+    out(world, app, "bind-1", addon_db=DATABASE)
+    bad = changed(world, app, "bind-2", addon_bad={"BREAK": "it"})
+    world.apps.recover(app, bad, reason="it broke", key="back")
+    number = out(world, app, "bind-3", addon_cache=CACHE)
+    assert number == bad + 2
+    assert world.environments(app) == [{**DATABASE, **CACHE}] * 3
+
+
+def test_rollback_brings_config_and_build_back(world: World) -> None:
+    app = world.new_app()
+    first = out(world, app, "bind-1", addon_db=DATABASE)
+    world.deploy(app, OTHER_IMAGE)
+    out(world, app, "bind-2", addon_cache=CACHE)
+    assert world.images(app) == {OTHER_IMAGE}
+    number = world.apps.rollback(app, first, author="bob", key="rollback-1")
+    assert world.apps.rollback(app, first, author="bob", key="rollback-1") == number
+    assert verdict(world, app, number) == Healthy()
+    world.apps.settle(app, number)
+    assert world.environments(app) == [DATABASE] * 3
+    assert world.images(app) == {IMAGE}
+    release = newest(world, app)
+    assert (release.version, release.author, release.summary) == (number, "bob", f"rolled back to v{first}")
+    assert (release.config, release.images["web"]) == ({"addon_db": ("DATABASE_URL",)}, IMAGE)
+
+
+def test_rollback_refuses_what_did_not_work_or_is_not_there(world: World) -> None:
+    app = world.new_app()
+    good = out(world, app, "bind-1", addon_db=DATABASE)
+    bad = changed(world, app, "bind-2", addon_bad={"BREAK": "it"})
+    with pytest.raises(CannotRelease, match="pending"):
+        world.apps.rollback(app, bad, author="bob", key="r1")
+    back = world.apps.recover(app, bad, reason="it broke", key="back")
+    assert verdict(world, app, back) == Healthy()
+    world.apps.settle(app, back)
+    with pytest.raises(CannotRelease, match=f"v{bad}.*failed.*it broke"):
+        world.apps.rollback(app, bad, author="bob", key="r2")
+    with pytest.raises(CannotRelease, match="v99"):
+        world.apps.rollback(app, 99, author="bob", key="r3")
+    with pytest.raises(CannotRelease, match=f"v{back}"):
+        world.apps.rollback(app, back, author="bob", key="r4")
+    assert newest(world, app).version == back
+    assert world.apps.rollback(app, good, author="bob", key="r5") == back + 1
+
+
+def test_a_release_within_a_newer_one_shares_its_rollout(world: World) -> None:
+    app = world.new_app()
+    first = changed(world, app, "bind-1", addon_db=DATABASE)
+    second = changed(world, app, "bind-2", addon_cache=CACHE)
+    assert verdict(world, app, first) == Healthy()
+    assert world.environments(app) == [{**DATABASE, **CACHE}] * 3
+    world.apps.settle(app, first)
+    assert verdict(world, app, second) == Healthy()
+    world.apps.settle(app, second)
+    assert world.environments(app) == [{**DATABASE, **CACHE}] * 3
+    assert set(states(world, app).values()) == {ReleaseState.SUCCEEDED}
+
+
+def test_a_release_goes_down_with_a_newer_one_that_contains_it(world: World) -> None:
+    app = world.new_app()
+    first = changed(world, app, "bind-1", addon_db=DATABASE)
+    second = changed(world, app, "bind-2", addon_bad={"BREAK": "it"})
+    back = world.apps.recover(app, second, reason="it broke", key="back-2")
+    undone = world.apps.rollout(app, first)
+    assert isinstance(undone, Broken)
+    assert f"v{back}" in undone.reason
+    assert world.apps.recover(app, first, reason=undone.reason, key="back-1") == back
+    assert verdict(world, app, back) == Healthy()
+    assert world.environments(app) == [{}] * 3
+    assert states(world, app)[first] is ReleaseState.FAILED
+
+
+def test_recovering_an_older_release_takes_what_contains_it_along(world: World) -> None:
+    app = world.new_app()
+    first = changed(world, app, "bind-1", addon_bad={"BREAK": "it"})
+    second = changed(world, app, "bind-2", addon_db=DATABASE)
+    back = world.apps.recover(app, first, reason="it broke", key="back-1")
+    assert back == second + 1
+    assert isinstance(world.apps.rollout(app, second), Broken)
+    assert world.apps.recover(app, second, reason="same", key="back-2") == back
+    assert verdict(world, app, back) == Healthy()
+    assert world.environments(app) == [{}] * 3
+
+
+def test_a_build_deployed_by_others_is_recorded_and_kept(world: World) -> None:
+    app = world.new_app()
+    out(world, app, "bind-1", addon_db=DATABASE)
+    world.deploy(app, OTHER_IMAGE)
+    bad = changed(world, app, "bind-2", addon_bad={"BREAK": "it"})
+    assert bad == 4
+    found = world.apps.releases(app)[1]
+    assert (found.version, found.state, found.images["web"]) == (3, ReleaseState.SUCCEEDED, OTHER_IMAGE)
+    assert found.config == {"addon_db": ("DATABASE_URL",)}
+    back = world.apps.recover(app, bad, reason="it broke", key="back")
+    assert verdict(world, app, back) == Healthy()
+    assert world.images(app) == {OTHER_IMAGE}
+    assert world.environments(app) == [DATABASE] * 3
+
+
+def test_releases_never_show_values(world: World) -> None:
+    app = world.new_app()
+    number = changed(world, app, "bind-1", addon_db=DATABASE, addon_cache=CACHE)
+    shown = (
+        repr(world.apps.releases(app)) + repr(world.apps.rollout(app, number)) + repr(ConfigChange({"a": CACHE}))
+    )
+    assert "CACHE_PASSWORD" in shown
+    for value in (*DATABASE.values(), *CACHE.values(), "s3cr3t-pw"):
+        assert value not in shown
+
+
+def test_an_unknown_release_is_told(world: World) -> None:
+    app = world.new_app()
+    changed(world, app, "bind-1", addon_db=DATABASE)
+    for attempt in (
+        lambda: world.apps.rollout(app, 9),
+        lambda: world.apps.settle(app, 9),
+        lambda: world.apps.recover(app, 9, reason="r", key="k"),
+    ):
+        with pytest.raises(CannotRelease, match="no release v9"):
+            attempt()
