@@ -7,7 +7,7 @@ done
 
 export HOME=/tmp LC_ALL=C PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGCONNECT_TIMEOUT=5 PGPASSFILE=/tmp/passwords
 # The owner of a database may set these for everybody who enters it, also for us.
-export PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c lock_timeout=30s -c default_transaction_read_only=off'
+export PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c lock_timeout=30s -c client_min_messages=warning -c default_transaction_read_only=off'
 
 fail() {
   echo "$1" >&2

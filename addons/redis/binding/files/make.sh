@@ -2,10 +2,10 @@
 [ -r /binding/password ] || fail "the Secret of the binding has no password"
 hash=$(printf %s "$(cat /binding/password)" | sha256sum)
 
-# Everything but what administers the server or is dangerous to it. Frameworks need these four of the dangerous ones, and
+# Everything but what administers the server or is dangerous to it. Frameworks need some of the dangerous ones, and
 # they harm nobody but the instance's own user.
 case $ACCESS in
-  read-write) rights="~* &* +@all -@admin -@dangerous +info +keys +sort +flushdb" ;;
+  read-write) rights="~* &* +@all -@admin -@dangerous +info +keys +sort +sort_ro +flushdb" ;;
   read-only) rights="%R~* &* +@read +@connection +@transaction -@admin -@dangerous +info +keys" ;;
   *) fail "unknown access $ACCESS" ;;
 esac
