@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,8 +62,8 @@ class Cache:
     def ensure(self, what: str, inputs: str, build: Callable[[Path], None]) -> Path:
         """The directory of a thing; built first, by `build(directory)`, when it is not there.
 
-        A build happens in a directory beside it that is renamed at its end, so a broken one never counts; what an
-        interrupted one left is removed by the next. Processes that want the same thing wait for each other.
+        A build happens in a directory that is renamed at its end, so a broken one never counts; what a killed one
+        left is removed by the next. Processes that want the same thing wait for each other.
         """
         final = self.path(what, inputs)
         if final.is_dir():
@@ -75,6 +74,10 @@ class Cache:
             partial = self.root / "partial" / final.name
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
-            build(partial)
-            os.rename(partial, final)  # noqa: PTH104 - atomic, and never into an existing directory
+            try:
+                build(partial)
+            except BaseException:
+                shutil.rmtree(partial)
+                raise
+            partial.rename(final)
         return final

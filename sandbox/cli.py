@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from sandbox import images, state
 from sandbox.api import Api
@@ -154,11 +155,11 @@ def dispatch(arguments: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str], environment: Mapping[str, str]) -> int:
     """Parse, run, and turn our own errors into one sentence and an exit code."""
     arguments = parser().parse_args(words)
     try:
-        return dispatch(arguments, Settings.from_environment(os.environ))
+        return dispatch(arguments, Settings.from_environment(environment))
     except (RefusedError, FailedError) as error:
         print(f"sandbox {arguments.command}: {error}", file=sys.stderr)
         return REFUSED if isinstance(error, RefusedError) else FAILED

@@ -156,7 +156,8 @@ class Sandbox:
     def _apply(self, current: State) -> None:
         kubectl = [str(current.binary / "bin" / "kubectl"), "--kubeconfig", str(self.settings.kubeconfig)]
         command = [*kubectl, "apply", "--server-side", "--force-conflicts", "-f", str(ADDONS)]
-        applied = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = {"KUBECACHEDIR": str(self.settings.data / "kubectl-cache")}
+        applied = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if applied.returncode:
             raise FailedError(f"applying {ADDONS} failed: {applied.stderr.strip()}")
 

@@ -34,14 +34,14 @@ def run(*command: str) -> None:
 
 def set_up(places: Places) -> None:
     """Everything before the first component."""
-    # Volumes that the kubelet mounts must reach the containers' namespaces. Nothing reaches the machine: the mount
-    # namespace was made with private propagation.
-    run("mount", "--make-rshared", "/")
-    socket.sethostname(at.NODE)
     for hidden in ("/run", "/var/log"):
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", hidden)
     _hide_cni_cache()
     _guard_sysctls()
+    # Volumes that the kubelet mounts must reach the containers' namespaces. Nothing reaches the machine: the mount
+    # namespace was made with private propagation.
+    run("mount", "--make-rshared", "/")
+    socket.sethostname(at.NODE)
     _network()
     shutil.rmtree(places.containerd_socket.parent, ignore_errors=True)
     for directory in (places.containerd_socket.parent, places.data / "volumes", places.data / "containerd"):
