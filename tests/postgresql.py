@@ -7,6 +7,7 @@ of one's own, and the marker `postgresql` on every test that asks for either.
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -18,48 +19,83 @@ from pathlib import Path
 import psycopg
 import pytest
 
-_START_S = 30.0
+_BOUND_S = 30.0
+
+
+class Server:
+    """One server in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._programs, self._user = folder, _programs(), _unprivileged_user()
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        if self._user is not None:
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
+        options = "--username=postgres --auth=trust --no-sync --locale=C --encoding=UTF8"
+        initdb = [f"{self._programs}/initdb", f"--pgdata={folder}/data", *options.split()]
+        subprocess.run(initdb, check=True, user=self._user, cwd=folder, stdout=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        # Whether the server itself is durable is not what is tested here.
+        settings = (
+            "listen_addresses=",
+            f"unix_socket_directories={self._folder}",
+            "fsync=off",
+            "max_connections=200",
+        )
+        command = [
+            f"{self._programs}/postgres",
+            f"-D{self._folder}/data",
+            *(f"--{setting}" for setting in settings),
+        ]
+        log_file = self._folder / "log"
+        with log_file.open("ab") as log:
+            self._process = subprocess.Popen(command, user=self._user, cwd=self._folder, stdout=log, stderr=log)
+        end = time.monotonic() + _BOUND_S
+        while self._process.poll() is None and time.monotonic() < end:
+            try:
+                psycopg.connect(_libpq(self.url)).close()
+            except psycopg.OperationalError:
+                time.sleep(0.05)  # there is nothing to wait on: the server tells nobody when it listens
+            else:
+                return
+        pytest.fail(f"PostgreSQL did not start:\n{log_file.read_text()[-2000:]}", pytrace=False)
+
+    def end(self, *, crash: bool = False) -> None:
+        """End the server and all its sessions; `crash`: without a word to anybody."""
+        self._process.send_signal(signal.SIGQUIT if crash else signal.SIGINT)
+        self._process.wait(timeout=_BOUND_S)
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A running server of one's own. Fails, and says how to install it, where PostgreSQL is missing."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # short: a socket's path has at most 107 bytes
+        running = Server(Path(folder))
+        running.start()
+        try:
+            yield running
+        finally:
+            running.end(crash=True)  # nothing of it is needed any more
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """URL of the maintenance database of a server that lives as long as the test session."""
-    with server() as url:
-        yield url
+    with server() as running:
+        yield running.url
 
 
 def create_database(url: str) -> str:
     """Add an empty database to the server of `url`; its URL."""
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(url.replace("postgresql+psycopg:", "postgresql:"), autocommit=True) as conn:
-        conn.execute(f'CREATE DATABASE "{name}" STRATEGY file_copy')
+    with psycopg.connect(_libpq(url), autocommit=True) as conn:
+        conn.execute(f'CREATE DATABASE "{name}"')
     return url.replace("/postgres?", f"/{name}?")
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """Start a server and end it. Fails, and says how to install it, where PostgreSQL is missing."""
-    programs = _programs()
-    user = _unprivileged_user()
-    with tempfile.TemporaryDirectory(prefix="pg-") as root:  # short: a socket's path has at most 107 bytes
-        data = Path(root, "data")
-        if user is not None:
-            os.chown(root, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-        options = "--username=postgres --auth=trust --no-sync --locale=C --encoding=UTF8"
-        initdb = [f"{programs}/initdb", f"--pgdata={data}", *options.split()]
-        subprocess.run(initdb, check=True, user=user, cwd=root, stdout=subprocess.DEVNULL)
-        # Durability of the server itself is not what is tested here.
-        settings = ("listen_addresses=", f"unix_socket_directories={root}", "fsync=off", "max_connections=200")
-        command = [f"{programs}/postgres", "-D", str(data), *(f"--{setting}" for setting in settings)]
-        with Path(root, "log").open("wb") as log:
-            process = subprocess.Popen(command, user=user, cwd=root, stdout=log, stderr=log)
-        try:
-            url = f"postgresql+psycopg://postgres@/postgres?host={root}"
-            _await_start(url, process, Path(root, "log"))
-            yield url
-        finally:
-            process.send_signal(2)  # SIGINT: "fast shutdown", which ends the sessions
-            process.wait(timeout=_START_S)
+def _libpq(url: str) -> str:
+    return url.replace("postgresql+psycopg:", "postgresql:")
 
 
 def _programs() -> Path:
@@ -80,15 +116,3 @@ def _unprivileged_user() -> str | None:
     if os.geteuid() != 0:
         return None
     return "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
-
-
-def _await_start(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            psycopg.connect(url.replace("postgresql+psycopg:", "postgresql:")).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)  # there is nothing to wait on: the server tells nobody when it listens
-        else:
-            return
-    pytest.fail(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}", pytrace=False)

@@ -46,7 +46,7 @@ class Context:
     ) -> None:
         self.operation = operation
         self.stop = threading.Event()  # children must end: cancel, lost lease or shutdown
-        self.lease_end = float("inf")  # on the monotonic clock; the worker's
+        self.leave_at = float("inf")  # on the monotonic clock: the lease is nearly over; set by the worker
         self.results: Mapping[str, JSON] = operation.results  # of the finished steps, by name
         self._queue, self._max_attempts, self._transient = queue, max_attempts, transient + OUTAGE
         self._draining = draining or threading.Event()
@@ -72,8 +72,14 @@ class Context:
             self._why = why
         self.stop.set()
 
+    def expire(self) -> None:
+        """Interrupt the operation if its lease is nearly over."""
+        if time.monotonic() > self.leave_at:
+            self.interrupt(LeaseLost())
+
     def check(self) -> None:
         """Raise Cancelled, LeaseLost or Shutdown when the operation has to leave."""
+        self.expire()  # here too: in a process that was frozen this may be the first thread that runs again
         if self._why is not None:
             raise type(self._why)
 

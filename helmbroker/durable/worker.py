@@ -29,7 +29,7 @@ from helmbroker.durable.queue import Queue
 
 Handler: TypeAlias = Callable[[Context], str | None]
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
-_LEASE_RESERVE = 0.4  # of a lease: its operation stops so early, because its children must end while it holds
+_USABLE_LEASE = 0.6  # of a lease that cannot be renewed: children must have ended before the rest is over
 _LONGEST_BACKOFF_S = 300.0
 log = logging.getLogger("helmbroker.durable")
 _jitter = random.SystemRandom()
@@ -157,7 +157,7 @@ class Worker:
         if claimed is None:
             return False
         ctx = Context(self._queue, *claimed, self._max_attempts, self._transient, self._draining)
-        ctx.lease_end = before + self._lease_s
+        ctx.leave_at = before + self._lease_s * _USABLE_LEASE
         thread = threading.Thread(target=self._run, args=(ctx,), name=f"operation-{ctx.operation.seq}", daemon=True)
         with self._mutex:
             self._running[ctx] = thread
@@ -197,15 +197,14 @@ class Worker:
         held = self._queue.renew(fences, self._lease_s)
         for ctx in contexts:
             cancel, left_s = held.get(ctx.operation.seq, (True, 0.0))
-            ctx.lease_end = before + left_s
+            ctx.leave_at = before + left_s - self._lease_s * (1 - _USABLE_LEASE)
             if cancel:
                 ctx.interrupt(Cancelled() if ctx.operation.seq in held else LeaseLost())
 
     def _watch(self) -> None:
         """Without any I/O, because I/O may hang just when it matters."""
         for ctx in self._contexts():
-            if ctx.lease_end - time.monotonic() < self._lease_s * _LEASE_RESERVE:
-                ctx.interrupt(LeaseLost())
+            ctx.expire()
 
     def _drain(self, claims: threading.Thread, end: float) -> None:
         while (contexts := self._contexts()) or claims.is_alive():

@@ -35,5 +35,5 @@ def hand_of(engine: sa.Engine) -> Callable[..., Hand]:
 
 
 @pytest.fixture(autouse=True)
-def _all_log_lines(caplog: pytest.LogCaptureFixture) -> None:
+def all_log_lines(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="helmbroker.durable")

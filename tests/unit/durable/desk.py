@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from helmbroker.durable import JSON, Context, Operation, Queue, Worker, define, reader
+from helmbroker.durable import JSON, Context, Handler, Operation, Queue, Worker, define, reader
 
 METADATA = sa.MetaData()
 OPERATIONS = define(METADATA)
@@ -61,10 +61,22 @@ class Desk:
         with reader(self.engine).connect() as conn:
             return list(conn.scalars(sa.select(OWN.c.word)))
 
+    def lease_until(self, operation: Operation) -> float:
+        with reader(self.engine).connect() as conn:
+            lease = conn.scalar(sa.select(OPERATIONS.c.lease_until).where(OPERATIONS.c.id == operation.id))
+        assert lease is not None
+        return float(lease)
+
     def change(self, operation: Operation, **values: Any) -> None:
         """Change a row behind everybody's back."""
         with self.engine.begin() as conn:
             conn.execute(OPERATIONS.update().where(OPERATIONS.c.id == operation.id).values(**values))
+
+    def expire(self, operation: Operation) -> None:
+        """End the lease of the claim that `operation` was read from."""
+        ours = OPERATIONS.c.id == operation.id, OPERATIONS.c.fence == operation.fence
+        with self.engine.begin() as conn:
+            conn.execute(OPERATIONS.update().where(*ours).values(lease_until=0.0))
 
 
 class Finished:
@@ -97,3 +109,28 @@ def running(worker: Worker, grace_s: float = BOUND_S) -> Iterator[threading.Even
         stop.set()
         thread.join(2 * BOUND_S)
         assert not thread.is_alive(), "the worker did not stop"
+
+
+class Gate:
+    """A handler that a test can watch, hold and release; it leaves when it is told to stop."""
+
+    def __init__(self) -> None:
+        self.entered, self.open = threading.Semaphore(0), threading.Event()
+        self.contexts: list[Context] = []
+
+    def __call__(self, ctx: Context) -> str:
+        self.contexts.append(ctx)
+        self.entered.release()
+        while not self.open.wait(0.002):
+            ctx.check()
+        return "through the gate"
+
+    def await_entry(self) -> Context:
+        assert self.entered.acquire(timeout=BOUND_S), "no operation was started"
+        return self.contexts[-1]
+
+
+def quick(desk: Desk, handler: Handler, finished: Finished, **options: Any) -> Worker:
+    """A worker that looks and beats a hundred times a second."""
+    fast = {"heartbeat_s": 0.01, "poll_s": 0.01} | options
+    return Worker(desk.queue, {"work": handler}, on_finish=finished, **fast)

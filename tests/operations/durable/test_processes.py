@@ -1,0 +1,95 @@
+"""Operations survive what happens to real worker processes."""
+
+import random
+import signal
+import threading
+import time
+
+from helmbroker.durable import Operation, State
+from tests.operations.durable.processes import BOUND_S, Workers
+from tests.unit.durable.desk import Desk
+
+
+def await_end(desk: Desk, operation: Operation) -> Operation:
+    """The operation when it has finished. Asks the database: other processes have nothing to wait on."""
+    pause, end = threading.Event(), time.monotonic() + BOUND_S
+    while not (found := desk.read(operation)).state.finished:
+        assert time.monotonic() < end, found
+        pause.wait(0.02)
+    return found
+
+
+def test_another_worker_resumes_what_a_killed_one_left(desk: Desk, workers: Workers) -> None:
+    operation, following = (desk.enqueue(params={"step_s": s}) for s in (0.3, 0.0))
+    first = workers.start()
+    workers.await_line(lambda line: (line.event, line.step) == ("begin", "two"))
+    workers.kill(first)
+    second = workers.start()
+    after = await_end(desk, operation)
+    assert (after.state, after.attempt, after.fence) == (State.SUCCEEDED, 2, 2)
+    assert after.results == {"one": {"pid": first, "fence": 1}, "two": {"pid": second, "fence": 2}}
+    assert await_end(desk, following).state is State.SUCCEEDED
+    workers.assert_no_overlap()
+    begun = [(line.operation, line.step) for line in workers.lines if line.event == "begin"]
+    assert begun == [(operation.id, step) for step in ("one", "two", "two")] + [
+        (following.id, "one"),
+        (following.id, "two"),
+    ]
+
+
+def test_a_frozen_worker_that_wakes_up_leaves_and_writes_nothing(desk: Desk, workers: Workers) -> None:
+    operation = desk.enqueue(params={"step_s": 1.0})
+    zombie = workers.start(lease_s=1.0)
+    workers.await_line(lambda line: line.step == "one")
+    workers.signal(zombie, signal.SIGSTOP)
+    second = workers.start()
+    workers.await_line(lambda line: line.pid == second)
+    workers.signal(zombie, signal.SIGCONT)
+    workers.await_line(lambda line: (line.pid, line.event) == (zombie, "LeaseLost"))
+    after = await_end(desk, operation)
+    assert (after.state, after.fence) == (State.SUCCEEDED, 2)
+    assert after.results == {step: {"pid": second, "fence": 2} for step in ("one", "two")}
+    assert [line.pid for line in workers.lines if line.event in {"end", "finish"}] == [second] * 3
+
+
+def test_a_worker_that_is_asked_to_end_leaves_its_work_to_the_next_at_once(desk: Desk, workers: Workers) -> None:
+    operation = desk.enqueue(params={"step_s": 1.0})
+    first = workers.start(lease_s=600)
+    workers.await_line(lambda line: line.step == "one")
+    workers.signal(first, signal.SIGTERM)
+    workers.start(lease_s=2)
+    assert workers.await_exit(first) == 0
+    after = await_end(desk, operation)
+    assert (after.state, after.attempt) == (State.SUCCEEDED, 1)
+    workers.assert_no_overlap()
+
+
+def test_cancel_reaches_another_process(desk: Desk, workers: Workers) -> None:
+    operation = desk.enqueue(params={"step_s": 60.0})
+    workers.start()
+    workers.await_line(lambda line: line.event == "begin")
+    desk.cancel(description="the instance is deleted")
+    following = desk.enqueue(params={"step_s": 0.0})
+    after = await_end(desk, operation)
+    assert (after.state, after.description) == (State.CANCELLED, "the instance is deleted")
+    assert await_end(desk, following).state is State.SUCCEEDED
+    workers.assert_no_overlap()
+
+
+def test_nothing_is_lost_and_nothing_overlaps_when_workers_are_killed(desk: Desk, workers: Workers) -> None:
+    chance = random.Random(20261123)  # noqa: S311 - for a test, not for a secret
+    operations = [desk.enqueue(subject=f"subject {n % 6}", params={"step_s": 0.05}) for n in range(120)]
+    pids = [workers.start(lease_s=1.0) for _ in range(3)]
+    pause = threading.Event()
+    for _ in range(4):
+        pause.wait(chance.uniform(0.05, 0.4))
+        workers.kill(pids.pop(chance.randrange(3)))
+        pids.append(workers.start(lease_s=1.0))
+    ends = [await_end(desk, operation) for operation in operations]
+    assert {end.state for end in ends} == {State.SUCCEEDED}
+    assert all(set(end.results) == {"one", "two"} for end in ends)
+    assert any(end.attempt > 1 for end in ends), "nothing was interrupted"
+    workers.assert_no_overlap()
+    for subject in {operation.subject for operation in operations}:
+        finished = [line.operation for line in workers.lines if (line.event, line.subject) == ("finish", subject)]
+        assert list(dict.fromkeys(finished)) == [o.id for o in operations if o.subject == subject], "not in order"
