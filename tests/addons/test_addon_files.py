@@ -1,0 +1,142 @@
+"""What the files of every addon must be, without helm."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Any
+
+import jsonschema
+import pytest
+
+from helmbroker.catalog.load import load
+from tests.addons.tree import ADDONS, NAMES, PLANS, document, instance_values, leaves, objects, plan_values
+
+REQUESTS = [(name, request) for name in NAMES for request in document(name, "addon.yaml")["parameters"]]
+
+
+def test_the_catalog_takes_them_all() -> None:
+    catalog = load([ADDONS])
+
+    assert catalog.quarantined == {}
+    assert [addon.name for addon in catalog.addons] == NAMES
+    assert all(len(addon.plans) >= 2 for addon in catalog.addons)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_addon_has_a_readme_and_a_schema(name: str) -> None:
+    assert len((ADDONS / name / "README.md").read_text()) > 1000
+    for chart in ("chart", "binding"):
+        jsonschema.Draft7Validator.check_schema(document(name, f"{chart}/values.schema.json"))
+
+
+@pytest.mark.parametrize(("name", "plan"), PLANS)
+def test_values_of_a_plan_obey_the_chart(name: str, plan: str) -> None:
+    schema = jsonschema.Draft7Validator(document(name, "chart/values.schema.json"))
+    values = instance_values(name, plan)
+
+    schema.validate(values)
+    assert not schema.is_valid({**values, "extraDeploy": []})
+
+
+@pytest.mark.parametrize(("name", "plan"), PLANS)
+def test_a_plan_says_what_it_gives(name: str, plan: str) -> None:
+    values = plan_values(name, plan)
+    about = document(name, f"plans/{plan}.yaml")
+    size = values["storage"]["size"].removesuffix("Gi")
+
+    assert about["name"] == plan
+    assert f"{size} GiB storage (up to {values['planLimits']['storageGi']} GiB)" in about["description"]
+    assert f"{values['planLimits']['storageGi']}Gi on plan {plan}" in _storage(name)["description"]
+    assert values["resources"]["limits"]["memory"] == values["resources"]["requests"]["memory"]
+
+
+@pytest.mark.parametrize(("name", "request_"), REQUESTS)
+def test_parameters_are_closed_at_every_level(name: str, request_: str) -> None:
+    schema = document(name, "addon.yaml")["parameters"][request_]
+
+    for path, part in objects(schema):
+        assert part["additionalProperties"] is False, path
+    for path, part in leaves(schema):
+        assert "description" in part, path
+        bounded = {"enum", "pattern"} & set(part) or {"minimum", "maximum"} <= set(part)
+        assert part["type"] == "boolean" or bounded, path
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("request_", ["create", "update"])
+def test_parameters_are_values_of_the_chart(name: str, request_: str) -> None:
+    """Whatever a user may ask for, the chart's own schema takes: types, enumerations, bounds."""
+    chart = jsonschema.Draft7Validator(document(name, "chart/values.schema.json"))
+    plan = next(plan for addon, plan in PLANS if addon == name)
+    found = 0
+    for path, part in leaves(document(name, "addon.yaml")["parameters"][request_]):
+        for value in _samples(part):
+            values = instance_values(name, plan)
+            inner: Any = values
+            for key in path[:-1]:
+                inner = inner[key]
+            assert path[-1] in inner, f"{path} is no value of the chart"
+            inner[path[-1]] = value
+            chart.validate(values)
+            found += 1
+    assert found > 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_volume_is_not_updatable(name: str) -> None:
+    """Claims of a StatefulSet cannot be changed."""
+    assert "storage" not in document(name, "addon.yaml")["parameters"]["update"]["properties"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "size", ["0Gi", "1", "1Mi", "-1Gi", "1Gi; rm -rf /", "$(id)", "10000Gi", "1.5Gi", "\n1Gi\n"]
+)
+def test_sizes_that_are_none_are_refused(name: str, size: str) -> None:
+    assert not jsonschema.Draft4Validator(_storage(name)).is_valid(size)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_binding_chart_takes_what_bind_takes(name: str) -> None:
+    bind = document(name, "addon.yaml")["parameters"]["bind"]
+    chart = document(name, "binding/values.schema.json")["properties"]["binding"]["properties"]["parameters"]
+
+    assert set(chart["properties"]) == set(bind["properties"])
+    for path, part in leaves(bind):
+        for value in _samples(part):
+            jsonschema.Draft7Validator(chart).validate({path[0]: value})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_contract_lists_what_the_template_delivers(name: str) -> None:
+    template = (ADDONS / name / "binding/credentials.yaml").read_text()
+    contract = document(name, "contract.yaml")
+
+    assert re.findall(r"^  - name: (\S+)$", template, re.MULTILINE) == contract["credentials"]
+    assert {"host", "port", "username", "password", "uri"} <= set(contract["credentials"])
+    assert contract["login"]["command"]
+    assert {"repository", "tag", "digest"} <= set(document(name, "chart/values.yaml")[contract["image"]])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scripts_are_plain_sh(name: str) -> None:
+    scripts = sorted((ADDONS / name).glob("*/files/*.sh"))
+
+    assert scripts
+    for script in scripts:
+        checked = subprocess.run(["sh", "-n", str(script)], capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+        assert not re.search(r"\[\[|<<<|pipefail|^\s*(local|function) ", script.read_text(), re.MULTILINE), script
+
+
+def _storage(name: str) -> Any:
+    return document(name, "addon.yaml")["parameters"]["create"]["properties"]["storage"]["properties"]["size"]
+
+
+def _samples(part: dict[str, Any]) -> list[Any]:
+    if part["type"] == "boolean":
+        return [True, False]
+    if "pattern" in part:
+        return ["1Gi", "10Gi", "9999Gi"]
+    return part.get("enum") or [part["minimum"], part["maximum"]]

@@ -1,0 +1,213 @@
+"""What helm makes of the addons' charts, without a cluster."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from helmbroker.broker.operations.policy import violations
+from tests.addons.programs import Failed, helm
+from tests.addons.rendering import (
+    BINDING,
+    BINDING_ID,
+    GOLDEN,
+    NAMESPACE,
+    RELEASE,
+    binding,
+    goldens,
+    instance,
+    parsed,
+    render,
+)
+from tests.addons.tree import ADDONS, NAMES, PLANS, binding_values, instance_values
+
+pytestmark = pytest.mark.cluster
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+def test_manifests_are_the_golden_ones() -> None:
+    """A change here is a change for every instance: `python -m tests.addons.rendering` takes it over."""
+    made = dict(goldens())
+
+    assert sorted(made) == sorted(path.name for path in GOLDEN.iterdir())
+    for name, content in made.items():
+        assert content == (GOLDEN / name).read_text(), name
+
+
+@pytest.mark.parametrize(("name", "plan"), PLANS)
+def test_lint(name: str, plan: str) -> None:
+    values = instance_values(name, plan)
+    for chart, given in (("chart", values), ("binding", binding_values(RELEASE, NAMESPACE, values, BINDING_ID))):
+        assert "0 chart(s) failed" in helm("lint", "--strict", str(ADDONS / name / chart), values=given)
+
+
+@pytest.mark.parametrize(("name", "plan"), PLANS)
+def test_the_gate_lets_them_pass(name: str, plan: str) -> None:
+    assert violations(instance(name, plan), NAMESPACE) == []
+    assert violations(binding(name), NAMESPACE) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pods_have_no_rights(name: str) -> None:
+    pods = [*_pods(instance(name, "small")), *_pods(binding(name))]
+
+    assert len(pods) == 3
+    for pod in pods:
+        security = pod["securityContext"]
+        assert pod["automountServiceAccountToken"] is False
+        assert "serviceAccountName" not in pod
+        assert security["runAsNonRoot"] is True
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert {"runAsUser", "runAsGroup", "fsGroup"} <= set(security)
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+            assert container["resources"]["limits"]["memory"]
+            assert container["resources"]["requests"]["cpu"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_passwords_are_only_in_secrets(name: str) -> None:
+    for manifest in (instance(name, "small"), binding(name)):
+        objects = parsed(manifest)
+        (secret,) = (found for found in objects if found["kind"] == "Secret")
+        password = base64.b64decode(secret["data"]["password"]).decode()
+        others = [found for found in objects if found["kind"] != "Secret"]
+
+        assert len(password) == 32
+        assert password.isalnum()
+        assert password not in str(others)
+        assert "secretKeyRef" not in str(others), "passwords are mounted, not put into environments"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_and_labels_are_those_of_the_release(name: str) -> None:
+    for manifest, release in ((instance(name, "small"), RELEASE), (binding(name), BINDING)):
+        for found in parsed(manifest):
+            metadata = found["metadata"]
+            assert metadata["name"] == release or metadata["name"].startswith(f"{release}-")
+            assert metadata["labels"]["app.kubernetes.io/instance"] == release
+            template = found["spec"]["template"] if "template" in found.get("spec", {}) else found
+            assert template["metadata"]["labels"]["app.kubernetes.io/instance"] == release
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_volume_claims_carry_labels_that_never_change(name: str) -> None:
+    (server,) = (found for found in parsed(instance(name, "small")) if found["kind"] == "StatefulSet")
+    (claim,) = server["spec"]["volumeClaimTemplates"]
+
+    assert claim["metadata"]["labels"] == {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/instance": RELEASE,
+    }
+    assert server["spec"]["selector"]["matchLabels"] == claim["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_jobs_of_a_binding_are_hooks_that_end(name: str) -> None:
+    jobs = {found["metadata"]["name"]: found for found in parsed(binding(name)) if found["kind"] == "Job"}
+    hooks = {job: found["metadata"]["annotations"]["helm.sh/hook"] for job, found in jobs.items()}
+
+    assert hooks == {f"{BINDING}-make": "post-install,post-upgrade", f"{BINDING}-drop": "pre-delete"}
+    for job in jobs.values():
+        annotations = job["metadata"]["annotations"]
+        assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+        assert 0 < job["spec"]["backoffLimit"] <= 3
+        assert job["spec"]["activeDeadlineSeconds"] <= 180
+        assert job["spec"]["ttlSecondsAfterFinished"] <= 900
+        assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_jobs_run_the_image_of_the_instance_as_its_user(name: str) -> None:
+    other = {
+        "image": {"repository": "mirror/database", "digest": DIGEST},
+        "podSecurityContext": {"runAsUser": 70, "runAsGroup": 71, "fsGroup": 72},
+        "imagePullSecrets": [{"name": "mirror"}],
+        "nodeSelector": {"pool": "data"},
+        "tolerations": [{"key": "data", "operator": "Exists"}],
+    }
+    for pod in (*_pods(instance(name, "small", other)), *_pods(binding(name, None, other))):
+        assert [container["image"] for container in pod["containers"]] == [f"mirror/database@{DIGEST}"]
+        assert {pod["securityContext"][key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {70, 71, 72}
+        assert pod["imagePullSecrets"] == [{"name": "mirror"}]
+        assert pod["nodeSelector"] == {"pool": "data"}
+        assert pod["tolerations"] == other["tolerations"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cluster_may_choose_the_user(name: str) -> None:
+    ids = {"podSecurityContext": dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"))}
+    rendered = render(name, "chart", RELEASE, {**instance_values(name, "small"), **ids})
+    bound = binding(name, None, ids)
+
+    for pod in (*_pods(rendered), *_pods(bound)):
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(pod["securityContext"])
+        assert pod["securityContext"]["runAsNonRoot"] is True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_more_than_the_plan_allows_is_refused_with_a_cure(name: str) -> None:
+    with pytest.raises(Failed, match=r"storage\.size is 500Gi, this plan allows at most \d+Gi: ask for less or"):
+        instance(name, "small", {"storage": {"size": "500Gi"}})
+    connections = {"postgresql": "max_connections", "redis": "maxclients"}[name]
+    with pytest.raises(Failed, match=rf"settings\.{connections} is 1000, this plan allows at most \d+: ask for"):
+        instance(name, "small", {"settings": {connections: 1000}, "planLimits": _limits(name, 999)})
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"extraDeploy": []},
+        {"image": {"tag": "1; id"}},
+        {"image": {"repository": "x\nprivileged: true"}},
+        {"storage": {"size": "1Gi\n"}},
+        {"settings": {"unknown": "1"}},
+        {"settings": {"shared_preload_libraries": "x"}},
+        {"podSecurityContext": {"runAsUser": 0}},
+        {"podSecurityContext": {"privileged": True}},
+    ],
+    ids=str,
+)
+def test_values_that_are_none_are_refused(name: str, values: dict[str, Any]) -> None:
+    with pytest.raises(Failed, match="don't meet the specifications of the schema"):
+        instance(name, "small", values)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("id_", ["", "ABCDEFABCDEFABCD", "0123456789abcde", 'a";drop--'])
+def test_a_binding_id_that_is_none_is_refused(name: str, id_: str) -> None:
+    values = binding_values(RELEASE, NAMESPACE, instance_values(name, "small"), id_)
+    with pytest.raises(Failed, match="don't meet the specifications of the schema"):
+        render(name, "binding", BINDING, values)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_network_policy_is_the_operators(name: str) -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}]
+    (policy,) = (
+        found
+        for found in parsed(instance(name, "small", {"networkPolicy": {"from": peers}}))
+        if found["kind"] == "NetworkPolicy"
+    )
+    without = parsed(instance(name, "small", {"networkPolicy": {"enabled": False}}))
+
+    assert policy["spec"]["ingress"][0]["from"] == peers
+    assert policy["spec"]["egress"] == []
+    assert "NetworkPolicy" not in {found["kind"] for found in without}
+
+
+def _pods(manifest: str) -> list[dict[str, Any]]:
+    return [found["spec"]["template"]["spec"] for found in parsed(manifest) if "template" in found.get("spec", {})]
+
+
+def _limits(name: str, most: int) -> dict[str, int]:
+    return {"postgresql": {"maxConnections": most}, "redis": {"maxClients": most}}[name]
