@@ -80,14 +80,16 @@ def invite(out: Transcript, places: Places, product: Product) -> None:
 def run(places: Places, *, keep: bool, app_image: str) -> int:
     """The demo; the exit status."""
     out = Transcript()
-    cluster = Cluster()
+    cluster = Cluster.connect()
     left = clean(places, cluster)
     if left:
         out.line(f"An earlier demo had left, now removed: {', '.join(left)}.")
     places.make()
     local = images.is_local(cluster.images())
     addons = {name: images.addon(name, local=local) for name in RESOURCES.values()}
-    out.line(f"Kubernetes {cluster.version}; images: {', '.join(one.image for one in addons.values())}")
+    out.line(
+        f"Kubernetes {cluster.kube.server_version()}; images: {', '.join(one.image for one in addons.values())}"
+    )
     failed = False
     try:
         tell(Story(out, cluster, addons, app_image), places, keep=keep)
@@ -115,7 +117,7 @@ def main() -> int:
     places = Places()
     try:
         if arguments.clean:
-            removed = clean(places, Cluster())
+            removed = clean(places, Cluster.connect())
             sys.stdout.write(f"removed: {', '.join(removed) or 'nothing, there was nothing'}\n")
             return 0
         return run(places, keep=arguments.keep, app_image=arguments.app_image)

@@ -12,6 +12,7 @@ from demo.waiting import DemoFailed, until
 from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.kubeapi.pods import ready, trouble
+from helmbroker.kubeapi.port import Kube
 
 Obj = dict[str, Any]
 
@@ -46,14 +47,20 @@ OF_EVERY_NAMESPACE = frozenset({"ServiceAccount/default", "ConfigMap/kube-root-c
 class Cluster:
     """A cluster behind KUBECONFIG. Raises DemoFailed with the reason."""
 
-    def __init__(self) -> None:
+    def __init__(self, kube: Kube) -> None:
+        self.kube = kube
+
+    @classmethod
+    def connect(cls) -> Cluster:
+        """The cluster of KUBECONFIG."""
         if not os.environ.get("KUBECONFIG"):
             raise DemoFailed('KUBECONFIG is not set: make sandbox-up && eval "$(sandbox/sandbox env)", or your own')
         try:
-            self.kube = KubeClient.from_environment()
-            self.version = self.kube.server_version()
+            kube = KubeClient.from_environment()
+            kube.server_version()
         except KubeError as error:
             raise DemoFailed(f"no cluster: {error}; make sandbox-up, or mend KUBECONFIG") from error
+        return cls(kube)
 
     def make_namespace(self, name: str) -> None:
         """A namespace that carries the demo's label."""

@@ -61,8 +61,9 @@ class Logins:
     def attempt(self, addon: Addon) -> Login:
         """Try to log in with the kept credentials."""
         _, output = self._cluster.execute(APP, addon.name, SCRIPTS[addon.name])
-        lines = [line for line in output.strip().splitlines() if not line.startswith("command terminated")]
-        said = " / ".join(lines)
+        words = (ACCEPTED[addon.name], REFUSED[addon.name])
+        telling = [line for line in output.splitlines() if any(word in line for word in words)]
+        said = " / ".join(line.rpartition("failed: ")[2] for line in telling) or output.strip()[-300:]
         return Login(
             accepted=ACCEPTED[addon.name] in said and REFUSED[addon.name] not in said,
             refused=REFUSED[addon.name] in said,

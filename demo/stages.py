@@ -21,11 +21,12 @@ ROLLOUT_MARGIN_S = 2.0
 BIND_LIMIT_S = 8.0
 PUT_LIMIT_MS = 50.0
 PUT_TIMES = 3
-RSS_LIMIT_MB = 130.0
+MEMORY_LIMIT_MB = 130.0
 IDLE_S = 10.0
 IDLE_LIMIT_PERCENT = 2.0
 LEFT_S = 60.0
 MB = 1e6
+RELEASE = "helmbroker.io/app-release"
 RESOURCES = {"database": "postgresql", "cache": "redis"}
 
 
@@ -174,15 +175,17 @@ def size(story: Story, product: Product) -> None:
 
 
 def memory(name: str, supervisor: int, role: str) -> Figure:
-    """Resident memory of the tree that serves one role below a supervisor."""
+    """Memory of the processes that serve one role below a supervisor.
+
+    PSS: pages that they share count once. Their RSS, which counts them in each process, is told beside it.
+    """
     roots = [process.pid for process in proc.tree(supervisor) if process.command[-1:] == (role,)]
     processes = {process.pid: process for root in roots for process in proc.tree(root)}.values()
     if not processes:
         raise DemoFailed(f"{name}: no process serves the role {role} below process {supervisor}")
-    rss, pss = sum(one.rss for one in processes) / MB, sum(one.pss for one in processes) / MB
-    return Figure(
-        f"memory of {name}", rss, "MB", RSS_LIMIT_MB, f"PSS {figures.number(pss)} MB, {len(processes)} processes"
-    )
+    rss = " + ".join(figures.number(one.rss / MB) for one in processes)
+    pss = sum(one.pss for one in processes) / MB
+    return Figure(f"memory of {name}", pss, "MB", MEMORY_LIMIT_MB, f"RSS {rss} MB")
 
 
 def end_load(story: Story, traffic: Traffic) -> None:
@@ -211,11 +214,18 @@ def _attempts(logins: Logins, addons: list[Addon]) -> dict[str, Login]:
 
 
 def _answers(story: Story, traffic: Traffic, version: int, stores: list[str], what: str = "") -> None:
-    """After a command has ended, only that release may answer, and with these stores."""
+    """After a command has ended, the app runs that release: only its pods answer, and with these stores.
+
+    The pods of a release that goes back to an older one are that one's again, and carry its number.
+    """
+    deployment = story.cluster.kube.get("Deployment", APP, "web") or {}
+    template = deployment["spec"]["template"]
+    runs, pods = (of["metadata"]["annotations"].get(RELEASE) for of in (deployment, template))
     earlier, later = traffic.two_moments()
     answering = [release for release, n in later.by_release.items() if n > earlier.by_release.get(release, 0)]
-    kept = answering == [str(version)] and later.last.get("stores") == stores
-    releases = ", ".join(f"v{release or 1}" for release in answering) or "nobody"
-    used = ", ".join(later.last.get("stores", ())) or "no store"
+    kept = runs == str(version) and answering == [pods] and later.last.get("stores") == stores
+    who = ", ".join(f"v{release or 1}" for release in answering) or "nobody"
+    used = " and ".join(later.last.get("stores", ())) or "no store"
     name = what or f"the app on v{version} uses {' and '.join(stores)}"
-    story.out.promise(name, kept, f"{releases} answers, with {used}: {later.last.get('visits')}")
+    also = f", with the pods of {who}" if who != f"v{version}" else ""
+    story.out.promise(name, kept, f"v{runs} answers{also}, with {used}: {later.last.get('visits')}")

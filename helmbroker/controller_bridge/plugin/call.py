@@ -12,8 +12,6 @@ from helmbroker.controller_bridge.plugin.client import Bridge, Json
 from helmbroker.controller_bridge.plugin.settings import Login, app_name
 from helmbroker.controller_bridge.plugin.terminal import Terminal
 
-RECENT = 100  # app releases looked through for a new one
-
 
 class Call(NamedTuple):
     """One invocation: its arguments, the service, the streams."""
@@ -90,41 +88,33 @@ class OnResource(NamedTuple):
         return waiting.found(lambda: self.bridge.resource(self.app, self.name))
 
 
-class Rollback(NamedTuple):
+class Rollback:
     """Going back to an app release."""
 
-    bridge: Bridge
-    app: str
-    version: int
-    newest_before: int
+    def __init__(self, bridge: Bridge, app: str, version: int) -> None:
+        self._bridge = bridge
+        self._app = app
+        self._version = version
+        self._operation = ""
 
     @property
     def advice(self) -> str:
         """See Work."""
-        return f"See: drycc resources releases --app {self.app}"
+        return f"See: drycc resources releases --app {self._app}"
 
     def begin(self) -> object:
         """See Work."""
-        return self.bridge.rollback(self.app, self.version)
+        answer = self._bridge.rollback(self._app, self._version)
+        self._operation = output.text_of(answer.get("operation"))
+        return answer
 
     def look(self) -> waiting.Look:
         """See Work."""
-        return waiting.released(self.outcome())
+        return waiting.rolled_back(self.outcome())
 
-    def outcome(self) -> Json | None:
-        """The release that the rollback made, as soon as there is one."""
-        newer = [one for one in self.bridge.releases(self.app, RECENT) if _version(one) > self.newest_before]
-        return min(newer, key=_version, default=None)
-
-
-def _version(release: Json) -> int:
-    version = release.get("version")
-    return version if isinstance(version, int) else 0
-
-
-def newest_version(bridge: Bridge, app: str) -> int:
-    """The number of the app's newest release; 0 when there is none."""
-    return max((_version(one) for one in bridge.releases(app, RECENT)), default=0)
+    def outcome(self) -> Json:
+        """How the rollback stands."""
+        return self._bridge.rollback_operation(self._app, self._operation)
 
 
 def perform(call: Call, title: str, work: Work) -> None:

@@ -91,9 +91,14 @@ class Bridge:
         return self._results(f"/apps/{quote(app, safe='')}/releases/", limit)
 
     def rollback(self, app: str, version: int) -> Json:
-        """Begin to go back to an app release."""
+        """Begin to go back to an app release; the answer names the operation."""
         path = f"/apps/{quote(app, safe='')}/releases/rollback/"
         return self._object("POST", path, {"version": version})
+
+    def rollback_operation(self, app: str, operation: str) -> Json:
+        """How a rollback goes on: state, description, and the version that it made."""
+        path = f"/apps/{quote(app, safe='')}/releases/rollback/{quote(operation, safe='')}/"
+        return self._object("GET", path)
 
     @staticmethod
     def _path(app: str, name: str) -> str:

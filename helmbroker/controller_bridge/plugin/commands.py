@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from helmbroker.controller_bridge.plugin import output, waiting
-from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, newest_version, perform
+from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, perform
 from helmbroker.controller_bridge.plugin.client import Bridge, Json
 from helmbroker.controller_bridge.plugin.options import options
 from helmbroker.controller_bridge.plugin.settings import login, service
@@ -119,9 +119,8 @@ def rollback(call: Call) -> None:
     match = re.fullmatch(r"v?(\d{1,9})", call.words[0])
     if not match:
         raise CommandError(f"'{call.words[0]}' is no app release: give a version such as v2; see: releases")
-    version, app = int(match[1]), call.app
-    work = Rollback(call.bridge, app, version, newest_version(call.bridge, app))
-    perform(call, f"Rolling back to v{version}... ", work)
+    version = int(match[1])
+    perform(call, f"Rolling back to v{version}... ", Rollback(call.bridge, call.app, version))
 
 
 HANDLERS = {

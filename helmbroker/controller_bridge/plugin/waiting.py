@@ -101,16 +101,14 @@ def destroyed(resource: Json | None) -> Look:
     return Pending(message) if status in WORKING else Missed(message)
 
 
-def released(release: Json | None) -> Look:
+def rolled_back(operation: Json) -> Look:
     """After a rollback: the app runs the new release, or it could not."""
-    if release is None:
-        return Pending("the app release is being made")
-    name, state = f"v{release.get('version')}", text_of(release.get("state"))
-    if state == "succeed":
-        return Reached(name)
-    if state == "crashed":
-        return Missed(f"{name} failed: {text_of(release.get('exception')) or 'no reason is known'}")
-    return Pending(f"{name} rolls out")
+    state, description = text_of(operation.get("state")), text_of(operation.get("description"))
+    if state in ("failed", "cancelled"):
+        return Missed(description or f"the rollback was {state}")
+    if state == "succeeded":
+        return Reached(f"v{operation.get('version')}")
+    return Pending(description)
 
 
 def found(look_up: Callable[[], Json]) -> Json | None:

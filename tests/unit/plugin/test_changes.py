@@ -266,33 +266,41 @@ def test_destroy_asks_and_another_answer_ends_it(service: Service, drycc: Drycc)
     assert service.asked == []
 
 
-RELEASES = "/v2/apps/example-go/releases/"
+ROLLBACK = "/v2/apps/example-go/releases/rollback/"
 
 
-def release(version: int, state: str, exception: str = "") -> dict[str, object]:
-    """An app release as the service lists it."""
-    return {"version": version, "state": state, "exception": exception}
+def operation(state: str, description: str, version: int | None = None) -> Answer:
+    """How a rollback stands."""
+    return Answer({"operation": "an/id", "state": state, "description": description, "version": version})
 
 
 def test_rollback_waits_for_the_new_release(service: Service, drycc: Drycc) -> None:
-    old = release(3, "succeed")
-    lists = [[old], [old], [release(4, "created"), old], [release(4, "succeed"), old]]
-    service.answer(f"GET {RELEASES}", *[Answer({"results": one, "count": len(one)}) for one in lists])
-    service.answer(f"POST {RELEASES}rollback/", Answer({"version": None}, 201))
+    service.answer(f"POST {ROLLBACK}", Answer({"operation": "an/id", "version": None}, 201))
+    service.answer(
+        f"GET {ROLLBACK}an%2Fid/",
+        operation("queued", "waiting for its turn"),
+        operation("running", "app release v4: 1 of 2 pods are ready", 4),
+        operation("succeeded", "The app runs release v4", 4),
+    )
     ended = drycc("rollback v2")
-    assert service.asked[1].body == {"version": 2}
-    assert steps(ended.out) == ["the app release is being made", "v4 rolls out"]
+    assert service.asked[0].body == {"version": 2}
+    assert steps(ended.out) == ["waiting for its turn", "app release v4: 1 of 2 pods are ready"]
     assert ended.out.startswith("Rolling back to v2...\n")
     assert ended.out.endswith(", v4\n")
 
 
-def test_a_rollback_that_does_not_start(service: Service, drycc: Drycc) -> None:
-    lists = [[release(3, "succeed")], [release(5, "created"), release(4, "crashed", "no image")]]
-    service.answer(f"GET {RELEASES}", *[Answer({"results": one, "count": len(one)}) for one in lists])
-    service.answer(f"POST {RELEASES}rollback/", Answer({"version": None}, 201))
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_rollback_that_does_not_start(service: Service, drycc: Drycc, state: str) -> None:
+    service.answer(f"POST {ROLLBACK}", Answer({"operation": "id"}, 201))
+    service.answer(f"GET {ROLLBACK}id/", operation(state, "v4 has no image"))
     ended = drycc("rollback 2")
     assert ended.status == 1
-    assert ended.err == "Error: v4 failed: no image\nSee: drycc resources releases --app example-go\n"
+    assert ended.err == "Error: v4 has no image\nSee: drycc resources releases --app example-go\n"
+
+
+def test_rollback_without_waiting(service: Service, drycc: Drycc) -> None:
+    service.answer(f"POST {ROLLBACK}", Answer({"operation": "id"}, 201))
+    assert drycc("rollback v2 --no-wait") == Ended(0, f"Rolling back to v2... {FRAMES}done\n", "")
 
 
 def test_rollback_wants_a_version(service: Service, drycc: Drycc) -> None:
