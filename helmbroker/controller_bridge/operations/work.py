@@ -24,7 +24,15 @@ from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step,
 
 FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
 _AGAIN_S = 5.0
-_FIRST_POLL_S, _LONGEST_POLL_S, _POLL_SHARE = 0.3, 5.0, 0.1
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Pauses between two looks at work that others do: a share of the operation's age, in bounds. Seconds."""
+
+    first_s: float = 0.3
+    longest_s: float = 5.0
+    share: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Ports:
     broker: Broker
     apps: AppReleases
     sealer: Sealer
+    pace: Pace = Pace()
 
 
 class Work:
@@ -120,10 +129,10 @@ def undoing(work: Work, doing: str) -> str:
 
 
 def pause_s(work: Work) -> float:
-    """Seconds until the next look: a tenth of the operation's age, so that short work is noticed at once."""
-    operation = work.ctx.operation
+    """Seconds until the next look; short work is noticed at once."""
+    operation, pace = work.ctx.operation, work.ports.pace
     age_s = operation.deadline - operation.created_at - work.ctx.remaining_s
-    return min(_LONGEST_POLL_S, max(_FIRST_POLL_S, age_s * _POLL_SHARE))
+    return min(pace.longest_s, max(pace.first_s, age_s * pace.share))
 
 
 def judge(work: Work, status: Status, doing: str, *, reserve_s: float = 0.0) -> Outcome:

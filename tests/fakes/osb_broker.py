@@ -1,0 +1,179 @@
+"""FakeBroker: the port Broker in memory, with OSB's rules of repetition, and operations that take looks.
+
+Modelled: idempotent PUT, 409 for another one of the same id, 410 for what is gone, last_operation, credentials per
+binding. Not modelled: ConcurrencyError by itself (a test raises it with `before`), plans that a PUT may not use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from helmbroker.controller_bridge.broker_port import (
+    Answer,
+    BindingRef,
+    BrokerError,
+    Caller,
+    Credentials,
+    InstanceRef,
+    Offering,
+    Plan,
+    Progress,
+    Status,
+)
+from helmbroker.durable import JSON
+
+SCHEMA: Mapping[str, JSON] = {
+    "type": "object",
+    "properties": {"replicas": {"type": "integer"}, "storage": {"type": "object", "properties": {}}},
+}
+POSTGRESQL = Offering(
+    id="svc-pg",
+    name="postgresql",
+    description="PostgreSQL",
+    updateable=True,
+    instances_retrievable=True,
+    plans=(
+        Plan("plan-small", "small", "1 CPU", bindable=True, updateable=True, parameters_schema=SCHEMA),
+        Plan("plan-large", "large", "8 CPU", bindable=True, updateable=True),
+        Plan("plan-xs", "xs", "a bit of CPU", bindable=True, updateable=True),
+    ),
+)
+REDIS = Offering(
+    "svc-redis", "redis", "Redis", False, False, (Plan("plan-r", "standard-128", "128 MB", True, False),)
+)
+
+
+@dataclass
+class Thing:
+    """An instance or a binding: what was asked for, how many looks its operation takes, and how it ends."""
+
+    request: object
+    looks: int
+    failure: str = ""
+    deleting: bool = False
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
+
+
+class FakeBroker:
+    """A broker in memory. `looks`: how often an operation is in progress before it ends; 0: synchronous answers.
+
+    before: called with the method's name before, after: after each call; both may raise. `fails`: method name ->
+    how its operation ends. `credentials_of`: binding id -> credentials.
+    """
+
+    def __init__(self, *, looks: int = 2) -> None:
+        self.offerings: tuple[Offering, ...] = (REDIS, POSTGRESQL)
+        self.instances: dict[str, Thing] = {}
+        self.bindings: dict[str, Thing] = {}  # by instance id, slash, binding id
+        self.calls: list[str] = []
+        self.callers: list[tuple[str, str | None]] = []
+        self.fails: dict[str, str] = {}
+        self.looks = looks
+        self.before: Callable[[str], None] = lambda _method: None
+        self.after: Callable[[str], None] = lambda _method: None
+        self.credentials_of: Callable[[str], Mapping[str, JSON]] = lambda binding: {
+            "uri": f"postgres://u:{binding}@db:5432/app",
+            "port": 5432,
+        }
+
+    def catalog(self) -> tuple[Offering, ...]:
+        self._called("catalog")
+        return self.offerings
+
+    def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
+        self._called("provision", caller)
+        made = self._put(self.instances, ref.instance_id, (ref.service_id, ref.plan_id, parameters), "provision")
+        made.parameters = parameters
+        self.after("provision")
+        return Answer(made.looks > 0 or bool(made.failure), "op-provision")
+
+    def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
+        self._called("deprovision", caller)
+        answer = self._delete(self.instances, ref.instance_id, "deprovision")
+        for key in [key for key in self.bindings if key.startswith(ref.instance_id) and not answer.pending]:
+            del self.bindings[key]
+        self.after("deprovision")
+        return answer
+
+    def instance_status(self, ref: InstanceRef, operation: str | None) -> Status:
+        self._called("instance_status")
+        return self._look(self.instances, ref.instance_id)
+
+    def instance_parameters(self, ref: InstanceRef) -> Mapping[str, JSON]:
+        self._called("instance_parameters")
+        return self._there(self.instances, ref.instance_id).parameters
+
+    def bind(self, ref: BindingRef, caller: Caller) -> tuple[Answer, Credentials | None]:
+        self._called("bind", caller)
+        if ref.instance.instance_id not in self.instances:
+            raise BrokerError(404, "InstanceNotFound", "there is no such instance")
+        made = self._put(self.bindings, _key(ref), ref.instance.service_id, "bind")
+        self.after("bind")
+        if made.looks > 0 or made.failure:
+            return Answer(True, "op-bind"), None
+        return Answer(False), Credentials(self.credentials_of(ref.binding_id))
+
+    def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
+        self._called("unbind", caller)
+        answer = self._delete(self.bindings, _key(ref), "unbind")
+        self.after("unbind")
+        return answer
+
+    def binding_status(self, ref: BindingRef, operation: str | None) -> Status:
+        self._called("binding_status")
+        return self._look(self.bindings, _key(ref))
+
+    def credentials(self, ref: BindingRef) -> Credentials:
+        self._called("credentials")
+        self._there(self.bindings, _key(ref))
+        return Credentials(self.credentials_of(ref.binding_id))
+
+    def _called(self, method: str, caller: Caller | None = None) -> None:
+        self.calls.append(method)
+        if caller is not None:
+            self.callers.append((method, caller.user))
+        self.before(method)
+
+    def _put(self, things: dict[str, Thing], key: str, request: object, method: str) -> Thing:
+        made = things.get(key)
+        if made is None:
+            made = things[key] = Thing(request, self.looks, self.fails.get(method, ""))
+        if made.request != request:
+            raise BrokerError(409, "Conflict", "there is another one of this id")
+        return made
+
+    def _delete(self, things: dict[str, Thing], key: str, method: str) -> Answer:
+        thing = things.get(key)
+        if thing is None:
+            return Answer(False)
+        if not thing.deleting:
+            thing.deleting, thing.looks, thing.failure = True, self.looks, self.fails.get(method, "")
+        if thing.looks == 0 and not thing.failure:
+            del things[key]
+            return Answer(False)
+        return Answer(True, f"op-{method}")
+
+    def _look(self, things: dict[str, Thing], key: str) -> Status:
+        thing = things.get(key)
+        if thing is None:
+            return Status(Progress.SUCCEEDED, "it is gone", gone=True)
+        if thing.looks > 0:
+            thing.looks -= 1
+            return Status(Progress.IN_PROGRESS, f"{thing.looks + 1} more looks")
+        if thing.failure:
+            reason, thing.deleting = thing.failure, False
+            return Status(Progress.FAILED, reason)
+        if thing.deleting:
+            del things[key]
+        return Status(Progress.SUCCEEDED, "done")
+
+    def _there(self, things: dict[str, Thing], key: str) -> Thing:
+        thing = things.get(key)
+        if thing is None or thing.looks > 0 or thing.failure:
+            raise BrokerError(404, "NotFound", "there is no such thing")
+        return thing
+
+
+def _key(ref: BindingRef) -> str:
+    return f"{ref.instance.instance_id}/{ref.binding_id}"

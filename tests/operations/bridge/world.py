@@ -1,0 +1,116 @@
+"""A platform side whose broker, apps and clock are the test's: rows and operations are real, on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
+from helmbroker.controller_bridge.operations.finish import on_finish
+from helmbroker.controller_bridge.operations.handlers import handlers
+from helmbroker.controller_bridge.operations.work import Pace, Ports
+from helmbroker.controller_bridge.service import NewResource, Service
+from helmbroker.controller_bridge.store import OPERATIONS, Store
+from helmbroker.durable import Operation, connect
+from tests.fakes.app_releases import FakeAppReleases
+from tests.fakes.osb_broker import FakeBroker
+from tests.operations.harness import Case, Hand
+
+APP, DB = "shop", "my-db"
+SEALER = sealing.Sealer("k1", {"k1": bytes(32)})
+
+
+def breaks(variables: dict[str, str] | object) -> str | None:
+    """The app does not run with a port of 666."""
+    bad = isinstance(variables, dict) and variables.get("MY_DB_PORT") == "666"
+    return "process type web: container web ended with exit code 3 (Error)" if bad else None
+
+
+@cache
+def empty_engine(folder: Path) -> sa.Engine:
+    """One database per folder: compiled statements are kept with their engine."""
+    engine = connect(f"sqlite:///{folder / 'bridge.db'}")
+    sa.event.listen(engine, "connect", _careless)
+    return engine
+
+
+def _careless(connection: sqlite3.Connection, _record: object) -> None:
+    """Power cuts are not tested here, and a disk that syncs takes most of the time."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+class World:
+    """Everything of one test; the database of `folder` is emptied.
+
+    `looks`: how often asynchronous work of broker and apps is in progress.
+    """
+
+    def __init__(self, folder: Path, *, looks: int = 1) -> None:
+        self.store = Store(empty_engine(folder))
+        self.store.create_tables()
+        with self.store.writing() as conn:
+            for table in ("operations", "resources"):
+                conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours
+        self.service = Service(self.store, SEALER)
+        self.broker = FakeBroker(looks=looks)
+        self.apps = FakeAppReleases(rolling_looks=looks, breaks=breaks)
+        self.apps.add_app(APP)
+        ports = Ports(self.store, self.broker, self.apps, SEALER, Pace(0.0, 0.0))
+        self.hand = Hand(self.store.engine, OPERATIONS, handlers(ports), on_finish=on_finish(self.store))
+
+    def create(self, name: str = DB, plan: str = "small", **options: str) -> Resource:
+        """Ask for a resource; nothing is done yet."""
+        return self.service.create(NewResource(APP, name, "postgresql", plan, options), "alice")
+
+    def run(self, operation_id: str | None) -> Operation:
+        """Run one operation to its end."""
+        assert operation_id is not None
+        return self.hand.run(operation_id)
+
+    def created(self, name: str = DB) -> Resource:
+        """A resource that is ready."""
+        self.run(self.create(name).instance_operation)
+        return self.resource(name)
+
+    def bound(self, name: str = DB) -> Resource:
+        """A resource whose credentials are live in the app."""
+        self.created(name)
+        self.run(self.service.bind(APP, name, "alice").binding_operation)
+        return self.resource(name)
+
+    def resource(self, name: str = DB) -> Resource:
+        """The row as it is now."""
+        return self.service.look(APP, name)[0]
+
+    def message(self, name: str = DB) -> str:
+        """What users are told about the resource now."""
+        return self.service.look(APP, name)[1]
+
+    def states(self, name: str = DB) -> tuple[InstanceState, BindingState]:
+        """Where instance and binding stand."""
+        resource = self.resource(name)
+        return resource.instance, resource.binding
+
+    def environment(self) -> dict[str, str]:
+        """What the app's pods have from us."""
+        return self.apps.apps[APP].running
+
+    def ledger(self) -> list[tuple[int, str, list[str]]]:
+        """Releases of the app, oldest first: number, state, config groups."""
+        return [(one.version, str(one.state), sorted(one.config)) for one in reversed(self.apps.releases(APP))]
+
+    def case(self, operation_id: str | None) -> Case:
+        """For `assert_same_end`: what users, broker and app see must be the same after every disturbance."""
+        assert operation_id is not None
+        return Case(self.hand, operation_id, self.observe)
+
+    def observe(self) -> object:
+        """Everything that outlives an operation, without ids that differ from run to run."""
+        count, rows = self.service.page(APP, limit=10, offset=0)
+        states = [(row.name, row.instance, row.binding, row.binding_id is None, row.message) for row in rows]
+        things = (len(self.broker.instances), len(self.broker.bindings))
+        return count, states, things, self.ledger(), sorted(self.environment())
