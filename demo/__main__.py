@@ -7,6 +7,7 @@ import signal
 import sys
 
 from bench.bare import BareFailed
+from bench.measures import CannotMeasure
 from bench.osb import BrokerAnswered
 from demo import images, stages
 from demo.clean import clean, processes_of
@@ -19,7 +20,7 @@ from demo.transcript import Transcript
 from demo.waiting import DemoFailed
 from helmbroker.kubeapi.errors import KubeError
 
-FAILURES = (DemoFailed, BareFailed, BrokerAnswered, KubeError)
+FAILURES = (DemoFailed, BareFailed, BrokerAnswered, CannotMeasure, KubeError)
 
 
 def tell(story: Story, places: Places, *, keep: bool) -> None:
@@ -45,8 +46,7 @@ def tell(story: Story, places: Places, *, keep: bool) -> None:
     with out.stage("Roll back, and forward again"):
         stages.go_back_and_forth(story, plugin, traffic)
     with out.stage("How fast, how large"):
-        stages.latency(story, product)
-        stages.size(story, product)
+        stages.measure(story, product)
     if keep:
         stages.look_at_load(story, traffic)
         invite(out, places, product)

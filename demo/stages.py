@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bench import bare, figures, osb, proc
+from bench import bare, figures, limits, measures
 from bench.figures import Figure
 from demo import manifests
 from demo.cluster import Cluster
@@ -14,18 +14,9 @@ from demo.places import APP, BARE, INSTANCES
 from demo.product import Plugin, Product, Ran
 from demo.traffic import Traffic
 from demo.transcript import Transcript
-from demo.waiting import DemoFailed, FirstSeen, happens
+from demo.waiting import FirstSeen, happens
 
-PROVISION_MARGIN_S = 1.5
-ROLLOUT_MARGIN_S = 2.0
-BIND_LIMIT_S = 8.0
-PUT_LIMIT_MS = 50.0
-PUT_TIMES = 3
-MEMORY_LIMIT_MB = 130.0
-IDLE_S = 10.0
-IDLE_LIMIT_PERCENT = 2.0
 LEFT_S = 60.0
-MB = 1e6
 RELEASE = "helmbroker.io/app-release"
 RESOURCES = {"database": "postgresql", "cache": "redis"}
 
@@ -51,11 +42,7 @@ def by_hand(story: Story) -> None:
     """What bare helm takes for the same charts and values; each once to warm up, once measured."""
     story.cluster.make_namespace(BARE)
     for addon in story.addons.values():
-        values = bare.merged(addon.plan_values, addon.overrides)
-        times = []
-        for _ in range(2):
-            times.append(bare.install(addon.name, BARE, addon.folder / "chart", values))
-            bare.uninstall(addon.name, BARE)
+        times = measures.by_hand(addon.name, BARE, addon.folder / "chart", addon.plan_values, addon.overrides)
         story.bare_provision_s[addon.name] = times[-1]
         shown = ", then ".join(f"{seconds:.1f} s" for seconds in times)
         story.out.say(f"helm upgrade --install --wait {addon.name} ({addon.plan}): {shown}")
@@ -87,7 +74,7 @@ def provision(story: Story, plugin: Plugin) -> None:
         ran = story.cli(plugin, "create", name, service, addon.plan)
         by_bare_helm = story.bare_provision_s[service]
         note = f"bare helm {figures.number(by_bare_helm)} s"
-        limit = by_bare_helm + PROVISION_MARGIN_S
+        limit = by_bare_helm + limits.PROVISION_MARGIN_S
         story.out.figure(Figure(f"provision {service}", ran.took_s, "s", limit, note))
     story.cli(plugin, "list")
 
@@ -99,9 +86,9 @@ def bind(story: Story, plugin: Plugin, traffic: Traffic) -> None:
             ran = story.cli(plugin, "bind", name)
         bind_s = injected.after_s if injected.after_s is not None else ran.took_s
         story.out.figure(
-            Figure(f"bind {name}", bind_s, "s", BIND_LIMIT_S, "until its credentials are in a release")
+            Figure(f"bind {name}", bind_s, "s", limits.BIND_LIMIT_S, "until its credentials are in a release")
         )
-        limit = bind_s + story.bare_rollout_s + ROLLOUT_MARGIN_S
+        limit = bind_s + story.bare_rollout_s + limits.ROLLOUT_MARGIN_S
         note = f"bind {figures.number(bind_s)} s, bare rollout {figures.number(story.bare_rollout_s)} s"
         story.out.figure(Figure(f"bind {name}, app on v{version}", ran.took_s, "s", limit, note))
         stores = sorted(list(RESOURCES.values())[: version - 1])
@@ -152,40 +139,12 @@ def nothing_left(story: Story) -> None:
     story.out.promise("nothing is left of the instances", not left, ", ".join(left) or "no object, no volume")
 
 
-def latency(story: Story, product: Product) -> None:
-    """How fast the broker accepts work: instances of the demo's own, removed again."""
-    service_id, plan_id = product.broker.plan("redis", "small")
-    made = [osb.Instance(product.broker, service_id, plan_id) for _ in range(PUT_TIMES)]
-    try:
-        times = [instance.provision().took_s * 1000 for instance in made]
-    finally:
-        for instance in made:
-            instance.deprovision()
-    note = f"the slowest of {PUT_TIMES}"
-    story.out.figure(Figure("PUT of an instance answers 202", max(times), "ms", PUT_LIMIT_MS, note))
-
-
-def size(story: Story, product: Product) -> None:
-    """Memory after all that work, and CPU when there is none."""
-    for name, root in zip(("broker", "bridge"), product.roots, strict=True):
-        for role in ("api", "worker"):
-            story.out.figure(memory(f"{name} {role}", root, role))
-    share = proc.cpu_share(product.roots, IDLE_S) * 100
-    story.out.figure(Figure("CPU of all when idle", share, "% of a core", IDLE_LIMIT_PERCENT, f"over {IDLE_S:g} s"))
-
-
-def memory(name: str, supervisor: int, role: str) -> Figure:
-    """Memory of the processes that serve one role below a supervisor.
-
-    PSS: pages that they share count once. Their RSS, which counts them in each process, is told beside it.
-    """
-    roots = [process.pid for process in proc.tree(supervisor) if process.command[-1:] == (role,)]
-    processes = {process.pid: process for root in roots for process in proc.tree(root)}.values()
-    if not processes:
-        raise DemoFailed(f"{name}: no process serves the role {role} below process {supervisor}")
-    rss = " + ".join(figures.number(one.rss / MB) for one in processes)
-    pss = sum(one.pss for one in processes) / MB
-    return Figure(f"memory of {name}", pss, "MB", MEMORY_LIMIT_MB, f"RSS {rss} MB")
+def measure(story: Story, product: Product) -> None:
+    """How fast the broker accepts work; memory after all that work, and CPU when there is none."""
+    story.out.figure(measures.accept(product.broker, "redis", "small"))
+    for figure in measures.memory({"broker": product.roots[0], "bridge": product.roots[1]}):
+        story.out.figure(figure)
+    story.out.figure(measures.idle(product.roots))
 
 
 def end_load(story: Story, traffic: Traffic) -> None:

@@ -1,0 +1,18 @@
+"""What was promised."""
+
+from __future__ import annotations
+
+PROVISION_MARGIN_S = 1.5
+"""Provisioning may take this much longer than bare `helm upgrade --install --wait`."""
+BIND_LIMIT_S = 8.0
+"""From asking for a binding until its credentials are there."""
+ROLLOUT_MARGIN_S = 2.0
+"""An app on its new release may take this much longer than the binding and a bare rollout together."""
+ACCEPT_LIMIT_MS = 50.0
+"""The slowest 202 to the PUT of an instance."""
+MEMORY_LIMIT_MB = 130.0
+"""Each of API and worker, with all their processes; megabytes of 10^6 bytes."""
+IDLE_LIMIT_PERCENT = 2.0
+"""CPU of all processes together when nobody asks for anything; percent of one core."""
+START_LIMIT_MS = 150.0
+"""From typing `drycc-resources --help` or `services` until it has ended."""
