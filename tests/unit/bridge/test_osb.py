@@ -1,0 +1,276 @@
+"""The OSB client on the wire: what it sends, how it reads what comes back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import requests_mock
+
+from helmbroker.controller_bridge.broker_port import (
+    Answer,
+    BindingRef,
+    BrokerError,
+    Caller,
+    InstanceRef,
+    Progress,
+    Status,
+    Unreachable,
+)
+from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker
+
+URL = "http://broker.test/osb"
+INSTANCE = InstanceRef("i 1", "svc", "plan", app="shop", name="my-db")
+BINDING = BindingRef(INSTANCE, "b/1")
+INSTANCE_URL = f"{URL}/v2/service_instances/i%201"
+BINDING_URL = f"{INSTANCE_URL}/service_bindings/b%2F1"
+ALICE = Caller("alice")
+
+
+@pytest.fixture
+def login(tmp_path: Path) -> Path:
+    path = tmp_path / "login"
+    path.write_text("user:pass:word\n")
+    return path
+
+
+@pytest.fixture
+def broker(login: Path) -> OsbBroker:
+    return OsbBroker(URL + "/", CredentialsFile(login), cluster_id="c1")
+
+
+@pytest.fixture
+def wire() -> Any:
+    with requests_mock.Mocker() as mocker:
+        yield mocker
+
+
+def test_provision(broker: OsbBroker, wire: Any) -> None:
+    wire.put(INSTANCE_URL, status_code=202, json={"operation": "op1", "unknown": 1})
+    assert broker.provision(INSTANCE, {"replicas": 2}, ALICE) == Answer(pending=True, operation="op1")
+    sent = wire.last_request
+    assert sent.query == "accepts_incomplete=true"
+    assert sent.json() == {
+        "service_id": "svc",
+        "plan_id": "plan",
+        "organization_guid": "c1",
+        "space_guid": "shop",
+        "context": {"platform": "kubernetes", "clusterid": "c1", "namespace": "shop", "instance_name": "my-db"},
+        "parameters": {"replicas": 2},
+    }
+    assert sent.headers["X-Broker-API-Version"] == "2.17"
+    assert sent.headers["Authorization"] == "Basic " + base64.b64encode(b"user:pass:word").decode()
+    platform, _, encoded = sent.headers["X-Broker-API-Originating-Identity"].partition(" ")
+    assert (platform, json.loads(base64.b64decode(encoded))["username"]) == ("kubernetes", "alice")
+    assert sent.timeout == (5.0, 30.0)
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_provision_at_once(broker: OsbBroker, wire: Any, status: int) -> None:
+    wire.put(INSTANCE_URL, status_code=status, json={})
+    assert broker.provision(INSTANCE, {}, ALICE) == Answer(pending=False)
+    assert "parameters" not in wire.last_request.json()
+
+
+def test_orphan_mitigation_has_no_identity(broker: OsbBroker, wire: Any) -> None:
+    wire.delete(INSTANCE_URL, status_code=202, json={"operation": "d"})
+    assert broker.deprovision(INSTANCE, Caller(None)) == Answer(pending=True, operation="d")
+    assert "X-Broker-API-Originating-Identity" not in wire.last_request.headers
+    assert wire.last_request.qs == {"accepts_incomplete": ["true"], "service_id": ["svc"], "plan_id": ["plan"]}
+
+
+@pytest.mark.parametrize("content", [b"{}", b""])
+def test_what_is_gone_is_done(broker: OsbBroker, wire: Any, content: bytes) -> None:
+    wire.delete(BINDING_URL, status_code=410, content=content)
+    assert broker.unbind(BINDING, ALICE) == Answer(pending=False)
+
+
+def test_bind_asynchronous_and_synchronous(broker: OsbBroker, wire: Any) -> None:
+    wire.put(
+        BINDING_URL,
+        [
+            {"status_code": 202, "json": {"operation": "b"}},
+            {"status_code": 201, "json": {"credentials": {"uri": "canary"}}},
+        ],
+    )
+    assert broker.bind(BINDING, ALICE) == (Answer(pending=True, operation="b"), None)
+    assert wire.last_request.json() == {
+        "service_id": "svc",
+        "plan_id": "plan",
+        "bind_resource": {"app_guid": "shop"},
+        "context": {"platform": "kubernetes", "clusterid": "c1", "namespace": "shop"},
+    }
+    answer, credentials = broker.bind(BINDING, ALICE)
+    assert answer == Answer(pending=False)
+    assert credentials is not None
+    assert credentials.values == {"uri": "canary"}
+    assert "canary" not in repr(credentials)
+
+
+def test_credentials(broker: OsbBroker, wire: Any) -> None:
+    wire.get(BINDING_URL, json={"credentials": {"port": 5432}, "parameters": {}})
+    assert broker.credentials(BINDING).values == {"port": 5432}
+
+
+def test_parameters(broker: OsbBroker, wire: Any) -> None:
+    wire.get(INSTANCE_URL, json={"service_id": "svc", "parameters": {"replicas": 2}})
+    assert broker.instance_parameters(INSTANCE) == {"replicas": 2}
+
+
+@pytest.mark.parametrize(
+    ("headers", "retry_after_s"),
+    [
+        ({}, None),
+        ({"Retry-After": "3"}, 3.0),
+        ({"Retry-After": "100000"}, 10.0),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+    ],
+)
+def test_polling(broker: OsbBroker, wire: Any, headers: dict[str, str], retry_after_s: float | None) -> None:
+    answer = {"state": "in progress", "description": "1 of 2 pods"}
+    wire.get(f"{INSTANCE_URL}/last_operation", json=answer, headers=headers)
+    assert broker.instance_status(INSTANCE, "op 1") == Status(Progress.IN_PROGRESS, "1 of 2 pods", retry_after_s)
+    assert wire.last_request.qs == {"service_id": ["svc"], "plan_id": ["plan"], "operation": ["op 1"]}
+
+
+def test_polling_something_gone(broker: OsbBroker, wire: Any) -> None:
+    wire.get(f"{BINDING_URL}/last_operation", status_code=410, json={})
+    status = broker.binding_status(BINDING, None)
+    assert (status.progress, status.gone) == (Progress.SUCCEEDED, True)
+    assert "operation" not in wire.last_request.qs
+
+
+def plan(name: str, **fields: object) -> dict[str, object]:
+    return {"id": f"id-{name}", "name": name, "description": "d", **fields}
+
+
+def test_catalog(broker: OsbBroker, wire: Any) -> None:
+    schema = {"type": "object"}
+    plans = [
+        plan("small", schemas={"service_instance": {"create": {"parameters": schema}}}),
+        plan("big", bindable=False, plan_updateable=False, schemas=None),
+    ]
+    service = {**plan("pg", bindable=True, plan_updateable=True), "plans": plans}
+    wire.get(f"{URL}/v2/catalog", json={"services": [service]})
+    (offering,) = broker.catalog()
+    assert (offering.id, offering.name, offering.updateable) == ("id-pg", "pg", True)
+    assert offering.instances_retrievable is False
+    small, big = offering.plans
+    assert (small.bindable, small.updateable, small.parameters_schema) == (True, True, schema)
+    assert (big.bindable, big.updateable, big.parameters_schema) == (False, False, None)
+
+
+def test_redirects_are_not_followed(broker: OsbBroker, wire: Any) -> None:
+    wire.get(f"{URL}/v2/catalog", status_code=302, headers={"Location": "http://elsewhere.test/"})
+    with pytest.raises(BrokerError, match="the broker answered 302"):
+        broker.catalog()
+    assert wire.call_count == 1
+
+
+LOGIN_REFUSED = "the broker answered 401: it does not accept the bridge's user and password"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence", "busy"),
+    [
+        (400, {"error": "Invalid", "description": "no"}, "the broker answered 400 Invalid: no", False),
+        (422, {"error": "ConcurrencyError"}, "the broker answered 422 ConcurrencyError: it gave no reason", True),
+        (409, {}, "the broker answered 409: it gave no reason", False),
+        (500, "<html>canary</html>", "the broker answered 500: it gave no reason", False),
+        (204, "", "the broker answered 204: it gave no reason", False),
+        (401, {"description": "canary"}, LOGIN_REFUSED, False),
+    ],
+)
+def test_refusals(broker: OsbBroker, wire: Any, status: int, body: Any, sentence: str, busy: bool) -> None:
+    wire.put(INSTANCE_URL, status_code=status, text=body if isinstance(body, str) else json.dumps(body))
+    with pytest.raises(BrokerError) as caught:
+        broker.provision(INSTANCE, {}, ALICE)
+    assert str(caught.value).startswith(sentence)
+    assert caught.value.busy is busy
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"null", b'{"state": "canary"}', b'{"state": 1}', b"{", b'{"state": "failed", "description": 3}'],
+)
+def test_malformed_answers(broker: OsbBroker, wire: Any, content: bytes) -> None:
+    wire.get(f"{INSTANCE_URL}/last_operation", content=content)
+    with pytest.raises(BrokerError, match="MalformedAnswer") as caught:
+        broker.instance_status(INSTANCE, None)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_huge_answer_is_refused(broker: OsbBroker, wire: Any) -> None:
+    wire.get(f"{URL}/v2/catalog", content=b" " * (9 * 1024 * 1024))
+    with pytest.raises(BrokerError, match="too long"):
+        broker.catalog()
+
+
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_not_now(broker: OsbBroker, wire: Any, status: int) -> None:
+    wire.put(INSTANCE_URL, status_code=status, text="no")
+    with pytest.raises(Unreachable, match=f"broker.test cannot answer now .HTTP {status}"):
+        broker.provision(INSTANCE, {}, ALICE)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (requests.ConnectTimeout, "no connection within 5 s"),
+        (requests.ReadTimeout, "no answer within 30 s"),
+        (requests.ConnectionError, "the connection failed"),
+        (requests.exceptions.ChunkedEncodingError, "the connection failed"),
+    ],
+)
+def test_no_answer(broker: OsbBroker, wire: Any, error: type[Exception], words: str) -> None:
+    wire.get(f"{URL}/v2/catalog", exc=error("canary"))
+    with pytest.raises(Unreachable, match=words) as caught:
+        broker.catalog()
+    assert "canary" not in str(caught.value)
+
+
+def test_a_certificate_that_is_not_accepted_is_no_matter_of_patience(broker: OsbBroker, wire: Any) -> None:
+    wire.get(f"{URL}/v2/catalog", exc=requests.exceptions.SSLError)
+    with pytest.raises(BrokerError, match="the broker cannot be used: its certificate is not accepted"):
+        broker.catalog()
+
+
+def test_the_login_is_read_again_when_it_changes(broker: OsbBroker, wire: Any, login: Path) -> None:
+    wire.get(f"{URL}/v2/catalog", json={"services": []})
+    broker.catalog()
+    new = login.with_name("new")
+    new.write_text("user:other")
+    new.replace(login)
+    broker.catalog()
+    assert wire.last_request.headers["Authorization"] == "Basic " + base64.b64encode(b"user:other").decode()
+
+
+@pytest.mark.parametrize("text", [None, "", "user", "user:", ":pass", "a:b\nc:d"])
+def test_an_unusable_login(broker: OsbBroker, wire: Any, login: Path, text: str | None) -> None:
+    if text is None:
+        login.unlink()
+    else:
+        login.write_text(text)
+    with pytest.raises(BrokerError, match="with the broker's user and password is not usable"):
+        broker.catalog()
+
+
+def test_no_proxy_and_no_netrc(broker: OsbBroker) -> None:
+    session = broker._session()
+    assert session.trust_env is False
+    assert session.verify is True
+
+
+def test_nothing_secret_is_logged(broker: OsbBroker, wire: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    wire.put(BINDING_URL, status_code=201, json={"credentials": {"uri": "canary"}})
+    broker.bind(BINDING, ALICE)
+    assert "canary" not in caplog.text
+    assert "pass:word" not in caplog.text
