@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from demo.places import LABEL
@@ -47,8 +47,10 @@ OF_EVERY_NAMESPACE = frozenset({"ServiceAccount/default", "ConfigMap/kube-root-c
 class Cluster:
     """A cluster behind KUBECONFIG. Raises DemoFailed with the reason."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, kubectl: Callable[..., tuple[int, str]]) -> None:
+        """`kubectl` takes arguments and gives exit status and output: for logs and for commands in pods."""
         self.kube = kube
+        self._kubectl = kubectl
 
     @classmethod
     def connect(cls) -> Cluster:
@@ -60,7 +62,7 @@ class Cluster:
             kube.server_version()
         except KubeError as error:
             raise DemoFailed(f"no cluster: {error}; make sandbox-up, or mend KUBECONFIG") from error
-        return cls(kube)
+        return cls(kube, kubectl)
 
     def make_namespace(self, name: str) -> None:
         """A namespace that carries the demo's label."""
@@ -135,29 +137,12 @@ class Cluster:
 
     def last_lines(self, namespace: str, pod: str, lines: int = LOG_LINES) -> str:
         """The end of a pod's log; empty when there is none."""
-        _, output = self.kubectl("logs", "--namespace", namespace, pod, f"--tail={lines}")
+        _, output = self._kubectl("logs", "--namespace", namespace, pod, f"--tail={lines}")
         return output.strip()
 
     def execute(self, namespace: str, pod: str, script: str) -> tuple[int, str]:
         """Run a shell script in a pod; exit status and output."""
-        return self.kubectl("exec", "--namespace", namespace, pod, "--", "sh", "-c", script)
-
-    def kubectl(self, *arguments: str) -> tuple[int, str]:
-        """Run kubectl; exit status and output, errors included."""
-        try:
-            ran = subprocess.run(
-                ["kubectl", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=KUBECTL_S,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise DemoFailed('there is no kubectl on PATH: eval "$(sandbox/sandbox env)"') from error
-        except subprocess.TimeoutExpired as error:
-            raise DemoFailed(f"kubectl {arguments[0]} did not end within {KUBECTL_S:g} s") from error
-        return ran.returncode, ran.stdout
+        return self._kubectl("exec", "--namespace", namespace, pod, "--", "sh", "-c", script)
 
     def objects(self, namespace: str) -> set[str]:
         """All objects of a namespace as Kind/name, and the volumes claimed from it."""
@@ -175,6 +160,24 @@ class Cluster:
         return {
             name for node in nodes for image in node["status"].get("images", ()) for name in image.get("names", ())
         }
+
+
+def kubectl(*arguments: str) -> tuple[int, str]:
+    """Run kubectl; exit status and output, errors included."""
+    try:
+        ran = subprocess.run(
+            ["kubectl", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=KUBECTL_S,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise DemoFailed('there is no kubectl on PATH: eval "$(sandbox/sandbox env)"') from error
+    except subprocess.TimeoutExpired as error:
+        raise DemoFailed(f"kubectl {arguments[0]} did not end within {KUBECTL_S:g} s") from error
+    return ran.returncode, ran.stdout
 
 
 def complete(deployment: Obj) -> bool:

@@ -38,15 +38,15 @@ class Recorded:
         """Whether that very process still runs."""
         return self.boot == boot() and proc.started(self.pid) == self.started
 
-    def end(self) -> None:
-        """SIGTERM; after a grace time SIGKILL to its group. Returns when it is gone."""
+    def end(self, grace_s: float) -> None:
+        """SIGTERM; after that time SIGKILL to its group. Returns when it is gone."""
         if not self.alive():
             return
         with suppress(ProcessLookupError):
             descriptor = os.pidfd_open(self.pid)
             try:
                 signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-                if not select.select([descriptor], [], [], GRACE_S)[0]:
+                if not select.select([descriptor], [], [], grace_s)[0]:
                     os.killpg(self.pid, signal.SIGKILL)
                     select.select([descriptor], [], [], KILL_S)
             finally:
@@ -56,9 +56,10 @@ class Recorded:
 class Processes:
     """The demo's processes, by the file that remembers them."""
 
-    def __init__(self, record: Path, logs: Path) -> None:
+    def __init__(self, record: Path, logs: Path, grace_s: float = GRACE_S) -> None:
         self._record = record
         self._logs = logs
+        self._grace_s = grace_s
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], directory: Path) -> Recorded:
@@ -106,7 +107,7 @@ class Processes:
         ended = []
         for process in self.recorded():
             if process.alive():
-                process.end()
+                process.end(self._grace_s)
                 ended.append(process.name)
             child = self._children.pop(process.pid, None)
             if child:
