@@ -42,13 +42,15 @@ class Service(NamedTuple):
 
 
 def login(config: str | None, env: Mapping[str, str]) -> Login:
-    """The login to use: the file given with `-c`, else the dispatcher's environment, else the profile's file.
+    """The login to use: the file given with `-c`, else the environment, else the profile's file.
 
-    Raises CommandError when nobody is logged in.
+    The environment counts when it has a token and an address: the dispatcher gives the controller's; without a
+    controller the address of the resources service will do. Raises CommandError when nobody is logged in.
     """
-    if config is None and env.get("DRYCC_CONTROLLER_URL") and env.get("DRYCC_TOKEN"):
+    address = env.get("DRYCC_CONTROLLER_URL") or env.get("DRYCC_RESOURCES_URL")
+    if config is None and address and env.get("DRYCC_TOKEN"):
         return Login(
-            controller=with_scheme(env["DRYCC_CONTROLLER_URL"]),
+            controller=with_scheme(address),
             token=_token(env["DRYCC_TOKEN"], "DRYCC_TOKEN"),
             verify=env.get("DRYCC_SSL_VERIFY", "true").lower() not in ("false", "0"),
             limit=_limit(env.get("DRYCC_RESPONSE_LIMIT")),

@@ -35,6 +35,12 @@ def test_the_dispatchers_environment_wins_over_the_profile(tmp_path: Path) -> No
     assert login(None, ENV) == Login("http://drycc.example.com", "of-env", True, 100)
 
 
+def test_without_a_controller_the_services_address_will_do() -> None:
+    env = {"DRYCC_RESOURCES_URL": "http://127.0.0.1:8081", "DRYCC_TOKEN": "of-env"}
+    found = login(None, env)
+    assert (found.token, service(found, env).url) == ("of-env", "http://127.0.0.1:8081")
+
+
 def test_half_an_environment_is_none(tmp_path: Path) -> None:
     profile(tmp_path / ".drycc" / "client.json")
     assert login(None, {"DRYCC_TOKEN": "stale", "HOME": str(tmp_path)}).token == "of-file"
