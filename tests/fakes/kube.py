@@ -12,7 +12,6 @@ namespaces and dependents in the background; ownership of items inside lists tha
 
 from __future__ import annotations
 
-import copy
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +22,7 @@ from typing import Any
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Invalid, NotFound
 from helmbroker.kubeapi.kinds import ObjectRef, kind_named
 from helmbroker.kubeapi.port import Obj, Propagation
-from tests.fakes.kube_fields import Path, leaves, merge_patch, put, remove
+from tests.fakes.kube_fields import Path, copied, leaves, merge_patch, put, remove
 from tests.fakes.kube_rules import WITH_STATUS, prepared, refusal, refuse_mutation, refuse_other_version
 from tests.fakes.kube_selectors import field_matches, selector_matches, valid_name
 
@@ -54,7 +53,7 @@ class FakeKube:
     def get(self, kind: str, namespace: str | None, name: str) -> Obj | None:
         kind_named(kind).path(namespace, name)
         with self._request("get", kind, namespace, name):
-            return copy.deepcopy(self._objects.get((kind, namespace, name)))
+            return copied(self._objects.get((kind, namespace, name)))
 
     def list(
         self,
@@ -68,7 +67,7 @@ class FakeKube:
         action = f"list {kind}s" + (f" in {namespace}" if namespace else "")
         with self._request("list", kind, namespace, None):
             return [
-                copy.deepcopy(obj)
+                copied(obj)
                 for (at_kind, at_namespace, _), obj in self._objects.items()
                 if at_kind == kind
                 and (namespace is None or at_namespace == namespace)
@@ -116,7 +115,7 @@ class FakeKube:
             current = self._present(action, ref)
             precondition = {"metadata": {"resourceVersion": resource_version}} if resource_version else patch
             refuse_other_version(action, ref, precondition, current)
-            changed = merge_patch(current, patch)
+            changed = merge_patch(copied(current), patch)
             if not isinstance(changed, dict):
                 raise Invalid(action, "a patch is an object", status=400, reason="BadRequest")
             return self._store(action, ref, changed, _UPDATER)
@@ -150,8 +149,19 @@ class FakeKube:
         with self._lock:
             current = self._objects[(kind, namespace, name)]
             if current.get("status") != status:
-                current["status"] = copy.deepcopy(dict(status))
+                current["status"] = copied(dict(status))
                 current["metadata"]["resourceVersion"] = self._next_version()
+
+    def fork(self) -> FakeKube:
+        """Another server with the same objects, to try from here what may happen."""
+        other = FakeKube()
+        with self._lock:
+            other._objects = {key: copied(obj) for key, obj in self._objects.items()}
+            other._owners = {
+                key: {path: set(who) for path, who in owners.items()} for key, owners in self._owners.items()
+            }
+            other._version = self._version
+        return other
 
     @contextmanager
     def _request(self, verb: str, kind: str, namespace: str | None, name: str | None) -> Iterator[None]:
@@ -197,7 +207,7 @@ class FakeKube:
             metadata["generation"] = 1
         self._objects[_key(ref)] = obj
         self._owners[_key(ref)] = {path: {owner} for path in leaves(obj)}
-        return copy.deepcopy(obj)
+        return copied(obj)
 
     def _store(self, action: str, ref: ObjectRef, wanted: Obj, owner: str | None) -> Obj:
         """Put `wanted` in place of what is there, as the server does; `owner` comes to own what changes."""
@@ -213,7 +223,7 @@ class FakeKube:
                 wanted["status"] = current["status"]
         refuse_mutation(action, ref, current, wanted)
         if wanted == current:
-            return copy.deepcopy(current)
+            return copied(current)
         before, after = leaves(current), leaves(wanted)
         owners = self._owners[_key(ref)]
         for path in before.keys() - after.keys():
@@ -226,11 +236,11 @@ class FakeKube:
         self._objects[_key(ref)] = wanted
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
             self._remove(_key(ref), cascade=True)
-        return copy.deepcopy(wanted)
+        return copied(wanted)
 
     def _merged(self, action: str, ref: ObjectRef, current: Obj, wanted: Obj, manager: str, *, force: bool) -> Obj:
         owners = self._owners[_key(ref)]
-        merged, was, will = copy.deepcopy(current), leaves(current), leaves(wanted)
+        merged, was, will = copied(current), leaves(current), leaves(wanted)
         inner = {path[:depth] for path in was for depth in range(1, len(path))}
         will = {path: value for path, value in will.items() if value != {} or path not in inner}
         foreign = [

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from typing import Any, TypeVar, cast
 
+Json = TypeVar("Json")
 Path = tuple[str, ...]
 """From the root to a field; an item of a list that is keyed by name appears as `[name]`."""
 
 _IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 
 
+def copied(value: Json) -> Json:
+    """A deep copy of JSON, some ten times faster than copy.deepcopy; tests make very many."""
+    found: Any = value
+    if isinstance(value, dict):
+        found = {key: copied(inner) for key, inner in value.items()}
+    elif isinstance(value, list):
+        found = [copied(inner) for inner in value]
+    return cast("Json", found)
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7386, on copies."""
+    """RFC 7386. What is not patched is shared with the target, nothing with the patch."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    merged = copy.deepcopy(target) if isinstance(target, dict) else {}
+        return copied(patch)
+    merged = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
@@ -73,7 +83,7 @@ def put(obj: dict[str, Any], path: Path, value: Any) -> None:
                 at.append(item)
             at = item
         elif last:
-            at[part] = copy.deepcopy(value)
+            at[part] = copied(value)
         else:
             empty: Any = [] if following is not None and following.startswith("[") else {}
             if not isinstance(at.get(part), type(empty)):

@@ -56,21 +56,22 @@ def blotted(text: str, config: Config) -> str:
 
     What apps and clusters say about a failure may quote what they were given; passwords inside URLs count too.
     """
-    known = {secret: name for name, value in environment(config).items() for secret in _secrets_in(value)}
+    variables = environment(config)
+    known = {part: name for name, value in variables.items() for part in _passwords_in(value)}
+    known |= {value: name for name, value in variables.items()}
     for secret in sorted(known, key=len, reverse=True):
-        text = text.replace(secret, f"${known[secret]}")
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, f"${known[secret]}")
     return text
 
 
-def _secrets_in(value: str) -> list[str]:
-    found = [value]
+def _passwords_in(value: str) -> set[str]:
+    """The password of a URL, as it stands there and decoded."""
     try:
         password = urlsplit(value).password if "://" in value else None
     except ValueError:  # not a URL after all
         password = None
-    if password:
-        found += [password, unquote(password)]
-    return [text for text in found if len(text) >= _SHORTEST_SECRET]
+    return {password, unquote(password)} if password else set()
 
 
 def _check_group(group: str, variables: Mapping[str, str]) -> None:
