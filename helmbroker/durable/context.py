@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import InitVar, dataclass, field
 
 import sqlalchemy as sa
 
@@ -22,36 +22,34 @@ from helmbroker.durable.model import (
     Step,
     Transient,
     W,
+    plain,
     public,
 )
 from helmbroker.durable.queue import Queue
 
 OUTAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 log = logging.getLogger("helmbroker.durable")
-T = TypeVar("T")
 _SHORT_WAIT_S = 5.0
 
 
+@dataclass(eq=False, repr=False)
 class Context:
     """One claim of one operation. Its methods belong to the thread that runs the handler."""
 
-    def __init__(
-        self,
-        queue: Queue,
-        operation: Operation,
-        remaining_s: float,
-        max_attempts: int = 8,
-        transient: tuple[type[Exception], ...] = (),
-        draining: threading.Event | None = None,
-    ) -> None:
-        self.operation = operation
+    queue: Queue
+    operation: Operation
+    seconds: InitVar[float]  # until the deadline
+    max_attempts: int = 8
+    transient: tuple[type[Exception], ...] = ()
+    draining: threading.Event = field(default_factory=threading.Event)  # leave at the next step
+
+    def __post_init__(self, seconds: float) -> None:
+        o = self.operation
+        self.log_fields = {"operation": o.id, "subject": o.subject, "attempt": o.attempt, "fence": o.fence}
         self.stop = threading.Event()  # children must end: cancel, lost lease or shutdown
         self.leave_at = float("inf")  # on the monotonic clock: the lease is nearly over; set by the worker
-        self.results: Mapping[str, JSON] = operation.results  # of the finished steps, by name
-        self._queue, self._max_attempts, self._transient = queue, max_attempts, transient + OUTAGE
-        self._draining = draining or threading.Event()
-        self._end = time.monotonic() + remaining_s
-        self._description, self._step = operation.description, ""
+        self.results: Mapping[str, JSON] = o.results  # of the finished steps, by name
+        self._end, self._step, self._description = time.monotonic() + seconds, "", o.description
         self._why: Interrupted | None = None
         self._open: sa.Connection | None = None
 
@@ -59,12 +57,6 @@ class Context:
     def remaining_s(self) -> float:
         """Seconds until the operation's deadline; negative after it."""
         return self._end - time.monotonic()
-
-    @property
-    def log_fields(self) -> dict[str, object]:
-        """What every log line about the operation carries."""
-        o = self.operation
-        return {"operation": o.id, "kind": o.kind, "subject": o.subject, "attempt": o.attempt, "fence": o.fence}
 
     def interrupt(self, why: Interrupted) -> None:
         """For the worker: set `stop` and let `check` raise. A lost lease outweighs everything else."""
@@ -92,13 +84,13 @@ class Context:
         """Tell whoever polls what is done or waited for now. Written only when it changed."""
         text = public(description)
         if text != self._description:
-            self.write(lambda conn: self._queue.write(conn, self.operation, description=text))
+            self.write(lambda conn: self.queue.write(conn, self.operation, description=text))
             self._description = text
 
     def save(self, step: str, result: JSON) -> None:
         """Store a step's result: the step is finished for good."""
-        results = {**self.results, step: result}
-        self.write(lambda conn: self._queue.write(conn, self.operation, results=results))
+        results = {**self.results, step: plain(result)}
+        self.write(lambda conn: self.queue.write(conn, self.operation, results=results))
         self.results = results
 
     @contextmanager
@@ -111,8 +103,8 @@ class Context:
         if self._open is not None:
             yield self._open
             return
-        with self._queue.engine.begin() as conn:
-            if not self._queue.lock(conn, self.operation):
+        with self.queue.engine.begin() as conn:
+            if not self.queue.lock(conn, self.operation):
                 self.interrupt(LeaseLost())
                 raise LeaseLost
             self._open = conn
@@ -121,7 +113,7 @@ class Context:
             finally:
                 self._open = None
 
-    def write(self, action: Callable[[sa.Connection], T]) -> T:
+    def write(self, action: Callable[[sa.Connection], Operation]) -> Operation:
         """Do `action` in a fenced transaction; while the database is away again and again, as long as the lease."""
         while True:
             try:
@@ -138,15 +130,15 @@ class Context:
     def begin(self, step: str) -> None:
         """A step begins: the place to leave, also for a worker that only waits for its steps to end."""
         self.check()
-        if self._draining.is_set():
+        if self.draining.is_set():
             raise Shutdown
         self._step = step
 
     def pause(self, after_s: float, reason: str) -> None:
         """Look again in `after_s` seconds, but not after the deadline: then raise Failed with `reason`."""
         if self.remaining_s <= 0:
-            seconds = self.operation.deadline - self.operation.created_at
-            raise Failed(f"gave up after {seconds:.0f} s, still waiting: {reason}")
+            given_s = self.operation.deadline - self.operation.created_at
+            raise Failed(f"gave up after {given_s:.0f} s, still waiting: {reason}")
         self.note(reason)
         if after_s >= _SHORT_WAIT_S:
             raise Later(min(after_s, self.remaining_s))
@@ -154,22 +146,20 @@ class Context:
 
     def meaning(self, error: Exception) -> Exception:
         """What an exception of a handler or step is for the operation: Interrupted, Failed or Transient."""
-        if isinstance(error, Interrupted):
+        if isinstance(error, Interrupted | Failed):
             return error
         if self._why is not None:  # its children were told to end: whatever they say about that is no failure
             return self._why
         place = f"step {self._step}" if self._step else self.operation.kind
-        if isinstance(error, Failed):
-            return error
         if isinstance(error, Transient):
             again = error
-        elif isinstance(error, self._transient):
+        elif isinstance(error, self.transient + OUTAGE):
             log.warning("temporary failure in %s", place, exc_info=error, extra=self.log_fields)
             again = Transient(f"{place} met a temporary failure ({type(error).__name__})")
         else:
             log.error("internal error in %s", place, exc_info=error, extra=self.log_fields)
             return Failed(f"internal error in {place}; the log has the cause under operation {self.operation.id}")
-        if self.operation.attempt >= self._max_attempts:
+        if self.operation.attempt >= self.max_attempts:
             return Failed(f"gave up after {self.operation.attempt} attempts: {again.reason}")
         return again if self.remaining_s > 0 else Failed(f"gave up, its time is over: {again.reason}")
 
@@ -188,10 +178,12 @@ def run_steps(ctx: Context, steps: Sequence[Step[W]], work: W) -> None:
             try:
                 outcome = step.run(work)
             except Exception as error:
+                ctx.check()
                 raise ctx.meaning(error) from error
             if isinstance(outcome, Done):
                 ctx.save(step.name, outcome.result)
-            elif isinstance(outcome, Fail):
-                raise ctx.meaning(Failed(outcome.reason))
-            else:
-                ctx.pause(outcome.after_s, outcome.reason)
+                break
+            ctx.check()
+            if isinstance(outcome, Fail):
+                raise Failed(outcome.reason)
+            ctx.pause(outcome.after_s, outcome.reason)

@@ -1,17 +1,13 @@
 """Engines for SQLite and PostgreSQL with the transactions that durable operations rely on."""
 
 import os
+import sqlite3
 
 import sqlalchemy as sa
 
 _READ_ONLY = "durable_read_only"
 # A dead network must not hold a thread for ever: libpq gives up after seconds (milliseconds for tcp_user_timeout).
-_LIBPQ = {
-    "connect_timeout": "10",
-    "tcp_user_timeout": "20000",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-}
+_LIBPQ = {"connect_timeout": "10", "tcp_user_timeout": "20000", "keepalives_idle": "10", "keepalives_count": "3"}
 
 
 def connect(url: str) -> sa.Engine:
@@ -22,19 +18,17 @@ def connect(url: str) -> sa.Engine:
     to `reader(engine).connect()`. A new SQLite file gets the mode 0600. Raises ValueError for any other database.
     """
     parsed = sa.make_url(url)
-    match parsed.get_backend_name():
-        case "postgresql":
-            return sa.create_engine(
-                parsed.set(drivername="postgresql+psycopg", query=_LIBPQ | dict(parsed.query)),
-                isolation_level="READ COMMITTED",
-                pool_pre_ping=True,
-                max_overflow=-1,  # the number of threads is the bound
-                hide_parameters=True,
-            )
-        case "sqlite":
-            return _connect_sqlite(parsed)
-        case other:
-            raise ValueError(f"database {other!r} is not supported: use a sqlite:/// or postgresql:// URL")
+    if (database := parsed.get_backend_name()) == "sqlite":
+        return _connect_sqlite(parsed)
+    if database != "postgresql":
+        raise ValueError(f"database {database!r} is not supported: use a sqlite:/// or postgresql:// URL")
+    return sa.create_engine(
+        parsed.set(drivername="postgresql+psycopg", query=_LIBPQ | dict(parsed.query)),
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        max_overflow=-1,  # the number of threads is the bound
+        hide_parameters=True,
+    )
 
 
 def reader(engine: sa.Engine) -> sa.Engine:
@@ -51,7 +45,7 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(url, max_overflow=-1, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
-    def _prepare(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the sqlite3 module
         for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")

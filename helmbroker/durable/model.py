@@ -1,9 +1,10 @@
 """The words of durable operations: their states, one operation as read from its row, and how its code may end."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 W = TypeVar("W")
@@ -52,7 +53,6 @@ class Failed(Exception):
     """The operation cannot succeed; `reason` is the public sentence that says why."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
         self.reason = reason
 
 
@@ -60,7 +60,6 @@ class Transient(Exception):
     """The operation should be tried again, after `after_s` seconds (None: growing pauses); `reason` is public."""
 
     def __init__(self, reason: str, after_s: float | None = None) -> None:
-        super().__init__(reason)
         self.reason, self.after_s = reason, after_s
 
 
@@ -84,7 +83,6 @@ class Later(Interrupted):
     """The operation waits for `after_s` seconds without occupying a thread; raised by `run_steps` alone."""
 
     def __init__(self, after_s: float) -> None:
-        super().__init__(after_s)
         self.after_s = after_s
 
 
@@ -119,6 +117,11 @@ class Step(Generic[W]):
 
     name: str
     run: Callable[[W], Outcome]
+
+
+def plain(value: JSON) -> Any:
+    """`value` as it comes back from the database. Raises TypeError or ValueError when it is not JSON."""
+    return json.loads(json.dumps(value, allow_nan=False))
 
 
 def public(text: str) -> str:

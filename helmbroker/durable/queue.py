@@ -4,19 +4,19 @@ Safety rests on two things: a partial unique index allows one running operation 
 of a worker carries the fence that it got with its claim.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from helmbroker.durable.model import JSON, Conflict, Operation, State, public
+from helmbroker.durable.model import JSON, Conflict, Operation, State, plain, public
 
+OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
 _CLAIM_LOCK = 0x64757261  # PostgreSQL advisory lock: claims come one after the other, as on SQLite
 # Constants instead of bind parameters, so that the partial indexes are used.
-_QUEUED = sa.literal_column(f"'{State.QUEUED}'", sa.String)
-_RUNNING = sa.literal_column(f"'{State.RUNNING}'", sa.String)
+_QUEUED, _RUNNING = (sa.literal_column(f"'{s}'", sa.String) for s in (State.QUEUED, State.RUNNING))
 _NOW = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS double precision)",
@@ -26,9 +26,7 @@ _NOW = {
 def define(metadata: sa.MetaData) -> sa.Table:
     """Add the table `operations` to `metadata`; the caller creates it."""
 
-    def index(name: str, *columns: str, state: State, unique: bool = False) -> sa.Index:
-        where = sa.text(f"state = '{state}'")
-        return sa.Index(f"operations_{name}", *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+    queued, running = (sa.text(f"state = '{state}'") for state in (State.QUEUED, State.RUNNING))
 
     def columns(names: str, type_: sa.types.TypeEngine[Any], *, nullable: bool = False) -> list[sa.Column[Any]]:
         return [sa.Column(name, type_, nullable=nullable) for name in names.split()]
@@ -47,8 +45,8 @@ def define(metadata: sa.MetaData) -> sa.Table:
         *columns("lease_until run_at created_at deadline", sa.Double()),
         *columns("finished_at", sa.Double(), nullable=True),
         sa.CheckConstraint(f"state IN {tuple(map(str, State))}", name="operations_state"),
-        index("one_running_per_subject", "subject", state=State.RUNNING, unique=True),
-        index("queued", "subject", "seq", state=State.QUEUED),
+        sa.Index("operations_running", "subject", unique=True, sqlite_where=running, postgresql_where=running),
+        sa.Index("operations_queued", "subject", "seq", sqlite_where=queued, postgresql_where=queued),
         sa.Index("operations_subject", "subject", "seq"),
         sqlite_autoincrement=True,  # seq and fence together are never used again
     )
@@ -78,13 +76,14 @@ class Queue:
         Raises Conflict when the id is taken by another kind, subject or params.
         """
         insert = postgresql.insert if self._postgresql else sqlite.insert
-        values: dict[str, Any] = {"id": id, "kind": kind, "subject": subject, "params": params}
+        asked = plain(dict(params))
+        values: dict[str, Any] = {"id": id, "kind": kind, "subject": subject, "params": asked}
         values |= {"state": State.QUEUED, "description": public(description), "cancel_requested": False}
         values |= {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0}
         values |= {"run_at": self._now, "created_at": self._now, "deadline": self._now + timeout_s}
         conn.execute(insert(self._table).values(values).on_conflict_do_nothing(index_elements=["id"]))
         row = conn.execute(sa.select(self._table).where(self._table.c.id == id)).one()
-        if (row.kind, row.subject, row.params) != (kind, subject, params):
+        if (row.kind, row.subject, row.params) != (kind, subject, asked):
             raise Conflict(f"operation {id} exists already, with another kind, subject or parameters")
         return _read(row)
 
@@ -94,13 +93,13 @@ class Queue:
 
     def latest(self, conn: sa.Connection, subject: str) -> Operation | None:
         """The operation of `subject` that was enqueued last."""
-        t = self._table.c
-        return self._first(conn, sa.select(self._table).where(t.subject == subject).order_by(t.seq.desc()))
+        ours = sa.select(self._table).where(self._table.c.subject == subject)
+        return self._first(conn, ours.order_by(self._table.c.seq.desc()))
 
     def cancel(self, conn: sa.Connection, subject: str, *, description: str, only: str | None = None) -> list[str]:
         """End what waits for `subject` at once, and ask what runs to end. Returns the ids of both.
 
-        `only`: the id of the one operation that is meant; needed by the broker's unbind.
+        `only`: the id of the one operation that is meant.
         What is queued is CANCELLED when this returns, without the worker's `on_finish`. What runs keeps its
         place until its worker, or the worker that takes it over, has ended it.
         """
@@ -113,9 +112,8 @@ class Queue:
             description=sa.case((queued, reason), else_=t.description),
             finished_at=sa.case((queued, self._now), else_=t.finished_at),
         )
-        live = t.state.in_([State.QUEUED, State.RUNNING])
-        meant = sa.true() if only is None else t.id == only
-        return list(conn.scalars(statement.where(t.subject == subject, live, meant).returning(t.id)))
+        meant = t.state.in_([State.QUEUED, State.RUNNING]), t.id == (t.id if only is None else only)
+        return list(conn.scalars(statement.where(t.subject == subject, *meant).returning(t.id)))
 
     def version(self, conn: sa.Connection) -> object:
         """On SQLite a value that changes when another connection has written; else None."""
@@ -167,12 +165,17 @@ class Queue:
         ours = self._table.update().where(*self._ours({operation.seq: operation.fence}))
         return _read(conn.execute(ours.values(**values).returning(self._table)).one())
 
-    def finish(self, conn: sa.Connection, operation: Operation, state: State, description: str) -> Operation:
-        """End it. A CANCELLED one gets the description that came with the cancel."""
+    def finish(
+        self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish | None
+    ) -> Operation:
+        """End it, and tell `on_finish`. A CANCELLED one gets the description that came with the cancel."""
         text: Any = public(description)
         if state is State.CANCELLED:
             text = sa.func.coalesce(self._table.c.cancel_reason, text)
-        return self.write(conn, operation, state=state, description=text, finished_at=self._now, owner=None)
+        after = self.write(conn, operation, state=state, description=text, finished_at=self._now, owner=None)
+        if on_finish is not None:
+            on_finish(conn, after)
+        return after
 
     def requeue(self, conn: sa.Connection, operation: Operation, after_s: float, **values: Any) -> Operation:
         """Back to its place in the queue, due in `after_s` seconds; at once when a cancel waits for it."""
@@ -208,5 +211,4 @@ class Queue:
 
 
 def _read(row: sa.Row[Any]) -> Operation:
-    values = {field.name: getattr(row, field.name) for field in fields(Operation)}
-    return Operation(**values | {"state": State(row.state)})
+    return Operation(**{f.name: getattr(row, f.name) for f in fields(Operation)} | {"state": State(row.state)})

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from types import MappingProxyType
 
 import pytest
 import sqlalchemy as sa
@@ -31,6 +32,14 @@ def test_another_request_under_the_same_id_is_a_conflict(desk: Desk, other: dict
     desk.enqueue(id="o", params={"a": 1})
     with pytest.raises(Conflict, match="operation o exists already"):
         desk.enqueue(id="o", **({"params": {"a": 1}} | other))  # type: ignore[arg-type]
+
+
+def test_parameters_are_json_and_nothing_else(desk: Desk) -> None:
+    first = desk.enqueue(id="o", params=MappingProxyType({"a": (1, 2)}))
+    assert first.params == {"a": [1, 2]}
+    assert desk.enqueue(id="o", params={"a": [1, 2]}) == first
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        desk.enqueue(params={"a": float("nan")})
 
 
 def test_enqueue_belongs_to_the_callers_transaction(desk: Desk) -> None:
