@@ -13,7 +13,7 @@ from helmbroker.controller_bridge.apps.port import AppRelease, ReleaseState
 from helmbroker.controller_bridge.service import Refused
 from helmbroker.durable import JSON, Operation
 
-_VERSION = re.compile(r"v?([1-9]\d{0,8})")
+_VERSION = re.compile(r"v?([1-9]\d{0,8})", re.ASCII)
 _STATES = {
     ReleaseState.PENDING: "created",
     ReleaseState.SUCCEEDED: "succeed",

@@ -1,0 +1,46 @@
+"""A client of the REST API over a World: requests as somebody, answers as plain values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from helmbroker.controller_bridge.api.app import make_app
+from helmbroker.controller_bridge.api.context import Api
+from helmbroker.controller_bridge.catalog_cache import CachedCatalog
+from helmbroker.controller_bridge.model import Role
+from helmbroker.controller_bridge.tokens import Tokens
+from tests.operations.bridge.world import World
+
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+class Calls:
+    """Calls as one of: admin (every app), member and viewer (shop), stranger (blog only, admin there)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+        self.tokens_file = folder / "tokens.json"
+        self.tokens_file.unlink(missing_ok=True)
+        tokens = Tokens(self.tokens_file)
+        self.tokens = {
+            "admin": tokens.add("root", ["*"], Role.ADMIN),
+            "member": tokens.add("alice", ["shop"], Role.MEMBER),
+            "viewer": tokens.add("victor", ["shop"], Role.VIEWER),
+            "stranger": tokens.add("mallory", ["blog"], Role.ADMIN),
+        }
+        self.api = Api(
+            service=self.world.service,
+            broker=self.world.broker,
+            catalog=CachedCatalog(self.world.broker),
+            tokens=tokens,
+            apps=lambda: self.world.apps,
+        )
+        self.client = make_app(self.api).test_client()
+
+    def __call__(self, method: str, path: str, json: object = None, *, who: str | None = "admin") -> Any:
+        """The response; `who` None sends no token."""
+        headers = {} if who is None else {"Authorization": f"token {self.tokens[who]}"}
+        if json is None:
+            return self.client.open(path, method=method, headers=headers)
+        return self.client.open(path, method=method, headers=headers, json=json)
