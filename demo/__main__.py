@@ -10,7 +10,7 @@ from bench.bare import BareFailed
 from bench.measures import CannotMeasure
 from bench.osb import BrokerAnswered
 from demo import images, stages
-from demo.clean import clean, processes_of
+from demo.clean import clean, clean_machine, processes_of
 from demo.cluster import Cluster
 from demo.places import APP, INSTANCES, Places
 from demo.product import BIN, Plugin, Product, log_in, start
@@ -77,7 +77,7 @@ def invite(out: Transcript, places: Places, product: Product) -> None:
         out.command(line)
 
 
-def run(places: Places, *, keep: bool, app_image: str) -> int:
+def run(places: Places, *, keep: bool, app_image: str | None) -> int:
     """The demo; the exit status."""
     out = Transcript()
     cluster = Cluster.connect()
@@ -85,7 +85,7 @@ def run(places: Places, *, keep: bool, app_image: str) -> int:
     if left:
         out.line(f"An earlier demo had left, now removed: {', '.join(left)}.")
     places.make()
-    local = images.is_local(cluster.images())
+    app_image, local = images.choose(cluster.images, app_image)
     addons = {name: images.addon(name, local=local) for name in RESOURCES.values()}
     out.line(
         f"Kubernetes {cluster.kube.server_version()}; images: {', '.join(one.image for one in addons.values())}"
@@ -111,13 +111,14 @@ def main() -> int:
     parser.add_argument(
         "--clean", action="store_true", help="remove everything that a demo made, and do nothing else"
     )
-    parser.add_argument("--app-image", default=images.DEMO_APP, metavar="IMAGE", help="default: %(default)s")
+    parser.add_argument("--app-image", metavar="IMAGE", help=f"default: {images.DEMO_APP}, of the sandbox")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     places = Places()
     try:
         if arguments.clean:
-            removed = clean(places, Cluster.connect())
+            # What runs on this machine is ended even when the cluster is gone.
+            removed = [*clean_machine(places), *clean(places, Cluster.connect())]
             sys.stdout.write(f"removed: {', '.join(removed) or 'nothing, there was nothing'}\n")
             return 0
         return run(places, keep=arguments.keep, app_image=arguments.app_image)

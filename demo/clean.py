@@ -15,10 +15,15 @@ def processes_of(places: Places) -> Processes:
 
 
 def clean(places: Places, cluster: Cluster) -> list[str]:
-    """End the processes, remove the namespaces and the work folder; what there was of them."""
-    ended = processes_of(places).end_all()
-    removed = [f"namespace {name}" for name in cluster.remove_namespaces(NAMESPACES)]
+    """End the processes, remove the work folder and the namespaces; what there was of them."""
+    removed = clean_machine(places)
+    return [*removed, *(f"namespace {name}" for name in cluster.remove_namespaces(NAMESPACES))]
+
+
+def clean_machine(places: Places) -> list[str]:
+    """End the processes and remove the work folder: what needs no cluster."""
+    removed = [f"process {name}" for name in processes_of(places).end_all()]
     if places.root.exists():
         shutil.rmtree(places.root)
         removed.append(f"folder {places.root.name}")
-    return [*(f"process {name}" for name in ended), *removed]
+    return removed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import yaml
 
 from demo.places import CHECKOUT
+from demo.waiting import DemoFailed, happens
 
 SANDBOX = "sandbox.local"
 USER = 999  # of both servers, in the local images as in the addons' own
 LOCAL = {"postgresql": "15", "redis": "7"}
 DEMO_APP = f"{SANDBOX}/demo-app:1"
+NEWS_S = 15.0  # the kubelet reports new images every ten seconds
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def is_local(images: set[str]) -> bool:
-    """Whether the nodes have the local images."""
-    wanted = {f"{SANDBOX}/{name}:{tag}" for name, tag in LOCAL.items()}
-    return wanted <= images
+    """Whether the nodes have the local images of the servers."""
+    return {f"{SANDBOX}/{name}:{tag}" for name, tag in LOCAL.items()} <= images
+
+
+def choose(present: Callable[[], set[str]], app_image: str | None, within_s: float = NEWS_S) -> tuple[str, bool]:
+    """The image of the app, and whether the servers' images are the local ones. Raises DemoFailed.
+
+    `present`: the images that the nodes report. Without a word about the app's image it has to be there.
+    """
+    if app_image is not None:
+        return app_image, is_local(present())
+    if not happens(lambda: DEMO_APP in present() and is_local(present()), within_s=within_s):
+        raise DemoFailed(
+            f"this cluster does not have the image {DEMO_APP}, which the sandbox brings. Build one of Python 3.11, "
+            "psycopg2 and redis, with the folder demo/app as /app; then: python -m demo --app-image IMAGE"
+        )
+    return DEMO_APP, True
 
 
 def addon(name: str, *, local: bool) -> Addon:

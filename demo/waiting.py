@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self, TypeVar
+
+from helmbroker.kubeapi.errors import Unreachable
 
 T = TypeVar("T")
 
@@ -29,14 +32,23 @@ def until(
     why: Callable[[], str] = no_reason,
     every_s: float = EVERY_S,
 ) -> T:
-    """What `look` finds as soon as it is not None. Raises DemoFailed after `within_s`, with what `why` says."""
+    """What `look` finds as soon as it is not None. Raises DemoFailed after `within_s`, with what `why` says.
+
+    A cluster that does not answer for a moment is looked at again.
+    """
     deadline = time.monotonic() + within_s
-    while (found := look()) is None:
+    while True:
+        unanswered = ""
+        try:
+            found = look()
+        except Unreachable as error:
+            found, unanswered = None, str(error)
+        if found is not None:
+            return found
         if time.monotonic() > deadline:
-            reason = why()
+            reason = unanswered or why()
             raise DemoFailed(f"{what}: not within {within_s:g} s{f': {reason}' if reason else ''}")
         time.sleep(every_s)
-    return found
 
 
 def happens(look: Callable[[], bool], *, within_s: float) -> bool:
@@ -62,9 +74,10 @@ class FirstSeen:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if self._look():
-                self.after_s = time.monotonic() - self._began
-                return
+            with suppress(Unreachable):
+                if self._look():
+                    self.after_s = time.monotonic() - self._began
+                    return
             self._stop.wait(self._every_s)
 
     def __enter__(self) -> Self:

@@ -16,6 +16,7 @@ from demo.cluster import Cluster, complete
 from demo.places import APP, INSTANCES, LABEL, Places
 from demo.transcript import Transcript, columns
 from demo.waiting import DemoFailed, FirstSeen, happens, until
+from helmbroker.kubeapi.errors import Unreachable
 from tests.fakes.kube import FakeKube
 
 
@@ -32,6 +33,19 @@ def test_until_gives_what_it_sees() -> None:
 def test_until_says_why_not() -> None:
     with pytest.raises(DemoFailed, match=r"^pod x: not within 0.01 s: image not found$"):
         until(lambda: None, within_s=0.01, what="pod x", why=lambda: "image not found", every_s=0.001)
+
+
+def test_until_looks_again_at_a_cluster_that_does_not_answer() -> None:
+    kube = FakeKube()
+    failures = [Unreachable("get Pod", "no answer")] * 2
+
+    def fail(*_request: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    kube.before = fail
+    found = until(lambda: kube.get("Namespace", None, "default"), within_s=5, what="x", every_s=0.001)
+    assert found["metadata"]["name"] == "default"
 
 
 def test_happens() -> None:
@@ -93,7 +107,7 @@ def test_only_namespaces_with_the_label_are_removed(tmp_path: Path) -> None:
     kube.create(labelled)
     places = Places(tmp_path / ".demo")
     places.make()
-    assert clean(places, cluster) == [f"namespace {APP}", "folder .demo"]
+    assert clean(places, cluster) == ["folder .demo", f"namespace {APP}"]
     assert kube.get("Namespace", None, APP) is None
     assert not places.root.exists()
     assert clean(places, cluster) == []
@@ -143,6 +157,18 @@ def test_images_follow_the_cluster() -> None:
     assert images.is_local({"sandbox.local/postgresql:15", "sandbox.local/redis:7", "x"})
     assert not images.is_local({"sandbox.local/redis:7"})
     assert images.addon("redis", local=True).plan_values["storage"]
+
+
+def test_the_image_of_the_app() -> None:
+    sandbox = {"sandbox.local/postgresql:15", "sandbox.local/redis:7", images.DEMO_APP}
+    assert images.choose(lambda: sandbox, None) == (images.DEMO_APP, True)
+    assert images.choose(lambda: sandbox, "mine:1") == ("mine:1", True)
+    assert images.choose(set, "mine:1") == ("mine:1", False)
+
+
+def test_a_cluster_without_the_image() -> None:
+    with pytest.raises(DemoFailed, match="--app-image IMAGE"):
+        images.choose(set, None, within_s=0)
 
 
 def test_values_are_merged_as_helm_does() -> None:
