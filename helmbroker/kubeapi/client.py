@@ -47,7 +47,12 @@ class KubeClient:
         return cls(connect(kubeconfig), timeout_s=timeout_s)
 
     def __repr__(self) -> str:
-        return f"KubeClient({self._api.configuration.host})"
+        return f"KubeClient({self.server_url})"
+
+    @property
+    def server_url(self) -> str:
+        """Where the server is, for messages."""
+        return str(self._api.configuration.host)
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -142,7 +147,7 @@ class KubeClient:
         headers = {"Accept": _JSON, "User-Agent": self._api.user_agent}
         if body is not None:
             headers["Content-Type"] = content_type
-        host = self._api.configuration.host
+        host = self.server_url
         try:
             self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
             response = self._api.rest_client.request(
@@ -165,8 +170,9 @@ class KubeClient:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            host = self._api.configuration.host
-            raise KubeError(action, f"{host} did not answer with a JSON object; is it a Kubernetes API server?")
+            raise KubeError(
+                action, f"{self.server_url} did not answer with a JSON object; is it a Kubernetes API server?"
+            )
         return answer
 
 

@@ -108,15 +108,13 @@ class AppCluster:
             changed |= self._give(app, deployment, wanted)
         return changed
 
-    def look(self, app: str, now: datetime, *, events: bool = False) -> Seen:
-        """What the namespace shows. Events only when asked for: they explain, and healthy rollouts need none."""
-        return Seen(
-            self.processes(app),
-            self._kube.list("ReplicaSet", app),
-            self._kube.list("Pod", app),
-            now,
-            self._kube.list("Event", app, fields={"type": "Warning"}) if events else (),
-        )
+    def look(self, app: str, processes: Processes, now: datetime) -> Seen:
+        """What the namespace shows, read after `processes`."""
+        return Seen(processes, self._kube.list("ReplicaSet", app), self._kube.list("Pod", app), now)
+
+    def warnings(self, app: str) -> list[Obj]:
+        """The cluster's complaints: they explain; rollouts that are healthy need none."""
+        return self._kube.list("Event", app, fields={"type": "Warning"})
 
     def sweep(self, app: str, ledger: Ledger) -> None:
         """Delete env Secrets that nothing needs any more.

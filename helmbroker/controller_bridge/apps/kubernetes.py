@@ -220,9 +220,10 @@ class KubernetesAppReleases:
             return Broken(unknown)
         if self._apply(app, entry, processes):
             return Rolling(f"v{entry.number} is being given to the app")
-        verdict = judge(self._cluster.look(app, self._now()), entry.number)
-        if not isinstance(verdict, Healthy):
-            verdict = judge(self._cluster.look(app, self._now(), events=True), entry.number)
+        seen = self._cluster.look(app, processes, self._now())
+        if isinstance(judge(seen, entry.number), Healthy):
+            return Healthy()
+        verdict = judge(replace(seen, events=self._cluster.warnings(app)), entry.number)
         if isinstance(verdict, Healthy):
             return verdict
         return replace(verdict, reason=environment.blotted(verdict.reason, entry.config))
