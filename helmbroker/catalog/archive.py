@@ -6,10 +6,13 @@ import gzip
 import hashlib
 import io
 import tarfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
 
 MAX_FILES = 2000
 MAX_BYTES = 20 << 20  # of all files together, unpacked
+_MAX_TAR_BYTES = MAX_BYTES + MAX_FILES * 4096  # with the headers and the padding of every file
+_MAX_NAME_BYTES = 255  # of one part of a path, as file systems have it
 
 
 class BadArchive(Exception):
@@ -17,18 +20,19 @@ class BadArchive(Exception):
 
 
 def files(folder: Path) -> list[Path]:
-    """Every file below the folder, in a stable order. Raises BadArchive for links and special files."""
+    """Every file below the folder, in a stable order. Raises BadArchive for links and special files; OSError."""
     found, size = [], 0
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
+        name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise BadArchive(
-                f"{path.relative_to(folder)} is a link or a special file; addons hold plain files only"
-            )
+            raise BadArchive(f"{name} is a link or a special file; addons hold plain files only")
+        if not name.isprintable():
+            raise BadArchive(f"{name!r} is no name for a file of an addon; use printable UTF-8")
         if path.is_file():
             found.append(path)
             size += path.stat().st_size
         if len(found) > MAX_FILES or size > MAX_BYTES:
-            raise BadArchive(f"the addon has more than {MAX_FILES} files or {MAX_BYTES} bytes")
+            raise BadArchive(f"the addon has more than {MAX_FILES} files or {MAX_BYTES} bytes; move some out")
     return found
 
 
@@ -55,20 +59,54 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(packed: bytes, folder: Path) -> None:
-    """Write the files below `folder`, which must not exist. Raises BadArchive before anything harmful."""
-    with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
-        count = size = 0
-        for member in tar:
-            count, size = count + 1, size + member.size
-            if count > MAX_FILES or size > MAX_BYTES:
-                raise BadArchive(f"the archive has more than {MAX_FILES} files or {MAX_BYTES} bytes")
-            inside = Path(member.name)
-            if inside.is_absolute() or ".." in inside.parts or not (member.isfile() or member.isdir()):
-                raise BadArchive(f"{member.name!r} is a link, a device or a path that leads outside")
-            if member.isdir():
-                continue
-            content = tar.extractfile(member)
-            assert content is not None  # noqa: S101  # a regular file has content
-            target = folder / inside
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content.read())
+    """Write the files below `folder`, an empty one or none yet. Raises BadArchive, and then has written nothing."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_decompressed(packed)), mode="r:") as tar:
+            contents = _contents(tar)
+    except (tarfile.TarError, ValueError) as error:
+        raise BadArchive(f"is no tar archive: {error}") from None
+    for path, content in contents.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _decompressed(packed: bytes) -> bytes:
+    """Bounded before tarfile sees it: also its headers could ask for any amount of memory."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+            raw = stream.read(_MAX_TAR_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadArchive(f"is no gzip file, or a damaged one: {error}") from None
+    if len(raw) > _MAX_TAR_BYTES:
+        raise BadArchive(f"the archive has more than {MAX_FILES} files or {MAX_BYTES} bytes")
+    return raw
+
+
+def _contents(tar: tarfile.TarFile) -> dict[PurePosixPath, bytes]:
+    contents: dict[PurePosixPath, bytes] = {}
+    folders = {PurePosixPath()}
+    size = 0
+    for member in tar:
+        path = PurePosixPath(member.name)
+        size += member.size
+        if not (member.isfile() or member.isdir()) or not _inside(path):
+            raise BadArchive(f"{member.name!r} is a link, a device or a path that leads outside")
+        if len(contents) >= MAX_FILES or size > MAX_BYTES:
+            raise BadArchive(f"the archive has more than {MAX_FILES} files or {MAX_BYTES} bytes")
+        folders |= set(path.parents) | ({path} if member.isdir() else set())
+        content = tar.extractfile(member)  # None for a folder
+        if content is not None:
+            if path in contents:
+                raise BadArchive(f"{member.name!r} is there twice")
+            contents[path] = content.read()
+    both = sorted(map(str, folders & contents.keys()))
+    if both:
+        raise BadArchive(f"{both[0]!r} is a file and a folder")
+    return contents
+
+
+def _inside(path: PurePosixPath) -> bool:
+    parts = path.parts
+    small = all(len(part.encode(errors="replace")) <= _MAX_NAME_BYTES for part in parts)
+    return small and not path.is_absolute() and ".." not in parts and str(path).isprintable()

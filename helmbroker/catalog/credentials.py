@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import jsonschema
-
-from helmbroker.catalog.documents import Unreadable, check, parse
+from helmbroker.catalog.documents import Unreadable, parse
 from helmbroker.catalog.model import AddonFaults, Fault
+from helmbroker.catalog.schemas import check, validator
+from helmbroker.catalog.yaml_types import TextLoader
 
 
 class RefKind(StrEnum):
@@ -36,14 +36,14 @@ class Credential:
     value: str | Ref
 
 
-_REF = {
+_REF: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["name", "key"],
     "properties": {"name": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}},
 }
 _KINDS = {"secretKeyRef": RefKind.SECRET, "configMapKeyRef": RefKind.CONFIG_MAP}
-_RULES = jsonschema.Draft202012Validator(
+_RULES = validator(
     {
         "type": "object",
         "additionalProperties": False,
@@ -58,7 +58,7 @@ _RULES = jsonschema.Draft202012Validator(
                     "minProperties": 2,
                     "properties": {
                         "name": {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$", "maxLength": 253},
-                        "value": {"type": ["string", "number", "boolean"]},
+                        "value": {"type": "string"},
                         "valueFrom": {
                             "type": "object",
                             "additionalProperties": False,
@@ -76,10 +76,14 @@ _RULES = jsonschema.Draft202012Validator(
 
 
 def read(rendered: str) -> tuple[Credential, ...]:
-    """Parse a rendered template. Raises AddonFaults; a name given twice is a fault."""
+    """Parse a rendered template. Raises AddonFaults; a name given twice is a fault.
+
+    Values are texts on the wire, and stay as they were written: `3.10` is no number and `yes` no truth. Nothing at
+    all (`null`) is a fault: it is mostly a value that the template misspelt.
+    """
     name = "credentials.yaml (rendered)"
     try:
-        document = parse(rendered, name)
+        document = parse(rendered, name, TextLoader)
     except Unreadable as error:
         raise AddonFaults([error.fault]) from None
     faults = check(document, _RULES)
@@ -96,11 +100,6 @@ def read(rendered: str) -> tuple[Credential, ...]:
 
 def _credential(item: dict[str, Any]) -> Credential:
     if "value" in item:
-        return Credential(item["name"], _text(item["value"]))
+        return Credential(item["name"], item["value"])
     ((kind, ref),) = item["valueFrom"].items()
     return Credential(item["name"], Ref(_KINDS[kind], ref["name"], ref["key"]))
-
-
-def _text(value: str | float | bool) -> str:
-    """Credentials are texts on the wire: what is written unquoted keeps its YAML spelling."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

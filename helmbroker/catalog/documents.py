@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
-from jsonschema.protocols import Validator
 
 from helmbroker.catalog.model import JSON, Fault
+from helmbroker.catalog.yaml_types import Loader
 
 Where = tuple[str | int, ...]
 MAX_FILE_BYTES = 1 << 20
+MAX_DEPTH = 64
 MAX_NODES = 100_000
-
-
-class Loader(yaml.CSafeLoader):
-    """Plain data only; types as Helm reads them (YAML 1.2 core), so `yes` is text and `3.10` a number."""
-
-
-# PyYAML follows YAML 1.1, where `yes`, `on` and `012` change type; Helm's parser does not do that
-Loader.yaml_implicit_resolvers = {}
-for tag, pattern, first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+0123456789."),
-):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"^(?:{pattern})$"), list(first))
+MAX_CHARACTERS = 8 << 20  # of all texts together, each counted as often as aliases repeat it
 
 
 @dataclass(frozen=True)
@@ -67,77 +52,86 @@ def read(path: Path, name: str) -> Document:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         raise Unreadable(Fault(name, 0, "is missing")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(Fault(name, 0, f"cannot be read as UTF-8 text: {error}")) from None
+    except UnicodeDecodeError:
+        raise Unreadable(Fault(name, 0, "is not UTF-8 text; save it as UTF-8")) from None
+    except OSError as error:
+        raise Unreadable(Fault(name, 0, f"cannot be read: {error.strerror}")) from None
     return parse(text, name)
 
 
-def parse(text: str, name: str) -> Document:
+def parse(text: str, name: str, loader: type[Loader] = Loader) -> Document:
     """Parse YAML text of exactly one document. Raises Unreadable."""
-    lines: dict[Where, int] = {}
-    loader = Loader(text)
+    reader = loader(text)
     try:
-        node = loader.get_single_node()
-        for where, line in _positions(node, ()) if node is not None else ():
-            lines[where] = line
-            if len(lines) > MAX_NODES:  # aliases can make a small file huge
-                raise Unreadable(Fault(name, line, f"has more than {MAX_NODES} nodes"))
-        data = loader.construct_document(node) if node is not None else None
+        _check_depth(text, loader)
+        node = reader.get_single_node()
+        lines = _lines(node) if node is not None else {}
+        data = reader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise Unreadable(Fault(name, line, f"is not valid YAML: {error.problem or error.context}")) from None
-    except RecursionError:
-        raise Unreadable(Fault(name, 0, "is nested too deeply, or contains itself")) from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except yaml.YAMLError as error:
         raise Unreadable(Fault(name, 0, f"is not valid YAML: {error}")) from None
     finally:
-        loader.dispose()
+        reader.dispose()
     return Document(name, data, lines)
 
 
-def _positions(node: yaml.Node, where: Where) -> Iterator[tuple[Where, int]]:
-    yield where, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-            yield from _positions(value, (*where, str(key.value)))
-            yield (*where, str(key.value)), key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _positions(value, (*where, index))
+def _check_depth(text: str, loader: type[Loader]) -> None:
+    """Before anything recursive is done: the C parser composes nodes without watching its stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _Bad(f"nested more than {MAX_DEPTH} deep", event.start_mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
-def check(document: Document, validator: Validator) -> list[Fault]:
-    """Every breach of the schema, each with its line."""
-    errors: Sequence[jsonschema.ValidationError] = sorted(
-        validator.iter_errors(document.data), key=lambda error: [str(part) for part in error.absolute_path]
-    )
-    return [document.fault(tuple(error.absolute_path), explain(error)) for error in errors]
+class _Bad(yaml.MarkedYAMLError):
+    def __init__(self, problem: str, mark: Any) -> None:
+        super().__init__(problem=problem, problem_mark=mark)
 
 
-def explain(error: jsonschema.ValidationError) -> str:
-    """A validation error as a sentence; never the offending value, which may be a secret."""
-    wanted: Any = error.validator_value
-    match error.validator:
-        case "additionalProperties" if isinstance(error.instance, dict):
-            known = set(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else set()
-            unknown = ", ".join(sorted(repr(str(key)) for key in error.instance if key not in known))
-            allowed = ", ".join(sorted(known)) or "nothing"
-            return f"unknown {unknown}; allowed: {allowed}"
-        case "required" if isinstance(error.instance, dict):
-            missing = ", ".join(sorted(key for key in wanted if key not in error.instance))
-            return f"missing: {missing}"
-        case "type":
-            return f"must be of type {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
-        case "enum":
-            return f"must be one of {', '.join(str(value) for value in wanted)}"
-        case "pattern":
-            return f"must match {wanted}"
-        case "minimum" | "exclusiveMinimum" | "minLength" | "minItems":
-            return f"is too small: {error.validator} is {wanted}"
-        case "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties":
-            return f"is too large: {error.validator} is {wanted}"
-    return f"breaks the schema's rule {error.validator!r}"
+def _lines(root: yaml.Node) -> dict[Where, int]:
+    """The line of every node. Aliases can make a small file huge: what they repeat is counted again."""
+    lines: dict[Where, int] = {}
+    characters = 0
+    waiting: list[tuple[Where, int, yaml.Node]] = [((), root.start_mark.line, root)]
+    while waiting:
+        where, line, node = waiting.pop()
+        lines[where] = line + 1
+        if len(where) > MAX_DEPTH:
+            raise _Bad(f"nested more than {MAX_DEPTH} deep, or contains itself", node.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            keys = [_key(key) for key, _ in node.value]
+            _check_unique(keys, node)
+            characters += sum(map(len, keys))
+            waiting += [
+                ((*where, name), key.start_mark.line, sub)
+                for name, (key, sub) in zip(keys, node.value, strict=True)
+            ]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [((*where, index), sub.start_mark.line, sub) for index, sub in enumerate(node.value)]
+        else:
+            characters += len(node.value)
+        if len(lines) + len(waiting) > MAX_NODES or characters > MAX_CHARACTERS:
+            raise _Bad("too large when its aliases are written out", root.start_mark)
+    return lines
+
+
+def _check_unique(keys: list[str], node: yaml.MappingNode) -> None:
+    seen = set()
+    for name, (key, _) in zip(keys, node.value, strict=True):
+        if name in seen:
+            raise _Bad(f"key {name!r} twice", key.start_mark)
+        seen.add(name)
+
+
+def _key(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise _Bad("a key must be text", node.start_mark)
+    if node.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+        raise _Bad(f"key {node.value} is not text; write it in quotes", node.start_mark)
+    return str(node.value)

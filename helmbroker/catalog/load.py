@@ -23,6 +23,9 @@ def load(folders: Iterable[Path]) -> Catalog:
                 addons.append(addon)
             except AddonFaults as error:
                 quarantined[str(path)] = error.faults
+            except OSError as error:
+                where = str(error.filename or native.FILE).removeprefix(f"{path}/")
+                quarantined[str(path)] = (Fault(where, 0, f"cannot be read: {error.strerror}"),)
     return Catalog(tuple(addons), quarantined)
 
 

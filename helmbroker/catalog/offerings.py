@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from openbrokerapi.catalog import Schemas, ServiceMetadata, ServicePlan, ServicePlanMetadata
 from openbrokerapi.service_broker import Service
 
-from helmbroker.catalog.model import Addon, Catalog, Plan
+from helmbroker.catalog.model import Addon, Catalog, Object, Plan
+
+M = TypeVar("M", ServiceMetadata, ServicePlanMetadata)
 
 
 def offerings(catalog: Catalog) -> list[Service]:
-    """One service class per addon. Every boolean is written out: Korifi reads a missing one as false."""
+    """One service class per addon. Every boolean is written out: Korifi reads a missing one as false (item 32).
+
+    Updates are not promised, whatever the addon could do: there is no PATCH to serve them.
+    """
     return [
         Service(
             id=addon.id,
@@ -20,8 +25,8 @@ def offerings(catalog: Catalog) -> list[Service]:
             bindable=addon.bindable,
             plans=[_plan(addon, plan) for plan in addon.plans],
             tags=list(addon.tags),
-            metadata=ServiceMetadata(**addon.metadata),
-            plan_updateable=addon.plan_updateable,
+            metadata=_filled(ServiceMetadata(), addon.metadata),
+            plan_updateable=False,
             instances_retrievable=True,
             bindings_retrievable=True,
             allow_context_updates=False,
@@ -35,26 +40,31 @@ def _plan(addon: Addon, plan: Plan) -> ServicePlan:
         id=plan.id,
         name=plan.name,
         description=plan.description,
-        metadata=ServicePlanMetadata(**plan.metadata),
+        metadata=_filled(ServicePlanMetadata(), plan.metadata),
         free=plan.free,
         bindable=addon.bindable,
-        plan_updateable=addon.plan_updateable,
+        plan_updateable=False,
         schemas=_schemas(addon),
         # the platform gives up later than the broker, so that the broker's reason is seen (OSB item 34)
         maximum_polling_duration=plan.timeout_s + 60,
     )
 
 
+def _filled(metadata: M, given: Object) -> M:
+    """Metadata with the names of the OSB profile and any others (item 39); no name can upset a constructor."""
+    vars(metadata).update(given)
+    return metadata
+
+
 def _schemas(addon: Addon) -> Schemas:
-    given = addon.parameters
-    instance = {
-        name: _slot(schema) for name, schema in (("create", given.create), ("update", given.update)) if schema
-    }
-    binding = {"create": _slot(given.bind)} if given.bind and addon.bindable else {}
-    return Schemas(service_instance=instance or None, service_binding=binding or None)
+    create, bind = addon.parameters.create, addon.parameters.bind
+    return Schemas(
+        service_instance={"create": _slot(create)} if create else None,
+        service_binding={"create": _slot(bind)} if bind and addon.bindable else None,
+    )
 
 
-def _slot(schema: Any) -> dict[str, Any]:
+def _slot(schema: Object) -> dict[str, Any]:
     return {"parameters": schema}
 
 

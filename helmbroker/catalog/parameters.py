@@ -2,62 +2,83 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jsonschema
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
-from referencing import Registry
-
-from helmbroker.catalog.documents import explain
 from helmbroker.catalog.model import JSON, Object
+from helmbroker.catalog.schema_rules import target
+from helmbroker.catalog.schemas import explain, validator
 
 MAX_DEPTH = 16
+MAX_PROBLEMS = 20
+MAX_CHARACTERS = 300  # of one problem
 HIDDEN = "<hidden>"
-DRAFTS = (
-    "http://json-schema.org/draft-04/schema#",
-    "http://json-schema.org/draft-06/schema#",
-    "http://json-schema.org/draft-07/schema#",
-    "https://json-schema.org/draft/2019-09/schema",
-    "https://json-schema.org/draft/2020-12/schema",
-)
-
-
-def validator(schema: Object) -> Validator:
-    """A validator of the draft that the schema names; external references are refused (OSB item 36)."""
-    cls = validator_for(schema, default=jsonschema.Draft202012Validator)
-    return cls(schema, registry=Registry())  # an empty registry: nothing is fetched
 
 
 def problems(schema: Object | None, parameters: Object) -> list[str]:
     """What is wrong, each with the path of the offending value, never the value; empty = all is well.
 
-    `schema` None means that no parameter is taken.
+    `schema` None means that no parameter is taken. At most 20 problems of at most 300 characters.
     """
     if _depth(parameters) > MAX_DEPTH:
         return [f"parameters are nested more than {MAX_DEPTH} deep"]
     if schema is None:
-        return [f"{key}: this plan takes no parameters here" for key in sorted(parameters)]
-    errors = validator(schema).iter_errors(parameters)
-    return sorted(
-        f"{'.'.join(map(str, error.absolute_path)) or 'parameters'}: {explain(error)}" for error in errors
-    )
+        found = [f"{key}: no parameters are taken here" for key in sorted(parameters)]
+    else:
+        found = sorted(
+            f"{'.'.join(map(str, error.absolute_path)) or 'parameters'}: {explain(error)}"
+            for error in validator(schema).iter_errors(parameters)
+        )
+    return [text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…" for text in found[:MAX_PROBLEMS]]
 
 
 def shown(schema: Object | None, parameters: Object) -> dict[str, JSON]:
-    """The parameters as anybody may see them: values marked `writeOnly` are hidden (OSB item 63)."""
-    properties = schema.get("properties", {}) if schema else {}
-    result: dict[str, JSON] = {}
-    for key, value in parameters.items():
-        sub = properties.get(key) if isinstance(properties, Mapping) else None
-        if not isinstance(sub, Mapping):
-            result[key] = value
-        elif sub.get("writeOnly") is True:
-            result[key] = HIDDEN
-        else:
-            result[key] = shown(sub, value) if isinstance(value, Mapping) else value
-    return result
+    """The parameters as anybody may see them: values that are `writeOnly` anywhere in the schema are hidden.
+
+    OSB item 63. Of alternatives (anyOf, if ...) all count, also those that the value does not fit.
+    """
+    root = schema or {}
+    return {key: _shown(root, list(_children(root, [root], key)), value) for key, value in parameters.items()}
+
+
+def _shown(root: Object, schemas: Sequence[Object], value: JSON) -> JSON:
+    every = list(_applied(root, schemas))
+    if any(schema.get("writeOnly") is True for schema in every):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {key: _shown(root, list(_children(root, every, key)), sub) for key, sub in value.items()}
+    if isinstance(value, list):
+        return [_shown(root, list(_elements(every)), sub) for sub in value]
+    return value
+
+
+def _applied(root: Object, schemas: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    """These schemas, and all that they refer to or combine."""
+    waiting, seen = list(schemas), set()
+    while waiting:
+        schema = waiting.pop()
+        if not isinstance(schema, Mapping) or id(schema) in seen:
+            continue
+        seen.add(id(schema))
+        yield schema
+        waiting += [target(root, schema.get("$ref"))]
+        waiting += [schema.get(key) for key in ("if", "then", "else")]
+        waiting += [branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())]
+
+
+def _children(root: Object, schemas: Sequence[Object], key: str) -> Iterator[Any]:
+    for schema in _applied(root, schemas):
+        matching = [sub for name, sub in schema.get("properties", {}).items() if name == key]
+        matching += [sub for name, sub in schema.get("patternProperties", {}).items() if re.search(name, key)]
+        yield from matching or [schema.get("additionalProperties"), schema.get("unevaluatedProperties")]
+
+
+def _elements(schemas: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+    for schema in schemas:
+        for key in ("items", "additionalItems", "prefixItems", "unevaluatedItems", "contains"):
+            found = schema.get(key)
+            yield from found if isinstance(found, list) else [found]
 
 
 def texts(parameters: JSON) -> Iterator[str]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+from jsonschema.protocols import Validator
 
-from helmbroker.catalog import archive
-from helmbroker.catalog.documents import Document, Unreadable, check, read
+from helmbroker.catalog import archive, schema_rules
+from helmbroker.catalog.documents import Document, Unreadable, read
 from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Fault, ParameterSchemas, Plan
-from helmbroker.catalog.parameters import DRAFTS, validator
+from helmbroker.catalog.schemas import check, validator
 
 FILE = "addon.yaml"
-MAX_SCHEMA_BYTES = 64 << 10  # OSB item 36
 
-_UUID = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
-_NAME = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": 63}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
-_ADDON = jsonschema.Draft202012Validator(
+_UUID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+_NAME: dict[str, Any] = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": 63}
+_TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255}
+_ADDON = validator(
     {
         "type": "object",
         "additionalProperties": False,
@@ -42,7 +40,7 @@ _ADDON = jsonschema.Draft202012Validator(
         },
     }
 )
-_PLAN = jsonschema.Draft202012Validator(
+_PLAN = validator(
     {
         "type": "object",
         "additionalProperties": False,
@@ -66,15 +64,16 @@ def load(folder: Path) -> Addon:
     faults: list[Fault] = []
     document = _read(folder, FILE, _ADDON, faults)
     plans = _plans(folder, faults)
+    data: Any = document.data if document is not None and isinstance(document.data, dict) else {}
     if document is not None:
-        faults += _schemas(document) + _charts(folder, document)
+        faults += _schemas(document, data.get("parameters"))
+    faults += _charts(folder, bindable=data.get("bindable") is True)
     try:
         digest = archive.digest(folder)
     except archive.BadArchive as error:
         faults.append(Fault(FILE, 0, str(error)))
-    if faults or document is None:
+    if faults:
         raise AddonFaults(faults)
-    data: Any = document.data
     return Addon(
         id=data["id"],
         name=data["name"],
@@ -91,26 +90,31 @@ def load(folder: Path) -> Addon:
     )
 
 
-def _read(folder: Path, name: str, rules: jsonschema.Draft202012Validator, faults: list[Fault]) -> Document | None:
+def _read(folder: Path, name: str, rules: Validator, faults: list[Fault]) -> Document | None:
+    """The document, also when it breaks the rules: there may be more to find. None: it is no YAML at all."""
     try:
         document = read(folder / name, name)
     except Unreadable as error:
         faults.append(error.fault)
         return None
-    found = check(document, rules)
-    faults += found
-    return None if found else document
+    faults += check(document, rules)
+    return document
 
 
 def _plans(folder: Path, faults: list[Fault]) -> tuple[Plan, ...]:
     paths = sorted((folder / "plans").glob("*.yaml"))
     if not paths:
         faults.append(Fault("plans/", 0, "has no plan: add plans/NAME.yaml"))
+    faults += [
+        Fault(f"plans/{path.name}", 0, f"is not read; name it {path.stem}.yaml")
+        for path in sorted((folder / "plans").glob("*.yml"))
+    ]
     plans: list[Plan] = []
     for path in paths:
         name = f"plans/{path.name}"
+        before = len(faults)
         document = _read(folder, name, _PLAN, faults)
-        if document is None:
+        if document is None or len(faults) > before:
             continue
         plan = _plan(document)
         for other in plans:
@@ -137,38 +141,14 @@ def _plan(document: Document) -> Plan:
     )
 
 
-def _schemas(document: Document) -> list[Fault]:
-    """What OSB item 36 and Cloud Controller ask of parameter schemas."""
-    faults = []
-    data: Any = document.data
-    for name, schema in data.get("parameters", {}).items():
-        where = ("parameters", name)
-        if schema.get("$schema") not in DRAFTS:
-            faults.append(document.fault(where, f"needs a $schema, one of {', '.join(DRAFTS)}"))
-            continue
-        if schema.get("type") != "object":
-            faults.append(document.fault(where, "needs `type: object` at the top"))
-        if any(not str(ref).startswith("#") for ref in _references(schema)):
-            faults.append(document.fault(where, "refers to another document; write the schema out"))
-        if len(repr(schema)) > MAX_SCHEMA_BYTES:
-            faults.append(document.fault(where, f"is larger than {MAX_SCHEMA_BYTES} bytes"))
-        try:
-            type(validator(schema)).check_schema(schema)
-        except jsonschema.SchemaError as error:
-            faults.append(document.fault((*where, *error.absolute_path), f"is no JSON Schema: {error.message}"))
-    return faults
+def _schemas(document: Document, given: Any) -> list[Fault]:
+    found = []
+    for name, schema in given.items() if isinstance(given, dict) else ():
+        if isinstance(schema, dict):
+            found += schema_rules.faults(document, ("parameters", name), schema)
+    return found
 
 
-def _references(schema: Any) -> list[object]:
-    if isinstance(schema, Mapping):
-        own = [schema["$ref"]] if "$ref" in schema else []
-        return own + [ref for value in schema.values() for ref in _references(value)]
-    return [ref for value in schema for ref in _references(value)] if isinstance(schema, list) else []
-
-
-def _charts(folder: Path, document: Document) -> list[Fault]:
-    data: Any = document.data
-    needed = ["chart/Chart.yaml"]
-    if data["bindable"]:
-        needed += ["binding/Chart.yaml", "binding/credentials.yaml"]
+def _charts(folder: Path, *, bindable: bool) -> list[Fault]:
+    needed = ["chart/Chart.yaml", *(["binding/Chart.yaml", "binding/credentials.yaml"] if bindable else [])]
     return [Fault(name, 0, "is missing") for name in needed if not (folder / name).is_file()]

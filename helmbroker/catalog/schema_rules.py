@@ -1,0 +1,142 @@
+"""What a schema of user parameters must be like, so that every platform takes it and it denies by default."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema
+from jsonschema.validators import validator_for
+
+from helmbroker.catalog.documents import Document, Where
+from helmbroker.catalog.model import JSON, Fault, Object
+from helmbroker.catalog.schemas import validator
+
+DRAFTS = (
+    "http://json-schema.org/draft-04/schema#",
+    "http://json-schema.org/draft-06/schema#",
+    "http://json-schema.org/draft-07/schema#",
+    "https://json-schema.org/draft/2019-09/schema",
+    "https://json-schema.org/draft/2020-12/schema",
+)
+MAX_BYTES = 64 << 10  # OSB item 36
+_MAPS_OF_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
+_LISTS_OF_SCHEMAS = ("prefixItems", "allOf", "anyOf", "oneOf", "items")
+_ONE_SCHEMA = (
+    *("additionalProperties", "unevaluatedProperties", "items", "additionalItems", "unevaluatedItems"),
+    *("contains", "not", "if", "then", "else", "propertyNames"),
+)
+_CONDITIONS = frozenset(
+    {"not", "if", "then", "else", "dependentSchemas", "dependencies", "contains", "propertyNames"}
+)
+_BRANCHES = frozenset({"allOf", "anyOf", "oneOf", "$defs", "definitions"})
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
+
+def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
+    """What is wrong with a schema of user parameters: OSB item 36, Cloud Controller's demands, deny by default."""
+    if schema.get("$schema") not in DRAFTS:
+        return [document.fault(where, f"needs a $schema, one of {', '.join(DRAFTS)}")]
+    try:
+        draft: Any = validator_for(schema)
+        draft.check_schema(schema, format_checker=draft.FORMAT_CHECKER)
+    except jsonschema.SchemaError as error:
+        return [document.fault((*where, *error.absolute_path), f"is no JSON Schema: {error.message}")]
+    found = []
+    if schema.get("type") != "object":
+        found.append(document.fault(where, "needs `type: object` at the top"))
+    if len(json.dumps(schema).encode()) > MAX_BYTES:
+        found.append(document.fault(where, f"is larger than {MAX_BYTES} bytes of JSON; shorten it"))
+    dangling = [
+        document.fault((*where, *at), f"{key} must be # or #/..., and point to a part of this schema")
+        for at, node, _ in nodes(schema)
+        for key in _REFERENCES
+        if key in node and (key != "$ref" or target(schema, node[key]) is None)
+    ]
+    if dangling:
+        return found + dangling
+    if _endless(schema):
+        return [*found, document.fault(where, "refers to itself without end; let a reference lead to a property")]
+    opened = ((at, _open(schema, node)) for at, node, judged in nodes(schema) if judged)
+    return found + [document.fault((*where, *at), why) for at, why in opened if why is not None]
+
+
+def nodes(
+    schema: Any, where: Where = (), *, judged: bool = True, condition: bool = False
+) -> Iterator[tuple[Where, dict[str, Any], bool]]:
+    """Every schema inside a schema, with its path, and whether it alone decides about a value that a user sets.
+
+    Branches (allOf ...) and definitions are judged where they are used; what is inside a condition never is.
+    """
+    if not isinstance(schema, dict):
+        return
+    yield where, schema, judged
+    for key in _MAPS_OF_SCHEMAS:
+        for name, sub in _mapping(schema.get(key)).items():
+            inside = condition or key in _CONDITIONS
+            yield from nodes(sub, (*where, key, name), judged=not inside and key not in _BRANCHES, condition=inside)
+    for key in _LISTS_OF_SCHEMAS:
+        for index, sub in enumerate(_list(schema.get(key))):
+            judge = not condition and key not in _BRANCHES
+            yield from nodes(sub, (*where, key, index), judged=judge, condition=condition)
+    for key in _ONE_SCHEMA:
+        inside = condition or key in _CONDITIONS
+        yield from nodes(schema.get(key), (*where, key), judged=not inside, condition=inside)
+
+
+def _open(root: Any, node: Any, seen: tuple[str, ...] = ()) -> str | None:
+    """Why a schema lets values through that its author did not name, with the cure; None: it does not."""
+    if isinstance(node, bool) or node.keys() & {"enum", "const"}:
+        return None
+    branches = [_list(node.get(key)) for key in ("anyOf", "oneOf")]
+    if "$ref" in node:
+        pointer = node["$ref"]
+        branches.append([] if pointer in seen else [target(root, pointer)])
+        seen = (*seen, pointer)
+    if any(_open(root, each, seen) is None for each in _list(node.get("allOf"))):
+        return None
+    if any(group and all(_open(root, each, seen) is None for each in group) for group in branches):
+        return None
+    kinds = node.get("type", [])
+    if not kinds:
+        return "needs a `type`: without one any value may be set"
+    if "object" in kinds and not node.keys() & {"additionalProperties", "unevaluatedProperties"}:
+        return (
+            "needs `additionalProperties: false`: without it any other key may be set (if that is meant, say true)"
+        )
+    if "array" in kinds and not node.keys() & {"items", "prefixItems"}:
+        return "needs `items`: without them the elements may be anything"
+    return None
+
+
+def target(root: Any, pointer: object) -> JSON | None:
+    """What a local reference (`#`, `#/definitions/size`) points to; None when it is anything else."""
+    if not isinstance(pointer, str) or not (pointer == "#" or pointer.startswith("#/")):
+        return None
+    node = root
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, Mapping):
+            node = node.get(name)
+        elif isinstance(node, list) and name.isdigit() and int(name) < len(node):
+            node = node[int(name)]
+        else:
+            return None
+    return node if isinstance(node, Mapping | bool) else None
+
+
+def _endless(schema: Object) -> bool:
+    try:
+        list(validator(schema).iter_errors({}))
+    except RecursionError:
+        return True
+    return False
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

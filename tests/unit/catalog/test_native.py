@@ -1,0 +1,333 @@
+"""The native addon format: what is read, and every fault with its file, line and cure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helmbroker.catalog.formats import native
+from helmbroker.catalog.load import load
+from helmbroker.catalog.model import AddonFaults, Catalog, DataPolicy
+from tests.unit.catalog.folders import ADDON_ID, FILES, LARGE_ID, SMALL_ID, edited, write
+
+REAL = Path(__file__).parents[3] / "addons"
+Change = dict[str, str | None]
+
+
+def faults(folder: Path) -> list[str]:
+    with pytest.raises(AddonFaults) as error:
+        native.load(folder)
+    return list(map(str, error.value.faults))
+
+
+def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
+    addon = native.load(write(tmp_path))
+    assert (addon.id, addon.name, addon.version, addon.tags) == (ADDON_ID, "demo", "1.2.3", ("demo",))
+    assert (addon.bindable, addon.plan_updateable, addon.folder) == (True, False, tmp_path)
+    assert addon.parameters.update is None
+    assert [
+        (plan.id, plan.name, plan.free, plan.data, plan.timeout_s, plan.metadata, plan.values)
+        for plan in addon.plans
+    ] == [
+        (LARGE_ID, "large", False, DataPolicy.RETAIN, 900, {}, {"size": "9Gi"}),
+        (SMALL_ID, "small", True, DataPolicy.DELETE, 600, {"bullets": ["1 GiB"]}, {"size": "1Gi"}),
+    ]
+    assert addon.plan(SMALL_ID) == addon.plans[1]
+    assert addon.plan(ADDON_ID) is None
+
+
+def test_an_addon_that_cannot_be_bound_needs_no_binding_chart(tmp_path: Path) -> None:
+    change = {**edited("addon.yaml", "bindable: true", "bindable: false"), "binding/Chart.yaml": None}
+    assert not native.load(write(tmp_path, {**change, "binding/credentials.yaml": None})).bindable
+
+
+SCHEMA = FILES["addon.yaml"].split("  create:\n")[1].split("  bind:\n")[0]
+
+
+def schema(yaml: str) -> Change:
+    """The change that makes this the schema of the create parameters. It begins at line 11."""
+    return {
+        "addon.yaml": FILES["addon.yaml"].replace(SCHEMA, "".join(f"    {line}\n" for line in yaml.splitlines()))
+    }
+
+
+DRAFT4 = '$schema: "http://json-schema.org/draft-04/schema#"\ntype: object\nadditionalProperties: false\n'
+
+ONE_FAULT: dict[str, tuple[Change, str]] = {
+    "no addon.yaml": ({"addon.yaml": None}, "addon.yaml: is missing"),
+    "empty addon.yaml": ({"addon.yaml": ""}, "addon.yaml: must be of type object"),
+    "no YAML": ({"addon.yaml": "a: ["}, "addon.yaml:2: is not valid YAML: did not find expected node content"),
+    "another apiVersion": (
+        edited("addon.yaml", "helmbroker.io/v1", "helmbroker.io/v2"),
+        "addon.yaml:1: apiVersion: must be one of helmbroker.io/v1",
+    ),
+    "id in capitals": (
+        edited("addon.yaml", ADDON_ID, ADDON_ID.upper()),
+        "addon.yaml:2: id: must match ^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+    ),
+    "name with blanks": (
+        edited("addon.yaml", "name: demo", "name: de mo"),
+        "addon.yaml:3: name: must match ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+    ),
+    "name with a last newline": (
+        edited("addon.yaml", "name: demo", 'name: "demo\\n"'),
+        "addon.yaml:3: name: must match ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+    ),
+    "version as number": (
+        edited("addon.yaml", '"1.2.3"', "1.2"),
+        "addon.yaml:4: version: must be of type string",
+    ),
+    "empty description": (
+        edited("addon.yaml", "A server for demonstrations.", '""'),
+        "addon.yaml:5: description: is too small: minLength is 1",
+    ),
+    "long description": (
+        edited("addon.yaml", "A server for demonstrations.", "x" * 256),
+        "addon.yaml:5: description: is too large: maxLength is 255",
+    ),
+    "B79 tags as text": (
+        edited("addon.yaml", "[demo]", "demo"),
+        "addon.yaml:6: tags: must be of type array",
+    ),
+    "missing key": (edited("addon.yaml", "bindable: true\n", ""), "addon.yaml:1: missing: bindable"),
+    "unknown key": (
+        edited("addon.yaml", "bindable: true", "bindable: true\nupdatable: true"),
+        "addon.yaml:1: unknown 'updatable'; allowed: apiVersion, bindable, description, id, metadata, name",
+    ),
+    "unknown parameters": (
+        edited("addon.yaml", "  bind:", "  unbind:"),
+        "addon.yaml:9: parameters: unknown 'unbind'; allowed: bind, create, update",
+    ),
+    "no plan": (
+        {"plans/small.yaml": None, "plans/large.yaml": None},
+        "plans/: has no plan: add plans/NAME.yaml",
+    ),
+    "a plan that is not read": (
+        {"plans/small.yaml": None, "plans/small.yml": FILES["plans/small.yaml"]},
+        "plans/small.yml: is not read; name it small.yaml",
+    ),
+    "plan id twice": (
+        edited("plans/small.yaml", SMALL_ID, LARGE_ID),
+        "plans/small.yaml:1: id: is that of plan large too; make it unique",
+    ),
+    "plan name twice": (
+        edited("plans/small.yaml", "name: small", "name: large"),
+        "plans/small.yaml:2: name: is that of plan large too; make it unique",
+    ),
+    "plan's data": (
+        edited("plans/large.yaml", "retain", "keep"),
+        "plans/large.yaml:5: data: must be one of delete, retain",
+    ),
+    "plan's time": (
+        edited("plans/large.yaml", "900", "9"),
+        "plans/large.yaml:6: timeout_s: is too small: minimum is 10",
+    ),
+    "plan's values": (
+        edited("plans/large.yaml", "  size: 9Gi", "- size: 9Gi"),
+        "plans/large.yaml:7: values: must be of type object",
+    ),
+    "no chart": ({"chart/Chart.yaml": None}, "chart/Chart.yaml: is missing"),
+    "no binding chart": ({"binding/Chart.yaml": None}, "binding/Chart.yaml: is missing"),
+    "no credentials template": (
+        {"binding/credentials.yaml": None},
+        "binding/credentials.yaml: is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "fault"), ONE_FAULT.values(), ids=ONE_FAULT)
+def test_a_fault_says_where_and_what(tmp_path: Path, change: Change, fault: str) -> None:
+    (found,) = faults(write(tmp_path, change))
+    assert found.startswith(fault)
+
+
+PROPERTY = f"{DRAFT4}properties:\n"
+SCHEMA_FAULTS: dict[str, tuple[str, str]] = {
+    "no draft": ("type: object", "10: parameters.create: needs a $schema, one of http://json-schema.org/draft-04"),
+    "unknown draft": ("$schema: urn:mine\ntype: object", "10: parameters.create: needs a $schema, one of"),
+    "item 36: no object": (
+        DRAFT4.replace("type: object", "type: [object]"),
+        "10: parameters.create: needs `type: object` at the top",
+    ),
+    "item 36: too large": (
+        f"{PROPERTY}  a: {{type: string, description: {'x' * 65536}}}",
+        "10: parameters.create: is larger than 65536 bytes of JSON; shorten it",
+    ),
+    "item 36: elsewhere": (
+        f"{PROPERTY}  a: {{$ref: 'http://example.com/a.json'}}",
+        "15: parameters.create.properties.a: $ref must be # or #/..., and point to a part of this schema",
+    ),
+    "reference to nothing": (
+        f"{PROPERTY}  a: {{$ref: '#/definitions/none'}}",
+        "15: parameters.create.properties.a: $ref must be # or #/...",
+    ),
+    "reference without end": (
+        f"{DRAFT4}allOf: [{{$ref: '#'}}]",
+        "10: parameters.create: refers to itself without end; let a reference lead to a property",
+    ),
+    "not of the draft": (
+        f"{PROPERTY}  a: {{type: integer, minimum: '1'}}",
+        "15: parameters.create.properties.a.minimum: is no JSON Schema: '1' is not of type 'number'",
+    ),
+    "no regular expression": (
+        f"{PROPERTY}  a: {{type: string, pattern: '['}}",
+        "15: parameters.create.properties.a.pattern: is no JSON Schema: '[' is not a 'regex'",
+    ),
+    "open at the top": (
+        DRAFT4.replace("additionalProperties: false", "properties: {}"),
+        "10: parameters.create: needs `additionalProperties: false`: without it any other key may be set",
+    ),
+    "open below": (
+        f"{PROPERTY}  a:\n    type: object\n    properties: {{b: {{type: string}}}}",
+        "15: parameters.create.properties.a: needs `additionalProperties: false`",
+    ),
+    "a value of any type": (
+        f"{PROPERTY}  a: {{description: anything}}",
+        "15: parameters.create.properties.a: needs a `type`: without one any value may be set",
+    ),
+    "a list of anything": (
+        f"{PROPERTY}  a: {{type: array}}",
+        "15: parameters.create.properties.a: needs `items`: without them the elements may be anything",
+    ),
+    "open in a list": (
+        f"{PROPERTY}  a: {{type: array, items: {{type: object}}}}",
+        "15: parameters.create.properties.a.items: needs `additionalProperties: false`",
+    ),
+    "open behind a reference": (
+        f"{PROPERTY}  a: {{$ref: '#/definitions/a'}}\ndefinitions: {{a: {{}}}}",
+        "15: parameters.create.properties.a: needs a `type`",
+    ),
+    "one of the alternatives open": (
+        f"{PROPERTY}  a: {{anyOf: [{{type: string}}, {{description: open}}]}}",
+        "15: parameters.create.properties.a: needs a `type`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("yaml", "fault"), SCHEMA_FAULTS.values(), ids=SCHEMA_FAULTS)
+def test_a_schema_that_a_platform_refuses_or_that_leaves_a_door_open_is_a_fault(
+    tmp_path: Path, yaml: str, fault: str
+) -> None:
+    (found,) = faults(write(tmp_path, schema(yaml)))
+    assert found.startswith(f"addon.yaml:{fault}")
+
+
+GOOD_SCHEMAS = {
+    "constants": "  a: {enum: [1, x]}\n  b: {const: 1}",
+    "alternatives": "  a: {oneOf: [{type: string}, {type: integer}]}",
+    "a reference": "  a: {$ref: '#/definitions/a'}\ndefinitions: {a: {type: [string, 'null']}}",
+    "a reference to itself": "  a: {$ref: '#/definitions/a'}\n"
+    "definitions: {a: {type: object, additionalProperties: false, properties: {a: {$ref: '#/definitions/a'}}}}",
+    "open on purpose": "  a: {type: object, additionalProperties: true}",
+    "of text values": "  a: {type: object, additionalProperties: {type: string}}",
+    "a condition": "  a: {type: integer}\nallOf: [{not: {required: [b]}}]",
+    "properties called as keywords are": "  $ref: {type: string}\n  items: {type: integer}",
+}
+
+
+@pytest.mark.parametrize("yaml", GOOD_SCHEMAS.values(), ids=GOOD_SCHEMAS)
+def test_a_schema_that_names_what_it_takes_is_good(tmp_path: Path, yaml: str) -> None:
+    assert native.load(write(tmp_path, schema(PROPERTY + yaml))).parameters.create is not None
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    change: Change = {
+        "addon.yaml": FILES["addon.yaml"].replace("demo", "Demo", 1).replace("type: string", "type: text", 1),
+        **edited("plans/small.yaml", SMALL_ID, "1"),
+        "plans/large.yaml": "{",
+        "chart/Chart.yaml": None,
+    }
+    assert [fault.partition(": ")[0] for fault in faults(write(tmp_path, change))] == [
+        "addon.yaml:3",
+        "plans/large.yaml:2",
+        "plans/small.yaml:1",
+        "addon.yaml:15",
+        "chart/Chart.yaml",
+    ]
+
+
+def test_a_link_is_a_fault(tmp_path: Path) -> None:
+    """B77."""
+    (write(tmp_path) / "chart/secrets").symlink_to("/etc")
+    assert faults(tmp_path) == [
+        "addon.yaml: chart/secrets is a link or a special file; addons hold plain files only"
+    ]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A folder of addon folders with one good addon."""
+    write(tmp_path / "good")
+    return tmp_path
+
+
+def quarantined(catalog: Catalog) -> dict[str, list[str]]:
+    return {Path(folder).name: list(map(str, found)) for folder, found in catalog.quarantined.items()}
+
+
+def test_a_faulty_addon_is_set_apart_and_hides_no_other(shelf: Path) -> None:
+    """B76."""
+    write(shelf / "a bad one", {"addon.yaml": "{"})
+    write(shelf / "b linked")
+    (shelf / "b linked/chart/values.yaml").symlink_to("/nowhere")
+    write(shelf / "c named")
+    (shelf / "c named" / os.fsdecode(b"\xff.md")).write_bytes(b"")
+    catalog = load([shelf])
+    assert [addon.name for addon in catalog.addons] == ["demo"]
+    assert list(quarantined(catalog)) == ["a bad one", "b linked", "c named"]
+
+
+def test_addons_with_the_same_ids_or_names_are_told_and_the_first_stays(shelf: Path) -> None:
+    """B78; OSB items 24, 25."""
+    write(shelf / "second")
+    write(shelf / "third", edited("addon.yaml", f"id: {ADDON_ID}", f"id: {SMALL_ID}"))
+    catalog = load([shelf])
+    assert [addon.folder.name for addon in catalog.addons] == ["good"]
+    assert quarantined(catalog) == {
+        "second": [
+            *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (ADDON_ID, SMALL_ID, LARGE_ID)),
+            f"addon.yaml: name demo is taken by {shelf}/good",
+        ],
+        "third": [
+            "addon.yaml: the addon's id is that of one of its plans; make it unique",
+            *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (SMALL_ID, LARGE_ID)),
+            f"addon.yaml: name demo is taken by {shelf}/good",
+        ],
+    }
+
+
+def test_files_and_folders_that_are_no_addons_are_left_alone(shelf: Path) -> None:
+    (shelf / "README.md").write_text("Addons.")
+    (shelf / "lost+found").mkdir()
+    assert quarantined(load([shelf])) == {}
+
+
+GOLDEN = {
+    "postgresql": (
+        "e681e81a-a262-40a0-8df7-54f5a633be49",
+        {"medium": "62d6117d-ed65-4f29-933b-7cbba05c0485", "small": "f13c4a48-f83c-4198-bde5-7ab78504a15b"},
+    ),
+    "redis": (
+        "d2183958-3e39-490b-b955-0720d47336b7",
+        {"medium": "1f4d487f-eb39-4dbb-a8fa-6b4863e3690e", "small": "0d756566-d488-4996-87c7-4bc5d5da3b04"},
+    ),
+}
+
+
+def test_the_addons_of_this_repository_are_good_and_keep_their_ids() -> None:
+    """OSB item 27: an id that changes is another service to every platform."""
+    catalog = load([REAL])
+    assert catalog.quarantined == {}
+    ids = {addon.name: (addon.id, {plan.name: plan.id for plan in addon.plans}) for addon in catalog.addons}
+    assert ids == GOLDEN
+
+
+def test_a_revision_is_named_by_every_byte_of_its_files(tmp_path: Path) -> None:
+    before = native.load(write(tmp_path)).digest
+    shutil.copytree(tmp_path, tmp_path.parent / "copy")
+    assert native.load(tmp_path.parent / "copy").digest == before
+    (tmp_path / "chart/values.yaml").write_text("")
+    assert native.load(tmp_path).digest != before

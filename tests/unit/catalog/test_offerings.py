@@ -1,0 +1,158 @@
+"""The catalog document: what platforms read, and what the strictest of them demand."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from helmbroker.catalog import offerings
+from helmbroker.catalog.load import load
+from helmbroker.catalog.model import Catalog
+from tests.unit.catalog.folders import ADDON_ID, FILES, LARGE_ID, SMALL_ID, write
+
+REAL = Path(__file__).parents[3] / "addons"
+
+
+def document(folder: Path) -> dict[str, Any]:
+    return offerings.document(load([folder]))
+
+
+def schemas() -> dict[str, Any]:
+    """The schemas of the test addon, as its file has them."""
+    import yaml
+
+    given = yaml.safe_load(FILES["addon.yaml"])["parameters"]
+    return {
+        "service_instance": {"create": {"parameters": given["create"]}},
+        "service_binding": {"create": {"parameters": given["bind"]}},
+    }
+
+
+def test_golden(tmp_path: Path) -> None:
+    """OSB items 23-39; B72: nothing but what the specification knows."""
+    write(tmp_path / "demo")
+    assert document(tmp_path) == {
+        "services": [
+            {
+                "id": ADDON_ID,
+                "name": "demo",
+                "description": "A server for demonstrations.",
+                "tags": ["demo"],
+                "metadata": {"displayName": "Demo"},
+                "bindable": True,
+                "plan_updateable": False,
+                "instances_retrievable": True,
+                "bindings_retrievable": True,
+                "allow_context_updates": False,
+                "plans": [
+                    {
+                        "id": LARGE_ID,
+                        "name": "large",
+                        "description": "Much of everything.",
+                        "free": False,
+                        "bindable": True,
+                        "plan_updateable": False,
+                        "maximum_polling_duration": 960,
+                        "schemas": schemas(),
+                    },
+                    {
+                        "id": SMALL_ID,
+                        "name": "small",
+                        "description": "Little of everything.",
+                        "metadata": {"bullets": ["1 GiB"]},
+                        "free": True,
+                        "bindable": True,
+                        "plan_updateable": False,
+                        "maximum_polling_duration": 660,
+                        "schemas": schemas(),
+                    },
+                ],
+            }
+        ]
+    }
+
+
+def test_an_addon_that_cannot_be_bound_and_takes_no_parameters_promises_neither(tmp_path: Path) -> None:
+    """OSB item 37."""
+    text = FILES["addon.yaml"].partition("parameters:")[0].replace("bindable: true", "bindable: false")
+    write(tmp_path / "demo", {"addon.yaml": text})
+    (service,) = document(tmp_path)["services"]
+    assert service["bindable"] is False
+    assert [(plan["bindable"], "schemas" in plan) for plan in service["plans"]] == [(False, False)] * 2
+
+
+def test_an_empty_catalog_is_a_catalog() -> None:
+    """OSB item 23."""
+    assert offerings.document(Catalog()) == {"services": []}
+
+
+@pytest.mark.parametrize("key", ["self", "displayName", "a b", "costs", "__class__"])
+def test_metadata_may_have_any_key(tmp_path: Path, key: str) -> None:
+    """OSB item 39."""
+    write(tmp_path / "demo", {"addon.yaml": FILES["addon.yaml"].replace("displayName", f'"{key}"')})
+    assert document(tmp_path)["services"][0]["metadata"] == {key: "Demo"}
+
+
+@pytest.fixture(scope="module")
+def real() -> list[dict[str, Any]]:
+    """The service offerings of this repository, as they go over the wire."""
+    services: list[dict[str, Any]] = json.loads(json.dumps(document(REAL)))["services"]
+    return services
+
+
+def test_ids_and_names_are_unique_and_fit_for_a_command_line(real: list[dict[str, Any]]) -> None:
+    """OSB items 24-26."""
+    ids = [part["id"] for service in real for part in (service, *service["plans"])]
+    assert len(set(ids)) == len(ids)
+    names = [service["name"] for service in real]
+    assert len(set(names)) == len(names)
+    for service in real:
+        plans = [plan["name"] for plan in service["plans"]]
+        assert plans
+        assert len(set(plans)) == len(plans)
+        assert all(re.fullmatch("[a-z0-9-]+", name) for name in [service["name"], *plans])
+
+
+def test_every_text_is_there_and_short_enough(real: list[dict[str, Any]]) -> None:
+    """OSB items 24-26."""
+    parts = [part for service in real for part in (service, *service["plans"])]
+    assert all(0 < len(part[key]) <= 255 for part in parts for key in ("id", "name", "description"))
+
+
+def test_every_boolean_is_written_out(real: list[dict[str, Any]]) -> None:
+    """OSB item 32: Korifi reads a missing one as false."""
+    plans = [plan for service in real for plan in service["plans"]]
+    assert all(isinstance(plan[key], bool) for plan in plans for key in ("free", "bindable", "plan_updateable"))
+
+
+def test_bindings_are_made_in_the_background_so_they_can_be_fetched(real: list[dict[str, Any]]) -> None:
+    """OSB item 30."""
+    assert all(service["instances_retrievable"] and service["bindings_retrievable"] for service in real)
+
+
+def test_cloud_controller_takes_the_schemas(real: list[dict[str, Any]]) -> None:
+    """OSB item 36: draft-04's metaschema, an object at the top, no reference elsewhere, at most 65 536 bytes."""
+    slots = [
+        slot["parameters"]
+        for service in real
+        for plan in service["plans"]
+        for kind in plan["schemas"].values()
+        for slot in kind.values()
+    ]
+    assert len(slots) == 8
+    for schema in slots:
+        jsonschema.Draft4Validator.check_schema(schema)
+        assert schema["type"] == "object"
+        assert schema["$schema"] == "http://json-schema.org/draft-04/schema#"
+        assert '"$ref"' not in json.dumps(schema)
+        assert len(json.dumps(schema).encode()) <= 65536
+
+
+def test_nothing_is_required_of_platforms_that_helm_charts_do_not_need(real: list[dict[str, Any]]) -> None:
+    """OSB item 29."""
+    assert not any(service.keys() & {"requires", "dashboard_client"} for service in real)
