@@ -110,12 +110,14 @@ class Shop:
         return number
 
     def verdict(self, version: int) -> Rollout:
-        def ended() -> Rollout | None:
-            seen = self.apps.rollout(self.namespace, version)
-            return None if isinstance(seen, Rolling) else seen
+        seen: list[Rollout] = []
 
-        verdict: Rollout = eventually(ended, within_s=120)
-        return verdict
+        def ended() -> bool | None:
+            seen.append(self.apps.rollout(self.namespace, version))
+            return None if isinstance(seen[-1], Rolling) else True
+
+        eventually(ended, within_s=120)
+        return seen[-1]
 
     def out(self, key: str, **variables: str) -> int:
         number = self.change(key, **variables)
