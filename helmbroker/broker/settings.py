@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     helm: str = Field(default="helm", description="the helm program, by name or path")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time, per worker")
+    lease_s: float = Field(
+        default=60,
+        ge=5,
+        le=600,
+        description="how long the operations of a killed worker wait before another one takes them over",
+    )
     stuck_after_s: float = Field(
         default=120, ge=1, description="how long a hopeless pod (image, scheduling, crashes) is waited for"
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _LOG = logging.getLogger("helmbroker")
+_HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
 
 
 class CannotStart(Exception):
@@ -85,7 +86,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set. Helm and the cluster client are loaded here alone."""
     from helmbroker.broker.helm.releases import HelmCli  # noqa: PLC0415  # heavy, and the API does without
     from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415
-    from helmbroker.broker.operations.work import Tools  # noqa: PLC0415
+    from helmbroker.broker.operations.work import Patience, Tools  # noqa: PLC0415
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)
@@ -96,10 +97,16 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         revisions=_revisions(settings, store),
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
-        stuck_after_s=settings.stuck_after_s,
+        patience=Patience(settings.stuck_after_s),
     )
     helm.warn_if_unusable()
-    worker = Worker(store.queue, handlers(store, tools), concurrency=settings.concurrency)
+    worker = Worker(
+        store.queue,
+        handlers(store, tools),
+        concurrency=settings.concurrency,
+        lease_s=settings.lease_s,
+        heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
+    )
     try:
         worker.run(stop)
     finally:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, unbind
 from helmbroker.broker.operations.work import BindingWork, Tools, Work
-from helmbroker.durable import Context, Failed, Handler, run_steps
+from helmbroker.durable import Context, Failed, Handler, Step, run_steps
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+
+W = TypeVar("W")
 
 
 class FencedStore(Store, Protocol):
@@ -25,18 +28,23 @@ class FencedStore(Store, Protocol):
 def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
     """What runs each kind of operation."""
 
-    def on_instance(run: Callable[[Context, Work], None]) -> Handler:
-        return lambda ctx: run(ctx, _work(store, tools, ctx))
+    def on_instance(steps: Sequence[Step[Work]], summary: Callable[[Work], str]) -> Handler:
+        return lambda ctx: _run(ctx, steps, summary, _work(store, tools, ctx))
 
-    def on_binding(run: Callable[[Context, BindingWork], None]) -> Handler:
-        return lambda ctx: run(ctx, _binding_work(store, tools, ctx))
+    def on_binding(steps: Sequence[Step[BindingWork]], summary: Callable[[BindingWork], str]) -> Handler:
+        return lambda ctx: _run(ctx, steps, summary, _binding_work(store, tools, ctx))
 
     return {
-        Kind.PROVISION: on_instance(lambda ctx, work: run_steps(ctx, provision.STEPS, work)),
-        Kind.DEPROVISION: on_instance(lambda ctx, work: run_steps(ctx, deprovision.STEPS, work)),
-        Kind.BIND: on_binding(lambda ctx, work: run_steps(ctx, bind.STEPS, work)),
-        Kind.UNBIND: on_binding(lambda ctx, work: run_steps(ctx, unbind.STEPS, work)),
+        Kind.PROVISION: on_instance(provision.STEPS, provision.summary),
+        Kind.DEPROVISION: on_instance(deprovision.STEPS, deprovision.summary),
+        Kind.BIND: on_binding(bind.STEPS, bind.summary),
+        Kind.UNBIND: on_binding(unbind.STEPS, unbind.summary),
     }
+
+
+def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:
+    run_steps(ctx, steps, work)
+    return summary(work)
 
 
 def _work(store: FencedStore, tools: Tools, ctx: Context) -> Work:

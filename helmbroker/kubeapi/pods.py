@@ -15,7 +15,10 @@ _MESSAGE_CHARACTERS = 300
 _CRASHES = 2  # restarts after which a container that ends with an error is given up on
 _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedCreate"})
+_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedCreate", "Failed"})
+_VOLUME_EVENTS = frozenset({"ProvisioningFailed", "FailedBinding"})  # the second one comes as Normal
+_HELP_COMES = frozenset({"TriggeredScaleUp", "Nominated"})  # an autoscaler (or Karpenter) brings a node
+_REFUSED = ("forbidden", "exceeded quota")
 
 
 @dataclass(frozen=True)
@@ -32,29 +35,69 @@ def ready(pod: Obj) -> bool:
 
 
 def trouble(pod: Obj, events: Sequence[Obj] = ()) -> Trouble:
-    """The worst that can be said of a pod that is not ready. `events`: those about this pod."""
+    """The worst that can be said of a pod that is not ready. `events`: those about it and about its claims."""
     name = pod["metadata"]["name"]
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled.get("status") == "False":
-        message = _line(scheduled.get("message"))
-        return Trouble(
-            f"pod {name} cannot be scheduled: {message}. Ask for less, or give the cluster room for it",
-            hopeless=True,
-        )
-    containers = [found for status in _statuses(pod) if (found := _container(name, status, pod)) is not None]
-    warned = [Trouble(text, hopeless=False) for text in warnings(events)]
-    for candidate in (*(c for c in containers if c.hopeless), *warned, *containers):
+    if "deletionTimestamp" in pod["metadata"]:
+        return Trouble(f"pod {name} is being stopped", hopeless=False)
+    statuses = _statuses(pod)
+    if not statuses and not pod.get("spec", {}).get("nodeName"):
+        return _unscheduled(pod, events)
+    found = [each for status in statuses if (each := _container(name, status, pod)) is not None]
+    began = any({"running", "terminated"} & set(status.get("state") or {}) for status in statuses)
+    # once a container has run, what went wrong with its volumes before is history
+    warned = [] if began else [Trouble(text, hopeless="not found" in text) for text in warnings(events)]
+    for candidate in (*(c for c in found if c.hopeless), *warned, *found):
         return candidate
     phase = pod.get("status", {}).get("phase", "Pending")
     return Trouble(f"pod {name} is {phase}", hopeless=False)
 
 
+def _unscheduled(pod: Obj, events: Sequence[Obj]) -> Trouble:
+    name, scheduled = pod["metadata"]["name"], _condition(pod, "PodScheduled")
+    volumes = [event for event in _newest_first(events) if event.get("reason") in _VOLUME_EVENTS]
+    if volumes:
+        text = f"pod {name} waits for its volume: {_told(volumes[0])}. Check the storage class and its provisioner"
+        return Trouble(text, hopeless=True)
+    if scheduled.get("status") != "False":
+        return Trouble(f"pod {name} is {pod.get('status', {}).get('phase', 'Pending')}", hopeless=False)
+    message = _line(scheduled.get("message"))
+    if "unbound immediate PersistentVolumeClaims" in message:
+        return Trouble(f"pod {name} waits for its volume to be made", hopeless=False)
+    if any(event.get("reason") in _HELP_COMES for event in events):
+        return Trouble(f"pod {name} waits for a new node: {message}", hopeless=False)
+    return Trouble(
+        f"pod {name} cannot be scheduled: {message}. Ask for less, or give the cluster room for it", hopeless=True
+    )
+
+
 def warnings(events: Iterable[Obj]) -> Iterator[str]:
-    """What the cluster complains about: volumes that cannot be mounted, pods that may not be made."""
-    for event in sorted(events, key=lambda event: str(event.get("lastTimestamp") or ""), reverse=True):
-        if event.get("type") == "Warning" and event.get("reason") in _EVENTS:
-            about = event.get("involvedObject", {})
-            yield f"{about.get('kind', '')} {about.get('name', '')}: {_line(event.get('message'))}".strip()
+    """What the cluster complains about, newest first: volumes that cannot be mounted, pods that may not be made."""
+    for event in _newest_first(events):
+        repeats = str(event.get("message")).startswith("Error: ")  # the kubelet says it twice, once without cause
+        if event.get("type") == "Warning" and event.get("reason") in _EVENTS and not repeats:
+            yield _told(event)
+
+
+def refusal(events: Iterable[Obj]) -> str | None:
+    """Why a controller may not make pods or claims (a quota, an admission rule), with the cure; None: it may."""
+    for event in _newest_first(events):
+        message = _line(event.get("message"))
+        if event.get("reason") == "FailedCreate" and any(word in message for word in _REFUSED):
+            return f"{message}. Raise the quota, or remove what forbids it"
+    return None
+
+
+def _told(event: Obj) -> str:
+    about = event.get("involvedObject", {})
+    return f"{about.get('kind', '')} {about.get('name', '')}: {_line(event.get('message'))}".strip()
+
+
+def _newest_first(events: Iterable[Obj]) -> list[Obj]:
+    def when(event: Obj) -> str:
+        series: Obj = event.get("series") or {}
+        return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
+
+    return sorted(events, key=when, reverse=True)
 
 
 def _container(pod: str, status: Obj, whole: Obj) -> Trouble | None:
@@ -71,15 +114,15 @@ def _container(pod: str, status: Obj, whole: Obj) -> Trouble | None:
         )
     if reason in _CONFIG:
         return Trouble(f"{where} cannot be started: {message or reason}", hopeless=True)
+    if status.get("ready"):
+        return None
     ended: Obj = state.get("terminated") or (status.get("lastState") or {}).get("terminated") or {}
     if ended and ended.get("exitCode") != 0:
         how = ended.get("reason") or "Error"
         last = _last_line(ended.get("message"))
         text = f"{where} ended with exit code {ended.get('exitCode')} ({how})" + (f": {last}" if last else "")
-        restarts = status.get("restartCount", 0)
-        return Trouble(text, hopeless=reason == "CrashLoopBackOff" and restarts >= _CRASHES)
-    if status.get("ready"):
-        return None
+        # also while it runs once more: it has shown how that ends
+        return Trouble(text, hopeless=status.get("restartCount", 0) >= _CRASHES)
     if "running" in state:
         return Trouble(f"{where} runs and is not ready yet", hopeless=False)
     return Trouble(f"{where} is being made", hopeless=False)

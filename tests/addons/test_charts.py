@@ -46,8 +46,8 @@ def test_lint(name: str, plan: str) -> None:
 
 @pytest.mark.parametrize(("name", "plan"), PLANS)
 def test_the_gate_lets_them_pass(name: str, plan: str) -> None:
-    assert violations(instance(name, plan), NAMESPACE) == []
-    assert violations(binding(name), NAMESPACE) == []
+    assert violations(instance(name, plan), NAMESPACE, release=RELEASE) == []
+    assert violations(binding(name), NAMESPACE, release=RELEASE) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

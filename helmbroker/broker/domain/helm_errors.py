@@ -16,6 +16,7 @@ class HelmFault(StrEnum):
     VALUES = "the values break the chart's schema"
     RENDER = "the chart cannot be rendered"
     CHART = "the chart cannot be read"
+    NAMESPACE = "the namespace for instances is not there"
     FORBIDDEN = "the broker lacks a right in the cluster"
     QUOTA = "a quota of the namespace is used up"
     INVALID = "the cluster refuses an object of the chart"
@@ -29,7 +30,10 @@ class HelmFault(StrEnum):
     OTHER = "Helm failed"
 
 
-RETRYABLE = frozenset({HelmFault.UNREACHABLE, HelmFault.SERVER})
+# what may be otherwise in a while; a Helm that was stopped by somebody else just begins anew
+RETRYABLE = frozenset(
+    {HelmFault.UNREACHABLE, HelmFault.SERVER, HelmFault.PENDING, HelmFault.STORAGE, HelmFault.STOPPED}
+)
 
 
 class HelmError(Exception):

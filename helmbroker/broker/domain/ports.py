@@ -104,8 +104,13 @@ class HelmReleases(Protocol):
     `stop`, once set, ends Helm at once. All raise HelmError (broker.domain.helm_errors).
     """
 
-    def render(self, chart: Path, values: Object, ref: ReleaseRef, *, only: str | None = None) -> str:
-        """The manifest, nothing applied. `only`: one template file of the chart."""
+    def render(
+        self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event, only: str | None = None
+    ) -> str:
+        """The manifest as `deploy` would make it now, hooks and CRDs included; nothing is applied.
+
+        `only`: that one file, which lies beside the chart's templates, alone and without asking the cluster.
+        """
         ...
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
@@ -141,7 +146,8 @@ class Cluster(Protocol):
         ...
 
     def sweep(self, ref: ReleaseRef, *, claims: bool) -> None:
-        """Delete what Helm leaves behind of a release: Jobs of its hooks, and (`claims`) its volume claims."""
+        """Delete what Helm leaves behind of an uninstalled release: what its hooks made, and (`claims`) its volume
+        claims and whatever the chart marks to be kept."""
         ...
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:

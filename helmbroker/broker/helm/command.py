@@ -23,6 +23,9 @@ from helmbroker.broker.helm.errors import classify
 
 _POLL_S = 0.05
 _KILL_S = 5.0
+_MARGIN_S = 30.0
+# of util-linux, looked up once; without it a helm may outlive a worker that was killed
+SETPRIV = [found] if (found := shutil.which("setpriv")) else []
 
 
 class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no types
@@ -36,12 +39,14 @@ class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no ty
         stop: threading.Event | None = None,
         limit_s: float,
         grace_s: float = 10.0,
+        margin_s: float = _MARGIN_S,
     ) -> None:
+        """`limit_s` is what helm is told; `margin_s` later it is stopped: SIGTERM, `grace_s` later SIGKILL."""
         super().__init__(executable=str(executable), default_timeout=f"{max(1, int(limit_s))}s")
         self._environment = dict(environment)
         self._stop = stop or threading.Event()
         # helm's own --timeout bounds single waits; an API server that never answers would hang it for ever
-        self._limit_s = limit_s + 30.0
+        self._limit_s = limit_s + margin_s
         self._grace_s = grace_s
 
     async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:  # noqa: A002
@@ -60,7 +65,7 @@ class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no ty
             raise HelmError(HelmFault.OTHER, f"helm cannot be started: {error.strerror}") from error
         stdout, stderr = await self._ended(process, input)
         if process.returncode != 0:
-            raise classify(stderr.decode(errors="replace"))
+            raise classify(stderr.decode(errors="replace"), process.returncode or 1)
         return stdout
 
     async def _ended(self, process: Process, data: bytes | None) -> tuple[bytes, bytes]:
@@ -84,5 +89,4 @@ class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no ty
 
 def _dying_with_us() -> list[str]:
     """Prefix that kills helm when the thread that started it dies, kill -9 of the worker included."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    return [*SETPRIV, "--pdeathsig", "KILL", "--"] if SETPRIV else []

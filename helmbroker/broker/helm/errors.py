@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 
 _DETAIL_CHARACTERS = 600
 
 _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
-    (HelmFault.STORAGE, ("no space left on device",)),
+    (HelmFault.STORAGE, ("no space left on device", "disk quota exceeded")),
     (HelmFault.STOPPED, ("context canceled",)),
-    (
-        HelmFault.UNREACHABLE,
-        ("cluster unreachable", "connection refused", "no such host", "i/o timeout", "TLS handshake timeout"),
-    ),
-    (
-        HelmFault.SERVER,
-        ("etcdserver", "leader changed", "too many requests", "Internal error occurred", "unexpected EOF"),
-    ),
+    # before the rules for what helm quotes from the cluster, as these texts stand in front of everything else
     (HelmFault.PENDING, (r"another operation \(install/upgrade/rollback\) is in progress",)),
     (HelmFault.OWNERSHIP, ("cannot be imported into the current release", "cannot re-?use a name")),
     (HelmFault.VALUES, ("don't meet the specifications of the schema",)),
@@ -28,21 +22,48 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
             "execution error at",
             "nil pointer evaluating",
             "YAML parse error on",
-            "template: .* executing ",
+            r"template: .* executing ",
+            r'executing ".*" at <',
             "parse error at",
         ),
     ),
     (
         HelmFault.CHART,
-        (r"Chart\.yaml file is missing", "missing in charts/ directory", "chart .* not found", "validation: chart"),
+        (
+            r"Chart\.yaml file is missing",
+            "unable to detect chart at",
+            "missing in charts/ directory",
+            r"chart .* not found",
+            r'path ".*" not found',
+            "validation: chart",
+            "chart requires kubeVersion",
+        ),
     ),
-    (HelmFault.QUOTA, ("exceeded quota", "maximum .* usage per")),
+    (
+        HelmFault.UNREACHABLE,
+        (
+            "cluster unreachable",
+            "connection refused",
+            "connection reset by peer",
+            "no such host",
+            "i/o timeout",
+            "TLS handshake timeout",
+            "http2: client connection lost",
+        ),
+    ),
+    (
+        HelmFault.SERVER,
+        ("etcdserver", "leader changed", "too many requests", "Internal error occurred", "unexpected EOF"),
+    ),
+    (HelmFault.QUOTA, ("exceeded quota", r"(minimum|maximum) .* usage per")),
+    (HelmFault.NAMESPACE, (r'namespaces "[^"]*" not found', "because it is being terminated")),
     (HelmFault.FORBIDDEN, ("is forbidden", "Unauthorized")),
     (HelmFault.CONFLICT, ("conflict occurred while applying", "Apply failed with")),
     (
         HelmFault.HOOK,
         (
-            "(pre|post)-(install|upgrade|delete|rollback).*(failed|not ready)",
+            r"resource Job/\S+ not ready. status: Failed",
+            r"(pre|post)-(install|upgrade|delete|rollback).*(failed|not ready)",
             "BackoffLimitExceeded",
             "DeadlineExceeded",
         ),
@@ -55,25 +76,32 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
         HelmFault.INVALID,
         (
             "is invalid",
-            "admission webhook .* denied",
+            r"admission webhook .* denied",
             "unable to build kubernetes objects",
             "no matches for kind",
+            "server-side apply failed",
         ),
     ),
 )
 _COMPILED = tuple((fault, re.compile("|".join(texts), re.IGNORECASE | re.DOTALL)) for fault, texts in _RULES)
-_PREFIX = re.compile(r"^(Error: |level=\S+ |time=\S+ |msg=)+", re.MULTILINE)
+_PREFIX = re.compile(r"^(Error: |UPGRADE FAILED: |level=\S+ |time=\S+ |msg=)+")
 
 
-def classify(stderr: str) -> HelmError:
-    """The error that helm's stderr stands for, with a bounded text of what it said."""
-    fault = next((fault for fault, pattern in _COMPILED if pattern.search(stderr)), HelmFault.OTHER)
-    return HelmError(fault, detail(stderr))
+def classify(stderr: str, status: int = 1) -> HelmError:
+    """The error that helm's stderr stands for, with a bounded text of what it said.
+
+    status: helm's exit status; negative: the signal that ended it.
+    """
+    if status < 0:
+        name = signal.Signals(-status).name
+        return HelmError(HelmFault.STOPPED, f"it was ended by {name}, perhaps for want of memory")
+    said = detail(stderr)
+    fault = next((fault for fault, pattern in _COMPILED if pattern.search(said)), HelmFault.OTHER)
+    return HelmError(fault, said if len(said) <= _DETAIL_CHARACTERS else said[: _DETAIL_CHARACTERS - 1] + "…")
 
 
 def detail(stderr: str) -> str:
-    """What helm said, without its own log lines: one bounded line."""
+    """What helm said, without its own log lines and prefixes, in one line."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     first = next((index for index, line in enumerate(lines) if line.startswith("Error: ")), max(0, len(lines) - 1))
-    text = " ".join(_PREFIX.sub("", line).strip() for line in lines[first:])
-    return text if len(text) <= _DETAIL_CHARACTERS else text[: _DETAIL_CHARACTERS - 1] + "…"
+    return " ".join(" ".join(_PREFIX.sub("", line) for line in lines[first:]).split())

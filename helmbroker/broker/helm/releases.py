@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import semver
@@ -17,16 +20,19 @@ import semver
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
-from helmbroker.broker.helm.command import ExecCommand
+from helmbroker.broker.helm.command import SETPRIV, ExecCommand
 from helmbroker.catalog.model import Object
 
 MINIMUM = semver.Version(4, 2, 4)  # older ones do not repeat server-side apply conflicts
 _LOG = logging.getLogger("helmbroker.helm")
 _RENDER_S = 60.0
 _HISTORY = 10
+_VERSION_S = 10.0
+_STALE_S = 3600.0
 # of our own environment helm gets what it needs to run and to reach the cluster; no secret of ours is in it
 _INHERITED = (
     "PATH",
+    "HOME",  # programs that a kubeconfig names for logging in keep their files there
     "LANG",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
@@ -46,19 +52,18 @@ class HelmCli:
         self._program, self._folder = program, folder
         self._usable: Path | None = None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        self._environment = {"HOME": str(folder)}
+        self._environment |= {name: os.environ[name] for name in _INHERITED if name in os.environ}
         self._environment |= {
-            "HOME": str(folder),
             "HELM_CACHE_HOME": str(folder / "cache"),
             "HELM_CONFIG_HOME": str(folder / "config"),
             "HELM_DATA_HOME": str(folder / "data"),
+            "KUBECACHEDIR": str(folder / "kube"),
             "HELM_NO_PLUGINS": "1",
             "HELM_DRIVER": "secret",
         }
-        # HOME is not the user's for helm, so the default place has to be named
-        path = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-        if kubeconfig or "KUBERNETES_SERVICE_HOST" not in os.environ:
-            self._environment["KUBECONFIG"] = path
+        if kubeconfig or os.environ.get("KUBECONFIG"):
+            self._environment["KUBECONFIG"] = kubeconfig or os.environ["KUBECONFIG"]
 
     def unusable(self) -> str | None:
         """Why helm cannot be used, as a sentence with the cure; None when it can."""
@@ -73,6 +78,8 @@ class HelmCli:
         reason = self.unusable()
         if reason is not None:
             _LOG.error("operations will fail: %s", reason)
+        if not SETPRIV:
+            _LOG.warning("there is no setpriv (util-linux): helm may go on when a worker is killed")
 
     def _executable(self) -> Path:
         """Helm on this machine, its version checked once. Raises HelmError."""
@@ -82,7 +89,7 @@ class HelmCli:
         cure = f"Install helm {MINIMUM} or newer, or set HELMBROKER_HELM to its path"
         if found is None:
             raise HelmError(HelmFault.MISSING, f"there is no program {self._program}. {cure}")
-        command = ExecCommand(Path(found), self._environment, limit_s=_RENDER_S)
+        command = ExecCommand(Path(found), self._environment, limit_s=_VERSION_S, margin_s=0.0)
         try:
             said = asyncio.run(command.run(["version", "--template", "{{ .Version }}"])).decode()
             version = semver.Version.parse(said.strip().removeprefix("v"))
@@ -95,27 +102,28 @@ class HelmCli:
 
     def version(self) -> str:
         """As helm says it, such as v4.2.4."""
-        return self._run(["version", "--template", "{{ .Version }}"], limit_s=_RENDER_S).strip()
+        return self._run(["version", "--template", "{{ .Version }}"], limit_s=_VERSION_S).strip()
 
-    def render(self, chart: Path, values: Object, ref: ReleaseRef, *, only: str | None = None) -> str:
+    def render(
+        self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event, only: str | None = None
+    ) -> str:
         argv = ["template", ref.name, "--namespace", ref.namespace, "--skip-tests", "--values", "-"]
         if only is None:
-            return self._run([*argv, str(chart)], values, limit_s=_RENDER_S)
+            # with the cluster's own kinds and objects to look up, and with CRDs: as `deploy` would make it
+            argv += ["--dry-run=server", "--disable-openapi-validation", "--include-crds", str(chart)]
+            return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
         # the file lies beside templates/, so that Helm never installs it: render a copy that has it there
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            copy = Path(folder) / "chart"
-            try:
-                shutil.copytree(chart, copy)
-                shutil.copyfile(chart / only, copy / "templates" / only)
-            except OSError as error:
-                raise HelmError(HelmFault.CHART, f"{only}: {error.strerror}") from error
-            return self._run([*argv, "--show-only", f"templates/{only}", str(copy)], values, limit_s=_RENDER_S)
+        with self._copied(chart) as copy:
+            _copy(chart / only, copy / "templates" / only)
+            argv += ["--show-only", f"templates/{only}", str(copy)]
+            return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
         labels = ",".join(f"{key}={value}" for key, value in sorted(deployment.labels.items()))
         argv = ["upgrade", deployment.ref.name, str(deployment.chart), "--install", "--labels", labels]
         argv += ["--namespace", deployment.ref.namespace, "--values", "-", "--history-max", str(_HISTORY)]
-        argv += ["--timeout", f"{int(deployment.timeout_s)}s", "--hide-notes"]
+        # CRDs are of the whole cluster: the policy refuses charts that have some, and none would be made
+        argv += ["--timeout", _seconds(deployment.timeout_s), "--hide-notes", "--skip-crds"]
         self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
 
     def rollback(self, ref: ReleaseRef, *, timeout_s: float, stop: threading.Event) -> None:
@@ -124,7 +132,7 @@ class HelmCli:
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
         argv = ["uninstall", ref.name, "--namespace", ref.namespace, "--ignore-not-found"]
-        argv += ["--timeout", f"{int(timeout_s)}s", *([] if hooks else ["--no-hooks"])]
+        argv += ["--timeout", _seconds(timeout_s), *([] if hooks else ["--no-hooks"])]
         self._run(argv, stop=stop, limit_s=timeout_s)
 
     def _run(
@@ -140,3 +148,47 @@ class HelmCli:
 
     def _command(self, stop: threading.Event | None, limit_s: float) -> ExecCommand:
         return ExecCommand(self._executable(), self._environment, stop=stop, limit_s=limit_s)
+
+    @contextmanager
+    def _copied(self, chart: Path) -> Iterator[Path]:
+        """A copy of a chart, for as long as it is needed. Raises HelmError."""
+        folder = self._folder / "rendering"
+        try:
+            folder.mkdir(exist_ok=True, mode=0o700)
+            _remove_stale(folder)
+            temporary = tempfile.TemporaryDirectory(dir=folder)
+        except OSError as error:
+            raise _from_os(error, folder) from error
+        with temporary as place:
+            copy = Path(place) / "chart"
+            try:
+                shutil.copytree(chart, copy)
+            except shutil.Error as error:  # one for each file
+                raise HelmError(HelmFault.STORAGE, "the chart cannot be copied") from error
+            except OSError as error:
+                raise _from_os(error, chart) from error
+            yield copy
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise _from_os(error, source) from error
+
+
+def _from_os(error: OSError, path: Path) -> HelmError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return HelmError(HelmFault.STORAGE if full else HelmFault.CHART, f"{path.name}: {error.strerror}")
+
+
+def _remove_stale(folder: Path) -> None:
+    """What workers that were killed left here; what others use now is younger."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _STALE_S:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _seconds(duration_s: float) -> str:
+    return f"{max(1, int(duration_s))}s"

@@ -10,15 +10,29 @@ from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.kube import release_secret
-from helmbroker.broker.kube.readiness import Observed, judge, satisfied
+from helmbroker.broker.kube.readiness import Observed, claims_of, job_failure, judge, satisfied
 from helmbroker.catalog.credentials import Ref, RefKind
-from helmbroker.kubeapi import pods
-from helmbroker.kubeapi.errors import AlreadyExists, Forbidden, KubeError, Unreachable
+from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Forbidden, KubeError, Unauthorized, Unreachable
 from helmbroker.kubeapi.port import Kube, Obj
 
 _INSTANCE = "app.kubernetes.io/instance"  # by convention of charts: the Helm release
 _JOB = "batch.kubernetes.io/job-name"
 _RELEASE_NAME = "meta.helm.sh/release-name"  # Helm writes it on all that it makes
+_KEEP = "helm.sh/resource-policy"
+_CLAIM = "PersistentVolumeClaim"
+# what hooks may make (the policy's kinds); Jobs first, so that they make no more pods
+_SWEPT = (
+    "Job",
+    "CronJob",
+    "StatefulSet",
+    "Deployment",
+    "Service",
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+)
 
 
 class KubeCluster:
@@ -48,13 +62,10 @@ class KubeCluster:
         secret = self._newest(ref)
         for name in release_secret.hook_jobs(secret) if secret is not None else ():
             with _translated():
-                found = self._kube.list("Pod", ref.namespace, labels={_JOB: name})
-            for pod in reversed(found):
-                message = pods.exit_message(pod)
-                if message is not None:
-                    return f"Job {name}: {message}"
-                if not pods.ready(pod) and pod.get("status", {}).get("phase") == "Pending":
-                    return f"Job {name}: {pods.trouble(pod).reason}"
+                job = self._kube.get("Job", ref.namespace, name)
+            cause = None if job is None else job_failure(self._look_closer(job))
+            if cause is not None:
+                return cause
         return None
 
     def value(self, namespace: str, ref: Ref, owners: frozenset[str]) -> str | None:
@@ -76,19 +87,20 @@ class KubeCluster:
             return base64.b64decode(text).decode()
         except UnicodeDecodeError:
             raise ClusterRefused(
-                f"Key {ref.key} of Secret {ref.name} is not text; it cannot be a credential."
+                f"Key {ref.key} of Secret {ref.name} is not text; it cannot be a credential. "
+                "The addon's author has to mend it."
             ) from None
 
     def sweep(self, ref: ReleaseRef, *, claims: bool) -> None:
-        kinds = ("Job", "PersistentVolumeClaim") if claims else ("Job",)
-        for kind in kinds:
+        for kind in (*_SWEPT, _CLAIM) if claims else _SWEPT:
             for obj in self._labelled(kind, ref):
-                with _translated():
-                    self._kube.delete(kind, ref.namespace, obj["metadata"]["name"], uid=obj["metadata"]["uid"])
+                kept = (obj["metadata"].get("annotations") or {}).get(_KEEP) == "keep"
+                if claims or not kept:
+                    self._delete(obj)
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
-        kinds = ("Pod", "PersistentVolumeClaim") if claims else ("Pod",)
-        return [f"{kind} {obj['metadata']['name']}" for kind in kinds for obj in self._labelled(kind, ref)]
+        kinds = ("Pod", _CLAIM) if claims else ("Pod",)
+        return sorted(f"{kind} {obj['metadata']['name']}" for kind in kinds for obj in self._labelled(kind, ref))
 
     def ensure_namespace(self, name: str) -> None:
         with _translated():
@@ -107,22 +119,51 @@ class KubeCluster:
         return release_secret.newest(secrets)
 
     def _look_closer(self, workload: Obj) -> Observed:
-        """Pods and events of a workload: asked for only when it is not ready."""
+        """Pods, claims and events of a workload: asked for only when it is not ready."""
         namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
-        labels = workload["spec"].get("selector", {}).get("matchLabels") or {_JOB: name}
+        by_name = {_JOB: name}
+        labels = workload["spec"].get("selector", {}).get("matchLabels")
         with _translated():
-            found = self._kube.list("Pod", namespace, labels=labels)
-            about = [name, *(pod["metadata"]["name"] for pod in found)]
+            found = self._kube.list("Pod", namespace, labels=by_name if workload["kind"] == "Job" else labels)
+            about = {name, *(pod["metadata"]["name"] for pod in found), *claims_of(found)}
             events = [
                 event
-                for each in about
+                for each in sorted(about)
                 for event in self._kube.list("Event", namespace, fields={"involvedObject.name": each})
             ]
+            if workload["kind"] == "Job" and not found:  # its time was over, so they were removed
+                fields = {"involvedObject.kind": "Pod"}
+                events += [e for e in self._kube.list("Event", namespace, fields=fields) if _of_pods(e, name)]
+            elif workload["kind"] == "Deployment":  # the quota forbids pods to its ReplicaSet, not to itself
+                events += [
+                    event
+                    for owned in self._kube.list("ReplicaSet", namespace, labels=labels)
+                    for event in self._kube.list(
+                        "Event", namespace, fields={"involvedObject.name": owned["metadata"]["name"]}
+                    )
+                ]
         return Observed(workload, found, events)
 
     def _labelled(self, kind: str, ref: ReleaseRef) -> list[Obj]:
         with _translated():
-            return self._kube.list(kind, ref.namespace, labels={_INSTANCE: ref.name})
+            try:
+                return self._kube.list(kind, ref.namespace, labels={_INSTANCE: ref.name})
+            except Forbidden:
+                if kind in ("Job", "Pod", _CLAIM):
+                    raise
+                return []  # with the broker's rights no object of this kind can have been made
+
+    def _delete(self, obj: Obj) -> None:
+        metadata = obj["metadata"]
+        with _translated():
+            try:
+                self._kube.delete(obj["kind"], metadata["namespace"], metadata["name"], uid=metadata["uid"])
+            except Conflict:
+                return  # this very object is gone; what has its name now is another one
+
+
+def _of_pods(event: Obj, job: str) -> bool:
+    return str(event.get("involvedObject", {}).get("name")).startswith(f"{job}-")
 
 
 @contextmanager
@@ -130,7 +171,7 @@ def _translated() -> Iterator[None]:
     """The API's errors as the operations know them."""
     try:
         yield
-    except Unreachable as error:
-        raise ClusterUnavailable(f"The cluster cannot be reached: {error}.") from error
+    except (Unreachable, Unauthorized) as error:  # tokens are rotated: the next one may be accepted
+        raise ClusterUnavailable(f"The cluster cannot be used now: {error.message}.") from error
     except KubeError as error:
         raise ClusterRefused(f"The cluster refused a call of the broker: {error}.") from error

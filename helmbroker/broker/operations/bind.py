@@ -11,9 +11,8 @@ from helmbroker.broker.operations.work import BindingWork
 from helmbroker.catalog import credentials
 from helmbroker.catalog.credentials import Ref
 from helmbroker.catalog.model import JSON, AddonFaults
-from helmbroker.durable import Done, Fail, Outcome, Step, Wait
+from helmbroker.durable import Done, Fail, Outcome, Step
 
-_LOOK_AGAIN_S = 0.5
 TEMPLATE = "credentials.yaml"
 
 
@@ -30,26 +29,35 @@ def check(work: BindingWork) -> Outcome:
 
 
 def make_user(work: BindingWork) -> Outcome:
-    work.ctx.note("making a user of its own")
+    work.ctx.note("making a user")
     chart, release = work.addon.binding_chart, work.binding.binding.release
-    return converge.install(work, chart, _values(work), release, work.binding_labels)
+    return converge.install(work, chart, _values(work), release, work.binding_labels, claims=False)
 
 
 def read_credentials(work: BindingWork) -> Outcome:
     """Render the template, resolve its references, keep the result sealed."""
     binding = work.binding.binding
     try:
-        rendered = work.tools.helm.render(work.addon.binding_chart, _values(work), binding.release, only=TEMPLATE)
+        rendered = work.tools.helm.render(
+            work.addon.binding_chart, _values(work), binding.release, stop=work.ctx.stop, only=TEMPLATE
+        )
         delivered = credentials.read(rendered)
     except HelmError as error:
-        raise converge.failure(error, _values(work)) from error
+        raise converge.failure(work, error) from error
     except AddonFaults as error:
-        return Fail(f"The addon's credentials template is faulty: {error}. The addon's author has to mend it.")
+        faults = work.public(str(error))
+        return Fail(f"The addon's credentials template is faulty: {faults}. The addon's author has to mend it.")
     values: dict[str, JSON] = {}
     for item in delivered:
-        value = item.value if isinstance(item.value, str) else _resolve(work, item.value)
+        if isinstance(item.value, str):
+            values[item.name] = item.value
+            continue
+        value, source = _resolve(work, item.value), item.value
         if value is None:
-            return Wait(_LOOK_AGAIN_S, f"waiting for {item.value}, from which {item.name} is taken")
+            missing = (
+                f"{source.kind} {source.name} with the key {source.key}, which holds {item.name}, is not there"
+            )
+            return converge.wait(work, missing, hopeless=True)
         values[item.name] = value
     with work.transaction() as tx:
         tx.deliver(binding.instance_id, binding.id, Credentials(values))
@@ -76,6 +84,11 @@ def _values(work: BindingWork) -> dict[str, JSON]:
             "parameters": binding.parameters.reveal(),
         },
     }
+
+
+def summary(_work: BindingWork) -> str:
+    """What the platform shows at the end."""
+    return "the credentials are ready"
 
 
 STEPS = (

@@ -2,111 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
+from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
 from helmbroker.broker.operations.policy import violations
 from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import Object
-from helmbroker.catalog.parameters import texts
-from helmbroker.durable import Done, Fail, Failed, Outcome, Transient
+from helmbroker.durable import Done, Fail, Failed, Outcome, Transient, Wait
 
+LOOK_AGAIN_S = 0.4
+_HOPELESS_AGAIN_S = 5.0  # so long that the operation gives its thread to others meanwhile
 _HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
 _HALF_CHANGED = frozenset({HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
-_SHORTEST_SECRET = 4  # shorter texts are words like "yes": hiding them would only garble the sentence
+_BY_A_JOB = frozenset({HelmFault.HOOK, HelmFault.TIMEOUT})
+_MOST_BREACHES = 5
 
 _CURES = {
     HelmFault.OWNERSHIP: "Remove that object, or give the broker a namespace of its own.",
     HelmFault.CONFLICT: "Find who manages that field (kubectl get --show-managed-fields) and make it let go.",
     HelmFault.VALUES: "Correct the parameters, or the plan's values.",
-    HelmFault.RENDER: "The addon's author has to mend the chart.",
+    HelmFault.RENDER: "If the parameters are not to blame, the addon's author has to mend the chart.",
     HelmFault.CHART: "The addon's author has to mend the chart.",
+    HelmFault.NAMESPACE: "Make the namespace, or give the broker's service account the right to make it.",
     HelmFault.FORBIDDEN: "Give the broker's service account this right.",
     HelmFault.QUOTA: "Raise the quota, choose a smaller plan, or remove what is not needed.",
     HelmFault.INVALID: "Correct the parameters; else the addon's author has to mend the chart.",
-    HelmFault.HOOK: "Look at what the Job says, mend the cause, and try again.",
+    HelmFault.HOOK: "Mend the cause, and try again.",
     HelmFault.TIMEOUT: "Look at the Job's pods, and try again.",
     HelmFault.MISSING: "Tell the operator.",
-    HelmFault.STORAGE: "Free space on the broker's disk, and try again.",
-    HelmFault.PENDING: "Try again.",
+    HelmFault.STORAGE: "Free space on the broker's disk.",
+    HelmFault.OTHER: "Ask the operator to look into the broker's log.",
 }
 
 
 def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
     """Render, and let the result pass the gate. Nothing is applied."""
     try:
-        manifest = work.tools.helm.render(chart, values, ref)
+        manifest = work.tools.helm.render(chart, values, ref, stop=work.ctx.stop)
     except HelmError as error:
-        raise failure(error, values) from error
-    found = violations(manifest, ref.namespace)
+        raise failure(work, error) from error
+    own = work.record.instance.release.name
+    found = violations(manifest, ref.namespace, release=own, granted=work.granted)
     if found:
-        return Fail(f"The broker's policy refuses what the chart would create: {'; '.join(found[:5])}.")
+        more = f", and {len(found) - _MOST_BREACHES} more" if len(found) > _MOST_BREACHES else ""
+        return Fail(
+            work.public(
+                "The broker's policy refuses what the chart would create: "
+                f"{'; '.join(found[:_MOST_BREACHES])}{more}. The addon's author has to mend the chart."
+            )
+        )
     return Done()
 
 
-def install(work: Work, chart: Path, values: Object, ref: ReleaseRef, labels: dict[str, str]) -> Outcome:
-    """The release as this operation wants it: made, or upgraded; done when it was done before."""
+def install(
+    work: Work, chart: Path, values: Object, ref: ReleaseRef, labels: dict[str, str], *, claims: bool
+) -> Outcome:
+    """The release as this operation wants it: made, or upgraded; done when it was done before.
+
+    What a stopped attempt left half made is removed first, with its volumes if `claims`: their content would
+    not fit the passwords of the new attempt.
+    """
     release = work.tools.cluster.release(ref)
-    mark = naming.digest(work.ctx.operation.id, length=40)
     check_ours(release, ref, labels)
-    done = {**labels, naming.LABEL_OPERATION: mark}
-    if release is not None and release.status is HelmStatus.DEPLOYED and release.belongs_to(done):
+    mark = {**labels, naming.LABEL_OPERATION: naming.digest(work.ctx.operation.id, length=40)}
+    if release is not None and release.status is HelmStatus.DEPLOYED and release.belongs_to(mark):
         return Done()
-    timeout_s = max(1.0, work.ctx.remaining_s)
-    deployment = Deployment(ref, chart, values, done, timeout_s)
     try:
         if release is not None and release.status in _HALF_MADE:
-            work.tools.helm.uninstall(ref, hooks=False, timeout_s=timeout_s, stop=work.ctx.stop)
-        elif release is not None and release.status in _HALF_CHANGED:
-            work.tools.helm.rollback(ref, timeout_s=timeout_s, stop=work.ctx.stop)
-        work.tools.helm.deploy(deployment, work.ctx.stop)
+            _uninstall(work, ref, hooks=False, timeout_s=_timeout_s(work))
+            work.tools.cluster.sweep(ref, claims=claims)
+            release = None
+        if release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
+            return Wait(LOOK_AGAIN_S, f"what an earlier attempt made is not gone yet: {_listed(left)}")
+        if release is not None and release.status in _HALF_CHANGED:
+            work.tools.helm.rollback(ref, timeout_s=_timeout_s(work), stop=work.ctx.stop)
+        work.tools.helm.deploy(Deployment(ref, chart, values, mark, _timeout_s(work)), work.ctx.stop)
     except HelmError as error:
-        raise failure(error, values, work.tools.cluster.failed_job(ref)) from error
+        raise failure(work, error, ref) from error
     return Done()
 
 
-def uninstall(work: Work, ref: ReleaseRef, labels: dict[str, str], *, hooks: bool) -> Outcome:
-    """The release is gone, and so are the Jobs of its hooks; one that never was is done."""
+def remove(work: Work, ref: ReleaseRef, labels: dict[str, str], *, hooks: bool) -> Outcome:
+    """The release is gone, and so is what its hooks made. One that never was, or is somebody else's, is done."""
     release = work.tools.cluster.release(ref)
-    check_ours(release, ref, labels)
+    if is_foreign(release, labels):
+        return Done(_left_alone(ref))
     if release is not None:
-        timeout_s = max(1.0, work.ctx.remaining_s)
         try:
-            work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
+            _uninstall(work, ref, hooks=hooks, timeout_s=_timeout_s(work))
         except HelmError as error:
-            raise failure(error, {}, work.tools.cluster.failed_job(ref)) from error
+            raise failure(work, error, ref) from error
     work.tools.cluster.sweep(ref, claims=False)
     return Done()
 
 
+def remove_at_any_rate(work: Work, ref: ReleaseRef, labels: dict[str, str]) -> Outcome:
+    """As `remove`, with the chart's pre-delete Jobs where it was deployed, and without them if they fail.
+
+    The result is a note for the user, if there is something to say.
+    """
+    release = work.tools.cluster.release(ref)
+    if release is None or is_foreign(release, labels) or release.status is not HelmStatus.DEPLOYED:
+        return remove(work, ref, labels, hooks=False)
+    try:
+        _uninstall(work, ref, hooks=True, timeout_s=_timeout_s(work) / 2)
+    except HelmError as error:
+        if error.fault not in _BY_A_JOB:
+            raise failure(work, error, ref) from error
+        work.ctx.check()
+        reason = work.public(work.tools.cluster.failed_job(ref) or error.detail)
+        remove(work, ref, labels, hooks=False)
+        return Done(f"the chart's own clean-up failed and was left out: {reason}")
+    return Done()
+
+
+def await_ready(work: Work, ref: ReleaseRef) -> Outcome:
+    """Every workload is ready, or the reason why that cannot be hoped for."""
+    state = work.tools.cluster.readiness(ref)
+    if not isinstance(state, NotReady):
+        return Done()
+    return wait(work, state.reason, hopeless=state.hopeless)
+
+
+def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
+    """Look again soon; what is hopeless is looked at less often, and fails after a while."""
+    reason, operation_id = work.public(reason), work.ctx.operation.id
+    if not hopeless:
+        work.tools.patience.renew(operation_id)
+        return Wait(LOOK_AGAIN_S, reason)
+    if work.tools.patience.over(operation_id):
+        return Fail(f"{reason[0].upper()}{reason[1:]}.")
+    return Wait(_HOPELESS_AGAIN_S, reason)
+
+
+def await_gone(work: Work, ref: ReleaseRef, *, claims: bool) -> Outcome:
+    """Nothing of the release runs any more."""
+    left = work.tools.cluster.leftovers(ref, claims=claims)
+    return Wait(LOOK_AGAIN_S, f"not gone yet: {_listed(left)}") if left else Done()
+
+
+def is_foreign(release: HelmRelease | None, labels: dict[str, str]) -> bool:
+    """Whether there is a release, and it is not ours: it is neither changed nor deleted."""
+    return release is not None and not release.belongs_to(labels)
+
+
 def check_ours(release: HelmRelease | None, ref: ReleaseRef, labels: dict[str, str]) -> None:
-    """Raise Failed when somebody else's release has our name: it is neither changed nor deleted."""
-    if release is not None and not release.belongs_to(labels):
-        raise Failed(
-            f"A Helm release named {ref.name} exists in namespace {ref.namespace} and is not this broker's. "
-            "It is left alone. Remove it, or give the broker a namespace of its own."
-        )
+    """Raise Failed when somebody else's release has our name."""
+    if is_foreign(release, labels):
+        raise Failed(f"{_left_alone(ref)}. Remove it, or give the broker a namespace of its own.")
 
 
-def failure(error: HelmError, values: Object, cause: str | None = None) -> Failed | Transient:
-    """A Helm error as what it means for the operation, in words for the user: what, why, cure."""
-    detail = cause or scrub(error.detail, texts(values))
+def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Failed | Transient:
+    """A Helm error as what it means for the operation, in words for the user: what, why, cure.
+
+    `ref`: the release of which a Job may be to blame.
+    """
+    cause = work.tools.cluster.failed_job(ref) if ref is not None and error.fault in _BY_A_JOB else None
+    detail = work.public(cause or error.detail).strip().rstrip(".")
     sentence = f"{error.fault.value[0].upper()}{error.fault.value[1:]}"
     if detail:
-        sentence += f": {detail.rstrip('.')}"
-    if error.retryable:
-        return Transient(f"{sentence}.")
-    return Failed(f"{sentence}. {_CURES.get(error.fault, 'Remove the instance or binding, or try again.')}")
+        sentence += f": {detail}"
+    cure = _CURES.get(error.fault)
+    text = f"{sentence}. {cure}" if cure else f"{sentence}."
+    return Transient(text) if error.retryable else Failed(text)
 
 
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """The text without any of the values that went in."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "<hidden>")
-    return text
+def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
+    work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
+
+
+def _left_alone(ref: ReleaseRef) -> str:
+    return f"The Helm release {ref.name} in namespace {ref.namespace} is not this broker's and is left alone"
+
+
+def _timeout_s(work: Work) -> float:
+    return max(1.0, work.ctx.remaining_s)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

@@ -5,10 +5,7 @@ from __future__ import annotations
 from helmbroker.broker.domain import naming
 from helmbroker.broker.operations import converge
 from helmbroker.broker.operations.work import Work
-from helmbroker.catalog.model import DataPolicy
-from helmbroker.durable import Done, Outcome, Step, Wait
-
-_LOOK_AGAIN_S = 0.4
+from helmbroker.durable import Done, Outcome, Step
 
 
 def uninstall_bindings(work: Work) -> Outcome:
@@ -18,24 +15,27 @@ def uninstall_bindings(work: Work) -> Outcome:
         bindings = [record.binding for record in tx.bindings(instance.id)]
     for binding in bindings:
         labels = naming.binding_labels(work.tools.broker_id, instance.id, binding.id)
-        converge.uninstall(work, binding.release, labels, hooks=False)
+        converge.remove(work, binding.release, labels, hooks=False)
     return Done()
 
 
 def uninstall(work: Work) -> Outcome:
-    work.ctx.note("uninstalling")
-    return converge.uninstall(work, work.record.instance.release, work.labels, hooks=True)
+    """With the chart's own clean-up where the instance once ran; a clean-up that fails keeps nobody here."""
+    work.ctx.note(f"uninstalling {work.addon.name}")
+    return converge.remove_at_any_rate(work, work.record.instance.release, work.labels)
 
 
 def sweep(work: Work) -> Outcome:
-    """What Helm leaves behind: Jobs of hooks, and the claims of a StatefulSet if the plan says so."""
-    work.tools.cluster.sweep(work.record.instance.release, claims=_deletes_data(work))
+    """What Helm leaves behind: what hooks made, and the claims of a StatefulSet if the plan says so."""
+    if not _somebody_elses(work):
+        work.tools.cluster.sweep(work.record.instance.release, claims=work.deletes_data)
     return Done()
 
 
 def await_gone(work: Work) -> Outcome:
-    left = work.tools.cluster.leftovers(work.record.instance.release, claims=_deletes_data(work))
-    return Wait(_LOOK_AGAIN_S, f"waiting until these are gone: {', '.join(left[:5])}") if left else Done()
+    if _somebody_elses(work):
+        return Done()
+    return converge.await_gone(work, work.record.instance.release, claims=work.deletes_data)
 
 
 def forget(work: Work) -> Outcome:
@@ -44,8 +44,20 @@ def forget(work: Work) -> Outcome:
     return Done()
 
 
-def _deletes_data(work: Work) -> bool:
-    return work.plan.data is DataPolicy.DELETE
+def summary(work: Work) -> str:
+    """What the platform shows at the end."""
+    parts = [f"{work.addon.name} is deleted"]
+    if not work.deletes_data:
+        parts.append("its volumes are kept, as the plan says")
+    note = work.ctx.results["uninstall"]
+    if note is not None:
+        parts.append(str(note))
+    return "; ".join(parts)
+
+
+def _somebody_elses(work: Work) -> bool:
+    """Whether what now has our name is not ours: then all that carries the name is not ours either."""
+    return converge.is_foreign(work.tools.cluster.release(work.record.instance.release), work.labels)
 
 
 STEPS = (

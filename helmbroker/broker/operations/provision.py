@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from helmbroker.broker.domain.cluster import NotReady
 from helmbroker.broker.operations import converge
 from helmbroker.broker.operations.work import Work
-from helmbroker.durable import Done, Fail, Outcome, Step, Wait
-
-_LOOK_AGAIN_S = 0.4
+from helmbroker.durable import Outcome, Step
 
 
 def check(work: Work) -> Outcome:
@@ -18,16 +15,16 @@ def install(work: Work) -> Outcome:
     release = work.record.instance.release
     work.ctx.note(f"installing {work.addon.name}")
     work.tools.cluster.ensure_namespace(release.namespace)
-    return converge.install(work, work.addon.chart, work.values(), release, work.labels)
+    return converge.install(work, work.addon.chart, work.values(), release, work.labels, claims=work.deletes_data)
 
 
 def await_ready(work: Work) -> Outcome:
-    state = work.tools.cluster.readiness(work.record.instance.release)
-    if not isinstance(state, NotReady):
-        return Done()
-    if work.stuck(hopeless=state.hopeless):
-        return Fail(state.reason)
-    return Wait(_LOOK_AGAIN_S, state.reason)
+    return converge.await_ready(work, work.record.instance.release)
+
+
+def summary(work: Work) -> str:
+    """What the platform shows at the end."""
+    return f"{work.addon.name} is ready"
 
 
 STEPS = (

@@ -9,16 +9,22 @@ from helmbroker.durable import Done, Outcome, Step
 
 
 def drop_user(work: BindingWork) -> Outcome:
-    """Where the instance was never made there is no server that could drop anybody."""
-    hooks = work.record.phase is not Phase.MAKE_FAILED
+    """Where the instance was never made, or is gone, there is no server that could drop anybody."""
+    instance = work.tools.cluster.release(work.record.instance.release)
+    hooks = work.record.phase is not Phase.MAKE_FAILED and instance is not None
     work.ctx.note("dropping the user")
-    return converge.uninstall(work, work.binding.binding.release, work.binding_labels, hooks=hooks)
+    return converge.remove(work, work.binding.binding.release, work.binding_labels, hooks=hooks)
 
 
 def forget(work: BindingWork) -> Outcome:
     with work.transaction() as tx:
         tx.forget_binding(work.binding.binding.instance_id, work.binding.binding.id)
     return Done()
+
+
+def summary(_work: BindingWork) -> str:
+    """What the platform shows at the end."""
+    return "the credentials are revoked"
 
 
 STEPS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -10,9 +11,40 @@ from dataclasses import dataclass, field
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
 from helmbroker.broker.domain.ports import AddonRevisions, Cluster, HelmReleases, Transaction
-from helmbroker.catalog.model import JSON, NOTHING, Addon, Object, Plan
+from helmbroker.broker.operations import redaction
+from helmbroker.catalog.model import JSON, NOTHING, Addon, DataPolicy, Object, Plan
+from helmbroker.catalog.parameters import texts
 from helmbroker.catalog.values import merge
 from helmbroker.durable import Context
+
+_FORGOTTEN_AFTER_S = 60.0
+
+
+class Patience:
+    """How long operations go on while what they wait for is hopeless: `limit_s` seconds without a break.
+
+    Kept in memory, for all operations of a worker: after a restart the time begins anew. Thread-safe.
+    """
+
+    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit_s, self._clock = limit_s, clock
+        self._seen: dict[str, tuple[float, float]] = {}  # operation -> first and last time it was hopeless
+        self._lock = threading.Lock()
+
+    def over(self, operation_id: str) -> bool:
+        """It is hopeless now: has it been for too long?"""
+        now = self._clock()
+        with self._lock:
+            # operations that ended or got hope are not looked at again: the break ends their time
+            self._seen = {id_: times for id_, times in self._seen.items() if now - times[1] < _FORGOTTEN_AFTER_S}
+            since, _ = self._seen.get(operation_id, (now, now))
+            self._seen[operation_id] = since, now
+        return now - since >= self._limit_s
+
+    def renew(self, operation_id: str) -> None:
+        """There is hope."""
+        with self._lock:
+            self._seen.pop(operation_id, None)
 
 
 @dataclass(frozen=True)
@@ -24,7 +56,7 @@ class Tools:
     revisions: AddonRevisions
     broker_id: str
     overrides: Mapping[str, Object] = field(repr=False)  # addon name -> the operator's Helm values
-    stuck_after_s: float  # how long something hopeless may stay so before the operation fails
+    patience: Patience
 
 
 @dataclass
@@ -35,7 +67,6 @@ class Work:
     tools: Tools
     record: InstanceRecord
     transaction: Callable[[], AbstractContextManager[Transaction]]  # fenced: ours, or LeaseLost
-    hopeless_since: float | None = None
 
     @property
     def addon(self) -> Addon:
@@ -59,14 +90,27 @@ class Work:
         given = self.record.instance.parameters.reveal()
         return merge(self.plan.values, given, self.tools.overrides.get(self.addon.name, NOTHING))
 
-    def stuck(self, *, hopeless: bool) -> bool:
-        """Whether what is waited for has been hopeless for too long. In memory: a restart begins anew."""
-        if not hopeless:
-            self.hopeless_since = None
-            return False
-        now = time.monotonic()
-        self.hopeless_since = now if self.hopeless_since is None else self.hopeless_since
-        return now - self.hopeless_since >= self.tools.stuck_after_s
+    @property
+    def deletes_data(self) -> bool:
+        """Whether the volumes go with the instance."""
+        return self.plan.data is DataPolicy.DELETE
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """Names that the operator has written into plans or overrides: pods may use objects that are called so."""
+        overrides = self.tools.overrides.get(self.addon.name, NOTHING)
+        return frozenset(texts(self.plan.values)) | frozenset(texts(overrides))
+
+    def secrets(self) -> set[str]:
+        """Texts that went in and must not come out in a sentence."""
+        given = self.record.instance.parameters.reveal()
+        return redaction.secrets_of(self.addon.parameters.create, given) | set(
+            redaction.named_like_secrets(self.tools.overrides.get(self.addon.name, NOTHING))
+        )
+
+    def public(self, text: str) -> str:
+        """The text as a user may read it."""
+        return redaction.scrub(text, self.secrets())
 
 
 @dataclass
@@ -80,3 +124,8 @@ class BindingWork(Work):
         """What marks the Helm release of the binding as ours."""
         binding = self.binding.binding
         return naming.binding_labels(self.tools.broker_id, binding.instance_id, binding.id)
+
+    def secrets(self) -> set[str]:
+        """Those of the instance, and those of the bind request."""
+        given = self.binding.binding.parameters.reveal()
+        return super().secrets() | redaction.secrets_of(self.addon.parameters.bind, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,13 +20,21 @@ from helmbroker.durable import Operation, Queue
 CANCELLED = "stopped, because it is being removed"
 
 
-class SqlRecords:
-    """Reads and writes on `conn`, in whatever transaction it is in."""
+Alone = Callable[[sa.Connection, str], None]
 
-    def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing) -> None:
-        self._conn, self._queue, self._keys = conn, queue, keys
+
+class SqlRecords:
+    """Reads and writes on `conn`, in whatever transaction it is in.
+
+    alone: called with an instance's id before the instance is read, in transactions that decide about it.
+    """
+
+    def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing, alone: Alone | None = None) -> None:
+        self._conn, self._queue, self._keys, self._alone = conn, queue, keys, alone
 
     def instance(self, instance_id: str) -> InstanceRecord | None:
+        if self._alone is not None:
+            self._alone(self._conn, instance_id)
         row = self._conn.execute(sa.select(instances).where(instances.c.id == instance_id)).first()
         if row is None:
             return None

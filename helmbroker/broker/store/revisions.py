@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from helmbroker.catalog import archive
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Addon
 
+_UNFINISHED = ".unfinished-"
+
 
 class UnpackedRevisions:
-    """The port AddonRevisions. `cache`: a folder of ours alone; `packed`: digest -> archive, from the store."""
+    """The port AddonRevisions, for any number of threads and processes.
+
+    `cache`: a folder of ours alone; `packed`: digest -> archive, from the store.
+    """
 
     def __init__(self, cache: Path, packed: Callable[[str], bytes | None]) -> None:
         self._cache, self._packed = cache, packed
@@ -22,22 +31,48 @@ class UnpackedRevisions:
 
     def addon(self, digest: str) -> Addon:
         with self._lock:
-            if digest not in self._addons:
-                self._addons[digest] = native.load(self._folder(digest))
-            return self._addons[digest]
+            known = self._addons.get(digest)
+            if known is None or not known.folder.is_dir():  # it may have been cleared away under us
+                known = self._addons[digest] = native.load(self._folder(digest))
+            return known
 
     def _folder(self, digest: str) -> Path:
         folder = self._cache / digest
-        # what lies in the cache is believed only if it still is what was pinned
-        if folder.is_dir() and archive.digest(folder) == digest:
+        if _intact(folder, digest):
             return folder
         packed = self._packed(digest)
         if packed is None:
             raise LookupError(f"addon revision {digest} is not in the database")
         self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = Path(tempfile.mkdtemp(dir=self._cache))
-        archive.unpack(packed, temporary)
-        if folder.exists():
-            folder.rename(Path(tempfile.mkdtemp(dir=self._cache)) / "damaged")
-        temporary.rename(folder)
+        with _alone(self._cache):
+            if not _intact(folder, digest):  # another process was faster
+                self._unpack(packed, folder)
         return folder
+
+    def _unpack(self, packed: bytes, folder: Path) -> None:
+        for left in self._cache.glob(f"{_UNFINISHED}*"):  # of a process that died here
+            shutil.rmtree(left)
+        temporary = Path(tempfile.mkdtemp(dir=self._cache, prefix=_UNFINISHED))
+        archive.unpack(packed, temporary)
+        if folder.is_dir():
+            folder.rename(Path(tempfile.mkdtemp(dir=self._cache, prefix=_UNFINISHED)))
+        temporary.rename(folder)
+
+
+def _intact(folder: Path, digest: str) -> bool:
+    """Whether the cache has what was pinned: it is believed only if it still is that."""
+    try:
+        return folder.is_dir() and archive.digest(folder) == digest
+    except (archive.BadArchive, OSError):
+        return False
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """One process at a time; the lock goes with the process that holds it."""
+    lock = os.open(cache / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

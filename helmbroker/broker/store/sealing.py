@@ -12,7 +12,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12
+_TAG_BYTES = 16
 _KEY_BYTES = 32
+_LONGEST_KEY_ID = 64
 
 
 class KeyRingError(Exception):
@@ -45,6 +47,8 @@ class KeyRing:
             raise KeyRingError(
                 f"the key ring {path} has no active key, or a key that is not {_KEY_BYTES} bytes long"
             )
+        if any(len(key_id.encode()) > _LONGEST_KEY_ID for key_id in keys):
+            raise KeyRingError(f"the key ring {path} has a key id of more than {_LONGEST_KEY_ID} bytes")
         return cls(keys, active)
 
     @staticmethod
@@ -64,9 +68,11 @@ class KeyRing:
 
     def open(self, sealed: bytes, place: str) -> bytes:
         """The plain bytes. Raises KeyRingError: the key is not on the ring, or the data is not what was sealed."""
-        end = 1 + sealed[0]
-        key_id = sealed[1:end].decode()
+        end = 1 + (sealed[0] if sealed else 0)
+        key_id = sealed[1:end].decode(errors="replace")
         cipher = self._ciphers.get(key_id)
+        if len(sealed) < end + _NONCE_BYTES + _TAG_BYTES:
+            raise KeyRingError(f"{place} holds no sealed data; it has been changed")
         if cipher is None:
             raise KeyRingError(f"the key ring lacks key {key_id!r}, under which {place} was sealed")
         try:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import VERSION, addon_revisions, facts, metadata, operations
@@ -18,7 +19,8 @@ from helmbroker.catalog.model import Addon, Catalog
 from helmbroker.durable import Queue, connect, reader
 
 _LOG = logging.getLogger("helmbroker.store")
-_CANARY = "facts.key_check"
+_CANARY, _CHECKED = "facts.key_check", b"helmbroker"
+_LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
 
 
 class StoreError(Exception):
@@ -36,14 +38,20 @@ class SqlStore:
 
     def prepare(self) -> None:
         """Make the tables when they are missing. Raises StoreError, KeyRingError; then nothing has changed."""
-        metadata.create_all(self.engine)
         with self.engine.begin() as conn:
-            version = _fact(conn, "schema_version", str(VERSION))
+            _one_at_a_time(conn)
+            if sa.inspect(conn).has_table(facts.name):
+                version = _fact(conn, "schema_version", str(VERSION))
+                if version != str(VERSION):
+                    raise StoreError(
+                        f"the database has schema version {version}, this program needs {VERSION}: "
+                        "run the version of helmbroker that it belongs to"
+                    )
+            metadata.create_all(conn)
+            _fact(conn, "schema_version", str(VERSION))
             _fact(conn, "broker_id", secrets.token_hex(8))
-            sealed = _fact(conn, "key_check", self._keys.seal(b"helmbroker", _CANARY).hex())
-            if version != str(VERSION):
-                raise StoreError(f"the database has schema version {version}, this program needs {VERSION}")
-            if self._keys.open(bytes.fromhex(sealed), _CANARY) != b"helmbroker":
+            sealed = _fact(conn, "key_check", self._keys.seal(_CHECKED, _CANARY).hex())
+            if self._keys.open(bytes.fromhex(sealed), _CANARY) != _CHECKED:
                 raise KeyRingError("the key ring is not the one that this database was begun with")
 
     @property
@@ -56,21 +64,28 @@ class SqlStore:
     def read(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
         with _outages(), self._reader.connect() as conn:
-            yield self.on(conn)
+            yield SqlRecords(conn, self.queue, self._keys)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
         with _outages(), self.engine.begin() as conn:
-            yield self.on(conn)
+            yield SqlRecords(conn, self.queue, self._keys, alone=self._alone)
 
     def on(self, conn: sa.Connection) -> SqlRecords:
         """Records in somebody else's transaction: that of a durable operation, with its fence."""
         return SqlRecords(conn, self.queue, self._keys)
 
+    def _alone(self, conn: sa.Connection, instance_id: str) -> None:
+        """Let nobody else decide about this instance until the transaction ends."""
+        if conn.dialect.name == "postgresql":  # on SQLite transactions that may write are alone anyway
+            number = int(naming.digest(instance_id, length=8), 16)
+            conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, number - (1 << 31))))
+
     def keep(self, catalog: Catalog) -> None:
         """Keep every addon of the catalog as a revision, so that instances can pin it for ever."""
         with self.engine.begin() as conn:
+            _one_at_a_time(conn)
             known = set(conn.scalars(sa.select(addon_revisions.c.digest)))
             for addon in catalog.addons:
                 if addon.digest not in known:
@@ -98,6 +113,12 @@ def _outages() -> Iterator[None]:
         raise Unavailable(
             "The broker's database cannot be used now (away, or its disk is full). Try again."
         ) from None
+
+
+def _one_at_a_time(conn: sa.Connection) -> None:
+    """Replicas start together: they do this one after the other."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
 def _keep(conn: sa.Connection, addon: Addon) -> None:

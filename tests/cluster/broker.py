@@ -1,0 +1,142 @@
+"""A broker as operators run it: real processes, a data directory and a namespace of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from helmbroker.kubeapi.port import Kube
+from tests.cluster.osb import Platform
+from tests.cluster.reach import throw_away_namespace
+
+CHECKOUT = Path(__file__).parents[2]
+IDS = {"runAsUser": 999, "runAsGroup": 999, "fsGroup": 999}
+# what the operator of this cluster overrides: the images that its nodes have
+OVERRIDES = {
+    "postgresql": {"image": {"repository": "sandbox.local/postgresql", "tag": "15"}, "podSecurityContext": IDS},
+    "redis": {"image": {"repository": "sandbox.local/redis", "tag": "7"}, "podSecurityContext": IDS},
+}
+START_S = 30.0
+STOP_S = 45.0
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A running broker."""
+
+    platform: Platform
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    log: Path
+    namespace: str
+
+    @property
+    def worker_pid(self) -> int:
+        """The worker process, of which there is one, whoever started it last."""
+        found = [pid for pid in children(self.process.pid) if "worker" in arguments(pid)]
+        assert len(found) == 1, f"{len(found)} workers below {self.process.pid}"
+        return found[0]
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started and not yet collected."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def descendants(pid: int) -> list[int]:
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def arguments(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+@contextmanager
+def broker(
+    kube: Kube,
+    folder: Path,
+    *,
+    overrides: Mapping[str, object] = OVERRIDES,
+    environment: Mapping[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+) -> Iterator[Broker]:
+    """Start one; at its end no process and no namespace is left. `prefix`: a command to run it under."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "overrides.yaml").write_text(yaml.safe_dump(dict(overrides)))
+    with throw_away_namespace(kube) as namespace:
+        port = _free_port()
+        settings = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HELMBROKER_")},
+            "HELMBROKER_DATA_DIR": str(folder / "data"),
+            "HELMBROKER_ADDONS_DIR": str(CHECKOUT / "addons"),
+            "HELMBROKER_OVERRIDES_FILE": str(folder / "overrides.yaml"),
+            "HELMBROKER_INSTANCE_NAMESPACE": namespace,
+            "HELMBROKER_LISTEN": f"127.0.0.1:{port}",
+            "HELMBROKER_STUCK_AFTER_S": "4",
+            "HELMBROKER_LEASE_S": "5",
+            "HELMBROKER_LOG_LEVEL": "debug",
+            **(environment or {}),
+        }
+        command = [*prefix, sys.executable, "-m", "helmbroker.broker"]
+        subprocess.run([*command, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
+        user, _, password = (folder / "data" / "platform-credentials").read_text().strip().partition(":")
+        log = folder / "log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [*command, "run"], env=settings, cwd=CHECKOUT, stdout=output, stderr=output, process_group=0
+            )
+        try:
+            platform = Platform(f"http://127.0.0.1:{port}", user, password)
+            _await_start(platform, process, log)
+            yield Broker(platform, process, folder / "data", log, namespace)
+        finally:
+            _stop(process)
+
+
+def _await_start(platform: Platform, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if platform.ask("GET", "/v2/catalog").status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    pytest.fail(f"the broker did not start: {log.read_text()[-2000:]}", pytrace=False)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    below = descendants(process.pid)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        pytest.fail("the broker did not stop when it was asked to", pytrace=False)
+    left = [pid for pid in below if Path(f"/proc/{pid}").exists()]
+    assert not left, f"processes of the broker are left: {[arguments(pid) for pid in left]}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
