@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from helmbroker.durable import connect
 from tests.operations.durable.processes import Workers
-from tests.postgresql import create_database, postgresql_url
+from tests.postgresql import empty_database, postgresql_url
 from tests.unit.durable.conftest import all_log_lines, desk, hand_of
 from tests.unit.durable.desk import METADATA, Desk
 
@@ -18,7 +18,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/test.db"
-    return create_database(request.getfixturevalue("postgresql_url"))
+    return empty_database(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

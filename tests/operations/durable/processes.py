@@ -44,13 +44,17 @@ class Workers:
 
     def start(self, lease_s: float = 1.5) -> int:
         """Start one; returns its process id when it is about to work."""
-        before = self._ready
+        return self.start_many(1, lease_s)[0]
+
+    def start_many(self, count: int, lease_s: float) -> list[int]:
+        """Start several at a time; returns their process ids when they are about to work."""
+        wanted = self._ready + count
         command = [sys.executable, "-m", "tests.operations.durable.program", self._url, str(lease_s)]
-        process = subprocess.Popen(command, stdout=self._write)
-        self._processes[process.pid] = process
+        new = {p.pid: p for p in (subprocess.Popen(command, stdout=self._write) for _ in range(count))}
+        self._processes |= new
         with self._changed:
-            assert self._changed.wait_for(lambda: self._ready > before, BOUND_S), "the worker did not start"
-        return process.pid
+            assert self._changed.wait_for(lambda: self._ready == wanted, BOUND_S), "a worker did not start"
+        return list(new)
 
     def kill(self, pid: int) -> None:
         """kill -9"""

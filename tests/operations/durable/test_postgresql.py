@@ -5,7 +5,7 @@ import pytest
 from helmbroker.durable import State, connect
 from tests.operations.durable.processes import Workers
 from tests.operations.durable.test_processes import await_end
-from tests.postgresql import create_database, server
+from tests.postgresql import empty_database, server
 from tests.unit.durable.desk import METADATA, Desk
 from tests.unit.durable.test_context import *  # noqa: F403
 from tests.unit.durable.test_queue import *  # noqa: F403
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.postgresql
 
 @pytest.fixture
 def database(postgresql_url: str) -> str:
-    return create_database(postgresql_url)
+    return empty_database(postgresql_url)
 
 
 def test_running_operations_survive_a_crash_of_the_server() -> None:
