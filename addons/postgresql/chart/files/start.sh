@@ -39,5 +39,4 @@ case $program in
   *) fail "the data is of PostgreSQL $version, the image has $program: set image.tag back, or move the data with pg_dump" ;;
 esac
 
-exec postgres -D "$data" -c config_file="$data/postgresql.conf" -c hba_file=/chart/pg_hba.conf \
-  -c listen_addresses='*' -c port=5432 -c unix_socket_directories=/run/postgresql "$@"
+exec postgres -D "$data" -c config_file=/chart/postgresql.conf "$@"
