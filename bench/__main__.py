@@ -21,7 +21,7 @@ from demo import images
 from demo.clean import clean, processes_of
 from demo.cluster import Cluster
 from demo.images import Addon
-from demo.places import BARE, INSTANCES, Places
+from demo.places import BARE, INSTANCES, Places, alone
 from demo.product import BIN, Product, environment, log_in, start
 from demo.waiting import DemoFailed
 from helmbroker.kubeapi.errors import KubeError
@@ -107,7 +107,7 @@ def main() -> int:
     if unknown := [name for name in chosen if name not in FIGURES]:
         parser.error(f"no such figures: {', '.join(unknown)}; there are {', '.join(FIGURES)}")
     try:
-        with running(Places(), Cluster.connect()) as bench:
+        with alone(), running(Places(), Cluster.connect()) as bench:
             found = [figure for name in chosen for figure in FIGURES[name](bench)]
     except FAILURES as error:
         sys.stderr.write(f"bench: {error}\n")

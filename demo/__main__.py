@@ -12,7 +12,7 @@ from bench.osb import BrokerAnswered
 from demo import images, stages
 from demo.clean import clean, clean_machine, processes_of
 from demo.cluster import Cluster
-from demo.places import APP, INSTANCES, Places
+from demo.places import APP, INSTANCES, Places, alone
 from demo.product import BIN, Plugin, Product, log_in, start
 from demo.stages import RESOURCES, Story
 from demo.traffic import Traffic
@@ -116,12 +116,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     places = Places()
     try:
-        if arguments.clean:
+        with alone():
+            if not arguments.clean:
+                return run(places, keep=arguments.keep, app_image=arguments.app_image)
             # What runs on this machine is ended even when the cluster is gone.
             removed = [*clean_machine(places), *clean(places, Cluster.connect())]
             sys.stdout.write(f"removed: {', '.join(removed) or 'nothing, there was nothing'}\n")
             return 0
-        return run(places, keep=arguments.keep, app_image=arguments.app_image)
     except FAILURES as error:
         sys.stderr.write(f"demo: {error}\n")
         return 1

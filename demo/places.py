@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from demo.waiting import DemoFailed
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LABEL = "helmbroker.io/demo"
@@ -53,3 +59,16 @@ class Places:
     def login(self) -> Path:
         """What `drycc login` would have written."""
         return self.root / "client.json"
+
+
+@contextmanager
+def alone(folder: Path = CHECKOUT) -> Iterator[None]:
+    """Nobody else runs demo or bench in this checkout meanwhile. Raises DemoFailed when somebody does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise DemoFailed("another demo or bench runs in this checkout; wait for its end") from error
+    finally:
+        os.close(descriptor)

@@ -13,7 +13,7 @@ from bench.figures import Figure
 from demo import images, manifests
 from demo.clean import clean
 from demo.cluster import Cluster, complete
-from demo.places import APP, INSTANCES, LABEL, Places
+from demo.places import APP, INSTANCES, LABEL, Places, alone
 from demo.transcript import Transcript, columns
 from demo.waiting import DemoFailed, FirstSeen, happens, until
 from helmbroker.kubeapi.errors import Unreachable
@@ -98,6 +98,15 @@ def test_figures_as_records() -> None:
 def test_columns() -> None:
     assert columns([("a", "bb", "c"), ("aaa", "b", "")]) == ["a    bb  c", "aaa  b"]
     assert columns([]) == []
+
+
+def test_two_demos_would_disturb_each_other(tmp_path: Path) -> None:
+    with alone(tmp_path):
+        second = alone(tmp_path)
+        with pytest.raises(DemoFailed, match="another demo or bench runs"):
+            second.__enter__()
+    with alone(tmp_path):
+        pass
 
 
 def test_only_namespaces_with_the_label_are_removed(tmp_path: Path) -> None:
