@@ -66,9 +66,10 @@ def alone(folder: Path = CHECKOUT) -> Iterator[None]:
     """Nobody else runs demo or bench in this checkout meanwhile. Raises DemoFailed when somebody does."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DemoFailed("another demo or bench runs in this checkout; wait for its end") from error
         yield
-    except BlockingIOError as error:
-        raise DemoFailed("another demo or bench runs in this checkout; wait for its end") from error
     finally:
         os.close(descriptor)
