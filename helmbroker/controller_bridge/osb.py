@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ from helmbroker.controller_bridge.broker_port import (
 )
 from helmbroker.durable import JSON
 
+_LOG = logging.getLogger("helmbroker.bridge")
 API_VERSION = "2.17"
 _CONNECT_S = 5.0
 _READ_S = 30.0
@@ -271,9 +273,8 @@ def _retry_after_s(response: requests.Response) -> float | None:
 
 
 def _unusable(path: Path, why: str) -> BrokerError:
-    return BrokerError(
-        0, "Credentials", f"the file {path} with the broker's user and password is not usable: {why}"
-    )
+    _LOG.error("the file %s with the broker's user and password is not usable: %s", path, why)
+    return BrokerError(0, "Credentials", f"the file with its user and password is not usable: {why}")
 
 
 def _cause(error: requests.RequestException, read_s: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from helmbroker.controller_bridge.osb import OsbBroker
 
+_LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
 
 
@@ -86,6 +88,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         sealer=sealing.load(settings.keys_file),
     )
     worker = Worker(store.queue(), handlers(ports), concurrency=settings.concurrency, on_finish=on_finish(store))
+    _LOG.info("working", extra={"concurrency": settings.concurrency})
     worker.run(stop, grace_s)
 
 

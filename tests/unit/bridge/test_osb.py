@@ -258,7 +258,7 @@ def test_an_unusable_login(broker: OsbBroker, wire: Any, login: Path, text: str 
         login.unlink()
     else:
         login.write_text(text)
-    with pytest.raises(BrokerError, match="with the broker's user and password is not usable"):
+    with pytest.raises(BrokerError, match="with its user and password is not usable"):
         broker.catalog()
 
 

@@ -1,0 +1,80 @@
+"""The command line: what it says when the set-up is not as it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from helmbroker.controller_bridge import cli
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HELMBROKER_BRIDGE_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli.main, words)
+
+
+def test_help_shows_examples_and_every_setting() -> None:
+    text = run("--help").output
+    assert "helmbroker-bridge init" in text
+    assert "HELMBROKER_BRIDGE_BROKER_URL [http://127.0.0.1:8080]: the service broker" in text
+    assert "token add alice --app shop" in run("token", "add", "--help").output
+
+
+@pytest.mark.parametrize("words", [("run",), ("api",), ("worker",), ("token", "add", "bob", "--app", "x")])
+def test_without_init(data: Path, words: tuple[str, ...]) -> None:
+    ran = run(*words)
+    assert (ran.exit_code, ran.output) == (
+        1,
+        f"helmbroker-bridge: there is no {data}; run `helmbroker-bridge init` first\n",
+    )
+
+
+def test_init_then_a_token(data: Path) -> None:
+    first = run("init")
+    assert first.exit_code == 0
+    assert f"made {data}/admin-token" in first.output
+    token = (data / "admin-token").read_text().strip()
+    assert token not in first.output
+    assert len(run("token", "add", "bob", "--app", "*").output.strip()) >= 40
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (("token", "add", "bob"), 2, "name at least one --app"),
+        (("token", "add", "bob", "--app", "x", "--role", "boss"), 1, "'boss' is no role"),
+    ],
+)
+def test_bad_arguments(data: Path, words: tuple[str, ...], status: int, sentence: str) -> None:
+    run("init")
+    ran = run(*words)
+    assert ran.exit_code == status
+    assert sentence in ran.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LISTEN", "8081"),
+        ("LISTEN", "host:99999"),
+        ("BROKER_URL", "http://user:canary@host"),
+        ("BROKER_URL", "ftp://host"),
+        ("CONCURRENCY", "0"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_bad_settings_are_named_without_values(
+    data: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"HELMBROKER_BRIDGE_{name}", value)
+    ran = run("run")
+    assert ran.exit_code == 1
+    assert ran.output.startswith(f"helmbroker-bridge: HELMBROKER_BRIDGE_{name}: ")
+    assert "canary" not in ran.output
