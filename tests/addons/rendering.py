@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tests.addons.programs import helm
-from tests.addons.tree import ADDONS, NAMES, PLANS, binding_values, instance_values
+from tests.addons.tree import ADDONS, FIRST_PLAN, NAMES, PLANS, binding_values, instance_values
 
 GOLDEN = Path(__file__).parent / "golden"
 RELEASE = "hb-0123456789ab"
@@ -37,8 +37,7 @@ def instance(addon: str, plan: str, *more: dict[str, Any]) -> str:
 
 def binding(addon: str, parameters: dict[str, Any] | None = None, *more: dict[str, Any]) -> str:
     """The manifest of a binding of an instance of the addon's first plan."""
-    plan = next(plan for name, plan in PLANS if name == addon)
-    values = instance_values(addon, plan, *more)
+    values = instance_values(addon, FIRST_PLAN[addon], *more)
     return render(addon, "binding", BINDING, binding_values(RELEASE, NAMESPACE, values, BINDING_ID, parameters))
 
 

@@ -10,8 +10,21 @@ import jsonschema
 import pytest
 
 from helmbroker.catalog.load import load
-from tests.addons.tree import ADDONS, NAMES, PLANS, document, instance_values, leaves, objects, plan_values
+from tests.addons.tree import (
+    ADDONS,
+    FIRST_PLAN,
+    NAMES,
+    PLANS,
+    document,
+    instance_values,
+    leaves,
+    objects,
+    plan_values,
+)
 
+STORING = [
+    name for name in NAMES if "storage" in document(name, "addon.yaml")["parameters"]["create"]["properties"]
+]
 REQUESTS = [(name, request) for name in NAMES for request in document(name, "addon.yaml")["parameters"]]
 
 
@@ -39,7 +52,7 @@ def test_values_of_a_plan_obey_the_chart(name: str, plan: str) -> None:
     assert not schema.is_valid({**values, "extraDeploy": []})
 
 
-@pytest.mark.parametrize(("name", "plan"), PLANS)
+@pytest.mark.parametrize(("name", "plan"), [(name, plan) for name, plan in PLANS if name in STORING])
 def test_a_plan_says_what_it_gives(name: str, plan: str) -> None:
     values = plan_values(name, plan)
     about = document(name, f"plans/{plan}.yaml")
@@ -68,11 +81,10 @@ def test_parameters_are_closed_at_every_level(name: str, request_: str) -> None:
 def test_parameters_are_values_of_the_chart(name: str, request_: str) -> None:
     """Whatever a user may ask for, the chart's own schema takes: types, enumerations, bounds."""
     chart = jsonschema.Draft7Validator(document(name, "chart/values.schema.json"))
-    plan = next(plan for addon, plan in PLANS if addon == name)
     found = 0
     for path, part in leaves(document(name, "addon.yaml")["parameters"][request_]):
         for value in _samples(part):
-            values = instance_values(name, plan)
+            values = instance_values(name, FIRST_PLAN[name])
             inner: Any = values
             for key in path[:-1]:
                 inner = inner[key]
@@ -80,10 +92,10 @@ def test_parameters_are_values_of_the_chart(name: str, request_: str) -> None:
             inner[path[-1]] = value
             chart.validate(values)
             found += 1
-    assert found > 5
+    assert found > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STORING)
 def test_the_volume_is_not_updatable(name: str) -> None:
     """Claims of a StatefulSet cannot be changed."""
     assert "storage" not in document(name, "addon.yaml")["parameters"]["update"]["properties"]

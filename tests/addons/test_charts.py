@@ -21,7 +21,7 @@ from tests.addons.rendering import (
     parsed,
     render,
 )
-from tests.addons.tree import ADDONS, NAMES, PLANS, binding_values, instance_values
+from tests.addons.tree import ADDONS, FIRST_PLAN, NAMES, PLANS, binding_values, instance_values
 
 pytestmark = pytest.mark.cluster
 
@@ -52,7 +52,7 @@ def test_the_gate_lets_them_pass(name: str, plan: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pods_have_no_rights(name: str) -> None:
-    pods = [*_pods(instance(name, "small")), *_pods(binding(name))]
+    pods = [*_pods(instance(name, FIRST_PLAN[name])), *_pods(binding(name))]
 
     assert len(pods) == 3
     for pod in pods:
@@ -75,7 +75,7 @@ def test_pods_have_no_rights(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_passwords_are_only_in_secrets(name: str) -> None:
-    for manifest in (instance(name, "small"), binding(name)):
+    for manifest in (instance(name, FIRST_PLAN[name]), binding(name)):
         objects = parsed(manifest)
         (secret,) = (found for found in objects if found["kind"] == "Secret")
         password = base64.b64decode(secret["data"]["password"]).decode()
@@ -89,7 +89,7 @@ def test_passwords_are_only_in_secrets(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_and_labels_are_those_of_the_release(name: str) -> None:
-    for manifest, release in ((instance(name, "small"), RELEASE), (binding(name), BINDING)):
+    for manifest, release in ((instance(name, FIRST_PLAN[name]), RELEASE), (binding(name), BINDING)):
         for found in parsed(manifest):
             metadata = found["metadata"]
             assert metadata["name"] == release or metadata["name"].startswith(f"{release}-")
@@ -100,7 +100,7 @@ def test_names_and_labels_are_those_of_the_release(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_volume_claims_carry_labels_that_never_change(name: str) -> None:
-    (server,) = (found for found in parsed(instance(name, "small")) if found["kind"] == "StatefulSet")
+    (server,) = (found for found in parsed(instance(name, FIRST_PLAN[name])) if found["kind"] == "StatefulSet")
     (claim,) = server["spec"]["volumeClaimTemplates"]
 
     assert claim["metadata"]["labels"] == {
@@ -134,7 +134,7 @@ def test_jobs_run_the_image_of_the_instance_as_its_user(name: str) -> None:
         "nodeSelector": {"pool": "data"},
         "tolerations": [{"key": "data", "operator": "Exists"}],
     }
-    for pod in (*_pods(instance(name, "small", other)), *_pods(binding(name, None, other))):
+    for pod in (*_pods(instance(name, FIRST_PLAN[name], other)), *_pods(binding(name, None, other))):
         assert [container["image"] for container in pod["containers"]] == [f"mirror/database@{DIGEST}"]
         assert {pod["securityContext"][key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {70, 71, 72}
         assert pod["imagePullSecrets"] == [{"name": "mirror"}]
@@ -145,7 +145,7 @@ def test_jobs_run_the_image_of_the_instance_as_its_user(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cluster_may_choose_the_user(name: str) -> None:
     ids = {"podSecurityContext": dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"))}
-    rendered = render(name, "chart", RELEASE, {**instance_values(name, "small"), **ids})
+    rendered = render(name, "chart", RELEASE, {**instance_values(name, FIRST_PLAN[name]), **ids})
     bound = binding(name, None, ids)
 
     for pod in (*_pods(rendered), *_pods(bound)):
@@ -153,13 +153,17 @@ def test_a_cluster_may_choose_the_user(name: str) -> None:
         assert pod["securityContext"]["runAsNonRoot"] is True
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_more_than_the_plan_allows_is_refused_with_a_cure(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "setting", "limit"),
+    [("postgresql", "max_connections", "maxConnections"), ("redis", "maxclients", "maxClients")],
+)
+def test_more_than_the_plan_allows_is_refused_with_a_cure(name: str, setting: str, limit: str) -> None:
     with pytest.raises(Failed, match=r"storage\.size is 500Gi, this plan allows at most \d+Gi: ask for less or"):
         instance(name, "small", {"storage": {"size": "500Gi"}})
-    connections = {"postgresql": "max_connections", "redis": "maxclients"}[name]
-    with pytest.raises(Failed, match=rf"settings\.{connections} is 1000, this plan allows at most \d+: ask for"):
-        instance(name, "small", {"settings": {connections: 1000}, "planLimits": _limits(name, 999)})
+    with pytest.raises(
+        Failed, match=rf"settings\.{setting} is 1000, this plan allows at most 999: ask for less or"
+    ):
+        instance(name, "small", {"settings": {setting: 1000}, "planLimits": {limit: 999}})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -179,13 +183,13 @@ def test_more_than_the_plan_allows_is_refused_with_a_cure(name: str) -> None:
 )
 def test_values_that_are_none_are_refused(name: str, values: dict[str, Any]) -> None:
     with pytest.raises(Failed, match="don't meet the specifications of the schema"):
-        instance(name, "small", values)
+        instance(name, FIRST_PLAN[name], values)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("id_", ["", "ABCDEFABCDEFABCD", "0123456789abcde", 'a";drop--'])
 def test_a_binding_id_that_is_none_is_refused(name: str, id_: str) -> None:
-    values = binding_values(RELEASE, NAMESPACE, instance_values(name, "small"), id_)
+    values = binding_values(RELEASE, NAMESPACE, instance_values(name, FIRST_PLAN[name]), id_)
     with pytest.raises(Failed, match="don't meet the specifications of the schema"):
         render(name, "binding", BINDING, values)
 
@@ -195,10 +199,10 @@ def test_the_network_policy_is_the_operators(name: str) -> None:
     peers = [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}]
     (policy,) = (
         found
-        for found in parsed(instance(name, "small", {"networkPolicy": {"from": peers}}))
+        for found in parsed(instance(name, FIRST_PLAN[name], {"networkPolicy": {"from": peers}}))
         if found["kind"] == "NetworkPolicy"
     )
-    without = parsed(instance(name, "small", {"networkPolicy": {"enabled": False}}))
+    without = parsed(instance(name, FIRST_PLAN[name], {"networkPolicy": {"enabled": False}}))
 
     assert policy["spec"]["ingress"][0]["from"] == peers
     assert policy["spec"]["egress"] == []
@@ -207,7 +211,3 @@ def test_the_network_policy_is_the_operators(name: str) -> None:
 
 def _pods(manifest: str) -> list[dict[str, Any]]:
     return [found["spec"]["template"]["spec"] for found in parsed(manifest) if "template" in found.get("spec", {})]
-
-
-def _limits(name: str, most: int) -> dict[str, int]:
-    return {"postgresql": {"maxConnections": most}, "redis": {"maxClients": most}}[name]

@@ -13,6 +13,7 @@ from helmbroker.catalog.values import coalesce, merge
 ADDONS = Path(__file__).parents[2] / "addons"
 NAMES = sorted(folder.name for folder in ADDONS.iterdir() if (folder / "addon.yaml").is_file())
 PLANS = sorted((name, plan.stem) for name in NAMES for plan in (ADDONS / name / "plans").glob("*.yaml"))
+FIRST_PLAN = dict(reversed(PLANS))
 
 
 def document(addon: str, path: str) -> Any:
