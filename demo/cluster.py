@@ -155,11 +155,10 @@ class Cluster:
         return (found | volumes) - OF_EVERY_NAMESPACE
 
     def images(self) -> set[str]:
-        """Names of the images that the nodes have."""
+        """Names of the images that the nodes have; one that lost its tag to a newer build has none (null)."""
         nodes = self.kube.list("Node", None)
-        return {
-            name for node in nodes for image in node["status"].get("images", ()) for name in image.get("names", ())
-        }
+        images = [image for node in nodes for image in node["status"].get("images", ())]
+        return {name for image in images for name in image.get("names") or ()}
 
 
 def kubectl(*arguments: str) -> tuple[int, str]:
