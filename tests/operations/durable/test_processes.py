@@ -38,7 +38,7 @@ def test_another_worker_resumes_what_a_killed_one_left(desk: Desk, workers: Work
 
 
 def test_a_frozen_worker_that_wakes_up_leaves_and_writes_nothing(desk: Desk, workers: Workers) -> None:
-    operation = desk.enqueue(params={"step_s": 1.0})
+    operation = desk.enqueue(params={"step_s": 0.4})
     zombie = workers.start(lease_s=1.0)
     workers.await_line(lambda line: line.step == "one")
     workers.signal(zombie, signal.SIGSTOP)
@@ -53,7 +53,7 @@ def test_a_frozen_worker_that_wakes_up_leaves_and_writes_nothing(desk: Desk, wor
 
 
 def test_a_worker_that_is_asked_to_end_leaves_its_work_to_the_next_at_once(desk: Desk, workers: Workers) -> None:
-    operation = desk.enqueue(params={"step_s": 1.0})
+    operation = desk.enqueue(params={"step_s": 0.5})
     first = workers.start(lease_s=600)
     workers.await_line(lambda line: line.step == "one")
     workers.signal(first, signal.SIGTERM)

@@ -42,7 +42,8 @@ def test_a_reader_writes_nothing(engine: sa.Engine) -> None:
         conn.execute(OWN.insert().values(word="new"))
 
 
-def test_pragmas(engine: sa.Engine) -> None:
+def test_pragmas(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/test.db")
     with reader(engine).connect() as conn:
         values = {
             p: conn.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous", "foreign_keys")

@@ -14,11 +14,10 @@ from helmbroker.durable import (
     Step,
     Transient,
     Wait,
-    connect,
     run_steps,
 )
 from tests.operations.harness import Case, Dies, Hand, assert_same_end
-from tests.unit.durable.desk import METADATA, OPERATIONS, Desk
+from tests.unit.durable.desk import Desk
 
 HandOf = Callable[..., Hand]
 
@@ -213,16 +212,16 @@ class Counter:
 
 
 @pytest.mark.parametrize("converges", [True, False])
-def test_the_harness_finds_steps_that_must_not_be_repeated(tmp_path: Path, converges: bool) -> None:
+def test_the_harness_finds_steps_that_must_not_be_repeated(
+    tmp_path: Path, hand_of: HandOf, desk: Desk, converges: bool
+) -> None:
     cases: list[Counter] = []
 
     def make_case() -> Case:
         world = Counter(tmp_path / f"world-{len(cases)}", converges=converges)
         cases.append(world)
-        engine = connect(f"sqlite:///{tmp_path}/{len(cases)}.db")
-        METADATA.create_all(engine)
-        hand = Hand(engine, OPERATIONS, {"work": lambda ctx: run_steps(ctx, world.steps(), world)})
-        return Case(hand, Desk(engine).enqueue().id, world.observe)
+        hand = hand_of(lambda ctx: run_steps(ctx, world.steps(), world))
+        return Case(hand, desk.enqueue().id, world.observe)
 
     if converges:
         assert_same_end(make_case)
