@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ def _settings_table() -> str:
     rows = ["\b", "Settings come from environment variables:"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else f" [{field.default}]"
-        rows.append(f"  HELMBROKER_{name.upper()}{default}: {field.description or 'how much is logged'}")
+        rows.append(f"  HELMBROKER_{name.upper()}{default}: {field.description}")
     return "\n".join(rows)
 
 
@@ -40,18 +41,40 @@ def _with_settings(command: Callable[[Settings], None]) -> Callable[[], None]:
     def run() -> None:
         try:
             settings = Settings()
-            logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
-            command(settings)
         except ValidationError as error:
             for each in error.errors():
                 name = "_".join(map(str, each["loc"])).upper()
                 click.echo(f"helmbroker: HELMBROKER_{name}: {each['msg']}", err=True)
             sys.exit(1)
+        logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
+        try:
+            command(settings)
         except (wiring.CannotStart, KeyRingError, StoreError, KubeError) as error:
-            click.echo(f"helmbroker: {error}", err=True)
+            click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(1)
 
     return run
+
+
+@contextmanager
+def _folders(settings: Settings) -> Iterator[None]:
+    """What the file system refuses, said in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or settings.data_dir
+        raise wiring.CannotStart(
+            f"{place}: {error.strerror}; set HELMBROKER_DATA_DIR to a folder that can be written"
+        ) from None
+
+
+def _check_start(settings: Settings) -> None:
+    """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
+    with _folders(settings):
+        wiring.make_store(settings).close()
+    wiring.read_user(settings)
+    wiring.read_catalog(settings)
+    wiring.read_overrides(settings)
 
 
 @click.group(epilog=_settings_table())
@@ -72,7 +95,9 @@ def main() -> None:
 @_with_settings
 def init(settings: Settings) -> None:
     """Make the data directory: key ring and the platform's login. What is there already is kept."""
-    for path in wiring.initialise(settings):
+    with _folders(settings):
+        made = wiring.initialise(settings)
+    for path in made:
         click.echo(f"made {path}")
     click.echo(f"The platform logs in with the user and password in {settings.users_file}.")
     click.echo(f"Back up {settings.keys_file}: without it the stored credentials cannot be read.")
@@ -82,8 +107,7 @@ def init(settings: Settings) -> None:
 @_with_settings
 def api(settings: Settings) -> None:
     """Serve the Open Service Broker API."""
-    wiring.make_store(settings).close()  # says what is wrong before a server process starts
-    wiring.read_user(settings)
+    _check_start(settings)
     host, port = settings.address
     serve(lambda: wiring.make_app(settings), host=host, port=port, grace_s=_GRACE_S)
 
@@ -102,7 +126,7 @@ def worker(settings: Settings) -> None:
 @_with_settings
 def run(settings: Settings) -> None:
     """API and worker together, for one machine."""
-    wiring.make_store(settings).close()
+    _check_start(settings)
     children = {name: [sys.executable, "-m", "helmbroker.broker", name] for name in ("api", "worker")}
     sys.exit(supervise(children, grace_s=_GRACE_S + 10))
 
@@ -114,7 +138,8 @@ def check(settings: Settings) -> None:
     from helmbroker.broker.helm.releases import HelmCli  # noqa: PLC0415  # heavy
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
-    wiring.make_store(settings).close()
+    with _folders(settings):
+        wiring.make_store(settings).close()
     click.echo(f"database   {'ok' if settings.database_url is None else 'ok (PostgreSQL)'}")
     catalog = wiring.read_catalog(settings)
     click.echo(f"addons     {', '.join(addon.name for addon in catalog.addons) or 'none'}")

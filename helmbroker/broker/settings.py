@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_HIGHEST_PORT = 65535
 
 
 class Settings(BaseSettings):
     """Each field is the variable HELMBROKER_<FIELD>. Times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="HELMBROKER_", frozen=True, hide_input_in_errors=True)
+    # an empty variable is one that is not set: charts and compose files write them so
+    model_config = SettingsConfigDict(
+        env_prefix="HELMBROKER_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(default=Path("helmbroker-data"), description="database, key ring, users; made by `init`")
     database_url: str | None = Field(
@@ -39,14 +46,25 @@ class Settings(BaseSettings):
     stuck_after_s: float = Field(
         default=120, ge=1, description="how long a hopeless pod (image, scheduling, crashes) is waited for"
     )
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="how much is logged: debug, info, warning or error"
+    )
 
     @field_validator("listen")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         host, _, port = value.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise ValueError("must be host:port")
+        if not host or not (port.isascii() and port.isdigit()) or int(port) > _HIGHEST_PORT:
+            raise PydanticCustomError("listen", "must be host:port, for example 0.0.0.0:8080 or [::]:8080")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "sqlite:////")):
+            raise PydanticCustomError(
+                "database_url", "must be postgresql://user:password@host/name or sqlite:////path/to/file"
+            )
         return value
 
     @property

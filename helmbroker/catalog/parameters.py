@@ -21,7 +21,7 @@ def problems(schema: Object | None, parameters: Object) -> list[str]:
 
     `schema` None means that no parameter is taken. At most 20 problems of at most 300 characters.
     """
-    if _depth(parameters) > MAX_DEPTH:
+    if nested_deeper(parameters, MAX_DEPTH):
         return [f"parameters are nested more than {MAX_DEPTH} deep"]
     if schema is None:
         found = [f"{key}: no parameters are taken here" for key in sorted(parameters)]
@@ -93,14 +93,13 @@ def texts(parameters: JSON) -> Iterator[str]:
             yield from texts(value)
 
 
-def _depth(value: Any) -> int:
-    # iterative: a request may be nested deeper than Python's stack
-    deepest, stack = 0, [(value, 1)]
-    while stack:
-        node, depth = stack.pop()
-        deepest = max(deepest, depth)
-        if depth > MAX_DEPTH:
-            return depth
+def nested_deeper(value: Any, most: int) -> bool:
+    """Whether JSON is nested more than `most` levels deep. Iterative: it may be deeper than Python's stack."""
+    waiting = [(value, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > most:
+            return True
         children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-        stack.extend((child, depth + 1) for child in children)
-    return deepest
+        waiting.extend((child, depth + 1) for child in children)
+    return False

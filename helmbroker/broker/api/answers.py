@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.service import Accepted
 from helmbroker.durable import Operation, State
 
@@ -27,5 +28,9 @@ def accepted(answer: Accepted) -> Answer:
 
 def polled(operation: Operation) -> Answer:
     """last_operation (OSB items 88, 89, 95)."""
-    body = {"state": _STATES[operation.state], "description": operation.description or "working"}
-    return (body, 200) if operation.state.finished else (body, 200, {"Retry-After": str(RETRY_AFTER_S)})
+    body: dict[str, Any] = {"state": _STATES[operation.state], "description": operation.description or "working"}
+    if not operation.state.finished:
+        return body, 200, {"Retry-After": str(RETRY_AFTER_S)}
+    if operation.state is State.FAILED and operation.kind == Kind.DEPROVISION:
+        body["instance_usable"] = False  # the default would be true (OSB items 13, 86); nothing can be bound to it
+    return body, 200

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -44,11 +44,12 @@ def create_app(
             return
         headers.authenticate(request, user)
         if request.url_rule is not None:
-            g.version = headers.check_version(request)
-            g.identity = headers.originating_identity(request)
+            headers.check_version(request)
+            headers.check_originating_identity(request)
 
     @app.after_request
-    def echo(response: Response) -> Response:
+    def complete(response: Response) -> Response:
+        response.headers.setdefault("Cache-Control", "no-store")  # credentials belong into no cache
         return headers.echo_identity(request, response)
 
     app.register_error_handler(OsbError, _refused)
@@ -80,7 +81,7 @@ def _add_routes(app: Flask, service: Service, catalog: dict[str, Any], ready: Ca
 
 def _catalog(body: dict[str, Any]) -> Callable[[], Response]:
     """OSB items 23, 38: made once, with its ETag."""
-    text = json.dumps(body, separators=(",", ":"))
+    text = json.dumps(body, separators=(",", ":"), allow_nan=False)
     etag = hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def view() -> Response:

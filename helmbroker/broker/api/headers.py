@@ -6,7 +6,7 @@ import base64
 import hmac
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from helmbroker.broker.domain.errors import BadRequest, OsbError
 
 IDENTITY = "X-Broker-API-Request-Identity"
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
+_MAJOR = 2
 _MAX_IDENTITY_CHARACTERS = 256
 
 
@@ -31,13 +32,10 @@ class UnsupportedVersion(OsbError):
 
 @dataclass(frozen=True)
 class BasicUser:
-    """Who may call. The password shows in no repr."""
+    """Who may call."""
 
     name: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"BasicUser({self.name})"
+    password: str = field(repr=False)
 
 
 def authenticate(request: Request, user: BasicUser) -> None:
@@ -51,25 +49,23 @@ def authenticate(request: Request, user: BasicUser) -> None:
         raise Unauthenticated("Basic authentication with a user of this broker is required.")
 
 
-def check_version(request: Request) -> tuple[int, int]:
-    """OSB items 3-5: (major, minor) that the caller declares; a newer minor is fine."""
+def check_version(request: Request) -> None:
+    """OSB items 3-5: any 2.x; a newer minor is fine."""
     value = request.headers.get("X-Broker-API-Version")
     if value is None:
         raise BadRequest("The header X-Broker-API-Version is required, for example 2.17.")
     found = _VERSION.fullmatch(value.strip())
     if found is None:
         raise BadRequest("The header X-Broker-API-Version must look like 2.17.")
-    major, minor = int(found[1]), int(found[2])
-    if major != 2:
+    if int(found[1]) != _MAJOR:
         raise UnsupportedVersion("This broker supports versions 2.x of the Open Service Broker API.")
-    return major, minor
 
 
-def originating_identity(request: Request) -> tuple[str, object] | None:
-    """OSB item 16: (platform, identity object), if given. Raises BadRequest when it cannot be read."""
+def check_originating_identity(request: Request) -> None:
+    """OSB item 16: a platform and a JSON object, when it is given. Raises BadRequest."""
     value = request.headers.get("X-Broker-API-Originating-Identity")
     if value is None:
-        return None
+        return
     platform, _, encoded = value.strip().partition(" ")
     try:
         identity = json.loads(base64.b64decode(encoded, validate=True))
@@ -77,7 +73,6 @@ def originating_identity(request: Request) -> tuple[str, object] | None:
         identity = None
     if not platform or not isinstance(identity, dict):
         raise BadRequest("X-Broker-API-Originating-Identity must be a platform and a base64 encoded JSON object.")
-    return platform, identity
 
 
 def request_identity(request: Request) -> str | None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
-from werkzeug.routing import BaseConverter, ValidationError
+from werkzeug.exceptions import BadRequest
+from werkzeug.routing import BaseConverter
+
+from helmbroker.broker.api import ids
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-MAX_ID_CHARACTERS = 255
 
 
 class RawPath:
@@ -28,7 +29,8 @@ class RawPath:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
         if raw:
-            path = raw if raw.startswith("/") else urlsplit(raw).path
+            # a proxy may send the whole URL; what is no URL at all cannot be routed either
+            path = raw if raw.startswith("/") else f"/{raw.partition('://')[2].partition('/')[2]}"
             environ["PATH_INFO"] = "/".join(map(_kept, path.partition("?")[0].split("/")))
         return self._app(environ, start_response)
 
@@ -39,16 +41,13 @@ def _kept(segment: str) -> str:
 
 
 class IdConverter(BaseConverter):
-    """`<osb:name>`: one path segment, decoded; 1 to 255 characters without control characters."""
+    """`<osb:name>`: one path segment, decoded; 400 when it cannot be an id (B2, B88)."""
 
     regex = "[^/]+"
     part_isolating = True
 
     def to_python(self, value: str) -> Any:
-        try:
-            text = unquote_to_bytes(value).decode()
-        except UnicodeDecodeError:
-            raise ValidationError from None
-        if len(text) > MAX_ID_CHARACTERS or not text.isprintable():
-            raise ValidationError
+        text = unquote_to_bytes(value).decode(errors="surrogateescape")
+        if not ids.is_id(text):
+            raise BadRequest(f"An id in the path must be UTF-8 and {ids.RULE.removeprefix('must ')}.")
         return text

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+import json
+import math
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from flask import Request
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictStr, ValidationError
+from pydantic_core import PydanticCustomError
 
+from helmbroker.broker.api import ids
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest
 from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest
+from helmbroker.catalog.parameters import nested_deeper
 
-Id = Annotated[StrictStr, StringConstraints(min_length=1, max_length=255)]
+MAX_DEPTH = 32  # of a body: much deeper ones could not even be stored and read again
+
+
+def _id(text: str) -> str:
+    if not ids.is_id(text):
+        raise PydanticCustomError("id", ids.RULE)
+    return text
+
+
+Id = Annotated[StrictStr, AfterValidator(_id)]
+# Korifi sends "" where it means nothing (item 6)
+OptionalId = Annotated[Id | None, BeforeValidator(lambda value: None if value == "" else value)]
 Object = dict[str, Any]
 
 
@@ -39,7 +55,7 @@ class _Provision(_Body):
 
 
 class _BindResource(_Body):
-    app_guid: StrictStr | None = Field(default=None, max_length=255)
+    app_guid: OptionalId = None
 
 
 class _Bind(_Body):
@@ -48,12 +64,7 @@ class _Bind(_Body):
     parameters: Object | None = None
     context: Object | None = None
     bind_resource: _BindResource | None = None
-    app_guid: StrictStr | None = Field(default=None, max_length=255)
-
-    @field_validator("app_guid")
-    @classmethod
-    def _empty_is_absent(cls, value: str | None) -> str | None:
-        return value or None  # Korifi sends ""
+    app_guid: OptionalId = None
 
 
 def provision(request: Request, instance_id: str) -> ProvisionRequest:
@@ -97,31 +108,63 @@ def accepts_incomplete(request: Request) -> bool:
 
 
 def require_ids(request: Request) -> None:
-    """OSB items 79, 112: hints that must be there; what they say is not compared (items 28, 94)."""
-    for name in ("service_id", "plan_id"):
-        if not request.args.get(name):
-            raise BadRequest(f"The query parameter {name} is required.")
+    """OSB items 79, 112: hints that must be there; what they say is not compared (items 28, 94).
+
+    They belong into the query; older versions of Korifi send them in the body.
+    """
+    missing = [name for name in ("service_id", "plan_id") if not request.args.get(name)]
+    if missing and request.get_data():
+        body = _object(request)
+        missing = [name for name in missing if not (isinstance(body.get(name), str) and body[name])]
+    if missing:
+        raise BadRequest(f"Missing in the query: {', '.join(missing)}.")
 
 
 def operation(request: Request) -> str | None:
-    """OSB items 90, 93: the operation that is polled; empty is malformed."""
+    """OSB items 90, 93: the operation that is polled; empty is malformed, what cannot be ours means the latest."""
     value = request.args.get("operation")
     if value == "":
-        raise BadRequest("The query parameter operation must not be empty.")
-    return value
+        raise BadRequest("The query parameter operation must not be empty; leave it out to ask for the latest one.")
+    return value if value is not None and ids.is_id(value) else None
 
 
 def _parsed(model: type[M], request: Request) -> M:
-    """OSB items 7, 8: a JSON object, whatever the content type is not given as."""
-    if request.mimetype not in ("", "application/json"):
-        raise BadRequest("The body must be sent as application/json.")
-    data = request.get_json(force=True, silent=True)
-    if not isinstance(data, dict):
-        raise BadRequest("The body must be a JSON object.")
     try:
-        return model.model_validate(data)
+        return model.model_validate(_object(request))
     except ValidationError as error:
         raise BadRequest("; ".join(f"{_path(each['loc'])}: {each['msg']}" for each in error.errors())) from None
+
+
+def _object(request: Request) -> dict[str, Any]:
+    """OSB items 7, 8: the body as a JSON object. One without a content type is read, too."""
+    if request.mimetype not in ("", "application/json"):
+        raise BadRequest("The body must be sent as application/json.")
+    try:
+        data = json.loads(request.get_data(), parse_constant=_refuse, parse_float=_finite)
+        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise BadRequest(f"The body is not valid JSON: {error.msg} ({where}).") from None
+    except ValueError:
+        raise BadRequest("The body is not valid JSON: a number or a text in it cannot be represented.") from None
+    except RecursionError:
+        raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.") from None
+    if not isinstance(data, dict):
+        raise BadRequest("The body must be a JSON object.")
+    if nested_deeper(data, MAX_DEPTH):
+        raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.")
+    return data
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("larger than any number that can be kept")
+    return number
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -37,8 +37,10 @@ def provision(record: InstanceRecord | None, request: ProvisionRequest) -> Decis
         return Start()
     if record.phase is Phase.REMOVING:
         raise ConcurrencyError
-    if record.phase is Phase.REMOVE_FAILED or not _same_instance(record, request):
-        raise Conflict(f"A service instance with this id exists with other attributes ({record.phase}).")
+    if record.phase is Phase.REMOVE_FAILED:
+        raise Conflict("The service instance with this id could not be removed; delete it again.")
+    if not _same_instance(record, request):
+        raise Conflict("A service instance with this id exists with other attributes; choose another id.")
     match record.phase:
         case Phase.MAKING:
             return Same(record.operation)
@@ -48,10 +50,26 @@ def provision(record: InstanceRecord | None, request: ProvisionRequest) -> Decis
             return Exists()
 
 
-def deprovision(record: InstanceRecord | None) -> Decision:
-    """OSB items 81-83, 86, 87: accepted in every state. Raises Gone."""
-    if record is None or record.phase is Phase.GONE:
+def living(record: InstanceRecord | None) -> InstanceRecord | None:
+    """The instance, unless only its tombstone is left."""
+    return None if record is None or record.phase is Phase.GONE else record
+
+
+def repeats(record: InstanceRecord | None, request: ProvisionRequest) -> bool:
+    """Whether exactly what is recorded is asked for: it was found valid then, whatever the catalog says now."""
+    return record is not None and record.phase is not Phase.GONE and _same_instance(record, request)
+
+
+def existing_instance(record: InstanceRecord | None) -> InstanceRecord:
+    """What can be deprovisioned: an instance in whatever state (OSB items 81, 87). Raises Gone."""
+    known = living(record)
+    if known is None:
         raise Gone("There is no such service instance.")
+    return known
+
+
+def deprovision(record: InstanceRecord) -> Start | Same:
+    """OSB items 82, 83, 86: accepted in every state."""
     return Same(record.operation) if record.phase is Phase.REMOVING else Start()
 
 
@@ -84,8 +102,10 @@ def bind(record: BindingRecord | None, request: BindRequest) -> Decision:
         return Start()
     if record.phase is Phase.REMOVING:
         raise ConcurrencyError
-    if record.phase is Phase.REMOVE_FAILED or not _same_binding(record, request):
-        raise Conflict(f"A service binding with this id exists with other attributes ({record.phase}).")
+    if record.phase is Phase.REMOVE_FAILED:
+        raise Conflict("The service binding with this id could not be removed; delete it again.")
+    if not _same_binding(record, request):
+        raise Conflict("A service binding with this id exists with other attributes; choose another id.")
     match record.phase:
         case Phase.MAKING:
             return Same(record.operation)
@@ -95,22 +115,35 @@ def bind(record: BindingRecord | None, request: BindRequest) -> Decision:
             return Exists()
 
 
-def unbind(instance: InstanceRecord | None, record: BindingRecord | None) -> Decision:
-    """OSB items 112, 113, 116. Raises Gone, ConcurrencyError."""
-    if instance is None or instance.phase is Phase.GONE or record is None or record.phase is Phase.GONE:
+def existing_binding(
+    instance: InstanceRecord | None, record: BindingRecord | None
+) -> tuple[InstanceRecord, BindingRecord]:
+    """What can be unbound: a binding in whatever state (OSB items 112, 116). Raises Gone."""
+    owner = living(instance)
+    if owner is None or record is None or record.phase is Phase.GONE:
         raise Gone("There is no such service binding.")
+    return owner, record
+
+
+def unbind(instance: InstanceRecord, record: BindingRecord) -> Start | Same:
+    """OSB items 112, 113; an instance that is being removed takes its bindings along. Raises ConcurrencyError."""
     if instance.phase is Phase.REMOVING:
         raise ConcurrencyError
     return Same(record.operation) if record.phase is Phase.REMOVING else Start()
 
 
-def fetch_binding(instance: InstanceRecord | None, record: BindingRecord | None) -> BindingRecord:
-    """OSB item 110. Raises NotFound."""
-    if instance is None or instance.phase is Phase.GONE:
+def fetch_binding(
+    instance: InstanceRecord | None, record: BindingRecord | None
+) -> tuple[InstanceRecord, BindingRecord]:
+    """OSB item 110; credentials that are just being revoked are not handed out (B23). Raises NotFound."""
+    owner = living(instance)
+    if owner is None or record is None or record.phase is Phase.GONE:
         raise NotFound("There is no such service binding.")
-    if record is None or record.phase in (Phase.GONE, Phase.MAKING, Phase.MAKE_FAILED):
-        raise NotFound("There is no such service binding, or it is not ready yet.")
-    return record
+    if Phase.REMOVING in (owner.phase, record.phase):
+        raise NotFound("The service binding is being removed.")
+    if record.phase in (Phase.MAKING, Phase.MAKE_FAILED):
+        raise NotFound(f"The service binding is not there yet ({record.phase}).")
+    return owner, record
 
 
 def _same_instance(record: InstanceRecord, request: ProvisionRequest) -> bool:

@@ -1,0 +1,92 @@
+"""A broker whose records are empty at the beginning of each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.store import schema
+from helmbroker.broker.store.sealing import KeyRing
+from helmbroker.broker.store.store import SqlStore
+from helmbroker.catalog.load import load
+from helmbroker.catalog.model import Catalog
+from tests.api.broker.desk import INSTANCE, Desk
+from tests.unit.catalog.folders import FILES, write
+
+PLAIN_ID = "bbbbbbbb-0000-4000-8000-000000000001"
+PLAIN_PLAN_ID = "bbbbbbbb-0000-4000-8000-000000000002"
+
+
+def plain(folder: Path) -> None:
+    """An addon that cannot be bound and takes no parameters."""
+    text = FILES["addon.yaml"].partition("parameters:")[0].replace("bindable: true", "bindable: false")
+    write(
+        folder,
+        {
+            "addon.yaml": text.replace("aaaaaaaa", "bbbbbbbb").replace("name: demo", "name: plain"),
+            "plans/small.yaml": FILES["plans/small.yaml"].replace("aaaaaaaa", "bbbbbbbb"),
+            "plans/large.yaml": None,
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The addons of the tests: `demo` of tests/unit/catalog/folders.py, and `plain`."""
+    folder = tmp_path_factory.mktemp("addons")
+    write(folder / "demo")
+    plain(folder / "plain")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def catalog(shelf: Path) -> Catalog:
+    made = load([shelf])
+    assert made.quarantined == {}
+    return made
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> Path:
+    """A folder with a key ring and a database that has its tables and revisions."""
+    folder = tmp_path_factory.mktemp("prepared")
+    KeyRing.create(folder / "keys.json")
+    store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
+    store.prepare()
+    store.keep(catalog)
+    store.close()  # the last connection writes the log of SQLite into the file
+    return folder
+
+
+@pytest.fixture
+def data(prepared: Path, tmp_path: Path) -> Path:
+    """A copy of it, for a test that damages it."""
+    return Path(shutil.copytree(prepared, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def broker(prepared: Path, catalog: Catalog) -> Iterator[Desk]:
+    """One broker for all tests: a new engine would compile every statement anew."""
+    made = Desk(prepared, catalog)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def desk(broker: Desk) -> Desk:
+    """The broker with nothing in its records."""
+    with broker.store.engine.begin() as conn:
+        for table in (schema.bindings, schema.instances, schema.operations):
+            conn.execute(table.delete())
+    return broker
+
+
+@pytest.fixture
+def ready(desk: Desk) -> Desk:
+    """The broker with instance i1 ready."""
+    desk.bring(INSTANCE, Phase.READY)
+    return desk

@@ -1,0 +1,136 @@
+"""A broker without a worker, and a platform that calls it: what a test holds in its hands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from helmbroker.broker.api.app import create_app
+from helmbroker.broker.api.headers import BasicUser
+from helmbroker.broker.domain.credentials import Credentials
+from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.operation import Kind, Phase
+from helmbroker.broker.service import Service
+from helmbroker.broker.store.revisions import UnpackedRevisions
+from helmbroker.broker.store.schema import operations
+from helmbroker.broker.store.sealing import KeyRing
+from helmbroker.broker.store.store import SqlStore
+from helmbroker.catalog import offerings
+from helmbroker.catalog.model import Catalog
+from helmbroker.durable import Context, Failed
+from tests.operations.harness import Hand
+from tests.unit.catalog.folders import ADDON_ID, SMALL_ID
+
+USER = ("platform", "canary-password-7c21")
+VERSION = {"X-Broker-API-Version": "2.17"}
+LOGIN = "Basic cGxhdGZvcm06Y2FuYXJ5LXBhc3N3b3JkLTdjMjE="
+INSTANCE, BINDING = "/v2/service_instances/i1", "/v2/service_instances/i1/service_bindings/b1"
+ASYNC = "?accepts_incomplete=true"
+IDS = f"service_id={ADDON_ID}&plan_id={SMALL_ID}"
+PROVISION: dict[str, Any] = {
+    "service_id": ADDON_ID,
+    "plan_id": SMALL_ID,
+    "organization_guid": "org",
+    "space_guid": "space",
+    "parameters": {"size": "1Gi", "admin": {"password": "canary-parameter-6a02"}},
+    "context": {"platform": "kubernetes", "namespace": "apps"},
+}
+BIND: dict[str, Any] = {
+    "service_id": ADDON_ID,
+    "plan_id": SMALL_ID,
+    "app_guid": "app",
+    "parameters": {"access": "read", "passphrase": "canary-phrase-90ab"},
+}
+CREDENTIALS = {"host": "demo.svc", "password": "canary-credential-b3d8"}
+
+
+class Desk:
+    """The broker over the database and the key ring in `folder`, and calls to it as the platform makes them."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
+        revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
+        service = Service(self.store, catalog, revisions, "instances")
+        app = create_app(service, offerings.document(catalog), BasicUser(*USER), self._reason)
+        self.client: FlaskClient = app.test_client()
+        self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self._carry_out))
+        self._failure: str | None = None
+
+    def _reason(self) -> str | None:
+        with suppress(Unavailable), self.store.read() as records:
+            records.operation("none")
+            return None
+        return "no database"
+
+    def call(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None
+    ) -> TestResponse:
+        """One request, logged in and with a version unless `headers` says otherwise (None: not sent)."""
+        sent = {"Authorization": LOGIN, **VERSION, **(headers or {})}
+        given: dict[str, Any] = (
+            {} if body is None else {"data": body} if isinstance(body, bytes) else {"json": body}
+        )
+        return self.client.open(
+            path, method=method, headers={name: value for name, value in sent.items() if value is not None}, **given
+        )
+
+    def put(self, path: str = INSTANCE, body: Any = None, **change: Any) -> TestResponse:
+        """Provision, or bind when the path is a binding's; `change`: other fields of the usual body."""
+        usual = BIND if "/service_bindings/" in path else PROVISION
+        return self.call("PUT", f"{path}{ASYNC}", body if body is not None else {**usual, **change})
+
+    def get(self, path: str) -> TestResponse:
+        return self.call("GET", path)
+
+    def delete(self, path: str = INSTANCE) -> TestResponse:
+        return self.call("DELETE", f"{path}{ASYNC}&{IDS}")
+
+    def work(self, failure: str | None = None) -> None:
+        """Carry out the operation that is due; `failure`: why it fails."""
+        self._failure = failure
+        assert self.hand.turn(), "nothing is due"
+
+    def _carry_out(self, ctx: Context) -> None:
+        """What a worker leaves in the records."""
+        if self._failure is not None:
+            raise Failed(self._failure)
+        instance_id, binding_id = (str(ctx.operation.params.get(name)) for name in ("instance_id", "binding_id"))
+        with ctx.transaction() as conn:
+            records = self.store.on(conn)
+            match Kind(ctx.operation.kind):
+                case Kind.BIND:
+                    records.deliver(instance_id, binding_id, Credentials(CREDENTIALS))
+                case Kind.UNBIND:
+                    records.forget_binding(instance_id, binding_id)
+                case Kind.DEPROVISION:
+                    records.forget_instance(instance_id)
+
+    def bring(self, path: str, phase: Phase | None) -> None:
+        """An instance or a binding from nothing to a phase (None: nothing); a binding needs its instance ready."""
+        if phase is None:
+            return
+        assert self.put(path).status_code == 202
+        if phase is Phase.MAKING:
+            return
+        self.work("because" if phase is Phase.MAKE_FAILED else None)
+        if phase in (Phase.READY, Phase.MAKE_FAILED):
+            return
+        assert self.delete(path).status_code == 202
+        if phase is not Phase.REMOVING:
+            self.work("because" if phase is Phase.REMOVE_FAILED else None)
+
+
+def refusal(response: TestResponse) -> tuple[int, str]:
+    """Status and error word. Asserts that the body is what OSB item 10 wants."""
+    body = response.get_json()
+    assert set(body) == {"error", "description"}
+    assert body["error"].isalpha()
+    assert body["error"][0].isupper()
+    assert body["description"].strip()
+    assert response.content_type == "application/json"
+    return response.status_code, body["error"]

@@ -1,0 +1,219 @@
+"""Every endpoint in every state: the matrix of the specification (OSB 1.13) as a platform sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from helmbroker.broker.domain.operation import Phase
+from tests.api.broker.desk import ASYNC, BINDING, CREDENTIALS, IDS, INSTANCE, PROVISION, Desk, refusal
+
+MAKING, READY, REMOVING = Phase.MAKING, Phase.READY, Phase.REMOVING
+MAKE_FAILED, REMOVE_FAILED, GONE = Phase.MAKE_FAILED, Phase.REMOVE_FAILED, Phase.GONE
+OK, ACCEPTED = (200, ""), (202, "")
+CONFLICT, NOT_FOUND, GONE_410 = (409, "Conflict"), (404, "NotFound"), (410, "Gone")
+BUSY, UNUSABLE = (422, "ConcurrencyError"), (422, "InstanceNotUsable")
+
+Answer = tuple[int, str]
+CALLS = ("PUT same", "PUT other", "GET", "DELETE", "poll", "bind")
+INSTANCE_MATRIX: dict[Phase | None, tuple[Answer, ...]] = {
+    None: (ACCEPTED, ACCEPTED, NOT_FOUND, GONE_410, NOT_FOUND, NOT_FOUND),
+    MAKING: (ACCEPTED, CONFLICT, NOT_FOUND, ACCEPTED, OK, ACCEPTED),
+    READY: (OK, CONFLICT, OK, ACCEPTED, OK, ACCEPTED),
+    MAKE_FAILED: (ACCEPTED, CONFLICT, NOT_FOUND, ACCEPTED, OK, UNUSABLE),
+    REMOVING: (BUSY, BUSY, BUSY, ACCEPTED, OK, BUSY),
+    REMOVE_FAILED: (CONFLICT, CONFLICT, OK, ACCEPTED, OK, UNUSABLE),
+    GONE: (ACCEPTED, ACCEPTED, NOT_FOUND, GONE_410, OK, NOT_FOUND),
+}
+BINDING_MATRIX: dict[Phase | None, tuple[Answer, ...]] = {
+    None: (ACCEPTED, ACCEPTED, NOT_FOUND, GONE_410, NOT_FOUND),
+    MAKING: (ACCEPTED, CONFLICT, NOT_FOUND, ACCEPTED, OK),
+    READY: (OK, CONFLICT, OK, ACCEPTED, OK),
+    MAKE_FAILED: (ACCEPTED, CONFLICT, NOT_FOUND, ACCEPTED, OK),
+    REMOVING: (BUSY, BUSY, NOT_FOUND, ACCEPTED, OK),
+    REMOVE_FAILED: (CONFLICT, CONFLICT, OK, ACCEPTED, OK),
+    GONE: (ACCEPTED, ACCEPTED, NOT_FOUND, GONE_410, OK),
+}
+
+
+def rows(matrix: dict[Phase | None, tuple[Answer, ...]]) -> list[object]:
+    return [
+        pytest.param(phase, call, expected, id=f"{phase or 'absent'}: {call}")
+        for phase, answers in matrix.items()
+        for call, expected in zip(CALLS, answers, strict=False)
+    ]
+
+
+def ask(desk: Desk, path: str, call: str) -> Answer:
+    match call:
+        case "PUT same":
+            response = desk.put(path)
+        case "PUT other":
+            response = desk.put(path, parameters={})
+        case "GET":
+            response = desk.get(path)
+        case "DELETE":
+            response = desk.delete(path)
+        case "poll":
+            response = desk.get(f"{path}/last_operation")
+        case _:
+            response = desk.put(BINDING)
+    if response.status_code >= 400:
+        return refusal(response)
+    body = response.get_json()
+    if response.status_code == 202:
+        assert set(body) == {"operation"}
+    assert response.content_type == "application/json"
+    return response.status_code, ""
+
+
+@pytest.mark.parametrize(("phase", "call", "expected"), rows(INSTANCE_MATRIX))
+def test_instance(desk: Desk, phase: Phase | None, call: str, expected: Answer) -> None:
+    """OSB items 46-48, 54, 55, 59-62, 81-87, 90, 92, 102, 107; B26, B27, B36, B65, B66."""
+    desk.bring(INSTANCE, phase)
+    assert ask(desk, INSTANCE, call) == expected
+
+
+@pytest.mark.parametrize(("phase", "call", "expected"), rows(BINDING_MATRIX))
+def test_binding(ready: Desk, phase: Phase | None, call: str, expected: Answer) -> None:
+    """OSB items 100, 110-116; B21, B22, B24, B25."""
+    ready.bring(BINDING, phase)
+    assert ask(ready, BINDING, call) == expected
+
+
+@pytest.mark.parametrize("phase", [None, MAKING, READY, MAKE_FAILED])
+def test_bindings_of_an_instance_that_is_gone_are_gone(ready: Desk, phase: Phase | None) -> None:
+    """OSB items 85, 116."""
+    ready.bring(BINDING, phase)
+    ready.delete()
+    ready.work()
+    assert [refusal(ready.delete(BINDING)), refusal(ready.get(BINDING))] == [GONE_410, NOT_FOUND]
+    assert refusal(ready.get(f"{BINDING}/last_operation")) == NOT_FOUND
+
+
+def test_bindings_go_with_their_instance(ready: Desk) -> None:
+    """OSB item 112: busy. B23: what is being revoked is not handed out."""
+    ready.bring(BINDING, READY)
+    ready.delete()
+    assert [refusal(ready.delete(BINDING)), refusal(ready.get(BINDING))] == [BUSY, NOT_FOUND]
+
+
+def test_a_binding_can_be_deleted_after_the_instance_could_not(ready: Desk) -> None:
+    ready.bring(BINDING, READY)
+    ready.delete()
+    ready.work("because")
+    assert ready.delete(BINDING).status_code == 202
+
+
+def test_the_order_of_checks_of_a_provision(ready: Desk) -> None:
+    """Each step mends the first thing that is wrong: the next one is told (B74)."""
+    body: dict[str, object] = {
+        **PROVISION,
+        "maintenance_info": {"version": "1.0.0"},
+        "service_id": "x",
+        "plan_id": "x",
+    }
+    body["parameters"] = {"x": 1}
+    headers: dict[str, str | None] = {
+        "Authorization": None,
+        "X-Broker-API-Version": None,
+        "X-Broker-API-Originating-Identity": "x",
+    }
+
+    def told(path: str = INSTANCE, query: str = "") -> Answer:
+        return refusal(ready.call("PUT", f"{path}{query}", body or b"[", headers))
+
+    sent, body = body, {}
+    assert told() == (401, "Unauthorized")
+    del headers["Authorization"]
+    headers["X-Broker-API-Version"] = "3.0"
+    assert told() == (412, "UnsupportedVersion")
+    del headers["X-Broker-API-Version"]
+    assert "Originating" in ready.call("PUT", INSTANCE, b"[", headers).get_json()["description"]
+    headers.clear()
+    assert told() == (400, "BadRequest")
+    body = sent
+    assert told() == (400, "BadRequest")
+    body |= {"service_id": PROVISION["service_id"], "plan_id": PROVISION["plan_id"]}
+    assert told() == (400, "InvalidParameters")
+    body["parameters"] = {}
+    assert told() == (422, "AsyncRequired")
+    assert told(query=ASYNC) == CONFLICT
+    assert told("/v2/service_instances/new", ASYNC) == (422, "MaintenanceInfoConflict")
+    del body["maintenance_info"]
+    assert ready.call("PUT", f"/v2/service_instances/new{ASYNC}", body, headers).status_code == 202
+
+
+def test_the_order_of_checks_of_a_bind(desk: Desk) -> None:
+    body: dict[str, object] = {"service_id": "x", "plan_id": "x", "parameters": {"x": 1}}
+    assert refusal(desk.call("PUT", BINDING, body)) == (400, "BadRequest")
+    body |= {"service_id": PROVISION["service_id"], "plan_id": PROVISION["plan_id"]}
+    assert refusal(desk.call("PUT", BINDING, body)) == (400, "InvalidParameters")
+    body["parameters"] = {}
+    assert refusal(desk.call("PUT", BINDING, body)) == (422, "AsyncRequired")
+    assert refusal(desk.call("PUT", f"{BINDING}{ASYNC}", body)) == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", (400, "BadRequest")),
+        (IDS, (422, "AsyncRequired")),
+        (f"{IDS}&accepts_incomplete=true", GONE_410),
+    ],
+    ids=["nothing given", "no flag", "all given"],
+)
+def test_the_order_of_checks_of_a_deprovision(desk: Desk, query: str, expected: Answer) -> None:
+    """OSB items 81, 114: ids, then the flag, then existence."""
+    assert refusal(desk.call("DELETE", f"{INSTANCE}?{query}")) == expected
+
+
+def test_the_order_of_checks_of_an_unbind(ready: Desk) -> None:
+    """OSB item 114: existence, then ids, then the flag; B24."""
+    assert refusal(ready.call("DELETE", BINDING)) == GONE_410
+    ready.bring(BINDING, READY)
+    ready.delete()  # the instance is busy, but that is told last
+    assert refusal(ready.call("DELETE", BINDING)) == (400, "BadRequest")
+    assert refusal(ready.call("DELETE", f"{BINDING}?{IDS}")) == (422, "AsyncRequired")
+    assert refusal(ready.call("DELETE", f"{BINDING}{ASYNC}&{IDS}")) == BUSY
+
+
+def test_credentials_are_where_they_belong_and_nowhere_else(ready: Desk) -> None:
+    """OSB items 99, 100, 103, 110, 111; B22, B23."""
+    assert "credentials" not in ready.put(BINDING).get_json()
+    assert "credentials" not in ready.put(BINDING).get_json()  # the same, still in progress
+    ready.work()
+    poll = ready.get(f"{BINDING}/last_operation").get_json()
+    assert poll == {"state": "succeeded", "description": "done"}
+    assert ready.put(BINDING).get_json() == {"credentials": CREDENTIALS}
+    assert ready.get(BINDING).get_json() == {
+        "credentials": CREDENTIALS,
+        "parameters": {"access": "read", "passphrase": "<hidden>"},
+    }
+    assert ready.get(BINDING).headers["Cache-Control"] == "no-store"
+    assert "credentials" not in ready.delete(BINDING).get_json()
+
+
+def test_bindings_are_independent(ready: Desk) -> None:
+    """B20."""
+    other = BINDING.replace("b1", "b2")
+    ready.bring(BINDING, READY)
+    ready.bring(other, READY)
+    ready.delete(BINDING)
+    ready.work()
+    assert ready.get(BINDING).status_code == 404
+    assert ready.get(other).get_json()["credentials"] == CREDENTIALS
+
+
+def test_an_instance_is_told_without_its_secrets(ready: Desk) -> None:
+    """OSB items 59, 63; B69."""
+    assert ready.get(INSTANCE).get_json() == {
+        "service_id": PROVISION["service_id"],
+        "plan_id": PROVISION["plan_id"],
+        "parameters": {"size": "1Gi", "admin": {"password": "<hidden>"}},
+    }
+
+
+def test_hints_in_the_query_of_a_fetch_change_nothing(ready: Desk) -> None:
+    """OSB items 64, 94."""
+    for path in (INSTANCE, f"{INSTANCE}/last_operation"):
+        assert ready.get(f"{path}?service_id=x&plan_id=y").get_json() == ready.get(path).get_json()

@@ -1,0 +1,57 @@
+"""Names of what the broker makes: bounded, valid, and never the client's (B2, B3, B54, B73, B88)."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helmbroker.broker.domain import naming
+
+NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+ids = st.text(st.characters(exclude_categories=["Cs"]), max_size=300) | st.sampled_from(
+    ["..", "x;touch${IFS}PWNED2;", "$(id)", "a/b", "-rf", "ß", "A" * 255]
+)
+few = settings(max_examples=40, deadline=None)
+
+
+@few
+@given(ids, ids)
+def test_any_ids_give_short_names_that_kubernetes_and_helm_take(instance_id: str, binding_id: str) -> None:
+    instance = naming.instance_release("ns", instance_id)
+    binding = naming.binding_release(instance, instance_id, binding_id)
+    assert (instance.namespace, binding.namespace) == ("ns", "ns")
+    assert NAME.fullmatch(instance.name)
+    assert NAME.fullmatch(binding.name)
+    assert (len(instance.name), len(binding.name)) == (23, 40)
+    assert re.fullmatch("[0-9a-f]{16}", naming.binding_key(instance_id, binding_id))
+    labels = naming.binding_labels("broker", instance_id, binding_id)
+    assert all(LABEL.fullmatch(value) and len(value) <= 63 for value in labels.values())
+
+
+@few
+@given(ids, ids)
+def test_different_ids_give_different_names(one: str, other: str) -> None:
+    same = one == other
+    assert (naming.instance_release("ns", one) == naming.instance_release("ns", other)) is same
+    assert (naming.binding_key(one, other) == naming.binding_key(other, one)) is same
+
+
+def test_no_split_of_the_same_characters_gives_the_same_name() -> None:
+    assert len({naming.binding_key(*pair) for pair in (("ab", "c"), ("a", "bc"), ("abc", ""), ("", "abc"))}) == 4
+
+
+def test_names_never_change() -> None:
+    """Releases and users of existing instances are found by them."""
+    instance = naming.instance_release("helmbroker-instances", "3a4b")
+    assert instance.name == "hb-51cd801f8e5074650436"
+    assert naming.binding_release(instance, "3a4b", "5c6d").name == "hb-51cd801f8e5074650436-0a5cebe0c960d05d"
+
+
+def test_labels_prove_that_a_release_is_ours() -> None:
+    labels = naming.binding_labels("broker-1", "i", "b")
+    assert labels.items() >= naming.instance_labels("broker-1", "i").items()
+    assert labels["helmbroker.io/broker"] == "broker-1"
+    assert naming.instance_labels("broker-1", "i") != naming.instance_labels("broker-2", "i")
