@@ -87,6 +87,14 @@ def refusal(events: Iterable[Obj]) -> str | None:
     return None
 
 
+def failed_probe(events: Iterable[Obj]) -> str | None:
+    """What the newest failed probe of a pod said."""
+    for event in _newest_first(events):
+        if event.get("reason") == "Unhealthy":
+            return _line(event.get("message")).rstrip(" :")
+    return None
+
+
 def _told(event: Obj) -> str:
     about = event.get("involvedObject", {})
     return f"{about.get('kind', '')} {about.get('name', '')}: {_line(event.get('message'))}".strip()

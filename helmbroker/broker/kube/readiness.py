@@ -58,7 +58,8 @@ def job_failure(observed: Observed) -> str | None:
         return f"{name}: {refused}"
     # its pods were removed with its time; what was the matter with them is told by their events only
     told = None if observed.pods else next(iter(pods.warnings(observed.events)), None)
-    return None if told is None else f"{name}: {told}"
+    told = told or _condition(observed.workload, "Failed").get("message")
+    return None if not told else f"{name}: {told}"
 
 
 def claims_of(observed: Iterable[Obj]) -> set[str]:
@@ -84,15 +85,17 @@ def _reason(observed: Observed) -> NotReady:
         return NotReady(f"{name}: {refused}", hopeless=True)
     if troubles:
         return NotReady(troubles[0].reason)
-    return NotReady(f"{name} has no pods yet" if not observed.pods else f"{name} is being updated")
+    if not observed.pods:
+        return NotReady(f"{name} has no pods yet")
+    return NotReady(f"{name} runs" if workload["kind"] == "Job" else f"{name} is being updated")
 
 
 def _trouble(pod: Obj, observed: Observed) -> pods.Trouble:
     claims = claims_of([pod])
-    return pods.trouble(
-        pod,
-        [event for event in observed.events if _about(event, pod) or _claim(event) in claims],
-    )
+    events = [event for event in observed.events if _about(event, pod) or _claim(event) in claims]
+    found = pods.trouble(pod, events)
+    probe = None if found.hopeless else pods.failed_probe(events)
+    return found if probe is None else pods.Trouble(f"{found.reason}: {probe}", hopeless=False)
 
 
 def _claim(event: Obj) -> str | None:
@@ -113,5 +116,9 @@ def _newest_first(found: Sequence[Obj]) -> list[Obj]:
 
 
 def _has(workload: Obj, kind: str) -> bool:
+    return bool(_condition(workload, kind).get("status") == "True")
+
+
+def _condition(workload: Obj, kind: str) -> Obj:
     conditions = workload.get("status", {}).get("conditions") or ()
-    return any(c.get("type") == kind and c.get("status") == "True" for c in conditions)
+    return next((condition for condition in conditions if condition.get("type") == kind), {})

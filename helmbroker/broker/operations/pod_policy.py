@@ -50,7 +50,7 @@ def breaches_of_pod(template: object, has: Has) -> Iterator[str]:
     security = _dict(pod.get("securityContext"))
     yield from _breaches_of_security(security)
     for sysctl in _dicts(security.get("sysctls")):
-        if sysctl.get("name") not in _SYSCTLS:
+        if str(sysctl.get("name")) not in _SYSCTLS:
             yield f"sysctl {sysctl.get('name')} is not allowed"
     for volume in _dicts(pod.get("volumes")):
         yield from (
@@ -89,7 +89,7 @@ def _breaches_of_security(security: dict[str, Any]) -> Iterator[str]:
         if _dict(security.get(field)).get("type") == "Unconfined":
             yield f"{name} cannot be switched off"
     selinux = _dict(security.get("seLinuxOptions"))
-    if selinux.get("user") or selinux.get("role") or selinux.get("type", "") not in _SELINUX_TYPES:
+    if selinux.get("user") or selinux.get("role") or str(selinux.get("type") or "") not in _SELINUX_TYPES:
         yield "these seLinuxOptions are not allowed"
 
 

@@ -78,13 +78,13 @@ def _breaches(obj: dict[str, Any], namespace: str, own: Own) -> Iterator[str]:
         return
     if obj["metadata"].get("namespace", namespace) != namespace:
         yield f"leaves the namespace {namespace}"
-    if kind == "Secret" and obj.get("type", "Opaque") not in _SECRET_TYPES:
+    if kind == "Secret" and str(obj.get("type") or "Opaque") not in _SECRET_TYPES:
         yield f"Secrets of type {obj.get('type')} are not allowed"
     spec = obj.get("spec")
     if not isinstance(spec, dict):
         return
     if kind == "Service":
-        if spec.get("type", "ClusterIP") not in _SERVICE_TYPES:
+        if str(spec.get("type") or "ClusterIP") not in _SERVICE_TYPES:
             yield f"Services of type {spec.get('type')} are not allowed"
         if spec.get("externalIPs"):
             yield "externalIPs are not allowed"

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,6 +33,8 @@ class SqlStore:
 
     def __init__(self, url: str, keys: KeyRing) -> None:
         self.engine = connect(url)
+        if self.engine.dialect.name == "sqlite":
+            sa.event.listen(self.engine, "connect", _overwrite_what_is_deleted)
         self.queue = Queue(self.engine, operations)
         self._reader = reader(self.engine)
         self._keys = keys
@@ -101,6 +104,11 @@ class SqlStore:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+def _overwrite_what_is_deleted(connection: Any, _record: object) -> None:
+    """Of forgotten credentials not even the ciphertext stays in the file."""
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 @contextmanager

@@ -1,0 +1,192 @@
+"""Running helm without helm: a stand-in says what it was given, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.helm.command import ExecCommand
+from tests.unit.helm.stand_in import stand_in
+
+CHECKOUT = Path(__file__).parents[3]
+CHILD = """
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open(os.path.join(place, "child.tmp"), "w").write(str(child.pid))
+os.rename(os.path.join(place, "child.tmp"), os.path.join(place, "child"))
+time.sleep(60)
+"""
+
+
+def run(program: Path, *argv: str, data: bytes | None = None, **options: Any) -> bytes:
+    options = {"limit_s": 10.0, "margin_s": 0.0, **options}
+    return asyncio.run(ExecCommand(program, {"PATH": os.environ["PATH"]}, **options).run(argv, data))
+
+
+def report(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "report").read_text())
+    return found
+
+
+def appears(path: Path) -> str:
+    """The content of a file, once it is there."""
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} does not appear"
+        os.sched_yield()
+    return path.read_text()
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, collected or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def ends(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while not gone(pid) and time.monotonic() < deadline:
+        os.sched_yield()
+    return gone(pid)
+
+
+def stopping(when: Callable[[], object]) -> threading.Event:
+    """An event that is set as soon as `when` returns."""
+    stop = threading.Event()
+
+    def wait() -> None:
+        when()
+        stop.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return stop
+
+
+def test_values_travel_on_stdin_only(tmp_path: Path) -> None:
+    """B51: nothing secret in the command line or the environment."""
+    program = stand_in(tmp_path, 'print("out")')
+    assert run(program, "upgrade", "x", data=b'{"password": "c4n4ry"}') == b"out\n"
+    found = report(tmp_path)
+    assert found["argv"] == ["upgrade", "x"]
+    assert found["stdin"] == '{"password": "c4n4ry"}'
+    assert "c4n4ry" not in json.dumps([found["argv"], found["env"]])
+
+
+def test_without_values_stdin_is_empty(tmp_path: Path) -> None:
+    run(stand_in(tmp_path), "uninstall", "x")
+    assert report(tmp_path)["stdin"] is None
+
+
+def test_the_environment_is_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELMBROKER_DATABASE_URL", "postgresql://u:c4n4ry@db/x")
+    run(stand_in(tmp_path), "list")
+    # LC_CTYPE is made by Python, which the stand-in is written in
+    assert set(report(tmp_path)["env"]) - {"LC_CTYPE"} == {"PATH"}
+
+
+def test_it_has_a_session_of_its_own(tmp_path: Path) -> None:
+    run(stand_in(tmp_path), "list")
+    found = report(tmp_path)
+    assert found["group"] == found["session"] == found["pid"]
+
+
+def test_an_error_is_classified(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, 'sys.stderr.write("Error: exceeded quota: q"); sys.exit(1)')
+    with pytest.raises(HelmError) as caught:
+        run(program, "upgrade")
+    assert (caught.value.fault, caught.value.detail) == (HelmFault.QUOTA, "exceeded quota: q")
+
+
+def test_output_of_any_bytes_and_size_is_read(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, 'sys.stdout.buffer.write(b"\\xff" * (1 << 21))')
+    assert run(program, "template", data=b"x" * (1 << 20)) == b"\xff" * (1 << 21)
+
+
+def test_a_stop_ends_it_with_all_its_children(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, CHILD)
+    stop = stopping(lambda: appears(tmp_path / "child"))
+    with pytest.raises(HelmError) as caught:
+        run(program, "upgrade", stop=stop)
+    assert caught.value.fault is HelmFault.STOPPED
+    assert ends(report(tmp_path)["pid"])
+    assert ends(int((tmp_path / "child").read_text()))
+
+
+def test_who_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_IGN)" + CHILD)
+    stop = stopping(lambda: appears(tmp_path / "child"))
+    began = time.monotonic()
+    with pytest.raises(HelmError) as caught:
+        run(program, "upgrade", stop=stop, grace_s=0.2)
+    assert caught.value.fault is HelmFault.STOPPED
+    assert time.monotonic() - began < 10
+    assert ends(report(tmp_path)["pid"])
+    assert ends(int((tmp_path / "child").read_text()))
+
+
+def test_who_cleans_up_in_time_is_waited_for(tmp_path: Path) -> None:
+    """Helm marks a release as failed when it is told to end: better than a release that is pending for ever."""
+    clean_up = 'lambda *_: (open(os.path.join(place, "clean"), "w").close(), os._exit(1))'
+    program = stand_in(tmp_path, f"signal.signal(signal.SIGTERM, {clean_up})" + CHILD)
+    with pytest.raises(HelmError):
+        run(program, "upgrade", stop=stopping(lambda: appears(tmp_path / "child")))
+    assert (tmp_path / "clean").exists()
+
+
+def test_a_limit_that_helm_does_not_keep_is_kept_for_it(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, "time.sleep(60)")
+    with pytest.raises(HelmError) as caught:
+        run(program, "upgrade", limit_s=0.3, grace_s=0.2)
+    assert caught.value.fault is HelmFault.TIMEOUT
+    assert caught.value.detail == "helm did not end within 0 s"
+    assert ends(report(tmp_path)["pid"])
+
+
+def test_a_helm_that_is_killed_by_others_may_begin_anew(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(HelmError) as caught:
+        run(program, "upgrade")
+    assert (caught.value.fault, caught.value.retryable) == (HelmFault.STOPPED, True)
+
+
+def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
+    with pytest.raises(HelmError) as caught:
+        run(tmp_path, "upgrade")
+    assert (caught.value.fault, caught.value.detail.rpartition(": ")[2]) == (HelmFault.OTHER, "Permission denied")
+
+
+def test_it_dies_with_its_worker(tmp_path: Path) -> None:
+    """Two helms on one release: what comes of a killed worker whose helm goes on."""
+    program = stand_in(tmp_path, CHILD)
+    worker = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import asyncio, os, sys; from pathlib import Path\n"
+                "from helmbroker.broker.helm.command import ExecCommand\n"
+                "command = ExecCommand(Path(sys.argv[1]), {'PATH': os.environ['PATH']}, limit_s=60.0)\n"
+                "asyncio.run(command.run(['upgrade'], b'{}'))"
+            ),
+            str(program),
+        ],
+        cwd=CHECKOUT,
+    )
+    appears(tmp_path / "child")
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    assert ends(report(tmp_path)["pid"])
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)  # of the stand-in: helm has no children

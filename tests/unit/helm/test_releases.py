@@ -1,0 +1,171 @@
+"""What HelmCli asks of the helm program; a stand-in writes it down."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.ports import Deployment
+from helmbroker.broker.helm.releases import HelmCli
+from tests.unit.helm.stand_in import stand_in
+
+REF = ReleaseRef("instances", "hb-1")
+NEVER = threading.Event()
+LISTING = """
+import pathlib
+chart = pathlib.Path(sys.argv[-1])
+print(sorted(str(path.relative_to(chart)) for path in chart.rglob("*") if path.is_file()))
+"""
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    folder = tmp_path / "chart"
+    (folder / "templates").mkdir(parents=True)
+    for name in ("Chart.yaml", "templates/a.yaml", "credentials.yaml"):
+        (folder / name).write_text("x")
+    return folder
+
+
+def cli(folder: Path, program: Path | str) -> HelmCli:
+    return HelmCli(str(program), folder / "helm-home")
+
+
+def asked(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "report").read_text())
+    return found
+
+
+def test_deploy(tmp_path: Path, chart: Path) -> None:
+    deployment = Deployment(REF, chart, {"a": [1, None]}, {"y": "2", "x": "1"}, timeout_s=90.5)
+    cli(tmp_path, stand_in(tmp_path)).deploy(deployment, NEVER)
+    assert asked(tmp_path)["argv"] == [
+        *("upgrade", "hb-1", str(chart), "--install", "--labels", "x=1,y=2", "--namespace", "instances"),
+        *("--values", "-", "--history-max", "10", "--timeout", "90s", "--hide-notes", "--skip-crds"),
+    ]
+    assert json.loads(asked(tmp_path)["stdin"]) == {"a": [1, None]}
+
+
+def test_render_asks_the_cluster_and_shows_crds(tmp_path: Path, chart: Path) -> None:
+    """What the gate sees is what would be made: lookups, capabilities, CRDs and hooks included."""
+    assert cli(tmp_path, stand_in(tmp_path, "print('rendered')")).render(chart, {}, REF, stop=NEVER) == "rendered\n"
+    assert asked(tmp_path)["argv"] == [
+        *("template", "hb-1", "--namespace", "instances", "--skip-tests", "--values", "-"),
+        *("--dry-run=server", "--disable-openapi-validation", "--include-crds", str(chart)),
+    ]
+
+
+def test_rendering_one_file_leaves_the_chart_alone(tmp_path: Path, chart: Path) -> None:
+    """B19: the template never lies in the chart that Helm installs."""
+    helm = cli(tmp_path, stand_in(tmp_path, LISTING))
+    seen = helm.render(chart, {}, REF, stop=NEVER, only="credentials.yaml")
+    assert "'templates/credentials.yaml'" in seen
+    assert asked(tmp_path)["argv"][-3:-1] == ["--show-only", "templates/credentials.yaml"]
+    assert not (chart / "templates" / "credentials.yaml").exists()
+    assert list((tmp_path / "helm-home" / "rendering").iterdir()) == []
+
+
+def test_what_killed_renderings_left_is_cleared_away(tmp_path: Path, chart: Path) -> None:
+    helm = cli(tmp_path, stand_in(tmp_path))
+    rendering = tmp_path / "helm-home" / "rendering"
+    for name, age_s in (("old", 7200), ("young", 60)):
+        (rendering / name).mkdir(parents=True)
+        os.utime(rendering / name, (time.time() - age_s,) * 2)
+    helm.render(chart, {}, REF, stop=NEVER, only="credentials.yaml")
+    assert [path.name for path in rendering.iterdir()] == ["young"]
+
+
+def test_a_missing_template_is_the_charts_fault(tmp_path: Path, chart: Path) -> None:
+    with pytest.raises(HelmError) as caught:
+        cli(tmp_path, stand_in(tmp_path)).render(chart, {}, REF, stop=NEVER, only="absent.yaml")
+    assert (caught.value.fault, caught.value.detail) == (HelmFault.CHART, "absent.yaml: No such file or directory")
+
+
+def test_uninstall(tmp_path: Path) -> None:
+    helm = cli(tmp_path, stand_in(tmp_path))
+    common = ["uninstall", "hb-1", "--namespace", "instances", "--ignore-not-found", "--timeout"]
+    helm.uninstall(REF, hooks=True, timeout_s=60, stop=NEVER)
+    assert asked(tmp_path)["argv"] == [*common, "60s"]
+    helm.uninstall(REF, hooks=False, timeout_s=0.2, stop=NEVER)
+    assert asked(tmp_path)["argv"] == [*common, "1s", "--no-hooks"]
+
+
+def test_rollback(tmp_path: Path) -> None:
+    cli(tmp_path, stand_in(tmp_path)).rollback(REF, timeout_s=60, stop=NEVER)
+    argv = asked(tmp_path)["argv"]
+    assert argv[:2] == ["rollback", "hb-1"]
+    assert {"--cleanup-on-fail", "--namespace", "--timeout", "60s"} <= set(argv)
+    assert "--wait" not in argv
+
+
+def test_the_environment_is_small_and_holds_no_secret(
+    tmp_path: Path, chart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B51: of ours helm gets what it needs to run and to reach the cluster, no more."""
+    monkeypatch.setenv("HELMBROKER_DATABASE_URL", "postgresql://u:c4n4ry@db/x")
+    monkeypatch.setenv("HELM_KUBETOKEN", "c4n4ry")
+    monkeypatch.setenv("KUBECONFIG", "/somewhere")
+    monkeypatch.setenv("HOME", "/home/me")
+    cli(tmp_path, stand_in(tmp_path)).render(chart, {}, REF, stop=NEVER)
+    environment = asked(tmp_path)["env"]
+    home = str(tmp_path / "helm-home")
+    assert "c4n4ry" not in json.dumps(environment)
+    assert (environment["KUBECONFIG"], environment["HOME"]) == ("/somewhere", "/home/me")
+    assert all(environment[f"HELM_{name}_HOME"].startswith(home) for name in ("CACHE", "CONFIG", "DATA"))
+    assert environment["KUBECACHEDIR"].startswith(home)
+    allowed = {"PATH", "HOME", "LANG", "KUBECONFIG", "KUBECACHEDIR", "LC_CTYPE", "HELM_NO_PLUGINS", "HELM_DRIVER"}
+    allowed |= {"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    assert set(environment) <= allowed | {"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
+
+
+def test_a_kubeconfig_of_the_settings_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/somewhere")
+    helm = HelmCli(str(stand_in(tmp_path)), tmp_path / "helm-home", kubeconfig="/else/where")
+    helm.uninstall(REF, hooks=True, timeout_s=1, stop=NEVER)
+    assert asked(tmp_path)["env"]["KUBECONFIG"] == "/else/where"
+
+
+CURE = "Install helm 4.2.4 or newer, or set HELMBROKER_HELM to its path"
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("v4.2.3", "is helm 4.2.3"),
+        ("v3.21.4", "is helm 3.21.4"),
+        ("v4.2.4-rc.1", "is helm 4.2.4-rc.1"),
+        ("v4.2", "does not tell its version as helm does"),
+        ("helm of my own", "does not tell its version as helm does"),
+        ("", "does not tell its version as helm does"),
+    ],
+)
+def test_an_unusable_helm_is_told_with_the_cure(tmp_path: Path, chart: Path, version: str, why: str) -> None:
+    program = stand_in(tmp_path, version=version)
+    helm = cli(tmp_path, program)
+    assert helm.unusable() == f"{program} {why}. {CURE}"
+    with pytest.raises(HelmError) as caught:
+        helm.render(chart, {}, REF, stop=NEVER)
+    assert (caught.value.fault, caught.value.detail) == (HelmFault.MISSING, f"{program} {why}. {CURE}")
+    assert not (tmp_path / "report").exists(), "it was never asked to do anything"
+
+
+@pytest.mark.parametrize("version", ["v4.2.4", "4.2.4", "v4.3.0", "v5.0.0+g1234"])
+def test_a_usable_helm(tmp_path: Path, version: str) -> None:
+    helm = cli(tmp_path, stand_in(tmp_path, version=version))
+    assert helm.unusable() is None
+    assert helm.version() == version
+
+
+def test_a_missing_helm_that_is_installed_later_is_found(tmp_path: Path) -> None:
+    helm = cli(tmp_path, tmp_path / "helm")
+    assert helm.unusable() == f"there is no program {tmp_path / 'helm'}. {CURE}"
+    stand_in(tmp_path)
+    assert helm.unusable() is None
