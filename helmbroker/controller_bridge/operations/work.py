@@ -32,7 +32,7 @@ class Pace:
 
     first_s: float = 0.3
     longest_s: float = 5.0
-    share: float = 0.1
+    share: float = 0.05
 
 
 @dataclass(frozen=True)
