@@ -11,9 +11,13 @@ from helmbroker.kubeapi.port import Kube, Obj
 IMAGE = "sandbox.local/demo-app:1"
 OTHER_IMAGE = "sandbox.local/redis:7"  # any other that has a shell
 
+PATIENT = {"periodSeconds": 1, "timeoutSeconds": 15, "failureThreshold": 5}
+"""A probe that a crowded machine does not make fail: pods that serve must not drop out of a test."""
+
 _RUN = """
 trap 'exit 0' TERM
 if [ -n "$BREAK" ]; then echo starting; echo "refused by $BREAK" >&2; exit 3; fi
+touch /tmp/ready
 while :; do sleep 0.1; done
 """
 
@@ -26,7 +30,7 @@ def process(namespace: str, kind: str, *, replicas: int = 1, image: str = IMAGE,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", _RUN],
-        "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1},
+        "readinessProbe": {"exec": {"command": ["test", "-e", "/tmp/ready"]}, **PATIENT},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **container,
     }

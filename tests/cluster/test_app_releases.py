@@ -18,7 +18,7 @@ from helmbroker.controller_bridge.apps.port import Broken, ConfigChange, Healthy
 from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.port import Kube, Obj
 from tests.cluster.reach import eventually, pause
-from tests.cluster.shop import IMAGE, environments, image_change, process, serving
+from tests.cluster.shop import IMAGE, PATIENT, environments, image_change, process, serving
 
 pytestmark = pytest.mark.cluster
 
@@ -41,12 +41,12 @@ http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 """
 CUSTOMER = """
 import collections, json, time, urllib.request
-seen, failed, until = collections.Counter(), [], time.monotonic() + 240
-while seen["end"] < 100 and time.monotonic() < until:
+seen, failed, begun = collections.Counter(), [], time.monotonic()
+while seen["end"] < 100 and time.monotonic() < begun + 300:
     try:
-        seen[urllib.request.urlopen("http://shop-web:8080/", timeout=5).read().decode()] += 1
+        seen[urllib.request.urlopen("http://shop-web:8080/", timeout=30).read().decode()] += 1
     except Exception as error:
-        failed.append(f"{type(error).__name__}: {error}"[:100])
+        failed.append(f"{time.monotonic() - begun:.1f} s: {type(error).__name__}: {error}"[:100])
     time.sleep(0.01)
 open("/dev/termination-log", "w").write(json.dumps({"seen": seen, "failed": failed[:10]}))
 """
@@ -66,11 +66,11 @@ def web(namespace: str, **container: Any) -> Obj:
         replicas=2,
         command=["python3", "-c", SERVER],
         ports=[{"containerPort": 8080}],
-        readinessProbe={"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
-        lifecycle={"preStop": {"sleep": {"seconds": 3}}},
+        readinessProbe={"httpGet": {"path": "/", "port": 8080}, **PATIENT},
+        lifecycle={"preStop": {"sleep": {"seconds": 5}}},
         **container,
     )
-    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 10
+    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 15
     return made
 
 
