@@ -9,13 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from tests.addons.programs import helm, kubectl, program
+from tests.addons.programs import Failed, helm, kubectl, program
 from tests.addons.tree import ADDONS, binding_values, document, instance_values
+from tests.cluster.reach import eventually
 
 # The sandbox has these; their ids of users are those of the charts.
 IMAGES = {
     "postgresql": {"repository": "sandbox.local/postgresql", "tag": "15"},
     "redis": {"repository": "sandbox.local/redis", "tag": "7"},
+}
+# Exit 0 when the server answers at the address $1.
+_ANSWERS = {
+    "postgresql": 'pg_isready -h "$1"',
+    "redis": 'client=$(command -v valkey-cli || command -v redis-cli); "$client" -h "$1" PING',
 }
 # Reads variables from stdin up to an empty line; the rest of stdin is the program's.
 _WITH_LINES = 'while IFS= read -r line && [ -n "$line" ]; do export "$line"; done; exec "$@"'
@@ -65,8 +71,15 @@ class Instance:
         helm("upgrade", "--install", self.release, chart, "-n", self.namespace, values=self.values(*more))
 
     def ready(self) -> None:
-        """Wait until the pod of the newest revision is ready."""
+        """Wait until the pod of the newest revision is ready, and the Service leads to it."""
         kubectl("-n", self.namespace, "rollout", "status", f"statefulset/{self.release}", "--timeout=240s")
+        eventually(self._answers, within_s=60)
+
+    def _answers(self) -> str | None:
+        try:
+            return self.execute("sh", "-c", _ANSWERS[self.addon], "sh", self.host)
+        except Failed:
+            return None
 
     def bind(self, number: int, **parameters: Any) -> Binding:
         """Make (or make again) binding `number`."""
