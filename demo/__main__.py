@@ -23,8 +23,8 @@ from helmbroker.kubeapi.errors import KubeError
 FAILURES = (DemoFailed, BareFailed, BrokerAnswered, CannotMeasure, KubeError)
 
 
-def tell(story: Story, places: Places, *, keep: bool) -> None:
-    """All stages in their order."""
+def tell(story: Story, places: Places, *, keep: bool) -> Product:
+    """All stages in their order, but the last ones when everything is to be kept."""
     out, cluster = story.out, story.cluster
     traffic = Traffic(cluster, story.app_image)
     with out.stage("By hand: what bare helm takes for the same charts"):
@@ -49,14 +49,14 @@ def tell(story: Story, places: Places, *, keep: bool) -> None:
         stages.measure(story, product)
     if keep:
         stages.look_at_load(story, traffic)
-        invite(out, places, product)
-        return
+        return product
     with out.stage("Unbind both: the old credentials are refused"):
         stages.unbind(story, plugin, traffic)
     with out.stage("Destroy both: nothing is left"):
         stages.destroy(story, plugin)
     with out.stage("The requests"):
         stages.end_load(story, traffic)
+    return product
 
 
 def invite(out: Transcript, places: Places, product: Product) -> None:
@@ -90,15 +90,16 @@ def run(places: Places, *, keep: bool, app_image: str | None) -> int:
     out.line(
         f"Kubernetes {cluster.kube.server_version()}; images: {', '.join(one.image for one in addons.values())}"
     )
-    failed = False
+    product = None
     try:
-        tell(Story(out, cluster, addons, app_image), places, keep=keep)
+        product = tell(Story(out, cluster, addons, app_image), places, keep=keep)
     except FAILURES as error:
-        failed = True
         out.promise("the story goes on to its end", kept=False, evidence=str(error))
     out.summary()
-    if keep or failed:
-        out.line(f"\nLogs: {places.logs}. Remove everything: make demo-clean")
+    if product is None:
+        out.line(f"\nEverything is left as it was. Logs: {places.logs}. Remove it: make demo-clean")
+    elif keep:
+        invite(out, places, product)
     else:
         clean(places, cluster)
     return 0 if out.all_kept else 1

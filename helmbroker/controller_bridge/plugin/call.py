@@ -69,11 +69,13 @@ class OnResource(NamedTuple):
     name: str
     request: Callable[[], object]
     judge: waiting.Judge
+    new: bool = False  # whether the resource is made by this work
 
     @property
     def advice(self) -> str:
         """See Work."""
-        return f"See: drycc resources describe {self.name} --details --app {self.app}"
+        see = f"See: drycc resources describe {self.name} --details --app {self.app}"
+        return f"{see}\nOr remove it: drycc resources destroy {self.name} --app {self.app}" if self.new else see
 
     def begin(self) -> object:
         """See Work."""

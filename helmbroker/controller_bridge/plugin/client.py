@@ -199,7 +199,7 @@ def error_text(status: int, body: str) -> str:
     sentences = {
         401: "unauthorized: missing or invalid token",
         403: "you do not have permission to perform this action",
-        404: "Not Found" if html or not body else body,
+        404: "Not Found" if html or not body else detail or body,
         405: "method not allowed",
         409: f"this action could not be completed due to a conflict{also}",
         422: f"unable to process your request{also}",

@@ -64,7 +64,7 @@ def create(call: Call) -> None:
     name, service, plan, *pairs = call.words
     chosen, app = options(pairs, call.given.values), call.app
     request = partial(call.bridge.create, app, name, f"{service}:{plan}", chosen)
-    work = OnResource(call.bridge, app, name, request, waiting.provisioned)
+    work = OnResource(call.bridge, app, name, request, waiting.provisioned, new=True)
     perform(call, f"Creating {name} to {app}... ", work)
 
 

@@ -22,6 +22,9 @@ FRAMES = "...\b\b\b"
 ADVICE = "See: drycc resources describe myredis --details --app example-go\n"
 
 
+REMOVE = "Or remove it: drycc resources destroy myredis --app example-go\n"
+
+
 def resource(**fields: object) -> Answer:
     """The resource in some state."""
     return Answer({"name": "myredis", "status": "Ready", "binding": None, "message": "", **fields})
@@ -110,7 +113,7 @@ def test_a_failed_creation_ends_with_the_reason(service: Service, drycc: Drycc) 
     service.answer(GET, provisioning("installing"), resource(status="Failed", message="image not found"))
     ended = drycc("create myredis redis standard-128")
     assert ended.status == 1
-    assert ended.err == f"Error: image not found\n{ADVICE}"
+    assert ended.err == f"Error: image not found\n{ADVICE}{REMOVE}"
     assert "done" not in ended.out
 
 
@@ -174,7 +177,7 @@ def test_waiting_ends_with_the_time(service: Service, drycc: Drycc) -> None:
     service.answer(GET, provisioning("pulling"))
     ended = drycc("create myredis redis standard-128 --timeout 0.02")
     assert ended.status == 1
-    assert ended.err == f"Error: not finished after 0.02s, and still going on: pulling\n{ADVICE}"
+    assert ended.err == f"Error: not finished after 0.02s, and still going on: pulling\n{ADVICE}{REMOVE}"
 
 
 def test_json_is_the_resource_and_progress_goes_elsewhere(service: Service, drycc: Drycc) -> None:

@@ -23,6 +23,8 @@ NAME_RULE = "Can only contain a-z (lowercase), 0-9 and hyphens"
         (401, {"detail": "Invalid token."}, "unauthorized: missing or invalid token"),
         (403, {"detail": "x"}, "you do not have permission to perform this action"),
         (404, "No Resource matches the given query.", "No Resource matches the given query."),
+        (404, '"No Resource matches the given query."', '"No Resource matches the given query."'),
+        (404, {"detail": "there is no app x"}, "there is no app x"),
         (404, None, "Not Found"),
         (404, "<html>nothing</html>", "Not Found"),
         (405, None, "method not allowed"),
