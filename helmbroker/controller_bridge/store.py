@@ -95,9 +95,10 @@ class Store:
         row = conn.execute(query.with_for_update() if lock else query).mappings().first()
         return None if row is None else _resource(row)
 
-    def get(self, conn: sa.Connection, uuid: str) -> Resource | None:
-        """The resource, also when it is deleted."""
-        row = conn.execute(sa.select(*_SHOWN).where(_T.uuid == uuid)).mappings().first()
+    def get(self, conn: sa.Connection, uuid: str, *, lock: bool = False) -> Resource | None:
+        """The resource, also when it is deleted; `lock` as in `find`."""
+        query = sa.select(*_SHOWN).where(_T.uuid == uuid)
+        row = conn.execute(query.with_for_update() if lock else query).mappings().first()
         return None if row is None else _resource(row)
 
     def page(self, conn: sa.Connection, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:

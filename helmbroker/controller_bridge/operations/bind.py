@@ -40,7 +40,7 @@ def _await(work: Work) -> Outcome:
     status = work.ports.broker.binding_status(work.binding(), text(accepted.get("operation")))
     if status.gone:
         return Fail("the broker has dropped the binding while it was made")
-    return judge(work, status, "the broker makes the credentials", reserve_s=rollout.RESERVE_S)
+    return judge(work, status, "the broker makes the credentials")
 
 
 def _inject(work: Work) -> Outcome:
@@ -81,9 +81,9 @@ def _await_unbind(work: Work) -> Outcome:
 
 
 STEPS = (
-    step("bind", _bind),
-    step("await binding", _await),
-    step("inject", _inject),
+    step("bind", _bind, reserve_s=rollout.RESERVE_S),
+    step("await binding", _await, reserve_s=rollout.RESERVE_S),
+    step("inject", _inject, reserve_s=rollout.RESERVE_S),
     *rollout.watching("inject"),
 )
 UNDO = (

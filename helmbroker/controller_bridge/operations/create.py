@@ -64,7 +64,7 @@ def _await(work: Work) -> Outcome:
     status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
     if status.gone:
         return Fail("the broker has dropped the instance while it was provisioned")
-    return judge(work, status, "the broker provisions the instance", reserve_s=_RESERVE_S)
+    return judge(work, status, "the broker provisions the instance")
 
 
 def _remove(work: Work) -> Outcome:
@@ -98,10 +98,10 @@ def _find(work: Work) -> tuple[Offering, Plan] | Fail:
 
 
 STEPS = (
-    step("resolve", _resolve),
-    step("provision", _provision),
+    step("resolve", _resolve, reserve_s=_RESERVE_S),
+    step("provision", _provision, reserve_s=_RESERVE_S),
     step("forget options", _forget_options),
-    step("await", _await),
+    step("await", _await, reserve_s=_RESERVE_S),
 )
 UNDO = (
     step("remove", _remove),

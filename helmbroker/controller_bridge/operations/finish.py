@@ -18,7 +18,7 @@ def on_finish(store: Store) -> Callable[[sa.Connection, Operation], None]:
         ended = _ENDS.get(Kind(operation.kind))
         if ended is None or operation.state is State.CANCELLED:  # who cancels has written the row already
             return
-        resource = store.get(conn, str(operation.params["resource"]))
+        resource = store.get(conn, str(operation.params["resource"]), lock=True)
         if resource is not None and operation.id in (resource.instance_operation, resource.binding_operation):
             ended(conn, store, resource, operation)
 

@@ -60,11 +60,10 @@ def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work],
             return Done()
         if isinstance(rollout, Broken):
             return Fail(f"app release v{version} failed: {rollout.reason}")
-        if work.ctx.remaining_s < RESERVE_S:
-            return Fail(f"app release v{version} took too long: {rollout.reason}")
         return Wait(pause_s(work), f"app release v{version}: {rollout.reason}")
 
-    return (step("await rollout", wait), step("settle", _settling(source, app_may_be_gone=app_may_be_gone)))
+    settle = _settling(source, app_may_be_gone=app_may_be_gone)
+    return (step("await rollout", wait, reserve_s=RESERVE_S), step("settle", settle, reserve_s=RESERVE_S))
 
 
 def recovering(source: str) -> tuple[Step[Work], ...]:

@@ -43,7 +43,7 @@ def _await(work: Work) -> Outcome:
 
 
 WITHDRAW = (
-    step("withdraw", _withdraw),
+    step("withdraw", _withdraw, reserve_s=rollout.RESERVE_S),
     *rollout.watching("withdraw", app_may_be_gone=True),
 )
 UNDO = rollout.recovering("withdraw")

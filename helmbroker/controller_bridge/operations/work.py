@@ -84,8 +84,11 @@ class Work:
         return BindingRef(self.instance(), self.resource.binding_id)
 
 
-def step(name: str, run: Callable[[Work], Outcome]) -> Step[Work]:
-    """A row of a table of steps. Who does not answer is asked again; a refusal fails the operation."""
+def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -> Step[Work]:
+    """A row of a table of steps. Who does not answer is asked again; a refusal fails the operation.
+
+    A wait ends when `reserve_s` seconds are left of the operation's time: they are for undoing.
+    """
 
     def patient(work: Work) -> Outcome:
         try:
@@ -97,7 +100,13 @@ def step(name: str, run: Callable[[Work], Outcome]) -> Step[Work]:
         except AppReleaseError as error:
             return Fail(str(error))
 
-    return Step(name, patient)
+    def bounded(work: Work) -> Outcome:
+        outcome = patient(work)
+        if isinstance(outcome, Wait) and work.ctx.remaining_s < reserve_s:
+            return Fail(f"it took too long: {outcome.reason}")
+        return outcome
+
+    return Step(name, bounded)
 
 
 def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Work]]) -> None:
@@ -135,16 +144,13 @@ def pause_s(work: Work) -> float:
     return min(pace.longest_s, max(pace.first_s, age_s * pace.share))
 
 
-def judge(work: Work, status: Status, doing: str, *, reserve_s: float = 0.0) -> Outcome:
-    """What a look at an operation of the broker means. `reserve_s`: seconds to keep for undoing."""
-    said = status.description or doing
+def judge(work: Work, status: Status, doing: str) -> Outcome:
+    """What a look at an operation of the broker means."""
     if status.progress is Progress.SUCCEEDED:
         return Done()
     if status.progress is Progress.FAILED:
         return Fail(status.description or f"{doing}: the broker gave no reason")
-    if work.ctx.remaining_s < reserve_s:
-        return Fail(f"it took too long; the broker's last word: {said}")
-    return Wait(max(pause_s(work), status.retry_after_s or 0.0), said)
+    return Wait(max(pause_s(work), status.retry_after_s or 0.0), status.description or doing)
 
 
 def result(work: Work, name: str) -> Mapping[str, JSON]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helmbroker.controller_bridge.apps.port import AppsUnavailable
-from helmbroker.controller_bridge.broker_port import BrokerError
+from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
 from helmbroker.controller_bridge.model import BindingState, InstanceState
 from helmbroker.controller_bridge.service import Conflicting, Refused
 from helmbroker.durable import JSON, State
@@ -160,6 +160,32 @@ def test_when_undoing_fails_it_can_be_unbound_later(world: World) -> None:
     assert world.run(world.service.unbind(APP, DB, "alice").binding_operation).state is State.SUCCEEDED
     assert world.states() == (READY, BindingState.UNBOUND)
     assert world.broker.bindings == {}
+
+
+def test_a_rollout_that_does_not_end_is_undone(world: World) -> None:
+    world.created()
+    operation = bind(world)
+    world.shorten(operation, to_s=400)
+    slow = "process type web: 0 of 1 pods are ready (look 1)"
+    world.broker.looks = 0
+    assert world.run(operation).state is State.FAILED
+    assert world.message() == f"it took too long: app release v2: {slow}"
+    assert [state for _, state, _ in world.ledger()] == ["succeeded", "failed", "succeeded"]
+    assert world.broker.bindings == {}
+
+
+def test_a_broker_that_never_answers_is_given_up(world: World) -> None:
+    def silent(method: str) -> None:
+        if method == "bind":
+            raise Unreachable("the broker at b does not answer")
+
+    world.created()
+    operation = bind(world)
+    world.shorten(operation, to_s=400)
+    world.broker.before = silent
+    assert world.run(operation).state is State.FAILED
+    assert world.message() == "it took too long: the broker at b does not answer; trying again"
+    assert world.states() == (READY, BindingState.FAILED)
 
 
 def test_only_what_is_ready_and_unbound_can_be_bound(world: World) -> None:

@@ -149,6 +149,19 @@ def test_a_busy_broker_is_waited_for(world: World) -> None:
     assert world.run(world.create().instance_operation).state is State.SUCCEEDED
 
 
+def test_there_is_time_left_for_undoing(world: World) -> None:
+    def slow_only_to_provision(method: str) -> None:
+        world.broker.looks = 0 if method == "deprovision" else 10**6
+
+    world.broker.before = slow_only_to_provision
+    operation = world.create().instance_operation
+    world.shorten(operation, to_s=100)
+    assert world.run(operation).state is State.FAILED
+    assert world.message().startswith("it took too long: ")
+    assert "deprovision" in world.broker.calls
+    assert world.broker.instances == {}
+
+
 def test_progress_is_told_while_it_goes_on(world: World) -> None:
     told: list[str] = []
     world.broker.looks = 3

@@ -44,13 +44,13 @@ def _careless(connection: sqlite3.Connection, _record: object) -> None:
 
 
 class World:
-    """Everything of one test; the database of `folder` is emptied.
+    """Everything of one test; the database of `folder`, or of `engine`, is emptied.
 
     `looks`: how often asynchronous work of broker and apps is in progress.
     """
 
-    def __init__(self, folder: Path, *, looks: int = 1) -> None:
-        self.store = Store(empty_engine(folder))
+    def __init__(self, folder: Path, *, looks: int = 1, engine: sa.Engine | None = None) -> None:
+        self.store = Store(engine or empty_engine(folder))
         self.store.create_tables()
         with self.store.writing() as conn:
             for table in ("operations", "resources"):
@@ -70,6 +70,12 @@ class World:
         """Run one operation to its end."""
         assert operation_id is not None
         return self.hand.run(operation_id)
+
+    def shorten(self, operation_id: str, *, to_s: float) -> None:
+        """Leave an operation only so many seconds until its deadline."""
+        with self.store.writing() as conn:
+            values = {"to_s": to_s, "id": operation_id}
+            conn.execute(sa.text("UPDATE operations SET deadline = created_at + :to_s WHERE id = :id"), values)
 
     def created(self, name: str = DB) -> Resource:
         """A resource that is ready."""

@@ -1,0 +1,93 @@
+"""The platform side on PostgreSQL: the same rows and rules."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helmbroker.controller_bridge.model import BindingState, InstanceState
+from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, NotUnique, Refused
+from helmbroker.durable import State, connect
+from tests.operations.bridge.world import APP, DB, World
+from tests.postgresql import empty_database, postgresql_url
+
+__all__ = ["postgresql_url"]
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def world(postgresql_url: str, tmp_path: Path) -> Iterator[World]:
+    engine = connect(empty_database(postgresql_url))
+    yield World(tmp_path, engine=engine)
+    engine.dispose()
+
+
+def test_a_whole_life(world: World) -> None:
+    world.bound()
+    assert world.states() == (InstanceState.READY, BindingState.READY)
+    with pytest.raises(NotUnique):
+        world.create()
+    world.run(world.service.unbind(APP, DB, "alice").binding_operation)
+    world.service.destroy(APP, DB, "alice")
+    assert world.run(world.resource().instance_operation).state is State.SUCCEEDED
+    with pytest.raises(NoSuchResource):
+        world.resource()
+    world.run(world.create().instance_operation)
+    assert world.resource().instance is InstanceState.READY
+
+
+def together(*actions: object) -> None:
+    """Run all at the same time, to their ends."""
+    threads = [threading.Thread(target=action) for action in actions if callable(action)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_of_many_equal_requests_one_wins(world: World) -> None:
+    created: list[str] = []
+    refused: list[str] = []
+
+    def create() -> None:
+        try:
+            created.append(world.create().uuid)
+        except NotUnique:
+            refused.append("x")
+
+    together(*[create] * 8)
+    assert (len(created), len(refused)) == (1, 7)
+    world.run(world.resource().instance_operation)
+
+    bound: list[str | None] = []
+
+    def bind() -> None:
+        try:
+            bound.append(world.service.bind(APP, DB, "alice").binding_operation)
+        except Conflicting:
+            refused.append("x")
+
+    together(*[bind] * 8)
+    assert (len(bound), len(refused)) == (1, 14)
+    assert world.run(bound[0]).state is State.SUCCEEDED
+    assert len(world.broker.bindings) == 1
+
+
+def test_bind_and_destroy_at_once_leave_nothing_half(world: World) -> None:
+    world.created()
+
+    def bind() -> None:
+        try:
+            world.service.bind(APP, DB, "alice")
+        except Refused as refusal:
+            assert str(refusal) == "the resource instance is not ready"  # noqa: PT017 - either may come first
+
+    together(bind, lambda: world.service.destroy(APP, DB, "alice"))
+    assert world.run(world.resource().instance_operation).state is State.SUCCEEDED
+    assert world.broker.instances == {}
+    assert world.broker.bindings == {}
+    assert world.environment() == {}
