@@ -4,188 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Protocol
 
 import pytest
 
-from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases
 from helmbroker.controller_bridge.apps.port import (
     AppNotFound,
-    AppRelease,
-    AppReleases,
     Broken,
     CannotRelease,
     ConfigChange,
     Healthy,
     ReleaseState,
     Rolling,
-    Rollout,
 )
-from helmbroker.kubeapi.port import Kube, Obj
-from tests.cluster.reach import connect, eventually, pause, throw_away_namespace
-from tests.cluster.shop import IMAGE, OTHER_IMAGE, environments, process, serving
-from tests.fakes.app_releases import FakeAppReleases
-from tests.fakes.kube import FakeKube
-from tests.fakes.kube_controllers import PlayController
-
-DATABASE = {"DATABASE_URL": "postgres://shop:s3cr3t-pw@db/shop"}
-CACHE = {"CACHE_HOST": "cache.shop", "CACHE_PASSWORD": "canary-cache"}
-LOOKS = 400  # at a rollout, with a breath between two
-
-
-class World(Protocol):
-    """Apps that run somewhere, seen from outside the port."""
-
-    @property
-    def apps(self) -> AppReleases:
-        """The port under test."""
-        ...
-
-    def new_app(self) -> str:
-        """An app with process types web and worker, which runs and has no releases yet."""
-        ...
-
-    def breathe(self, app: str) -> None:
-        """Let the app go on for a moment."""
-        ...
-
-    def environments(self, app: str) -> list[dict[str, str]]:
-        """What each pod that serves was given."""
-        ...
-
-    def images(self, app: str) -> set[str]:
-        """The images of web's pods that serve, or are to."""
-        ...
-
-    def deploy(self, app: str, image: str) -> None:
-        """Deploy another build of web, not through the bridge, and wait until it serves."""
-        ...
-
-
-class FakeWorld:
-    def __init__(self) -> None:
-        self.apps = FakeAppReleases()
-
-    def new_app(self) -> str:
-        app = f"shop-{len(self.apps.apps) + 1}"
-        self.apps.add_app(app, {"web": IMAGE, "worker": IMAGE})
-        return app
-
-    def breathe(self, app: str) -> None:
-        """Rollouts go on by being looked at."""
-
-    def environments(self, app: str) -> list[dict[str, str]]:
-        return [self.apps.apps[app].running] * 3
-
-    def images(self, app: str) -> set[str]:
-        return {self.apps.apps[app].images["web"]}
-
-    def deploy(self, app: str, image: str) -> None:
-        self.apps.deploy(app, "web", image)
-
-
-class ClusterWorld:
-    """The adapter; on a FakeKube time passes by the play's steps, on a real cluster by itself."""
-
-    def __init__(self, kube: Kube, play: PlayController | None, stack: ExitStack) -> None:
-        self._kube, self._play, self._stack = kube, play, stack
-        self.apps = (
-            KubernetesAppReleases(kube) if play is None else KubernetesAppReleases(kube, now=lambda: play.now)
-        )
-
-    def new_app(self) -> str:
-        app = self._stack.enter_context(throw_away_namespace(self._kube))
-        for kind, replicas in (("web", 2), ("worker", 1)):
-            self._kube.create(process(app, kind, replicas=replicas))
-        self._until_serving(app, {IMAGE})
-        return app
-
-    def breathe(self, app: str) -> None:
-        if self._play is None:
-            pause(0.25)
-        else:
-            self._play.step(app)
-
-    def environments(self, app: str) -> list[dict[str, str]]:
-        return environments(self._kube, app)
-
-    def images(self, app: str) -> set[str]:
-        return {pod["spec"]["containers"][0]["image"] for pod in self._web(app)}
-
-    def deploy(self, app: str, image: str) -> None:
-        deployment = self._kube.get("Deployment", app, "shop-web")
-        assert deployment is not None
-        containers = deployment["spec"]["template"]["spec"]["containers"]
-        containers[0]["image"] = image
-        change = {"spec": {"template": {"spec": {"containers": containers}}}}
-        self._kube.patch("Deployment", app, "shop-web", change)
-        self._until_serving(app, {IMAGE, image})
-
-    def _web(self, app: str) -> list[Obj]:
-        return [pod for pod in serving(self._kube, app) if pod["metadata"]["labels"]["process"] == "web"]
-
-    def _until_serving(self, app: str, images: set[str]) -> None:
-        def all_serve() -> bool | None:
-            self.breathe(app)
-            found = serving(self._kube, app)
-            pods = self._kube.list("Pod", app)
-            shown = {pod["spec"]["containers"][0]["image"] for pod in found}
-            return True if len(found) == len(pods) == 3 and shown == images else None
-
-        eventually(all_serve, within_s=60, every_s=0)
+from tests.cluster.shop import IMAGE, OTHER_IMAGE
+from tests.contract.app_worlds import (
+    CACHE,
+    DATABASE,
+    World,
+    change,
+    changed,
+    newest,
+    out,
+    states,
+    verdict,
+    world_named,
+)
 
 
 @pytest.fixture(params=["fake", "adapter", pytest.param("cluster", marks=pytest.mark.cluster)])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    if request.param == "fake":
-        yield FakeWorld()
-        return
-    with ExitStack() as stack:
-        if request.param == "adapter":
-            kube = FakeKube()
-            yield ClusterWorld(kube, PlayController(kube), stack)
-        else:
-            client = connect()
-            stack.callback(client.close)
-            yield ClusterWorld(client, None, stack)
-
-
-def change(world: World, app: str, key: str, **groups: dict[str, str] | None) -> int | None:
-    return world.apps.change_config(app, ConfigChange(groups), author="ann", summary=f"summary of {key}", key=key)
-
-
-def changed(world: World, app: str, key: str, **groups: dict[str, str] | None) -> int:
-    number = change(world, app, key, **groups)
-    assert number is not None
-    return number
-
-
-def verdict(world: World, app: str, version: int) -> Rollout:
-    """How the rollout ends."""
-    for _ in range(LOOKS):
-        seen = world.apps.rollout(app, version)
-        if not isinstance(seen, Rolling):
-            return seen
-        assert seen.reason
-        world.breathe(app)
-    pytest.fail(f"the rollout of v{version} did not end: {seen}")
-
-
-def out(world: World, app: str, key: str, **groups: dict[str, str] | None) -> int:
-    """A change that rolls out and is settled."""
-    number = changed(world, app, key, **groups)
-    assert verdict(world, app, number) == Healthy()
-    world.apps.settle(app, number)
-    return number
-
-
-def newest(world: World, app: str) -> AppRelease:
-    return world.apps.releases(app)[0]
-
-
-def states(world: World, app: str) -> dict[int, ReleaseState]:
-    return {release.version: release.state for release in world.apps.releases(app)}
+    with world_named(request.param) as found:
+        yield found
 
 
 def test_an_app_that_is_not_there_is_told_in_every_way(world: World) -> None:

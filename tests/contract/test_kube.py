@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Invalid, KubeError, NotFound
-from helmbroker.kubeapi.port import Kube, Obj, Propagation
-from tests.cluster.reach import connect, eventually, throw_away_namespace
-from tests.fakes.kube import FakeKube
-
-
-@pytest.fixture(params=["fake", pytest.param("cluster", marks=pytest.mark.cluster)])
-def kube(request: pytest.FixtureRequest) -> Iterator[Kube]:
-    if request.param == "fake":
-        yield FakeKube()
-        return
-    client = connect()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def namespace(kube: Kube) -> Iterator[str]:
-    with throw_away_namespace(kube) as name:
-        yield name
-
-
-def config_map(namespace: str, name: str = "settings", **data: str) -> Obj:
-    metadata: dict[str, Any] = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-
-
-def secret(namespace: str, name: str = "credentials", **data: str) -> Obj:
-    return {
-        **config_map(namespace, name),
-        "kind": "Secret",
-        "type": "helmbroker.io/test",
-        "data": encoded(**data),
-    }
-
-
-def encoded(**data: str) -> dict[str, str]:
-    return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-
-
-def deployment(namespace: str) -> Obj:
-    pod = {
-        "metadata": {"labels": {"app": "web"}},
-        "spec": {"containers": [{"name": "web", "image": "sandbox.local/none:1"}]},
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": namespace},
-        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": pod},
-    }
-
-
-def names(objects: list[Obj]) -> list[str]:
-    return sorted(obj["metadata"]["name"] for obj in objects)
+from helmbroker.kubeapi.port import Kube, Propagation
+from tests.cluster.reach import eventually, throw_away_namespace
+from tests.contract.kube_server import config_map, deployment, encoded, names, secret
 
 
 def test_what_was_created_can_be_read(kube: Kube, namespace: str) -> None:
@@ -267,44 +215,6 @@ def test_dependents_go_with_their_owner_unless_orphaned(
         eventually(owned_gone, within_s=20)
     else:
         assert kube.get("ConfigMap", namespace, "owned") is not None
-
-
-def test_apply_creates_changes_and_takes_back_its_own_fields(kube: Kube, namespace: str) -> None:
-    kube.apply(config_map(namespace, a="1", b="1"), field_manager="one")
-    kube.patch("ConfigMap", namespace, "settings", {"data": {"theirs": "1"}})
-    applied = kube.apply(config_map(namespace, a="2"), field_manager="one")
-    assert applied["data"] == {"a": "2", "theirs": "1"}
-    again = kube.apply(config_map(namespace, a="2"), field_manager="one")
-    assert again["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]
-
-
-def test_apply_does_not_take_the_fields_of_others_unless_forced(kube: Kube, namespace: str) -> None:
-    kube.apply(config_map(namespace, a="1"), field_manager="one")
-    with pytest.raises(Conflict, match="conflict") as caught:
-        kube.apply(config_map(namespace, a="2"), field_manager="two")
-    assert ".data.a" in str(caught.value)
-    forced = kube.apply(config_map(namespace, a="2"), field_manager="two", force=True)
-    assert forced["data"] == {"a": "2"}
-    with pytest.raises(Conflict):
-        kube.apply(config_map(namespace, a="1"), field_manager="one")
-
-
-def test_apply_shares_equal_fields(kube: Kube, namespace: str) -> None:
-    kube.apply(config_map(namespace, a="1", b="1"), field_manager="one")
-    kube.apply(config_map(namespace, a="1"), field_manager="two")
-    after = kube.apply(config_map(namespace), field_manager="one")
-    assert after["data"] == {"a": "1"}
-
-
-def test_apply_merges_containers_by_name(kube: Kube, namespace: str) -> None:
-    kube.apply(deployment(namespace), field_manager="one")
-    more = deployment(namespace)
-    more["spec"] = {"template": {"spec": {"containers": [{"name": "web", "env": [{"name": "X", "value": "1"}]}]}}}
-    applied = kube.apply(more, field_manager="two")
-    container = applied["spec"]["template"]["spec"]["containers"][0]
-    assert (container["image"], container["env"]) == ("sandbox.local/none:1", [{"name": "X", "value": "1"}])
-    more["spec"] = {"template": {"spec": {"containers": [{"name": "web"}]}}}
-    assert "env" not in kube.apply(more, field_manager="two")["spec"]["template"]["spec"]["containers"][0]
 
 
 def test_a_status_is_not_written_with_the_rest(kube: Kube, namespace: str) -> None:

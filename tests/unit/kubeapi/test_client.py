@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
-import yaml
 
 from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.errors import (
@@ -24,107 +13,19 @@ from helmbroker.kubeapi.errors import (
     Forbidden,
     Invalid,
     KubeError,
-    NoCluster,
     NotFound,
     Unauthorized,
     Unreachable,
 )
 from helmbroker.kubeapi.port import Obj
+from tests.unit.kubeapi.answering import TOKEN, Server
 
-TOKEN = "canary-token-4711"
 SECRET: Obj = {
     "apiVersion": "v1",
     "kind": "Secret",
     "metadata": {"name": "credentials", "namespace": "shop"},
     "data": {"password": "Y2FuYXJ5LXBhc3N3b3Jk"},  # canary-password
 }
-
-
-@dataclass
-class Request:
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: Any
-
-
-@dataclass
-class Server:
-    """A server that gives its answers in turn and keeps what it was asked."""
-
-    url: str = ""
-    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    hold: threading.Event = field(default_factory=threading.Event)
-
-    def answer(self, status: int, body: Any, **headers: str) -> None:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answers.append((status, {key.replace("_", "-"): value for key, value in headers.items()}, content))
-
-    def status(self, status: int, reason: str, message: str, **details: Any) -> None:
-        self.answer(status, {"kind": "Status", "reason": reason, "message": message, "details": details})
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    told = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_one(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            content = self.rfile.read(size)
-            url = urlsplit(self.path)
-            body = json.loads(content) if content else None
-            headers = {key.lower(): value for key, value in self.headers.items()}
-            told.requests.append(Request(self.command, url.path, parse_qs(url.query), headers, body))
-            if not told.answers:
-                told.hold.wait(10)
-                self.close_connection = True
-                return
-            status, more, answer = told.answers.pop(0)
-            self.send_response(status)
-            for key, value in {"Content-Length": str(len(answer)), **more}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        told.url = f"http://127.0.0.1:{running.server_port}"
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield told
-        told.hold.set()
-        running.shutdown()
-        thread.join()
-
-
-def kubeconfig(tmp_path: Path, url: str) -> str:
-    path = tmp_path / "kubeconfig"
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-        "clusters": [{"name": "here", "cluster": {"server": url}}],
-        "users": [{"name": "me", "user": {"token": TOKEN}}],
-    }
-    path.write_text(yaml.safe_dump(content))
-    return str(path)
-
-
-@pytest.fixture
-def kube(server: Server, tmp_path: Path) -> Iterator[KubeClient]:
-    client = KubeClient.from_environment(kubeconfig(tmp_path, server.url), timeout_s=0.5)
-    yield client
-    client.close()
 
 
 def test_a_get_says_who_asks(server: Server, kube: KubeClient) -> None:
@@ -276,62 +177,3 @@ def test_an_answer_that_breaks_off_is_unreachable(server: Server, kube: KubeClie
     server.answer(200, b"{", Content_Length="100", Connection="close")
     with pytest.raises(Unreachable, match="the connection failed"):
         kube.get("Secret", "shop", "credentials")
-
-
-def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    kube = KubeClient.from_environment(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
-    with pytest.raises(Unreachable, match=f"cannot list Pods in shop: .*127.0.0.1:{port} .*connection refused"):
-        kube.list("Pod", "shop")
-    kube.close()
-
-
-def test_a_server_that_does_not_speak_tls_is_told(server: Server, tmp_path: Path) -> None:
-    kube = KubeClient.from_environment(kubeconfig(tmp_path, server.url.replace("http:", "https:")))
-    with pytest.raises(Unreachable, match="TLS"):
-        kube.server_version()
-    kube.close()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "- a\n- list\n",
-        "users: {unclosed",
-        f"contexts: []\nusers:\n- name: me\n  user: {{token: {TOKEN}}}\ncurrent-context: none\nclusters: []\n",
-        (
-            f"contexts: [{{name: a, context: {{cluster: a, user: me}}}}]\nclusters: [{{name: a}}]\n"
-            f"current-context: a\nusers: [{{name: me, token: {TOKEN}}}]\n"
-        ),
-    ],
-)
-def test_a_kubeconfig_that_is_none_is_told_without_its_content(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "broken"
-    path.write_text(content)
-    with pytest.raises(NoCluster, match="not a usable kubeconfig; set KUBECONFIG") as caught:
-        KubeClient.from_environment(str(path))
-    assert str(path) in str(caught.value)
-    assert TOKEN not in str(caught.value)
-
-
-def test_a_kubeconfig_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NoCluster, match="absent"):
-        KubeClient.from_environment(str(tmp_path / "absent"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("KUBECONFIG", raising=False)
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    with pytest.raises(NoCluster, match="no kubeconfig is set and this is not a pod"):
-        KubeClient.from_environment()
-
-
-def test_the_kubeconfig_of_the_environment_is_found(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path, server.url))
-    server.answer(200, {"gitVersion": "v1.34.2"})
-    kube = KubeClient.from_environment()
-    assert kube.server_version() == "v1.34.2"
-    kube.close()
