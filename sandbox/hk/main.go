@@ -52,6 +52,7 @@ var components = map[string]func() int{
 	"kube-scheduler":          func() int { return cli.Run(kubeScheduler()) },
 	"kubectl":                 runKubectl,
 	"kubelet":                 func() int { return cli.Run(kubelet.NewKubeletCommand(context.Background())) },
+	"network-policies":        reporting(networkPolicies),
 	"pki":                     reporting(pki),
 	"provisioner":             reporting(provision),
 }

@@ -41,6 +41,7 @@ def components(places: Places) -> list[Component]:
         _hk(places, "kube-proxy", {"config": f"{places.config}/kube-proxy.yaml"}, api),
         _hk(places, "coredns", {"conf": f"{places.config}/Corefile"}, api),
         _hk(places, "provisioner", _provisioner(places), api),
+        _hk(places, "network-policies", _network_policies(places), api),
     ]
 
 
@@ -145,3 +146,8 @@ def _provisioner(places: Places) -> dict[str, str]:
         "directory": f"{places.data}/volumes",
         "node": at.NODE,
     }
+
+
+def _network_policies(places: Places) -> dict[str, str]:
+    """CoreDNS is a process of the node, so a policy could not select it as a pod without being told its address."""
+    return {"kubeconfig": str(places.kubeconfig("admin")), "dns-address": at.NODE_IP}
