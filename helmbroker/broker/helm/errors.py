@@ -84,6 +84,7 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
     ),
 )
 _COMPILED = tuple((fault, re.compile("|".join(texts), re.IGNORECASE | re.DOTALL)) for fault, texts in _RULES)
+_ADVICE = ("Use --debug flag to render out invalid YAML", "ensure CRDs are installed first")  # to who runs helm
 _PREFIX = re.compile(r"^(Error: |UPGRADE FAILED: |level=\S+ |time=\S+ |msg=)+")
 
 
@@ -101,7 +102,7 @@ def classify(stderr: str, status: int = 1) -> HelmError:
 
 
 def detail(stderr: str) -> str:
-    """What helm said, without its own log lines and prefixes, in one line."""
-    lines = [line for line in stderr.splitlines() if line.strip()]
+    """What helm said, without its own log lines, prefixes and advice, in one line."""
+    lines = [line for line in stderr.splitlines() if line.strip() and line.strip() not in _ADVICE]
     first = next((index for index, line in enumerate(lines) if line.startswith("Error: ")), max(0, len(lines) - 1))
     return " ".join(" ".join(_PREFIX.sub("", line) for line in lines[first:]).split())

@@ -122,8 +122,9 @@ class HelmCli:
         labels = ",".join(f"{key}={value}" for key, value in sorted(deployment.labels.items()))
         argv = ["upgrade", deployment.ref.name, str(deployment.chart), "--install", "--labels", labels]
         argv += ["--namespace", deployment.ref.namespace, "--values", "-", "--history-max", str(_HISTORY)]
-        # CRDs are of the whole cluster: the policy refuses charts that have some, and none would be made
-        argv += ["--timeout", _seconds(deployment.timeout_s), "--hide-notes", "--skip-crds"]
+        # CRDs are of the whole cluster: the policy refuses charts that have some, and none would be made.
+        # Without --reset-values, values of the revision before come back when there are no new ones.
+        argv += ["--timeout", _seconds(deployment.timeout_s), "--hide-notes", "--skip-crds", "--reset-values"]
         self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
 
     def rollback(self, ref: ReleaseRef, *, timeout_s: float, stop: threading.Event) -> None:

@@ -101,12 +101,12 @@ def remove(work: Work, ref: ReleaseRef, labels: dict[str, str], *, hooks: bool) 
 
 
 def remove_at_any_rate(work: Work, ref: ReleaseRef, labels: dict[str, str]) -> Outcome:
-    """As `remove`, with the chart's pre-delete Jobs where it was deployed, and without them if they fail.
+    """As `remove`, with the chart's pre-delete Jobs where it once was deployed, and without them if they fail.
 
     The result is a note for the user, if there is something to say.
     """
     release = work.tools.cluster.release(ref)
-    if release is None or is_foreign(release, labels) or release.status is not HelmStatus.DEPLOYED:
+    if release is None or is_foreign(release, labels) or _was_never_deployed(release):
         return remove(work, ref, labels, hooks=False)
     try:
         _uninstall(work, ref, hooks=True, timeout_s=_timeout_s(work) / 2)
@@ -173,6 +173,13 @@ def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Fail
 
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
     work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
+
+
+def _was_never_deployed(release: HelmRelease) -> bool:
+    """Whether there is nothing that the chart's own clean-up could talk to."""
+    if release.status is HelmStatus.FAILED:
+        return release.revision == 1
+    return release.status is HelmStatus.PENDING_INSTALL
 
 
 def _left_alone(ref: ReleaseRef) -> str:

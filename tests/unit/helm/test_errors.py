@@ -10,7 +10,10 @@ from helmbroker.broker.helm.errors import classify, detail
 SAID = [
     (
         HelmFault.RENDER,
-        "Error: execution error at (c/templates/cm.yaml:1:35): text is default: ask for less",
+        (
+            "Error: execution error at (c/templates/cm.yaml:1:35): text is default: ask for less\n\n"
+            "Use --debug flag to render out invalid YAML\n"
+        ),
         "execution error at (c/templates/cm.yaml:1:35): text is default: ask for less",
     ),
     (

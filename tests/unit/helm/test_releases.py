@@ -49,7 +49,17 @@ def test_deploy(tmp_path: Path, chart: Path) -> None:
     cli(tmp_path, stand_in(tmp_path)).deploy(deployment, NEVER)
     assert asked(tmp_path)["argv"] == [
         *("upgrade", "hb-1", str(chart), "--install", "--labels", "x=1,y=2", "--namespace", "instances"),
-        *("--values", "-", "--history-max", "10", "--timeout", "90s", "--hide-notes", "--skip-crds"),
+        *(
+            "--values",
+            "-",
+            "--history-max",
+            "10",
+            "--timeout",
+            "90s",
+            "--hide-notes",
+            "--skip-crds",
+            "--reset-values",
+        ),
     ]
     assert json.loads(asked(tmp_path)["stdin"]) == {"a": [1, None]}
 

@@ -1,0 +1,184 @@
+"""FakeHelm: the port HelmReleases in memory, on a FakeCluster.
+
+Modelled: release statuses and what each command makes of them, revisions, labels that stay, values over
+defaults, hooks, namespaces that must exist, passwords kept over upgrades. It does not read charts: every chart
+makes a Secret, a ConfigMap and a pod with a claim, and behaves like the chart tests/charts/probe does with the
+values make, drop, refuse and text.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
+from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.ports import Deployment
+from helmbroker.catalog.model import Object
+from helmbroker.catalog.values import coalesce
+from tests.fakes.cluster import CLAIM, FakeCluster, Thing
+
+PENDING = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
+LONGEST_TEXT = 64
+_MANIFEST = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: {name}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: {name}}}
+spec: {{template: {{spec: {{containers: [{{name: main, image: x}}]}}}}}}
+"""
+_CREDENTIALS = """
+credentials:
+  - name: text
+    value: "{text}"
+  - name: password
+    valueFrom: {{secretKeyRef: {{name: "{name}", key: password}}}}
+"""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command that was given."""
+
+    verb: str
+    ref: ReleaseRef
+    hooks: bool = True
+
+
+class FakeHelm:
+    """See broker.domain.ports.HelmReleases.
+
+    before: called with every command before it has an effect; after: when it has had it. What they raise, the
+    caller gets. manifest, template: what `render` shows instead of the usual. defaults: of every chart's values.
+    """
+
+    def __init__(self, cluster: FakeCluster, defaults: Object | None = None) -> None:
+        self.cluster = cluster
+        self.defaults: Object = defaults or {}
+        self.before: Callable[[Call], None] | None = None
+        self.after: Callable[[Call], None] | None = None
+        self.manifest: str | None = None
+        self.template: str | None = None
+        self.calls: list[Call] = []
+        self._earlier: dict[ReleaseRef, list[HelmRelease]] = {}
+
+    def render(
+        self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event, only: str | None = None
+    ) -> str:
+        self._begin(Call("render", ref), stop)
+        known = self._values(values)
+        if known.get("refuse"):
+            raise HelmError(HelmFault.RENDER, "refuse is true, and so it is refused")
+        if len(str(known.get("text"))) > LONGEST_TEXT:
+            raise HelmError(HelmFault.VALUES, "the text is too long")
+        own = (self.manifest, _MANIFEST) if only is None else (self.template, _CREDENTIALS)
+        shown = own[0] if own[0] is not None else own[1].format(name=ref.name, text=known.get("text", ""))
+        self._end(Call("render", ref))
+        return shown
+
+    def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
+        ref, call = deployment.ref, Call("deploy", deployment.ref)
+        self._begin(call, stop)
+        self._require_namespace(ref)
+        values = self._values(deployment.values)
+        if values.get("refuse"):
+            raise HelmError(HelmFault.RENDER, "refuse is true, and so it is refused")
+        current = self.cluster.releases.get(ref)
+        if current is not None and current.status in PENDING:
+            raise HelmError(HelmFault.PENDING, "another operation (install/upgrade/rollback) is in progress")
+        revision = 1 if current is None else current.revision + 1
+        labels = {**(current.labels if current is not None else {}), **deployment.labels}
+        if current is not None:
+            self._earlier.setdefault(ref, []).append(current)
+        release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values)
+        self._make_objects(ref, str(values.get("text", "")))
+        failure = self._hook(ref, "make", values)
+        status = HelmStatus.FAILED if failure else HelmStatus.DEPLOYED
+        self.cluster.releases[ref] = replace(release, status=status)
+        if failure:
+            raise HelmError(HelmFault.HOOK, f"failed post-install: {failure}")
+        self._end(call)
+
+    def rollback(self, ref: ReleaseRef, *, timeout_s: float, stop: threading.Event) -> None:
+        self._begin(Call("rollback", ref), stop)
+        current, earlier = self.cluster.releases.get(ref), self._earlier.get(ref)
+        if current is None or not earlier:
+            raise HelmError(HelmFault.OTHER, "release: not found")
+        target = earlier[-1]
+        earlier.append(current)
+        self.cluster.releases[ref] = replace(target, revision=current.revision + 1, status=HelmStatus.DEPLOYED)
+        self._make_objects(ref, str(target.values.get("text", "")))
+        self._end(Call("rollback", ref))
+
+    def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
+        call = Call("uninstall", ref, hooks)
+        self._begin(call, stop)
+        current = self.cluster.releases.get(ref)
+        if current is not None:
+            failure = self._hook(ref, "drop", current.values) if hooks else None
+            if failure:
+                self.cluster.releases[ref] = replace(current, status=HelmStatus.UNINSTALLING)
+                raise HelmError(HelmFault.HOOK, failure)
+            for thing in self.cluster.all():
+                made = (thing.namespace, thing.owner) == (ref.namespace, ref.name) and not thing.kept
+                if made or (thing.kind == "Pod" and thing.label == ref.name):
+                    self.cluster.remove(thing.kind, thing.namespace, thing.name)
+            del self.cluster.releases[ref]
+            self._earlier.pop(ref, None)
+        self._end(call)
+
+    def verbs(self, ref: ReleaseRef) -> list[str]:
+        """The commands that changed, or were to change, a release."""
+        return [call.verb for call in self.calls if call.ref == ref and call.verb != "render"]
+
+    def _begin(self, call: Call, stop: threading.Event) -> None:
+        self.calls.append(call)
+        if self.cluster.down:
+            raise HelmError(HelmFault.UNREACHABLE, "nobody is at home")
+        if self.before is not None:
+            self.before(call)
+        if stop.is_set():
+            raise HelmError(HelmFault.STOPPED, "")
+
+    def _end(self, call: Call) -> None:
+        if self.after is not None:
+            self.after(call)
+
+    def _require_namespace(self, ref: ReleaseRef) -> None:
+        if ref.namespace not in self.cluster.namespaces:
+            raise HelmError(HelmFault.NAMESPACE, f'namespaces "{ref.namespace}" not found')
+
+    def _values(self, given: Object) -> Object:
+        return coalesce(self.defaults, given)
+
+    def _make_objects(self, ref: ReleaseRef, text: str) -> None:
+        known = self.cluster.thing("Secret", ref.namespace, ref.name)
+        password = known.texts["password"] if known is not None else uuid.uuid4().hex
+        for kind, texts in (("Secret", {"password": password}), ("ConfigMap", {"text": text})):
+            self.cluster.put(Thing(kind, ref.namespace, ref.name, ref.name, ref.name, texts=texts))
+        if "-" not in ref.name.removeprefix("hb-"):  # a binding has no server
+            self.cluster.put(Thing("Pod", ref.namespace, f"{ref.name}-0", ref.name))
+            self.cluster.put(Thing(CLAIM, ref.namespace, f"data-{ref.name}-0", ref.name))
+
+    def _hook(self, ref: ReleaseRef, name: str, values: Object) -> str | None:
+        """Run the script as far as tests write any: `echo REASON; exit CODE`. A Job that fails stays."""
+        found = re.fullmatch(r"echo (.+); exit (\d+)", str(values.get(name) or ""))
+        self.cluster.failed_jobs.pop(ref, None)
+        if found is None:
+            return None
+        job = f"{ref.name}-{name}"
+        self.cluster.put(Thing("Job", ref.namespace, job, ref.name))
+        self.cluster.failed_jobs[ref] = f"Job {job}: {found[1]} (exit code {found[2]})"
+        return f"resource Job/{ref.namespace}/{job} not ready. status: Failed"
