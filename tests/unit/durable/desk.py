@@ -61,22 +61,17 @@ class Desk:
         with reader(self.engine).connect() as conn:
             return list(conn.scalars(sa.select(OWN.c.word)))
 
-    def lease_until(self, operation: Operation) -> float:
+    def time_of(self, operation: Operation, column: str) -> float:
+        """A column of its row that Operation does not show, in seconds since the epoch."""
         with reader(self.engine).connect() as conn:
-            lease = conn.scalar(sa.select(OPERATIONS.c.lease_until).where(OPERATIONS.c.id == operation.id))
-        assert lease is not None
-        return float(lease)
+            seconds = conn.scalar(sa.select(OPERATIONS.c[column]).where(OPERATIONS.c.id == operation.id))
+        assert seconds is not None
+        return float(seconds)
 
     def change(self, operation: Operation, **values: Any) -> None:
         """Change a row behind everybody's back."""
         with self.engine.begin() as conn:
             conn.execute(OPERATIONS.update().where(OPERATIONS.c.id == operation.id).values(**values))
-
-    def expire(self, operation: Operation) -> None:
-        """End the lease of the claim that `operation` was read from."""
-        ours = OPERATIONS.c.id == operation.id, OPERATIONS.c.fence == operation.fence
-        with self.engine.begin() as conn:
-            conn.execute(OPERATIONS.update().where(*ours).values(lease_until=0.0))
 
 
 class Finished:

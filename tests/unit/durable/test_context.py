@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 
 import pytest
@@ -156,13 +157,23 @@ def test_what_a_claim_knows(desk: Desk, hand_of: HandOf) -> None:
     ctx = hand.claim()
     assert ctx is not None
     assert ctx.remaining_s == pytest.approx(60, abs=5)
-    ctx.save("a", {"revision": 1})
-    assert ctx.results == {"a": {"revision": 1}}
+    ctx.save("a", {"revisions": (1, 2)})
+    assert ctx.results == {"a": {"revisions": [1, 2]}}, "as after a restart"
     hand.pass_time()
     again = hand.claim()
     assert again is not None
     assert again.results == ctx.results
     assert again.operation.params == {"plan": "small"}
+
+
+def test_a_thread_that_was_frozen_leaves_by_itself(desk: Desk, hand_of: HandOf) -> None:
+    desk.enqueue()
+    ctx = hand_of(at_once).claim()
+    assert ctx is not None
+    ctx.leave_at = time.monotonic()
+    with pytest.raises(LeaseLost):
+        ctx.wait(0.001)
+    assert ctx.stop.is_set()
 
 
 @pytest.mark.parametrize("why", [Cancelled, Shutdown, LeaseLost])

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import Conflict, State, reader
+from helmbroker.durable import Conflict, Context, State, Transient, reader
 from tests.operations.harness import Hand
 from tests.unit.durable.desk import BOUND_S, OPERATIONS, Desk, at_once
 
@@ -186,6 +186,31 @@ def test_a_cancelled_operation_whose_worker_died_ends_without_running(desk: Desk
     assert ran == [cleanup.id]
 
 
+def test_a_cancelled_operation_of_an_unknown_kind_ends_too(desk: Desk, engine: sa.Engine) -> None:
+    operation = desk.enqueue("of a newer version")
+    newer = Hand(engine, OPERATIONS, {"of a newer version": at_once})
+    assert newer.claim() is not None
+    desk.cancel()
+    newer.pass_time()
+    assert Hand(engine, OPERATIONS, {"work": at_once}).turn()
+    assert desk.read(operation).state is State.CANCELLED
+
+
+def test_what_is_put_back_with_a_cancel_pending_ends_at_once(desk: Desk, hand_of: HandOf) -> None:
+    def handle(_ctx: Context) -> str:
+        desk.cancel(description="the first reason")
+        desk.cancel(description="another reason")
+        raise Transient("not now", 3600.0)
+
+    operation = desk.enqueue()
+    hand = hand_of(handle)
+    assert hand.turn()
+    assert desk.read(operation).state is State.QUEUED
+    assert hand.turn()
+    after = desk.read(operation)
+    assert (after.state, after.description) == (State.CANCELLED, "the first reason")
+
+
 def test_renew_holds_and_reports(desk: Desk, hand_of: HandOf) -> None:
     hand = hand_of(at_once)
     running, lost, cancelled = (desk.enqueue(subject=s) for s in ("a", "b", "c"))
@@ -196,7 +221,7 @@ def test_renew_holds_and_reports(desk: Desk, hand_of: HandOf) -> None:
     held = desk.queue.renew(fences, 1000.0)
     assert {seq: cancel for seq, (cancel, _) in held.items()} == {running.seq: False, cancelled.seq: True}
     assert held[running.seq][1] == pytest.approx(1000, abs=0.1)
-    assert desk.lease_until(running) - desk.lease_until(lost) == pytest.approx(940, abs=5)
+    assert desk.time_of(running, "lease_until") - desk.time_of(lost, "lease_until") == pytest.approx(940, abs=5)
 
 
 def test_parameters_and_results_do_not_show(desk: Desk) -> None:

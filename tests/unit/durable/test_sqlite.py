@@ -5,22 +5,28 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import LeaseLost
-from tests.unit.durable.desk import BOUND_S, Desk, Finished, Gate, at_once, quick, running
+from helmbroker.durable import Context
+from tests.unit.durable.desk import BOUND_S, Desk, Finished, at_once, quick, running
 
 
 def test_a_worker_that_cannot_renew_stops_its_operations(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    gate, finished = Gate(), Finished()
-    desk.enqueue()
-    with running(quick(desk, gate, finished, lease_s=0.4)):
-        ctx = gate.await_entry()
-        with desk.engine.begin():  # nobody else can write
+    entered, told, finished = threading.Event(), threading.Event(), Finished()
+
+    def handle(ctx: Context) -> str:
+        if not told.is_set():
+            entered.set()
             assert ctx.stop.wait(BOUND_S)
-            with pytest.raises(LeaseLost):
-                ctx.check()
-        assert gate.await_entry().operation.fence > ctx.operation.fence, "it goes on after the lease"
-        gate.open.set()
-        finished.wait(1)
+            told.set()
+            ctx.check()
+        return "done"
+
+    desk.enqueue()
+    with running(quick(desk, handle, finished, lease_s=0.4)):
+        assert entered.wait(BOUND_S)
+        with desk.engine.begin():  # nobody else can write
+            assert told.wait(BOUND_S)
+        (ended,) = finished.wait(1)
+    assert ended.fence > 1, "it goes on after the lease"
     assert "its lease is lost" in caplog.text
 
 

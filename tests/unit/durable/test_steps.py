@@ -154,6 +154,12 @@ def test_transient_failures_end_at_the_deadline(desk: Desk, hand_of: HandOf) -> 
     )
 
 
+def test_a_retry_is_not_put_off_beyond_the_deadline(desk: Desk, hand_of: HandOf) -> None:
+    operation = desk.enqueue(timeout_s=60)
+    assert hand_of(Work(Transient("the API server is away", 3600.0)).handler("a")).turn()
+    assert desk.time_of(operation, "run_at") == pytest.approx(operation.deadline, abs=1.0)
+
+
 def test_crashes_count_as_attempts(desk: Desk, hand_of: HandOf) -> None:
     work, operation = Work(*[Dies() for _ in range(9)]), desk.enqueue()
     after = hand_of(work.handler("poison"), max_attempts=3).run(operation.id)

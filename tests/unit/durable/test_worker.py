@@ -4,7 +4,19 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import Context, Done, Failed, LeaseLost, State, Step, Transient, Wait, run_steps
+from helmbroker.durable import (
+    Context,
+    Done,
+    Fail,
+    Failed,
+    LeaseLost,
+    Outcome,
+    State,
+    Step,
+    Transient,
+    Wait,
+    run_steps,
+)
 from tests.unit.durable.desk import BOUND_S, Desk, Finished, Gate, at_once, quick, running
 
 
@@ -67,17 +79,23 @@ def test_cancel_of_a_running_operation(desk: Desk) -> None:
     assert (ended.id, ended.state, ended.description) == (operation.id, State.CANCELLED, "the instance is deleted")
 
 
-@pytest.mark.parametrize("error", [Failed("helm was ended by SIGTERM"), Transient("x"), RuntimeError("x")])
-def test_what_an_interrupted_step_says_is_no_failure(desk: Desk, error: Exception) -> None:
+@pytest.mark.parametrize("steps", [True, False])
+@pytest.mark.parametrize("end", [Failed("x"), Transient("x"), RuntimeError("x"), Fail("x"), Wait(3600, "x")])
+def test_what_an_interrupted_step_says_is_no_failure(desk: Desk, end: Exception | Fail | Wait, steps: bool) -> None:
     entered, finished = threading.Event(), Finished()
 
     def handle(ctx: Context) -> None:
-        def helm(_work: None) -> Done:
+        def helm(_work: None) -> Outcome:
             entered.set()
             assert ctx.stop.wait(BOUND_S)
-            raise error
+            if isinstance(end, Exception):
+                raise end
+            return end
 
-        run_steps(ctx, [Step("install", helm)], None)
+        if steps or not isinstance(end, Transient | RuntimeError):
+            run_steps(ctx, [Step("install", helm)], None)
+        else:
+            helm(None)
 
     desk.enqueue()
     with running(quick(desk, handle, finished)):
@@ -111,21 +129,23 @@ def test_shutdown_waits_for_what_ends_in_time_and_claims_no_more(desk: Desk) -> 
 
 
 def test_shutdown_leaves_between_steps(desk: Desk) -> None:
-    entered, go_on, finished = threading.Event(), threading.Event(), Finished()
+    entered, finished = threading.Event(), Finished()
 
-    def first(_work: None) -> Done:
+    def first(ctx: Context) -> Done:
         entered.set()
-        assert go_on.wait(BOUND_S)
+        assert ctx.draining.wait(BOUND_S)
+        assert not ctx.stop.is_set()
         return Done()
 
+    def second(_ctx: Context) -> Done:
+        raise AssertionError("it has begun")
+
     def handle(ctx: Context) -> None:
-        run_steps(ctx, [Step("first", first), Step("second", lambda _work: Wait(0.01, "never"))], None)
+        run_steps(ctx, [Step("first", first), Step("second", second)], ctx)
 
     operation = desk.enqueue()
-    with running(quick(desk, handle, finished)) as stop:
+    with running(quick(desk, handle, finished)):
         assert entered.wait(BOUND_S)
-        stop.set()
-        go_on.set()
     left = desk.read(operation)
     assert (left.state, left.attempt, list(left.results)) == (State.RUNNING, 0, ["first"])
 
@@ -135,9 +155,9 @@ def test_leases_are_renewed_while_a_handler_runs(desk: Desk) -> None:
     operation = desk.enqueue()
     with running(quick(desk, gate, finished)):
         gate.await_entry()
-        first, pause = desk.lease_until(operation), threading.Event()
+        first, pause = desk.time_of(operation, "lease_until"), threading.Event()
         end = time.monotonic() + BOUND_S
-        while desk.lease_until(operation) == first:
+        while desk.time_of(operation, "lease_until") == first:
             assert not pause.wait(0.01)
             assert time.monotonic() < end, "nobody renewed it"
         gate.open.set()
@@ -166,16 +186,16 @@ def test_a_worker_that_takes_its_own_lost_operation_first_leaves_it(desk: Desk) 
         if ctx.operation.fence == 1:
             entered.set()
             assert ctx.stop.wait(BOUND_S)
-            assert leave.wait(BOUND_S)
+            assert leave.wait(BOUND_S), "it was not taken over"
             order.append("leave 1")
             ctx.check()
         return "done"
 
     operation = desk.enqueue()
-    with running(quick(desk, handle, finished)):
+    with running(quick(desk, handle, finished, heartbeat_s=30.0)):  # nothing but the new claim tells the old one
         assert entered.wait(BOUND_S)
-        while (now := desk.read(operation)).fence == 1:
-            desk.expire(now)  # again and again, because heartbeats renew it
+        desk.change(operation, lease_until=0.0)
+        while desk.read(operation).fence == 1:
             assert not leave.wait(0.01)
         leave.set()
         finished.wait(1)
