@@ -1,11 +1,13 @@
 """What holds on SQLite only."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import Context
+from helmbroker.durable import Context, State
+from tests.operations.harness import Hand
 from tests.unit.durable.desk import BOUND_S, Desk, Finished, at_once, quick, running
 
 
@@ -46,3 +48,22 @@ def test_an_idle_worker_does_not_look_into_an_unchanged_file(desk: Desk) -> None
     with running(quick(desk, at_once, Finished(), poll_s=0.001)):
         assert polls.wait(BOUND_S)
     assert sum("FROM operations" in statement for statement in statements) == 1
+
+
+def test_a_database_failure_in_the_handlers_own_transaction_is_tried_again_as_a_whole(
+    desk: Desk, hand_of: Callable[..., Hand]
+) -> None:
+    def handle(ctx: Context) -> str:
+        if ctx.operation.attempt == 1:
+            with ctx.transaction() as conn:
+                conn.execute(sa.text("ALTER TABLE operations RENAME TO gone"))
+                ctx.save("a", 1)
+        return "done"
+
+    operation = desk.enqueue()
+    hand = hand_of(handle)
+    assert hand.turn()
+    waiting = desk.read(operation)
+    assert (waiting.state, waiting.results) == (State.QUEUED, {})
+    assert waiting.description == "work met a temporary failure (OperationalError)"
+    assert hand.run(operation.id).state is State.SUCCEEDED
