@@ -1,0 +1,265 @@
+"""The contract of the port Cluster: on the fake, on KubeCluster over a fake API server, and on a real cluster."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pytest
+
+from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Ready
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.ports import Cluster
+from helmbroker.broker.kube.cluster import KubeCluster
+from helmbroker.catalog.credentials import Ref, RefKind
+from helmbroker.kubeapi.errors import Unreachable
+from helmbroker.kubeapi.port import Kube, Obj
+from tests.cluster.reach import connect, throw_away_namespace
+from tests.fakes.cluster import CLAIM, FakeCluster, Thing
+from tests.fakes.kube import FakeKube
+from tests.fakes.release_secrets import StoredRelease, stored_release
+
+SET = "StatefulSet"
+
+
+class World(Protocol):
+    """A cluster, and how a test fills it."""
+
+    namespace: str
+
+    @property
+    def cluster(self) -> Cluster: ...
+
+    def store(self, release: StoredRelease) -> None:
+        """A revision, as Helm leaves it; its workloads are not made."""
+
+    def put(self, thing: Thing) -> None: ...
+
+    def has(self, thing: Thing) -> bool:
+        """Whether it is there, and not on its way out."""
+
+    def break_down(self) -> None:
+        """From now on nobody answers."""
+
+
+@dataclass
+class FakeWorld:
+    namespace: str
+    cluster: FakeCluster
+
+    def store(self, release: StoredRelease) -> None:
+        known = self.cluster.releases.get(release.ref)
+        if known is None or known.revision < release.revision:
+            self.cluster.releases[release.ref] = HelmRelease(
+                release.ref, release.revision, release.status, release.labels, release.values
+            )
+
+    def put(self, thing: Thing) -> None:
+        self.cluster.put(thing)
+
+    def has(self, thing: Thing) -> bool:
+        return self.cluster.thing(thing.kind, thing.namespace, thing.name) is not None
+
+    def break_down(self) -> None:
+        self.cluster.down = True
+
+
+class KubeWorld:
+    """KubeCluster over whatever speaks for an API server."""
+
+    def __init__(self, kube: Kube, namespace: str) -> None:
+        self.kube, self.namespace = kube, namespace
+        self.cluster = KubeCluster(kube)
+
+    def store(self, release: StoredRelease) -> None:
+        self.kube.create(stored_release(release))
+
+    def put(self, thing: Thing) -> None:
+        self.kube.create(_object(thing))
+
+    def has(self, thing: Thing) -> bool:
+        found = self.kube.get(thing.kind, thing.namespace, thing.name)
+        return found is not None and "deletionTimestamp" not in found["metadata"]
+
+    def break_down(self) -> None:
+        self.cluster = KubeCluster(_Nobody())
+
+
+class _Nobody(FakeKube):
+    def __init__(self) -> None:
+        super().__init__()
+
+        def refuse(verb: str, kind: str, _namespace: str | None, _name: str | None) -> None:
+            raise Unreachable(
+                f"{verb} {kind}", "the Kubernetes API at https://x is not reachable: connection refused"
+            )
+
+        self.before = refuse
+
+
+def _object(thing: Thing) -> Obj:
+    annotations = {} if thing.owner is None else {"meta.helm.sh/release-name": thing.owner}
+    if thing.kept:
+        annotations["helm.sh/resource-policy"] = "keep"
+    metadata = {"name": thing.name, "namespace": thing.namespace, "annotations": annotations}
+    if thing.label is not None:
+        metadata["labels"] = {"app.kubernetes.io/instance": thing.label}
+    nowhere = {
+        "containers": [{"name": "c", "image": "none"}],
+        "nodeSelector": {"no": "where"},
+        "terminationGracePeriodSeconds": 0,
+    }
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in thing.texts.items()}
+    job_labels = {"template": {"spec": {**nowhere, "restartPolicy": "Never"}}, "suspend": True}
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    content: dict[str, tuple[str, Obj]] = {
+        "Secret": ("v1", {"data": encoded}),
+        "ConfigMap": ("v1", {"data": thing.texts}),
+        "ServiceAccount": ("v1", {}),
+        "Service": ("v1", {"spec": {"ports": [{"port": 80}]}}),
+        "Pod": ("v1", {"spec": nowhere}),
+        "Job": ("batch/v1", {"spec": job_labels}),
+        CLAIM: ("v1", {"spec": claim}),
+    }
+    version, rest = content[thing.kind]
+    return {"apiVersion": version, "kind": thing.kind, "metadata": metadata, **rest}
+
+
+@pytest.fixture(params=["fake", "kube", pytest.param("cluster", marks=pytest.mark.cluster)])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "fake":
+        yield FakeWorld("instances", FakeCluster("instances"))
+    elif request.param == "kube":
+        yield KubeWorld(FakeKube("instances"), "instances")
+    else:
+        kube = connect()
+        with throw_away_namespace(kube) as namespace:
+            yield KubeWorld(kube, namespace)
+        kube.close()
+
+
+@pytest.fixture
+def ref(world: World) -> ReleaseRef:
+    return ReleaseRef(world.namespace, "hb-1")
+
+
+def things(ref: ReleaseRef, *kinds: str, label: str | None = "hb-1") -> list[Thing]:
+    return [Thing(kind, ref.namespace, f"{label or 'foreign'}-{kind.lower()}", label) for kind in kinds]
+
+
+HOOKS = ("Job", "Secret", "ConfigMap", "ServiceAccount", "Service")
+
+
+def test_the_newest_revision_counts(world: World, ref: ReleaseRef) -> None:
+    for revision in (9, 10):
+        world.store(StoredRelease(ref, revision, HelmStatus.FAILED, {"a": "b"}, {"n": revision}))
+    release = world.cluster.release(ref)
+    assert release == HelmRelease(ref, 10, HelmStatus.FAILED, {"a": "b"}, {"n": 10})
+
+
+def test_a_release_that_is_not_there_is_none(world: World, ref: ReleaseRef) -> None:
+    world.store(StoredRelease(replace(ref, name="hb-10")))
+    assert world.cluster.release(ref) is None
+    assert world.cluster.release(ReleaseRef("nowhere", "hb-1")) is None
+
+
+def test_every_status_is_known(world: World, ref: ReleaseRef) -> None:
+    for status in HelmStatus:
+        one = replace(ref, name=f"hb-{status}")
+        world.store(StoredRelease(one, 1, status))
+        release = world.cluster.release(one)
+        assert release is not None
+        assert release.status is status
+
+
+@pytest.mark.parametrize("kind", RefKind)
+def test_values_of_own_objects(world: World, ref: ReleaseRef, kind: RefKind) -> None:
+    texts = {"password": "s3cret ü", "empty": ""}
+    world.put(Thing(kind, ref.namespace, "hb-1", owner="hb-1", texts=texts))
+    owners = frozenset({"hb-1", "hb-1-b"})
+    got = [
+        world.cluster.value(ref.namespace, Ref(kind, "hb-1", key), owners)
+        for key in ("password", "empty", "absent")
+    ]
+    assert got == ["s3cret ü", "", None]
+    assert world.cluster.value(ref.namespace, Ref(kind, "absent", "password"), owners) is None
+
+
+@pytest.mark.parametrize("owner", [None, "hb-2"])
+def test_values_of_other_objects_are_refused(world: World, ref: ReleaseRef, owner: str | None) -> None:
+    """B57: a template reads what its own releases made, whatever name is rendered into it."""
+    world.put(Thing("Secret", ref.namespace, "theirs", owner=owner, texts={"password": "c4n4ry"}))
+    with pytest.raises(ClusterRefused, match="which its Helm releases did not make") as caught:
+        world.cluster.value(ref.namespace, Ref(RefKind.SECRET, "theirs", "password"), frozenset({"hb-1"}))
+    assert "c4n4ry" not in str(caught.value)
+
+
+def test_sweeping_takes_what_hooks_left_and_nothing_else(world: World, ref: ReleaseRef) -> None:
+    mine = things(ref, *HOOKS)
+    claim = Thing(CLAIM, ref.namespace, "data", "hb-1")
+    kept = Thing("Secret", ref.namespace, "kept", "hb-1", kept=True)
+    theirs = [*things(ref, *HOOKS, CLAIM, label="hb-10"), *things(ref, *HOOKS, label=None)]
+    for thing in (*mine, claim, kept, *theirs):
+        world.put(thing)
+    world.cluster.sweep(ref, claims=False)
+    assert [thing for thing in mine if world.has(thing)] == []
+    assert all(world.has(thing) for thing in (claim, kept, *theirs))
+    world.cluster.sweep(ref, claims=True)
+    assert not world.has(claim)
+    assert not world.has(kept)
+    assert all(world.has(thing) for thing in theirs)
+    world.cluster.sweep(ref, claims=True)
+
+
+def test_leftovers_are_named(world: World, ref: ReleaseRef) -> None:
+    for thing in (*things(ref, "Pod", CLAIM, "Secret"), *things(ref, "Pod", label="hb-10")):
+        world.put(thing)
+    assert world.cluster.leftovers(ref, claims=False) == ["Pod hb-1-pod"]
+    assert world.cluster.leftovers(ref, claims=True) == [f"{CLAIM} hb-1-{CLAIM.lower()}", "Pod hb-1-pod"]
+    world.cluster.sweep(ref, claims=True)
+    deadline = time.monotonic() + 20
+    while len(world.cluster.leftovers(ref, claims=True)) > 1 and time.monotonic() < deadline:
+        os.sched_yield()
+    assert world.cluster.leftovers(ref, claims=True) == ["Pod hb-1-pod"], "pods are their owners' to remove"
+
+
+def test_a_release_without_workloads_is_ready(world: World, ref: ReleaseRef) -> None:
+    world.store(StoredRelease(ref))
+    assert world.cluster.readiness(ref) == Ready()
+
+
+def test_a_release_that_is_gone_is_hopeless(world: World, ref: ReleaseRef) -> None:
+    state = world.cluster.readiness(ref)
+    assert state == NotReady("the Helm release is gone. Somebody else removed it", hopeless=True)
+
+
+def test_no_job_has_failed(world: World, ref: ReleaseRef) -> None:
+    assert world.cluster.failed_job(ref) is None
+    world.store(StoredRelease(ref, jobs=["hb-1-make"]))
+    assert world.cluster.failed_job(ref) is None
+
+
+def test_a_namespace_is_made_once(world: World) -> None:
+    world.cluster.ensure_namespace(world.namespace)
+    world.cluster.ensure_namespace(world.namespace)
+
+
+def test_a_cluster_that_is_away_is_worth_another_try(world: World, ref: ReleaseRef) -> None:
+    world.break_down()
+    calls = (
+        lambda: world.cluster.release(ref),
+        lambda: world.cluster.readiness(ref),
+        lambda: world.cluster.failed_job(ref),
+        lambda: world.cluster.value(ref.namespace, Ref(RefKind.SECRET, "a", "b"), frozenset()),
+        lambda: world.cluster.sweep(ref, claims=True),
+        lambda: world.cluster.leftovers(ref, claims=True),
+        lambda: world.cluster.ensure_namespace("x"),
+    )
+    for call in calls:
+        with pytest.raises(ClusterUnavailable, match="The cluster cannot be used now: "):
+            call()

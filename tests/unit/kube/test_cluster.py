@@ -1,0 +1,171 @@
+"""KubeCluster over a fake API server, where the contract (tests/contract/test_cluster.py) cannot reach."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helmbroker.broker.domain.cluster import NotReady, Ready
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.kube.cluster import KubeCluster
+from helmbroker.catalog.credentials import Ref, RefKind
+from helmbroker.kubeapi.errors import Conflict, Forbidden, Invalid, KubeError, Unauthorized, Unreachable
+from tests.fakes.kube import FakeKube
+from tests.fakes.release_secrets import StoredRelease, stored_release
+
+CASES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "observed.json").read_text())
+VERSIONS = {"StatefulSet": "apps/v1", "Deployment": "apps/v1", "Job": "batch/v1"}
+NAMESPACE = "back-obs"
+REF = ReleaseRef(NAMESPACE, "hb-1")
+
+
+@pytest.fixture
+def kube() -> FakeKube:
+    return FakeKube(NAMESPACE)
+
+
+@pytest.fixture
+def cluster(kube: FakeKube) -> KubeCluster:
+    return KubeCluster(kube)
+
+
+def show(kube: FakeKube, case: str) -> dict[str, Any]:
+    """Put a recorded case into the server, uids as they were given anew; the workload."""
+    found = copy.deepcopy(CASES[case])
+    uids = {}
+    workload = found["workload"]
+    objects = [
+        (VERSIONS[workload["kind"]], workload),
+        *(("v1", pod | {"kind": "Pod"}) for pod in found["pods"]),
+    ]
+    for version, obj in objects:
+        obj["metadata"]["namespace"] = NAMESPACE
+        made = kube.create({"apiVersion": version, **obj})
+        uids[obj["metadata"].get("uid")] = made["metadata"]["uid"]
+        if "observedGeneration" in obj["status"]:
+            obj["status"]["observedGeneration"] = made["metadata"]["generation"]
+        kube.set_status(obj["kind"], NAMESPACE, obj["metadata"]["name"], obj["status"])
+    for event in found["events"]:
+        event["metadata"]["namespace"] = NAMESPACE
+        event["involvedObject"]["uid"] = uids.get(event["involvedObject"]["uid"])
+        kube.create({"apiVersion": "v1", **event})
+    bare: dict[str, Any] = {"apiVersion": VERSIONS[workload["kind"]], "kind": workload["kind"]}
+    return {**bare, "metadata": {"name": workload["metadata"]["name"]}}
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ("image", "cannot be pulled"),
+        ("crash", "ended with exit code 7 (Error): it cannot work"),
+        ("unschedulable", "cannot be scheduled"),
+        ("no-class", 'storageclass.storage.k8s.io "absent" not found'),
+        ("quota", "exceeded quota"),
+        ("job-failed", "the reason (exit code 4)"),
+    ],
+)
+def test_all_that_is_needed_is_asked_for(kube: FakeKube, cluster: KubeCluster, case: str, told: str) -> None:
+    kube.create(stored_release(StoredRelease(REF, workloads=[show(kube, case)])))
+    state = cluster.readiness(REF)
+    assert isinstance(state, NotReady)
+    assert state.hopeless
+    assert told in state.reason
+
+
+def test_what_is_ready_costs_two_requests(kube: FakeKube, cluster: KubeCluster) -> None:
+    kube.create(stored_release(StoredRelease(REF, workloads=[show(kube, "ready")])))
+    kube.calls.clear()
+    assert cluster.readiness(REF) == Ready()
+    assert [verb for verb, *_ in kube.calls] == ["list", "get"]
+
+
+def test_a_workload_that_somebody_removed_is_hopeless(kube: FakeKube, cluster: KubeCluster) -> None:
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    kube.create(stored_release(StoredRelease(REF, workloads=[workload])))
+    assert cluster.readiness(REF) == NotReady("Deployment web is gone. Somebody else removed it", hopeless=True)
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ("job-failed", "Job job-failed: the reason (exit code 4)"),
+        ("job-image", "Job job-image: Pod job-image-lml8s: Failed to pull image"),
+        ("job-pulls", "Job job-pulls: image nowhere.invalid/x:1"),
+        ("job-late", "Job job-late: Job was active longer than specified deadline"),
+    ],
+)
+def test_a_failed_hook_tells_its_cause(kube: FakeKube, cluster: KubeCluster, case: str, told: str) -> None:
+    show(kube, case)
+    kube.create(stored_release(StoredRelease(REF, jobs=["absent", case])))
+    cause = cluster.failed_job(REF)
+    assert cause is not None
+    assert cause.startswith(told)
+
+
+def test_a_value_that_is_no_text_is_refused(kube: FakeKube, cluster: KubeCluster) -> None:
+    kube.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s", "namespace": NAMESPACE, "annotations": {"meta.helm.sh/release-name": "hb-1"}},
+            "data": {"key": base64.b64encode(b"\xff\xfe").decode()},
+        }
+    )
+    with pytest.raises(ClusterRefused, match="Key key of Secret s is not text"):
+        cluster.value(NAMESPACE, Ref(RefKind.SECRET, "s", "key"), frozenset({"hb-1"}))
+
+
+def refusing(kube: FakeKube, error: type[KubeError], *, verb: str = "list", kind: str | None = None) -> None:
+    def before(at_verb: str, at_kind: str, _namespace: str | None, _name: str | None) -> None:
+        if at_verb == verb and kind in (None, at_kind):
+            raise error(f"{at_verb} {at_kind}", "told so")
+
+    kube.before = before
+
+
+@pytest.mark.parametrize("error", [Unreachable, Unauthorized])
+def test_worth_another_try(kube: FakeKube, cluster: KubeCluster, error: type[KubeError]) -> None:
+    """Tokens are rotated: the next one may be accepted."""
+    refusing(kube, error)
+    with pytest.raises(ClusterUnavailable, match="The cluster cannot be used now: told so"):
+        cluster.release(REF)
+
+
+@pytest.mark.parametrize("error", [Forbidden, Invalid])
+def test_not_worth_another_try(kube: FakeKube, cluster: KubeCluster, error: type[KubeError]) -> None:
+    refusing(kube, error)
+    with pytest.raises(ClusterRefused, match="The cluster refused a call of the broker: cannot list Sec"):
+        cluster.release(REF)
+
+
+def test_kinds_that_the_broker_has_no_rights_to_are_not_swept(kube: FakeKube, cluster: KubeCluster) -> None:
+    """With the same rights Helm can have made none of them."""
+    refusing(kube, Forbidden, kind="CronJob")
+    cluster.sweep(REF, claims=True)
+    refusing(kube, Forbidden, kind="Job")
+    with pytest.raises(ClusterRefused):
+        cluster.sweep(REF, claims=True)
+
+
+def test_what_is_replaced_while_it_is_swept_stays(kube: FakeKube, cluster: KubeCluster) -> None:
+    metadata = {"name": "job", "namespace": NAMESPACE, "labels": {"app.kubernetes.io/instance": "hb-1"}}
+    kube.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {}})
+    refusing(kube, Conflict, verb="delete")
+    cluster.sweep(REF, claims=False)
+
+
+@pytest.mark.parametrize("verb", ["get", "create"])
+def test_a_broker_of_one_namespace_needs_no_right_to_namespaces(
+    kube: FakeKube, cluster: KubeCluster, verb: str
+) -> None:
+    refusing(kube, Forbidden, verb=verb, kind="Namespace")
+    cluster.ensure_namespace("some-other")
+    refusing(kube, Unreachable, verb=verb, kind="Namespace")
+    with pytest.raises(ClusterUnavailable):
+        cluster.ensure_namespace("some-other")
