@@ -47,18 +47,7 @@ def configure(*, level: str = "info", service: str, stream: TextIO | None = None
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                _service(service),
-                _plain_values,
-                structlog.processors.JSONRenderer(serializer=_dumps),
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(shared, service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level.lower()])
@@ -74,6 +63,19 @@ def configure(*, level: str = "info", service: str, stream: TextIO | None = None
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
+    )
+
+
+def _formatter(shared: list[Processor], service: str) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _service(service),
+            _plain_values,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ],
     )
 
 
