@@ -19,9 +19,7 @@ else:
 
 _LOG = logging.getLogger("helmbroker.serve")
 _BACKLOG = 256
-_REQUEST_LINE_BYTES = (
-    8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
-)
+_REQUEST_LINE_BYTES = 8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
 _HEADER_BYTES = 16384  # originating identities carry group lists
 
 

@@ -82,9 +82,7 @@ def _signals() -> Iterator[_Inbox]:
 
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
-    before = {
-        number: signal.signal(number, ignore) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-    }
+    before = {number: signal.signal(number, ignore) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
     wakeup_before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     try:
         yield _Inbox(read_fd)

@@ -88,9 +88,7 @@ def test_tls(tmp_path: Path) -> None:
         import ssl
 
         context = ssl.create_default_context(cafile=str(certificate))
-        with urllib.request.urlopen(
-            f"https://localhost:{port}/x", timeout=BOUND_S, context=context
-        ) as answer:
+        with urllib.request.urlopen(f"https://localhost:{port}/x", timeout=BOUND_S, context=context) as answer:
             assert json.loads(answer.read())["raw"] == "/x"
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=BOUND_S)

@@ -60,9 +60,7 @@ def test_a_stop_reaches_all_children(number: signal.Signals) -> None:
 
 
 def test_a_child_that_dies_is_started_again() -> None:
-    with program(
-        SUPERVISOR, json.dumps({"api": waits("api"), "worker": waits("worker")}), "10"
-    ) as supervisor:
+    with program(SUPERVISOR, json.dumps({"api": waits("api"), "worker": waits("worker")}), "10") as supervisor:
         first = pids(supervisor, 2)
         os.kill(first["api"], signal.SIGKILL)
         second = pids(supervisor, 1)
