@@ -1,15 +1,15 @@
 """Ids with any character in URLs (OSB item 19).
 
 A WSGI server decodes %2F before routing, so an id with a slash would look like two path segments. This
-middleware rebuilds PATH_INFO from the raw target, with `%` and `/` inside segments kept encoded; the URL
-converter `osb` decodes them again.
+middleware rebuilds PATH_INFO from the raw target, each segment encoded in one way; the URL converter `osb`
+decodes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from werkzeug.exceptions import BadRequest
 from werkzeug.routing import BaseConverter
@@ -36,8 +36,8 @@ class RawPath:
 
 
 def _kept(segment: str) -> str:
-    plain = unquote_to_bytes(segment).replace(b"%", b"%25").replace(b"/", b"%2F")
-    return plain.decode("latin-1")  # WSGI's way to carry bytes
+    # all of it in ASCII: what is not UTF-8 would be replaced on its way to the router, and ids would become one
+    return quote(unquote_to_bytes(segment.encode("latin-1")), safe="")
 
 
 class IdConverter(BaseConverter):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictStr, ValidationError
 from pydantic_core import PydanticCustomError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from helmbroker.broker.api import ids
 from helmbroker.broker.domain.credentials import Parameters
@@ -113,7 +114,7 @@ def require_ids(request: Request) -> None:
     They belong into the query; older versions of Korifi send them in the body.
     """
     missing = [name for name in ("service_id", "plan_id") if not request.args.get(name)]
-    if missing and request.get_data():
+    if missing and _body(request):
         body = _object(request)
         missing = [name for name in missing if not (isinstance(body.get(name), str) and body[name])]
     if missing:
@@ -140,7 +141,7 @@ def _object(request: Request) -> dict[str, Any]:
     if request.mimetype not in ("", "application/json"):
         raise BadRequest("The body must be sent as application/json.")
     try:
-        data = json.loads(request.get_data(), parse_constant=_refuse, parse_float=_finite)
+        data = json.loads(_body(request), parse_constant=_refuse, parse_float=_finite)
         json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
@@ -154,6 +155,15 @@ def _object(request: Request) -> dict[str, Any]:
     if nested_deeper(data, MAX_DEPTH):
         raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.")
     return data
+
+
+def _body(request: Request) -> bytes:
+    """The body. Raises RequestEntityTooLarge, also for one in chunks, which werkzeug cuts off silently."""
+    body = request.get_data()
+    most = request.max_content_length
+    if request.content_length is None and most is not None and len(body) >= most:
+        raise RequestEntityTooLarge
+    return body
 
 
 def _refuse(_constant: str) -> NoReturn:

@@ -64,14 +64,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> Path
 
 @pytest.fixture
 def data(prepared: Path, tmp_path: Path) -> Path:
-    """A copy of it, for a test that damages it."""
-    return Path(shutil.copytree(prepared, tmp_path / "data"))
+    """A copy of it for one test."""
+    return shutil.copytree(prepared, tmp_path / "data")
 
 
 @pytest.fixture(scope="session")
-def broker(prepared: Path, catalog: Catalog) -> Iterator[Desk]:
-    """One broker for all tests: a new engine would compile every statement anew."""
-    made = Desk(prepared, catalog)
+def broker(prepared: Path, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One broker for nearly all tests: a new engine would compile every statement anew."""
+    made = Desk(shutil.copytree(prepared, tmp_path_factory.mktemp("broker") / "data"), catalog)
     yield made
     made.store.close()
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -54,6 +55,8 @@ class Desk:
 
     def __init__(self, folder: Path, catalog: Catalog) -> None:
         self.store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
+        # a test does not outlive a power failure, and waiting for the disk would be most of its time
+        sa.event.listen(self.store.engine, "connect", lambda conn, _record: conn.execute("PRAGMA synchronous=OFF"))
         revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
         service = Service(self.store, catalog, revisions, "instances")
         app = create_app(service, offerings.document(catalog), BasicUser(*USER), self._reason)

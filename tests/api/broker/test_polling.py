@@ -1,0 +1,177 @@
+"""last_operation of instances and bindings (OSB 1.7)."""
+
+from __future__ import annotations
+
+import pytest
+
+from helmbroker.broker.domain.operation import Phase
+from tests.api.broker.desk import BINDING, INSTANCE, Desk, refusal
+
+both = pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["instance", "binding"])
+
+
+@pytest.fixture
+def placed(desk: Desk, path: str) -> Desk:
+    """The broker with whatever `path` needs: a binding needs its instance."""
+    if path == BINDING:
+        desk.bring(INSTANCE, Phase.READY)
+    return desk
+
+
+def poll(desk: Desk, path: str, operation: str | None = None) -> tuple[str, str]:
+    query = "" if operation is None else f"?operation={operation}"
+    response = desk.get(f"{path}/last_operation{query}")
+    assert response.status_code == 200
+    body = response.get_json()
+    assert ("Retry-After" in response.headers) is (body["state"] == "in progress")
+    return body["state"], body["description"]
+
+
+@both
+def test_from_waiting_to_the_end(placed: Desk, path: str) -> None:
+    """OSB items 88, 89, 95; B25, B26: the state is there before the answer is."""
+    operation = placed.put(path).get_json()["operation"]
+    assert poll(placed, path, operation) == ("in progress", "waiting for its turn")
+    ctx = placed.hand.claim()
+    assert ctx is not None
+    ctx.note("pulling the image")
+    assert poll(placed, path, operation) == ("in progress", "pulling the image")
+    assert placed.get(f"{path}/last_operation").headers["Retry-After"] == "1"
+    placed.hand.worker.perform(ctx)
+    assert poll(placed, path, operation) == ("succeeded", "done")
+
+
+@both
+def test_a_failure_tells_why(placed: Desk, path: str) -> None:
+    """OSB item 97; B37."""
+    placed.put(path)
+    placed.work("The image cannot be pulled. Correct the tag.")
+    assert poll(placed, path) == ("failed", "The image cannot be pulled. Correct the tag.")
+
+
+@both
+def test_every_operation_has_an_id_of_its_own_that_keeps_its_answer(placed: Desk, path: str) -> None:
+    """OSB items 52, 92, 93; B43."""
+    made = placed.put(path).get_json()["operation"]
+    placed.work()
+    removed = placed.delete(path).get_json()["operation"]
+    assert made != removed
+    assert (poll(placed, path, made)[0], poll(placed, path, removed)[0]) == ("succeeded", "in progress")
+    placed.work()
+    again = placed.put(path).get_json()["operation"]
+    assert [poll(placed, path, each)[0] for each in (made, removed, again)] == [
+        "succeeded",
+        "succeeded",
+        "in progress",
+    ]
+
+
+@both
+def test_without_an_id_the_latest_operation_is_told(placed: Desk, path: str) -> None:
+    """OSB item 93."""
+    placed.bring(path, Phase.READY)
+    assert poll(placed, path)[0] == "succeeded"
+    placed.delete(path)
+    assert poll(placed, path)[0] == "in progress"
+
+
+@both
+@pytest.mark.parametrize("operation", ["provision", "x" * 5000, "%00", "%FF", "bind:1", "a%2Fb", "../.."])
+def test_a_string_that_is_no_id_of_ours_means_the_latest_operation(placed: Desk, path: str, operation: str) -> None:
+    """OSB item 93: checkers invent them."""
+    placed.bring(path, Phase.READY)
+    assert poll(placed, path, operation) == ("succeeded", "done")
+
+
+@both
+def test_an_empty_id_is_malformed(placed: Desk, path: str) -> None:
+    """OSB item 90."""
+    placed.bring(path, Phase.READY)
+    assert refusal(placed.get(f"{path}/last_operation?operation=")) == (400, "BadRequest")
+
+
+def test_the_operation_of_another_is_not_told(ready: Desk) -> None:
+    """OSB item 93: neither that of another instance, nor a binding's for its instance, nor the other way round."""
+    other = "/v2/service_instances/other"
+    foreign = ready.put(other).get_json()["operation"]
+    ready.work("secret reason of somebody else")
+    bound = ready.put(BINDING).get_json()["operation"]
+    sibling = BINDING.replace("b1", "b2")
+    ready.put(sibling)
+    ready.work("why the binding failed")
+    assert poll(ready, INSTANCE, foreign) == ("succeeded", "done")
+    assert poll(ready, INSTANCE, bound) == ("succeeded", "done")
+    assert poll(ready, BINDING, bound) == ("failed", "why the binding failed")
+    assert poll(ready, sibling, bound) == ("in progress", "waiting for its turn")
+    provisioned = "provision:00000000-0000-0000-0000-000000000000"
+    assert poll(ready, BINDING, provisioned) == ("failed", "why the binding failed")
+
+
+@both
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("", (404, "NotFound")),
+        ("?operation=provision:1", (404, "NotFound")),
+        ("?operation=deprovision:1", (410, "Gone")),
+        ("?operation=unbind:1", (410, "Gone")),
+    ],
+)
+def test_of_the_unknown_only_a_delete_of_ours_is_gone(
+    desk: Desk, path: str, operation: str, expected: tuple[int, str]
+) -> None:
+    """OSB items 90-92; B65."""
+    assert refusal(desk.get(f"{path}/last_operation{operation}")) == expected
+
+
+@both
+def test_a_delete_stops_what_is_queued_and_says_so(placed: Desk, path: str) -> None:
+    """OSB items 83, 113."""
+    made = placed.put(path).get_json()["operation"]
+    removed = placed.delete(path).get_json()["operation"]
+    assert poll(placed, path, made) == ("failed", "stopped, because it is being removed")
+    assert poll(placed, path, removed)[0] == "in progress"
+    placed.work()
+    assert poll(placed, path) == ("succeeded", "done")
+    assert not placed.hand.turn()  # what was stopped is not begun
+
+
+@both
+def test_a_delete_stops_what_runs(placed: Desk, path: str) -> None:
+    """OSB items 83, 113."""
+    made = placed.put(path).get_json()["operation"]
+    ctx = placed.hand.claim()
+    assert ctx is not None
+    removed = placed.delete(path).get_json()["operation"]
+    assert poll(placed, path, made)[0] == "in progress"  # until its worker has let go of it
+    with placed.store.read() as records:
+        operation = records.operation(made)
+    assert operation is not None
+    assert operation.cancel_requested
+    assert placed.hand.claim() is None  # one at a time on an instance
+    placed.hand.run(removed)
+    assert poll(placed, path, made) == ("failed", "stopped, because it is being removed")
+
+
+def test_after_a_failed_delete_the_instance_is_not_usable(ready: Desk) -> None:
+    """OSB items 13, 86, 96; B27: and the delete can be repeated."""
+    ready.delete()
+    ready.work("the Job hangs")
+    body = ready.get(f"{INSTANCE}/last_operation").get_json()
+    assert body == {"state": "failed", "description": "the Job hangs", "instance_usable": False}
+    assert ready.delete().status_code == 202
+    ready.work()
+    assert ready.get(f"{INSTANCE}/last_operation").get_json() == {"state": "succeeded", "description": "done"}
+
+
+def test_usability_is_told_of_nothing_else(ready: Desk) -> None:
+    """OSB items 13, 96."""
+    ready.put("/v2/service_instances/other")
+    ready.work("no")
+    ready.put(BINDING)
+    ready.work("no")
+    ready.delete(BINDING)
+    ready.work("no")
+    for path in ("/v2/service_instances/other", BINDING):
+        body = ready.get(f"{path}/last_operation").get_json()
+        assert body == {"state": "failed", "description": "no"}

@@ -1,0 +1,199 @@
+"""`helmbroker`: the set-up made once, and a sentence for everything that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from helmbroker.broker.cli import main
+from helmbroker.broker.settings import Settings
+from tests.unit.catalog.folders import write
+
+CANARY = "canary-02be"
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+class Place:
+    """A machine to set the broker up on: a folder, and the variables."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.variables = {f"HELMBROKER_{name.upper()}": "" for name in Settings.model_fields}
+        self.variables |= {"HELMBROKER_DATA_DIR": str(self.data), "HELMBROKER_ADDONS_DIR": str(folder / "addons")}
+        self.variables |= {"KUBECONFIG": str(folder / "no-kubeconfig")}
+        write(folder / "addons/demo")
+
+    def run(self, *arguments: str, **variables: str) -> Result:
+        given = {f"HELMBROKER_{name}": value for name, value in variables.items()}
+        return CliRunner().invoke(main, arguments, env={**self.variables, **given})
+
+    def sentence(self, *arguments: str, **variables: str) -> str:
+        """What a command that must fail says: one line, status 1, no traceback."""
+        result = self.run(*arguments, **variables)
+        assert (result.exit_code, type(result.exception)) == (1, SystemExit), result.output
+        (line,) = [line for line in result.stderr.splitlines() if not line.startswith("{")]
+        assert line.startswith("helmbroker: ")
+        return line.removeprefix("helmbroker: ")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def made(place: Place) -> Place:
+    assert place.run("init").exit_code == 0
+    return place
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {path.name: f"{path.stat().st_mode & 0o777:o}" for path in [folder, *folder.iterdir()]}
+
+
+def test_init_makes_what_is_secret_readable_by_the_owner_alone(place: Place) -> None:
+    """B50, B55: generated once, and never a default."""
+    result = place.run("init")
+    assert result.exit_code == 0
+    assert modes(place.data) == {"data": "700", "keys.json": "600", "platform-credentials": "600"}
+    user, _, password = (place.data / "platform-credentials").read_text().strip().partition(":")
+    assert (user, len(password)) == ("platform", 43)
+    assert len(json.loads((place.data / "keys.json").read_text())["keys"]) == 1
+    assert password not in result.output
+    assert result.output.splitlines() == [
+        f"made {place.data}",
+        f"made {place.data}/keys.json",
+        f"made {place.data}/platform-credentials",
+        f"The platform logs in with the user and password in {place.data}/platform-credentials.",
+        f"Back up {place.data}/keys.json: without it the stored credentials cannot be read.",
+    ]
+
+
+def test_init_keeps_what_is_there(made: Place) -> None:
+    """B55: the same after every upgrade."""
+    before = {path.name: path.read_bytes() for path in made.data.iterdir()}
+    (made.data / "platform-credentials").unlink()
+    again = made.run("init")
+    assert [line for line in again.output.splitlines() if line.startswith("made")] == [
+        f"made {made.data}/platform-credentials"
+    ]
+    assert (made.data / "keys.json").read_bytes() == before["keys.json"]
+    assert (made.data / "platform-credentials").read_bytes() != before["platform-credentials"]
+
+
+def test_no_two_machines_share_a_secret(tmp_path: Path) -> None:
+    for name in "ab":
+        assert Place(tmp_path / name).run("init").exit_code == 0
+    for file in ("keys.json", "platform-credentials"):
+        assert (tmp_path / "a/data" / file).read_bytes() != (tmp_path / "b/data" / file).read_bytes()
+
+
+@pytest.mark.parametrize("command", ["api", "run", "check", "worker"])
+def test_without_init_it_is_named(place: Place, command: str) -> None:
+    assert place.sentence(command) == f"there is no key ring at {place.data}/keys.json; `helmbroker init` makes one"
+
+
+@pytest.mark.parametrize("command", ["api", "run"])
+def test_what_a_process_would_miss_is_said_before_it_starts(made: Place, command: str) -> None:
+    values = made.folder / "overrides.yaml"
+    values.write_text("demo: [1]\n")
+    nowhere = f"{made.folder}/nowhere"
+    users = made.data / "platform-credentials"
+    assert made.sentence(command, ADDONS_DIR=nowhere) == f"there is no folder {nowhere}; set HELMBROKER_ADDONS_DIR"
+    assert made.sentence(command, OVERRIDES_FILE=nowhere) == f"{nowhere}: is missing"
+    assert made.sentence(command, OVERRIDES_FILE=str(values)) == f"{values} must map addon names to Helm values"
+    users.write_text(CANARY)
+    assert made.sentence(command) == f"{users} must hold one line user:password"
+    users.unlink()
+    assert made.sentence(command) == f"{users}: No such file or directory; `helmbroker init` makes it"
+
+
+def test_a_data_directory_that_cannot_be_is_named(place: Place) -> None:
+    (place.folder / "file").write_text("")
+    below = f"{place.folder}/file/data"
+    assert place.sentence("init", DATA_DIR=below) == (
+        f"{below}: Not a directory; set HELMBROKER_DATA_DIR to a folder that can be written"
+    )
+
+
+def test_a_database_that_cannot_be_opened_is_named(made: Place) -> None:
+    (made.data / "helmbroker.db").mkdir()
+    assert made.sentence("api") == (
+        f"{made.data}/helmbroker.db: Is a directory; set HELMBROKER_DATA_DIR to a folder that can be written"
+    )
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(made: Place) -> None:
+    said = made.sentence("api", DATABASE_URL=f"postgresql://u:{CANARY}@127.0.0.1:1/x")
+    assert said.startswith("the database cannot be opened: ")
+    assert "Connection refused" in said
+    assert CANARY not in said
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"active": "1"}', f'{{"active": "1", "keys": {{"1": "{CANARY}"}}}}']
+)
+def test_a_broken_key_ring_is_named_and_not_shown(made: Place, content: str) -> None:
+    (made.data / "keys.json").write_text(content)
+    said = made.sentence("api")
+    assert said.startswith(f"the key ring {made.data}/keys.json ")
+    assert CANARY not in said
+
+
+def test_the_key_ring_of_another_database_is_refused(made: Place) -> None:
+    assert "there is no folder" in made.sentence("api", ADDONS_DIR="/nowhere")  # the database has been begun
+    (made.data / "keys.json").unlink()
+    assert made.run("init").exit_code == 0
+    assert "key" in made.sentence("api", ADDONS_DIR="/nowhere")
+    assert "there is no folder" not in made.sentence("api", ADDONS_DIR="/nowhere")
+
+
+def test_every_wrong_setting_is_named_by_its_variable(place: Place) -> None:
+    result = place.run("api", LISTEN="x", CONCURRENCY="0", DATABASE_URL=f"mysql://{CANARY}")
+    assert result.exit_code == 1
+    assert [line.partition(": ")[2].partition(": ")[0] for line in result.stderr.splitlines()] == [
+        "HELMBROKER_DATABASE_URL",
+        "HELMBROKER_LISTEN",
+        "HELMBROKER_CONCURRENCY",
+    ]
+    assert CANARY not in result.output
+
+
+def test_check_tells_the_faults_of_addons(made: Place) -> None:
+    write(made.folder / "addons/bad", {"addon.yaml": "{", "chart/Chart.yaml": None})
+    result = made.run("check", HELM="/nowhere/helm")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[:3] == ["database   ok", "addons     demo", f"           {made.folder}/addons/bad is not offered:"]
+    assert lines[3].startswith("             addon.yaml:2: is not valid YAML")
+    assert lines[4].startswith("             chart/Chart.yaml: is missing")
+
+
+def test_help_lists_every_setting_with_its_default() -> None:
+    result = CliRunner().invoke(main, ["--help"], terminal_width=200)
+    assert result.exit_code == 0
+    lines = {line.split()[0].rstrip(":"): line for line in result.output.splitlines() if "HELMBROKER_" in line[:15]}
+    assert list(lines) == [f"HELMBROKER_{name.upper()}" for name in Settings.model_fields]
+    assert "[127.0.0.1:8080]" in lines["HELMBROKER_LISTEN"]
+    assert [line.strip() for line in result.output.splitlines() if "helmbroker init" in line]
+
+
+@pytest.mark.parametrize("command", ["init", "api", "worker", "run", "check"])
+def test_every_command_says_what_it_does(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) >= 3

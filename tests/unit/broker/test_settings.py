@@ -1,0 +1,89 @@
+"""Settings from the environment: what is taken, and what is said of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from helmbroker.broker.settings import Settings
+
+CANARY = "canary-e44d"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"HELMBROKER_{name.upper()}", raising=False)
+
+
+def test_all_of_them_have_defaults_that_fit_one_machine() -> None:
+    settings = Settings()
+    assert settings.address == ("127.0.0.1", 8080)
+    assert settings.url == f"sqlite:///{Path('helmbroker-data/helmbroker.db').absolute()}"
+    assert settings.keys_file == Path("helmbroker-data/keys.json")
+    assert settings.users_file == Path("helmbroker-data/platform-credentials")
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [("10.0.0.1:80", ("10.0.0.1", 80)), ("[::1]:8080", ("::1", 8080)), ("broker.local:0", ("broker.local", 0))],
+)
+def test_an_address_is_host_and_port(
+    monkeypatch: pytest.MonkeyPatch, listen: str, address: tuple[str, int]
+) -> None:
+    monkeypatch.setenv("HELMBROKER_LISTEN", listen)
+    assert Settings().address == address
+
+
+def test_a_database_elsewhere_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELMBROKER_DATABASE_URL", f"postgresql://u:{CANARY}@db/x")
+    settings = Settings()
+    assert settings.url == f"postgresql://u:{CANARY}@db/x"
+    assert CANARY not in repr(settings)
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Charts and compose files write them so."""
+    monkeypatch.setenv(f"HELMBROKER_{name.upper()}", "")
+    assert Settings() == Settings.model_construct()
+
+
+WRONG = [
+    ("LISTEN", "8080", "must be host:port"),
+    ("LISTEN", ":8080", "must be host:port"),
+    ("LISTEN", "host:", "must be host:port"),
+    ("LISTEN", "host:65536", "must be host:port"),
+    ("LISTEN", "host:²", "must be host:port"),
+    ("DATABASE_URL", f"mysql://u:{CANARY}@db/x", "must be postgresql://user:password@host/name or sqlite:////"),
+    ("DATABASE_URL", "sqlite://", "must be postgresql://"),
+    ("DATABASE_URL", "sqlite:///relative", "must be postgresql://"),
+    ("INSTANCE_NAMESPACE", "Kube_System", "should match pattern"),
+    ("INSTANCE_NAMESPACE", "x" * 64, "should match pattern"),
+    ("INSTANCE_NAMESPACE", "ns\n", "should match pattern"),
+    ("CONCURRENCY", "0", "greater than or equal to 1"),
+    ("CONCURRENCY", "65", "less than or equal to 64"),
+    ("CONCURRENCY", "many", "valid integer"),
+    ("STUCK_AFTER_S", "0", "greater than or equal to 1"),
+    ("STUCK_AFTER_S", "nan", "greater than or equal to 1"),
+    ("LOG_LEVEL", "trace", "'debug', 'info', 'warning' or 'error'"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), WRONG)
+def test_a_wrong_value_is_told_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"HELMBROKER_{name}", value)
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    (found,) = error.value.errors()
+    assert found["loc"] == (name.lower(),)
+    assert message in found["msg"]
+    assert CANARY not in str(error.value) + found["msg"]
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
