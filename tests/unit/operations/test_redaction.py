@@ -52,7 +52,8 @@ def test_secret_parameters_are_those_marked_or_called_so() -> None:
     ],
 )
 def test_names_of_secrets(name: str) -> None:
-    values: dict[str, Any] = {"outer": [{"inner": {name: {"deep": "s3cr3t"}}}], "image": {"repository": "registry/x"}}
+    hidden = {"inner": {name: {"deep": "s3cr3t"}}}
+    values: dict[str, Any] = {"outer": [hidden], "image": {"repository": "registry/x"}}
     assert list(named_like_secrets(values)) == ["s3cr3t"]
 
 
