@@ -1,0 +1,142 @@
+"""A broker without processes: the real service, store, operations and engine; helm and cluster are fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.credentials import Parameters
+from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
+from helmbroker.broker.domain.requests import BindRequest, DeprovisionRequest, ProvisionRequest, UnbindRequest
+from helmbroker.broker.operations.work import Patience, Tools
+from helmbroker.broker.service import Accepted, Service
+from helmbroker.broker.store.schema import operations
+from helmbroker.broker.store.sealing import KeyRing
+from helmbroker.broker.store.store import SqlStore
+from helmbroker.broker.worker import handlers
+from helmbroker.catalog.formats import native
+from helmbroker.catalog.model import JSON, Catalog, Object
+from helmbroker.durable import Operation, State
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.helm import FakeHelm
+from tests.fakes.revisions import FakeAddonRevisions
+from tests.operations.harness import Hand
+
+ADDON = native.load(Path(__file__).parent / "ledger")
+NAMESPACE, INSTANCE, BINDING = "instances", "an instance", "a binding"
+RELEASE = naming.instance_release(NAMESPACE, INSTANCE)
+BINDING_RELEASE = naming.binding_release(RELEASE, INSTANCE, BINDING)
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class World:
+    """Everything, and what a platform may ask."""
+
+    store: SqlStore
+    cluster: FakeCluster
+    helm: FakeHelm
+    service: Service
+    hand: Hand
+    clock: Clock
+    tools: Tools
+
+    def provision(self, *, plan: str = "small", **parameters: JSON) -> str:
+        chosen = next(each for each in ADDON.plans if each.name == plan)
+        request = ProvisionRequest(
+            INSTANCE, ADDON.id, chosen.id, "org", "space", Parameters(parameters), {}, None, accepts_incomplete=True
+        )
+        return _id(self.service.provision(request))
+
+    def bind(self, binding_id: str = BINDING, **parameters: JSON) -> str:
+        plan = self.instance().instance.plan_id
+        request = BindRequest(
+            INSTANCE, binding_id, ADDON.id, plan, None, Parameters(parameters), {}, accepts_incomplete=True
+        )
+        return _id(self.service.bind(request))
+
+    def unbind(self, binding_id: str = BINDING) -> str:
+        return _id(self.service.unbind(UnbindRequest(INSTANCE, binding_id, accepts_incomplete=True)))
+
+    def deprovision(self) -> str:
+        return _id(self.service.deprovision(DeprovisionRequest(INSTANCE, accepts_incomplete=True)))
+
+    def run(self, operation_id: str) -> Operation:
+        return self.hand.run(operation_id)
+
+    def succeed(self, operation_id: str) -> Operation:
+        end = self.run(operation_id)
+        assert end.state is State.SUCCEEDED, end.description
+        return end
+
+    def fail(self, operation_id: str) -> str:
+        end = self.run(operation_id)
+        assert end.state is State.FAILED, end
+        return end.description
+
+    def instance(self) -> InstanceRecord:
+        with self.store.read() as records:
+            found = records.instance(INSTANCE)
+        assert found is not None
+        return found
+
+    def binding(self, binding_id: str = BINDING) -> BindingRecord | None:
+        with self.store.read() as records:
+            return records.binding(INSTANCE, binding_id)
+
+    def observe(self) -> object:
+        """What is in the cluster and in the records, ids of operations and passwords apart."""
+        releases = {
+            ref.name: (release.status, sorted(release.labels), dict(release.values))
+            for ref, release in self.cluster.releases.items()
+        }
+        things = sorted((thing.kind, thing.name) for thing in self.cluster.all())
+        record, binding = self.instance(), self.binding()
+        delivered = None if binding is None else binding.binding.credentials
+        shown = None if delivered is None else sorted(delivered.reveal())
+        return releases, things, record.phase, None if binding is None else binding.phase, shown
+
+
+def _id(answer: object) -> str:
+    assert isinstance(answer, Accepted), answer
+    return answer.operation_id
+
+
+def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
+    """Deaths are played here; the machine itself goes on."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@contextmanager
+def world(url: str, overrides: Object | None = None) -> Iterator[World]:
+    """A fresh one in an empty database."""
+    store = SqlStore(url, KeyRing({"1": bytes(32)}, "1"))
+    if store.engine.dialect.name == "sqlite":
+        sa.event.listen(store.engine, "connect", _without_waiting_for_the_disk)
+    store.prepare()
+    store.keep(Catalog((ADDON,)))
+    cluster, clock = FakeCluster(NAMESPACE), Clock()
+    helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
+    given = {ADDON.name: overrides or {}}
+    tools = Tools(helm, cluster, revisions, store.broker_id, given, Patience(120.0, clock))
+    service = Service(store, Catalog((ADDON,)), revisions, NAMESPACE)
+    hand = Hand(store.engine, operations, handlers(store, tools))
+    try:
+        yield World(store, cluster, helm, service, hand, clock, tools)
+    finally:
+        store.close()
