@@ -140,7 +140,7 @@ def check(settings: Settings) -> None:
 
     with _folders(settings):
         wiring.make_store(settings).close()
-    click.echo(f"database   {'ok' if settings.database_url is None else 'ok (PostgreSQL)'}")
+    click.echo(f"database   ok ({settings.url.partition(':')[0]})")
     catalog = wiring.read_catalog(settings)
     click.echo(f"addons     {', '.join(addon.name for addon in catalog.addons) or 'none'}")
     for folder, faults in catalog.quarantined.items():

@@ -230,7 +230,8 @@ class Service:
 
     def _timeout_s(self, instance: ServiceInstance) -> float:
         plan = self._revisions.addon(instance.addon_digest).plan(instance.plan_id)
-        assert plan is not None  # noqa: S101  # a revision holds the plans of the instances that pinned it
+        if plan is None:
+            raise LookupError("a pinned revision holds the plans of its instances")
         return plan.timeout_s
 
 

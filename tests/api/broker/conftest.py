@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.store import schema
 from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.load import load
@@ -79,14 +78,12 @@ def broker(prepared: Path, catalog: Catalog, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def desk(broker: Desk) -> Desk:
     """The broker with nothing in its records."""
-    with broker.store.engine.begin() as conn:
-        for table in (schema.bindings, schema.instances, schema.operations):
-            conn.execute(table.delete())
+    broker.begin()
     return broker
 
 
 @pytest.fixture
-def ready(desk: Desk) -> Desk:
+def ready(broker: Desk) -> Desk:
     """The broker with instance i1 ready."""
-    desk.bring(INSTANCE, Phase.READY)
-    return desk
+    broker.begin((INSTANCE, Phase.READY))
+    return broker

@@ -18,7 +18,7 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.service import Service
 from helmbroker.broker.store.revisions import UnpackedRevisions
-from helmbroker.broker.store.schema import operations
+from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog import offerings
@@ -48,6 +48,7 @@ BIND: dict[str, Any] = {
     "parameters": {"access": "read", "passphrase": "canary-phrase-90ab"},
 }
 CREDENTIALS = {"host": "demo.svc", "password": "canary-credential-b3d8"}
+TABLES = (operations, instances, bindings)
 
 
 class Desk:
@@ -63,6 +64,7 @@ class Desk:
         self.client: FlaskClient = app.test_client()
         self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self._carry_out))
         self._failure: str | None = None
+        self._begun: dict[tuple[tuple[str, Phase | None], ...], list[tuple[sa.Table, list[dict[str, Any]]]]] = {}
 
     def _reason(self) -> str | None:
         with suppress(Unavailable), self.store.read() as records:
@@ -112,6 +114,22 @@ class Desk:
                     records.forget_binding(instance_id, binding_id)
                 case Kind.DEPROVISION:
                     records.forget_instance(instance_id)
+
+    def begin(self, *phases: tuple[str, Phase | None]) -> None:
+        """From empty records to these phases, one after the other. What was brought about once is then copied."""
+        begun = self._begun.get(phases)
+        with self.store.engine.begin() as conn:
+            for table in reversed(TABLES):
+                conn.execute(table.delete())
+            for table, rows in begun or ():
+                if rows:
+                    conn.execute(table.insert(), rows)
+        if begun is None:
+            for path, phase in phases:
+                self.bring(path, phase)
+            with self.store.engine.begin() as conn:
+                found = [(table, list(conn.execute(sa.select(table)).mappings())) for table in TABLES]
+            self._begun[phases] = [(table, [dict(row) for row in rows]) for table, rows in found]
 
     def bring(self, path: str, phase: Phase | None) -> None:
         """An instance or a binding from nothing to a phase (None: nothing); a binding needs its instance ready."""

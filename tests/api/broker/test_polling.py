@@ -11,11 +11,10 @@ both = pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["instance", "bi
 
 
 @pytest.fixture
-def placed(desk: Desk, path: str) -> Desk:
+def placed(broker: Desk, path: str) -> Desk:
     """The broker with whatever `path` needs: a binding needs its instance."""
-    if path == BINDING:
-        desk.bring(INSTANCE, Phase.READY)
-    return desk
+    broker.begin(*([(INSTANCE, Phase.READY)] if path == BINDING else []))
+    return broker
 
 
 def poll(desk: Desk, path: str, operation: str | None = None) -> tuple[str, str]:

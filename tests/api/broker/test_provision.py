@@ -77,10 +77,10 @@ def test_parameters_reach_the_record_with_their_types(desk: Desk) -> None:
     ],
     ids=str,
 )
-def test_one_other_attribute_is_a_conflict(desk: Desk, phase: Phase, change: dict[str, Any]) -> None:
+def test_one_other_attribute_is_a_conflict(broker: Desk, phase: Phase, change: dict[str, Any]) -> None:
     """OSB item 48: one at a time, done or still being provisioned."""
-    desk.bring(INSTANCE, phase)
-    assert refusal(desk.put(**change)) == (409, "Conflict")
+    broker.begin((INSTANCE, phase))
+    assert refusal(broker.put(**change)) == (409, "Conflict")
 
 
 @pytest.mark.parametrize("phase", [Phase.MAKING, Phase.READY])
@@ -89,10 +89,10 @@ def test_one_other_attribute_is_a_conflict(desk: Desk, phase: Phase, change: dic
     [{"plan_id": LARGE_ID}, {"parameters": {"access": "write"}}, {"app_guid": "x"}, {"app_guid": None}],
     ids=str,
 )
-def test_one_other_attribute_of_a_binding_is_a_conflict(ready: Desk, phase: Phase, change: dict[str, Any]) -> None:
+def test_one_other_attribute_of_a_binding_is_a_conflict(broker: Desk, phase: Phase, change: dict[str, Any]) -> None:
     """OSB items 98, 100."""
-    ready.bring(BINDING, phase)
-    assert refusal(ready.put(BINDING, **change)) == (409, "Conflict")
+    broker.begin((INSTANCE, Phase.READY), (BINDING, phase))
+    assert refusal(broker.put(BINDING, **change)) == (409, "Conflict")
 
 
 @pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["provision", "bind"])

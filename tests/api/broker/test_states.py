@@ -67,17 +67,17 @@ def ask(desk: Desk, path: str, call: str) -> Answer:
 
 
 @pytest.mark.parametrize(("phase", "call", "expected"), rows(INSTANCE_MATRIX))
-def test_instance(desk: Desk, phase: Phase | None, call: str, expected: Answer) -> None:
+def test_instance(broker: Desk, phase: Phase | None, call: str, expected: Answer) -> None:
     """OSB items 46-48, 54, 55, 59-62, 81-87, 90, 92, 102, 107; B26, B27, B36, B65, B66."""
-    desk.bring(INSTANCE, phase)
-    assert ask(desk, INSTANCE, call) == expected
+    broker.begin((INSTANCE, phase))
+    assert ask(broker, INSTANCE, call) == expected
 
 
 @pytest.mark.parametrize(("phase", "call", "expected"), rows(BINDING_MATRIX))
-def test_binding(ready: Desk, phase: Phase | None, call: str, expected: Answer) -> None:
+def test_binding(broker: Desk, phase: Phase | None, call: str, expected: Answer) -> None:
     """OSB items 100, 110-116; B21, B22, B24, B25."""
-    ready.bring(BINDING, phase)
-    assert ask(ready, BINDING, call) == expected
+    broker.begin((INSTANCE, READY), (BINDING, phase))
+    assert ask(broker, BINDING, call) == expected
 
 
 @pytest.mark.parametrize("phase", [None, MAKING, READY, MAKE_FAILED])

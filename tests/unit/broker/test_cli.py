@@ -178,7 +178,7 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
     result = made.run("check", HELM="/nowhere/helm")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert lines[:3] == ["database   ok", "addons     demo", f"           {made.folder}/addons/bad is not offered:"]
+    assert lines[:3] == ["database   ok (sqlite)", "addons     demo", f"           {made.folder}/addons/bad is not offered:"]
     assert lines[3].startswith("             addon.yaml:2: is not valid YAML")
     assert lines[4].startswith("             chart/Chart.yaml: is missing")
 
