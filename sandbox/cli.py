@@ -86,7 +86,8 @@ def show_status(settings: Settings) -> int:
     print(f"node        {at.NODE} {'Ready' if api.node_ready(at.NODE) else 'NOT Ready'}")
     print(f"processes   below {current.launcher.pid}; first inside {current.node.pid}")
     print(f"logs        {settings.logs}")
-    for ref, digest in sorted(Containerd(settings.containerd_socket).images().items()):
+    containerd = Containerd(settings.containerd_socket)
+    for ref, digest in sorted(containerd.images().items()) if containerd.ready() else []:
         if not ref.startswith("sha256:"):
             print(f"image       {ref} {digest[:19]}")
     return OK if status is Status.UP else DOWN
@@ -163,6 +164,9 @@ def main(words: list[str], environment: Mapping[str, str]) -> int:
     except (RefusedError, FailedError) as error:
         print(f"sandbox {arguments.command}: {error}", file=sys.stderr)
         return REFUSED if isinstance(error, RefusedError) else FAILED
+    except PermissionError as error:
+        print(f"sandbox {arguments.command}: this needs root: {error}", file=sys.stderr)
+        return REFUSED
     except KeyboardInterrupt:
         print(f"sandbox {arguments.command}: interrupted", file=sys.stderr)
         return FAILED

@@ -15,7 +15,7 @@ from sandbox.cache import Cache, locked
 from sandbox.errors import FailedError
 from sandbox.images import Builder
 from sandbox.node import addresses as at
-from sandbox.preflight import refuse_unless_possible
+from sandbox.preflight import refuse_unless_possible, refuse_unless_root
 from sandbox.progress import Progress
 from sandbox.runtime import Containerd
 from sandbox.settings import Settings
@@ -38,6 +38,7 @@ class Sandbox:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """One command at a time on a data directory."""
+        refuse_unless_root()
         name = Path("/run/lock") / f"helmbroker-sandbox-{self.settings.identity}"
         with locked(name, lambda: self.progress.say(f"waiting for another command on {self.settings.data}")):
             yield

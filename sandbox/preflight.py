@@ -21,8 +21,7 @@ def refuse_unless_possible(settings: Settings, *, building: bool) -> None:
         raise RefusedError(f"the sandbox needs Linux, this is {platform.system()}")
     if not Path("/usr/bin/dpkg-query").exists() or not Path("/usr/bin/apt-get").exists():
         raise RefusedError("the sandbox needs Debian: there is no apt-get and dpkg-query here")
-    if os.geteuid() != 0:
-        raise RefusedError("the sandbox needs root: it makes namespaces, mounts and control groups")
+    refuse_unless_root()
     if not has_capabilities(Path("/proc/self/status").read_text()):
         raise RefusedError("this container's root may not make namespaces and mounts: it must run privileged")
     for place, least in ((settings.cache, BUILD_BYTES if building else START_BYTES), (settings.data, START_BYTES)):
@@ -34,6 +33,12 @@ def refuse_unless_possible(settings: Settings, *, building: bool) -> None:
             f"{settings.data} is on an overlay file system, which cannot hold containers:"
             " set HELMBROKER_SANDBOX_DIR to a directory on a disk or volume"
         )
+
+
+def refuse_unless_root() -> None:
+    """Before a lock is made, too: one of another owner in a directory for all could not be opened by root."""
+    if os.geteuid() != 0:
+        raise RefusedError("the sandbox needs root: it makes namespaces, mounts and control groups")
 
 
 def has_capabilities(status: str) -> bool:

@@ -227,7 +227,6 @@ class TestCommandLine:
             (["env"], 3, "sandbox is down"),
             (["status"], 3, "sandbox     down"),
             (["enter", "true"], 3, "sandbox is down"),
-            (["down"], 0, "was not running"),
             (["images"], 0, "postgres (999:999)"),
         ],
     )
