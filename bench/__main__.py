@@ -54,9 +54,13 @@ def instances(bench: Bench) -> list[Figure]:
     """Provision, bind and unbind, beside bare helm."""
     found = []
     for addon in bench.addons:
-        times = measures.by_hand(addon.name, BARE, addon.folder / "chart", addon.plan_values, addon.overrides)
-        instance, figure = measures.provision(bench.product.broker, addon.name, addon.plan, times[-1])
-        found += [figure, *measures.bind(addon.name, instance)]
+        chart = (addon.name, BARE, addon.folder / "chart", addon.values)
+        before_s = measures.by_hand(*chart)
+        instance, took_s = measures.provision(bench.product.broker, addon.name, addon.plan)
+        found += [
+            measures.provision_figure(addon.name, took_s, [before_s, measures.by_hand(*chart)]),
+            *measures.bind(addon.name, instance),
+        ]
         instance.deprovision()
     return found
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,22 @@ def uninstall(name: str, namespace: str) -> None:
     command(["kubectl", "delete", "pvc", "--namespace", namespace, "--selector", labels])
 
 
-def rollout(deployment: str, namespace: str) -> float:
-    """Seconds of `kubectl rollout restart` until `kubectl rollout status` says that it is done."""
-    target = ["--namespace", namespace, f"deployment/{deployment}"]
+@dataclass(frozen=True)
+class Rollout:
+    """Seconds of a rollout from `kubectl rollout restart` on."""
+
+    done_s: float  # until `kubectl rollout status` says so: new pods serve, old ones may still end
+    gone_s: float  # until no old pod is left
+
+
+def rollout(deployment: str, namespace: str, selector: str) -> Rollout:
+    """Replace the pods of a Deployment, which `selector` finds."""
+    scope = ["--namespace", namespace]
+    target = [*scope, f"deployment/{deployment}"]
+    old = command(["kubectl", "get", "pods", *scope, "--selector", selector, "--output", "name"]).split()
     began = time.monotonic()
     command(["kubectl", "rollout", "restart", *target])
     command(["kubectl", "rollout", "status", *target, f"--timeout={LIMIT_S}s"])
-    return time.monotonic() - began
+    done_s = time.monotonic() - began
+    command(["kubectl", "wait", "--for=delete", *scope, *old, f"--timeout={LIMIT_S}s"])
+    return Rollout(done_s, time.monotonic() - began)

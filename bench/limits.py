@@ -7,7 +7,7 @@ PROVISION_MARGIN_S = 1.5
 BIND_LIMIT_S = 8.0
 """From asking for a binding until its credentials are there."""
 ROLLOUT_MARGIN_S = 2.0
-"""An app on its new release may take this much longer than the binding and a bare rollout together."""
+"""An app on its new release, its old pods gone, may take this much longer than binding and a bare rollout."""
 ACCEPT_LIMIT_MS = 50.0
 """The slowest 202 to the PUT of an instance."""
 MEMORY_LIMIT_MB = 130.0

@@ -27,8 +27,6 @@ def tell(story: Story, places: Places, *, keep: bool) -> Product:
     """All stages in their order, but the last ones when everything is to be kept."""
     out, cluster = story.out, story.cluster
     traffic = Traffic(cluster, story.app_image)
-    with out.stage("By hand: what bare helm takes for the same charts"):
-        stages.by_hand(story)
     with out.stage("The product starts: broker and bridge, on this machine"):
         cluster.make_namespace(INSTANCES)
         product = start(places, processes_of(places), list(story.addons.values()))
@@ -39,7 +37,7 @@ def tell(story: Story, places: Places, *, keep: bool) -> Product:
         stages.deploy(story, traffic)
     with out.stage("Which services there are"):
         stages.look_around(story, plugin)
-    with out.stage("A database and a cache"):
+    with out.stage("A database and a cache, beside bare helm"):
         stages.provision(story, plugin)
     with out.stage("Bind both: credentials of the app's own, in new app releases"):
         stages.bind(story, plugin, traffic)

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from bench import bare
 from demo.places import CHECKOUT
 from demo.waiting import DemoFailed, happens
 
@@ -33,10 +34,9 @@ class Addon:
         return CHECKOUT / "addons" / self.name
 
     @property
-    def plan_values(self) -> dict[str, Any]:
-        """The plan's Helm values."""
-        values: dict[str, Any] = _read(self.folder / "plans" / f"{self.plan}.yaml")["values"]
-        return values
+    def values(self) -> dict[str, Any]:
+        """The Helm values of an instance without parameters: the plan's, and over them the operator's."""
+        return bare.merged(_read(self.folder / "plans" / f"{self.plan}.yaml")["values"], self.overrides)
 
     @property
     def image(self) -> str:

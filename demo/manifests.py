@@ -25,6 +25,11 @@ def _labels(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": name}
 
 
+def selector(name: str) -> str:
+    """A label selector for the pods of that name."""
+    return ",".join(f"{key}={value}" for key, value in _labels(name).items())
+
+
 def web(image: str) -> Obj:
     """The web process: two replicas, replaced without a gap."""
     container: Obj = {

@@ -29,23 +29,12 @@ class Story:
     cluster: Cluster
     addons: dict[str, Addon]
     app_image: str
-    bare_provision_s: dict[str, float] = field(default_factory=dict)
-    bare_rollout_s: float = 0.0
+    by_hand: bare.Rollout = field(default_factory=lambda: bare.Rollout(0, 0))
 
     def cli(self, plugin: Plugin, *arguments: str) -> Ran:
         """Run drycc-resources and show it."""
         self.out.command(f"drycc-resources {' '.join(arguments)}")
         return plugin.run(*arguments, each_line=self.out.output)
-
-
-def by_hand(story: Story) -> None:
-    """What bare helm takes for the same charts and values; each once to warm up, once measured."""
-    story.cluster.make_namespace(BARE)
-    for addon in story.addons.values():
-        times = measures.by_hand(addon.name, BARE, addon.folder / "chart", addon.plan_values, addon.overrides)
-        story.bare_provision_s[addon.name] = times[-1]
-        shown = ", then ".join(f"{seconds:.1f} s" for seconds in times)
-        story.out.say(f"helm upgrade --install --wait {addon.name} ({addon.plan}): {shown}")
 
 
 def deploy(story: Story, traffic: Traffic) -> None:
@@ -56,8 +45,9 @@ def deploy(story: Story, traffic: Traffic) -> None:
     story.out.say(f"Deployment web, {manifests.REPLICAS} replicas of {story.app_image}, without any store")
     traffic.start()
     story.out.say(f"{manifests.PER_SECOND} requests a second, each on a new connection, from now to the end")
-    story.bare_rollout_s = bare.rollout("web", APP)
-    story.out.say(f"kubectl rollout restart and status of the same Deployment: {story.bare_rollout_s:.1f} s")
+    story.by_hand = bare.rollout("web", APP, manifests.selector("web"))
+    times = f"{story.by_hand.done_s:.1f} s, {story.by_hand.gone_s:.1f} s until its old pods are gone"
+    story.out.say(f"kubectl rollout restart and status of the same Deployment: {times}")
 
 
 def look_around(story: Story, plugin: Plugin) -> None:
@@ -68,15 +58,20 @@ def look_around(story: Story, plugin: Plugin) -> None:
 
 
 def provision(story: Story, plugin: Plugin) -> None:
-    """Create both resources, beside what bare helm took."""
+    """Create both resources, and install the same charts and values by bare helm, before and after."""
+    story.cluster.make_namespace(BARE)
     for name, service in RESOURCES.items():
         addon = story.addons[service]
+        before_s = _by_hand(story, addon)
         ran = story.cli(plugin, "create", name, service, addon.plan)
-        by_bare_helm = story.bare_provision_s[service]
-        note = f"bare helm {figures.number(by_bare_helm)} s"
-        limit = by_bare_helm + limits.PROVISION_MARGIN_S
-        story.out.figure(Figure(f"provision {service}", ran.took_s, "s", limit, note))
+        story.out.figure(measures.provision_figure(service, ran.took_s, [before_s, _by_hand(story, addon)]))
     story.cli(plugin, "list")
+
+
+def _by_hand(story: Story, addon: Addon) -> float:
+    took_s = measures.by_hand(addon.name, BARE, addon.folder / "chart", addon.values)
+    story.out.say(f"by hand: helm upgrade --install --wait of the same chart and values: {took_s:.1f} s")
+    return took_s
 
 
 def bind(story: Story, plugin: Plugin, traffic: Traffic) -> None:
@@ -88,8 +83,9 @@ def bind(story: Story, plugin: Plugin, traffic: Traffic) -> None:
         story.out.figure(
             Figure(f"bind {name}", bind_s, "s", limits.BIND_LIMIT_S, "until its credentials are in a release")
         )
-        limit = bind_s + story.bare_rollout_s + limits.ROLLOUT_MARGIN_S
-        note = f"bind {figures.number(bind_s)} s, bare rollout {figures.number(story.bare_rollout_s)} s"
+        by_hand_s = story.by_hand.gone_s
+        limit = bind_s + by_hand_s + limits.ROLLOUT_MARGIN_S
+        note = f"bind {figures.number(bind_s)} s, bare rollout {figures.number(by_hand_s)} s"
         story.out.figure(Figure(f"bind {name}, app on v{version}", ran.took_s, "s", limit, note))
         stores = sorted(list(RESOURCES.values())[: version - 1])
         _answers(story, traffic, version, stores)

@@ -165,7 +165,9 @@ def test_images_follow_the_cluster() -> None:
     assert images.addon("redis", local=False).image.startswith("valkey/valkey:")
     assert images.is_local({"sandbox.local/postgresql:15", "sandbox.local/redis:7", "x"})
     assert not images.is_local({"sandbox.local/redis:7"})
-    assert images.addon("redis", local=True).plan_values["storage"]
+    values = images.addon("redis", local=True).values
+    assert values["storage"]
+    assert values["image"]["tag"] == "7"
 
 
 def test_the_image_of_the_app() -> None:
