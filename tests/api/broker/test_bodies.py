@@ -47,10 +47,10 @@ def wrong_types() -> list[object]:
 
 @pytest.mark.parametrize(("path", "usual", "field", "value"), wrong_types())
 def test_a_field_of_another_type_is_told_by_its_name(
-    desk: Desk, path: str, usual: dict[str, Any], field: str, value: Any
+    broker: Desk, path: str, usual: dict[str, Any], field: str, value: Any
 ) -> None:
     """OSB item 8: the type of every field, objects too."""
-    response = desk.put(path, {**usual, field: value})
+    response = broker.put(path, {**usual, field: value})
     assert refusal(response) == (400, "BadRequest")
     assert response.get_json()["description"].startswith(f"{field}: ")
 
@@ -61,18 +61,18 @@ def test_a_field_of_another_type_is_told_by_its_name(
     + [(BINDING, BIND, field) for field in ("service_id", "plan_id")],
 )
 def test_a_mandatory_field_that_is_missing_null_or_empty_is_told(
-    desk: Desk, path: str, usual: dict[str, Any], field: str
+    broker: Desk, path: str, usual: dict[str, Any], field: str
 ) -> None:
     """OSB items 8, 41, 98."""
     without = {name: value for name, value in usual.items() if name != field}
     for body in (without, {**usual, field: None}, {**usual, field: ""}):
-        response = desk.put(path, body)
+        response = broker.put(path, body)
         assert refusal(response) == (400, "BadRequest")
         assert response.get_json()["description"].startswith(f"{field}: ")
 
 
-def test_all_that_is_wrong_is_told_at_once(desk: Desk) -> None:
-    description = desk.put(body={"parameters": []}).get_json()["description"]
+def test_all_that_is_wrong_is_told_at_once(broker: Desk) -> None:
+    description = broker.put(body={"parameters": []}).get_json()["description"]
     assert [part.partition(":")[0] for part in description.split("; ")] == [
         "service_id",
         "plan_id",
@@ -95,8 +95,8 @@ def test_all_that_is_wrong_is_told_at_once(desk: Desk) -> None:
     ],
     ids=str,
 )
-def test_a_value_that_cannot_be_one_is_told(desk: Desk, field: str, value: Any) -> None:
-    response = desk.put(**{field: value})
+def test_a_value_that_cannot_be_one_is_told(broker: Desk, field: str, value: Any) -> None:
+    response = broker.put(**{field: value})
     assert refusal(response) == (400, "BadRequest")
     assert response.get_json()["description"].startswith(field)
 
@@ -170,9 +170,9 @@ NO_OBJECTS: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize(("body", "message"), NO_OBJECTS.values(), ids=NO_OBJECTS)
 @pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["provision", "bind"])
-def test_what_is_no_json_object_is_told(desk: Desk, path: str, body: bytes, message: str) -> None:
+def test_what_is_no_json_object_is_told(broker: Desk, path: str, body: bytes, message: str) -> None:
     """OSB item 8."""
-    response = desk.call("PUT", f"{path}{ASYNC}", body)
+    response = broker.call("PUT", f"{path}{ASYNC}", body)
     assert refusal(response) == (400, "BadRequest")
     assert message in response.get_json()["description"]
 

@@ -11,19 +11,19 @@ from helmbroker.catalog.model import Catalog
 from tests.api.broker.desk import Desk
 
 
-def test_the_catalog_is_the_document(desk: Desk, catalog: Catalog) -> None:
+def test_the_catalog_is_the_document(broker: Desk, catalog: Catalog) -> None:
     """OSB item 23; what the document holds is tested in tests/unit/catalog/test_offerings.py."""
-    response = desk.get("/v2/catalog")
+    response = broker.get("/v2/catalog")
     assert (response.status_code, response.content_type) == (200, "application/json")
     assert response.get_json() == offerings.document(catalog)
     assert [service["name"] for service in response.get_json()["services"]] == ["demo", "plain"]
 
 
-def test_it_may_be_kept_and_asked_for_again(desk: Desk) -> None:
+def test_it_may_be_kept_and_asked_for_again(broker: Desk) -> None:
     """OSB item 38; B72."""
-    first = desk.get("/v2/catalog")
+    first = broker.get("/v2/catalog")
     assert first.headers["Vary"] == "X-Broker-API-Version"
-    again = desk.call("GET", "/v2/catalog", headers={"If-None-Match": first.headers["ETag"]})
+    again = broker.call("GET", "/v2/catalog", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
     assert again.headers["Cache-Control"] == "no-cache"
@@ -33,9 +33,9 @@ def test_it_may_be_kept_and_asked_for_again(desk: Desk) -> None:
     ("tags", "status"),
     [('"another"', 200), ("*", 304), ('"another", {etag}', 304), ("W/{etag}", 304), ("garbage", 200), ("", 200)],
 )
-def test_only_the_same_document_is_not_sent_again(desk: Desk, tags: str, status: int) -> None:
-    etag = desk.get("/v2/catalog").headers["ETag"]
-    response = desk.call("GET", "/v2/catalog", headers={"If-None-Match": tags.replace("{etag}", etag)})
+def test_only_the_same_document_is_not_sent_again(broker: Desk, tags: str, status: int) -> None:
+    etag = broker.get("/v2/catalog").headers["ETag"]
+    response = broker.call("GET", "/v2/catalog", headers={"If-None-Match": tags.replace("{etag}", etag)})
     assert response.status_code == status
 
 

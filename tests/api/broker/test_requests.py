@@ -44,9 +44,9 @@ LOGINS: dict[str, str | None] = {
 
 
 @pytest.mark.parametrize("login", LOGINS.values(), ids=LOGINS)
-def test_who_cannot_log_in_learns_nothing(desk: Desk, login: str | None) -> None:
+def test_who_cannot_log_in_learns_nothing(broker: Desk, login: str | None) -> None:
     """OSB item 1."""
-    response = desk.call("GET", "/v2/catalog", headers={"Authorization": login})
+    response = broker.call("GET", "/v2/catalog", headers={"Authorization": login})
     assert refusal(response) == (401, "Unauthorized")
     assert response.headers["WWW-Authenticate"] == 'Basic realm="helmbroker"'
 
@@ -54,10 +54,10 @@ def test_who_cannot_log_in_learns_nothing(desk: Desk, login: str | None) -> None
 @pytest.mark.parametrize(
     ("method", "path"), [*ROUTES, ("GET", "/nothing"), ("POST", INSTANCE), ("GET", "/v2/service_instances/%00")]
 )
-def test_login_comes_before_anything_else(desk: Desk, method: str, path: str) -> None:
+def test_login_comes_before_anything_else(broker: Desk, method: str, path: str) -> None:
     """OSB item 1: on every endpoint, whatever else is wrong."""
     wrong = {"Authorization": None, "X-Broker-API-Version": "abc", "X-Broker-API-Originating-Identity": "x"}
-    assert refusal(desk.call(method, path, b"[" * MAX_BODY_BYTES * 2, wrong)) == (401, "Unauthorized")
+    assert refusal(broker.call(method, path, b"[" * MAX_BODY_BYTES * 2, wrong)) == (401, "Unauthorized")
 
 
 VERSIONS: list[tuple[str | None, tuple[int, str]]] = [
@@ -78,25 +78,25 @@ VERSIONS: list[tuple[str | None, tuple[int, str]]] = [
 
 @pytest.mark.parametrize(("version", "expected"), VERSIONS, ids=[ascii(version)[:12] for version, _ in VERSIONS])
 def test_a_version_that_is_missing_malformed_or_unknown_is_told(
-    desk: Desk, version: str | None, expected: tuple[int, str]
+    broker: Desk, version: str | None, expected: tuple[int, str]
 ) -> None:
     """OSB items 3-5; B75."""
     sent = None if version is None else version.encode().decode("latin-1")
-    response = desk.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": sent})
+    response = broker.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": sent})
     assert refusal(response) == expected
     description = response.get_json()["description"]
     assert ("X-Broker-API-Version" if expected[0] == 400 else "2.x") in description
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.13", "2.17", " 2.17 ", "2.99", "02.017"])
-def test_every_minor_of_version_2_is_served(desk: Desk, version: str) -> None:
+def test_every_minor_of_version_2_is_served(broker: Desk, version: str) -> None:
     """OSB item 5: a newer minor only adds."""
-    assert desk.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": version}).status_code == 200
+    assert broker.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": version}).status_code == 200
 
 
 @each_route
-def test_a_version_is_wanted_on_every_route(desk: Desk, method: str, path: str) -> None:
-    assert refusal(desk.call(method, path, headers={"X-Broker-API-Version": None})) == (400, "BadRequest")
+def test_a_version_is_wanted_on_every_route(broker: Desk, method: str, path: str) -> None:
+    assert refusal(broker.call(method, path, headers={"X-Broker-API-Version": None})) == (400, "BadRequest")
 
 
 def encoded(value: Any) -> str:
@@ -119,16 +119,18 @@ BAD_IDENTITIES = {
 
 
 @pytest.mark.parametrize("value", BAD_IDENTITIES.values(), ids=BAD_IDENTITIES)
-def test_a_malformed_originating_identity_is_told(desk: Desk, value: str) -> None:
+def test_a_malformed_originating_identity_is_told(broker: Desk, value: str) -> None:
     """OSB item 16: 400, never 5xx."""
-    response = desk.call("GET", INSTANCE, headers={"X-Broker-API-Originating-Identity": value})
+    response = broker.call("GET", INSTANCE, headers={"X-Broker-API-Originating-Identity": value})
     assert refusal(response) == (400, "BadRequest")
     assert "X-Broker-API-Originating-Identity" in response.get_json()["description"]
 
 
 @pytest.mark.parametrize("value", [f"kubernetes {encoded({'username': 'ü'})}", f" cf {encoded({})} "])
-def test_a_good_originating_identity_changes_nothing(desk: Desk, value: str) -> None:
-    assert desk.call("GET", "/v2/catalog", headers={"X-Broker-API-Originating-Identity": value}).status_code == 200
+def test_a_good_originating_identity_changes_nothing(broker: Desk, value: str) -> None:
+    assert (
+        broker.call("GET", "/v2/catalog", headers={"X-Broker-API-Originating-Identity": value}).status_code == 200
+    )
 
 
 IDENTITY = "X-Broker-API-Request-Identity"
@@ -159,12 +161,12 @@ def test_the_identity_comes_back_on_304_too(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("value", ["x" * 257, "a\tb", "a\x1bb", "a\x85b"], ids=["long", "tab", "escape", "C1"])
-def test_an_identity_that_could_garble_a_log_does_not_come_back(desk: Desk, value: str) -> None:
-    assert IDENTITY not in desk.call("GET", "/v2/catalog", headers={IDENTITY: value}).headers
+def test_an_identity_that_could_garble_a_log_does_not_come_back(broker: Desk, value: str) -> None:
+    assert IDENTITY not in broker.call("GET", "/v2/catalog", headers={IDENTITY: value}).headers
 
 
-def test_nobody_sent_an_identity_so_none_comes_back(desk: Desk) -> None:
-    assert IDENTITY not in desk.get("/v2/catalog").headers
+def test_nobody_sent_an_identity_so_none_comes_back(broker: Desk) -> None:
+    assert IDENTITY not in broker.get("/v2/catalog").headers
 
 
 @pytest.mark.parametrize(
@@ -182,9 +184,9 @@ def test_nobody_sent_an_identity_so_none_comes_back(desk: Desk) -> None:
         "/healthz/x",
     ],
 )
-def test_what_is_not_there_is_told_in_json(desk: Desk, path: str) -> None:
+def test_what_is_not_there_is_told_in_json(broker: Desk, path: str) -> None:
     """OSB item 21."""
-    assert refusal(desk.get(path)) == (404, "NotFound")
+    assert refusal(broker.get(path)) == (404, "NotFound")
 
 
 @pytest.mark.parametrize(
@@ -198,17 +200,17 @@ def test_what_is_not_there_is_told_in_json(desk: Desk, path: str) -> None:
         ("BREW", INSTANCE, {"GET", "HEAD", "PUT", "DELETE"}),
     ],
 )
-def test_another_method_is_told_with_those_allowed(desk: Desk, method: str, path: str, allowed: set[str]) -> None:
+def test_another_method_is_told_with_those_allowed(broker: Desk, method: str, path: str, allowed: set[str]) -> None:
     """OSB item 21: the header stays."""
-    response = desk.call(method, path)
+    response = broker.call(method, path)
     assert refusal(response) == (405, "MethodNotAllowed")
     assert set(response.headers["Allow"].split(", ")) == allowed
 
 
 @each_route
-def test_nothing_is_redirected(desk: Desk, method: str, path: str) -> None:
+def test_nothing_is_redirected(broker: Desk, method: str, path: str) -> None:
     """OSB item 22."""
-    assert desk.call(method, path).status_code == desk.call(method, f"{path}/").status_code
+    assert broker.call(method, path).status_code == broker.call(method, f"{path}/").status_code
 
 
 @pytest.mark.parametrize("path", ["/v2/catalog", INSTANCE, f"{INSTANCE}/last_operation"])

@@ -131,8 +131,8 @@ def tar(*members: Member, link: str = "") -> bytes:
 def long_header() -> bytes:
     """A header that claims to be huge, as a decompression bomb against whoever reads it whole."""
     raw = tarfile.TarInfo("pax")
-    raw.type, raw.size = tarfile.XHDTYPE, 64 << 20
-    return gzip.compress(raw.tobuf(tarfile.USTAR_FORMAT) + bytes(64 << 20), 1)
+    raw.type, raw.size = tarfile.XHDTYPE, 30 << 20
+    return gzip.compress(raw.tobuf(tarfile.USTAR_FORMAT) + bytes(30 << 20), 1)
 
 
 FILE, FOLDER = tarfile.REGTYPE, tarfile.DIRTYPE
