@@ -28,8 +28,8 @@ def listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port), backlog=128)
     except OSError as error:
         raise RefusedError(
-            f"port {port} on 127.0.0.1 cannot be had ({error.strerror}), perhaps another sandbox has it:"
-            " set HELMBROKER_SANDBOX_PORT to a free one"
+            f"port {port} on 127.0.0.1 cannot be had ({os.strerror(error.errno or 0)}), perhaps another sandbox has"
+            " it: set HELMBROKER_SANDBOX_PORT to a free one"
         ) from error
 
 

@@ -52,6 +52,8 @@ class Sandbox:
                 current = None
             if current is not None and current.status is Status.UP:
                 return self._refresh(current)
+            if current is None:
+                launch.listen(self.settings.port).close()  # it would be a pity to find it taken after a long build
             built, all_images = self.build()
             if current is None:
                 with self.progress.stage("processes started"):
