@@ -9,10 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from statistics import median
@@ -27,13 +27,39 @@ HEADERS = {**VERSION, "Authorization": LOGIN, "Content-Type": "application/json"
 Answer = tuple[int, dict[str, Any]]
 
 
-@dataclass(frozen=True)
 class Served:
-    """A running broker: its port, its process, and the file that it logs to."""
+    """A running broker: its process, its log so far, and its port."""
 
-    port: int
-    process: subprocess.Popen[bytes]
-    log: Path
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        command = [sys.executable, "-m", "helmbroker.broker", "api"]
+        self.process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+        )
+        self.log: list[str] = []
+        self.port = 0
+        self._listens = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self._listens.wait(BOUND_S)
+        if not self.port:
+            self.end(signal.SIGKILL)
+            pytest.fail(f"the broker does not listen: {self.log}")
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                self.log.append(line)
+                if '"listening"' in line:
+                    self.port = int(json.loads(line)["port"])
+                    self._listens.set()
+        self._listens.set()
+
+    def end(self, number: signal.Signals) -> int:
+        """Its exit status, when its log is read to the end."""
+        self.process.send_signal(number)
+        self._reader.join(BOUND_S)
+        return self.process.wait(BOUND_S)
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=BOUND_S)
@@ -64,26 +90,11 @@ def served(prepared: Path, shelf: Path, tmp_path_factory: pytest.TempPathFactory
     (data / "platform-credentials").write_text(":".join(USER))
     settings = {"DATA_DIR": data, "ADDONS_DIR": shelf, "LISTEN": "127.0.0.1:0", "LOG_LEVEL": "debug"}
     environment = {f"HELMBROKER_{name}": str(value) for name, value in settings.items()}
-    log = folder / "log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "helmbroker.broker", "api"], env={**os.environ, **environment}, stderr=stderr
-        )
+    broker = Served(environment)
     try:
-        yield Served(_port(process, log), process, log)
+        yield broker
     finally:
-        process.kill()
-        process.wait(BOUND_S)
-
-
-def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    """The port that the process was given, once it listens."""
-    end = time.monotonic() + BOUND_S
-    while time.monotonic() < end and process.poll() is None:
-        for line in log.read_text().splitlines(keepends=True):
-            if line.endswith("\n") and '"listening"' in line:
-                return int(json.loads(line)["port"])
-    pytest.fail(f"the broker does not listen: {log.read_text()}")
+        broker.end(signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +185,9 @@ def test_a_provision_is_accepted_at_once(served: Served, record_property: Callab
 
 def test_it_ends_when_it_is_told_to_and_its_log_holds_no_secret(served: Served) -> None:
     """B51. The last test here: it stops the broker."""
-    served.process.send_signal(signal.SIGTERM)
-    assert served.process.wait(BOUND_S) == 0
-    log = served.log.read_text()
-    lines = [json.loads(line) for line in log.splitlines()]
+    assert served.end(signal.SIGTERM) == 0
+    lines = [json.loads(line) for line in served.log]
     assert any(line["event"] == "request" and line.get("path") == "/v2/service_instances/many" for line in lines)
     assert [line for line in lines if line["level"] == "error"] == []
-    assert "canary" not in log
-    assert LOGIN.removeprefix("Basic ") not in log
+    assert "canary" not in "".join(served.log)
+    assert LOGIN.removeprefix("Basic ") not in "".join(served.log)
