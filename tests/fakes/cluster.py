@@ -32,8 +32,8 @@ class Thing:
 class FakeCluster:
     """See broker.domain.ports.Cluster. Tests read and change the attributes.
 
-    states: what readiness says of a release, one after the other, the last one for ever. stubborn: kinds whose
-    objects do not go away when they are deleted.
+    states: what readiness says of a release, one after the other, the last one for ever. leaving: objects that are
+    being deleted, and how often `leftovers` still finds them.
     """
 
     def __init__(self, *namespaces: str) -> None:
@@ -41,7 +41,7 @@ class FakeCluster:
         self.releases: dict[ReleaseRef, HelmRelease] = {}
         self.states: dict[ReleaseRef, list[Readiness]] = {}
         self.failed_jobs: dict[ReleaseRef, str] = {}
-        self.stubborn: set[str] = set()
+        self.leaving: dict[tuple[str, str, str], int] = {}
         self.down = False
         self._things: dict[tuple[str, str, str], Thing] = {}
 
@@ -51,8 +51,7 @@ class FakeCluster:
 
     def remove(self, kind: str, namespace: str, name: str) -> None:
         """Take an object away, if it is there."""
-        if kind not in self.stubborn:
-            self._things.pop((kind, namespace, name), None)
+        self._things.pop((kind, namespace, name), None)
 
     def all(self) -> list[Thing]:
         """Every object."""
@@ -98,6 +97,11 @@ class FakeCluster:
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
         self._answer()
         kinds = {"Pod", CLAIM} if claims else {"Pod"}
+        for key in list(self.leaving):
+            self.leaving[key] -= 1
+            if self.leaving[key] < 0:
+                del self.leaving[key]
+                self._things.pop(key, None)
         return sorted(f"{thing.kind} {thing.name}" for thing in self._of(ref) if thing.kind in kinds)
 
     def ensure_namespace(self, name: str) -> None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
@@ -55,13 +55,15 @@ class Call:
     verb: str
     ref: ReleaseRef
     hooks: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class FakeHelm:
     """See broker.domain.ports.HelmReleases.
 
-    before: called with every command before it has an effect; after: when it has had it. What they raise, the
-    caller gets. manifest, template: what `render` shows instead of the usual. defaults: of every chart's values.
+    before: called with every command before it has an effect; after: when it has had it; waits: before it, with
+    the event that stops it. What they raise, the caller gets. manifest, template: what `render` shows instead of
+    the usual. defaults: of every chart's values.
     """
 
     def __init__(self, cluster: FakeCluster, defaults: Object | None = None) -> None:
@@ -69,6 +71,7 @@ class FakeHelm:
         self.defaults: Object = defaults or {}
         self.before: Callable[[Call], None] | None = None
         self.after: Callable[[Call], None] | None = None
+        self.waits: Callable[[Call, threading.Event], None] | None = None
         self.manifest: str | None = None
         self.template: str | None = None
         self.calls: list[Call] = []
@@ -89,7 +92,7 @@ class FakeHelm:
         return shown
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
-        ref, call = deployment.ref, Call("deploy", deployment.ref)
+        ref, call = deployment.ref, Call("deploy", deployment.ref, labels=deployment.labels)
         self._begin(call, stop)
         self._require_namespace(ref)
         values = self._values(deployment.values)
@@ -139,6 +142,20 @@ class FakeHelm:
             self._earlier.pop(ref, None)
         self._end(call)
 
+    def leave_half_way(self, call: Call) -> None:
+        """What a helm leaves in the cluster that is killed in the middle of a command."""
+        current = self.cluster.releases.get(call.ref)
+        if current is None:
+            if call.verb == "deploy":
+                release = HelmRelease(call.ref, 1, HelmStatus.PENDING_INSTALL, call.labels, {})
+                self.cluster.releases[call.ref] = release
+        elif call.verb == "uninstall":
+            self.cluster.releases[call.ref] = replace(current, status=HelmStatus.UNINSTALLING)
+        elif call.verb in ("deploy", "rollback"):
+            status = HelmStatus.PENDING_UPGRADE if call.verb == "deploy" else HelmStatus.PENDING_ROLLBACK
+            self._earlier.setdefault(call.ref, []).append(current)
+            self.cluster.releases[call.ref] = replace(current, revision=current.revision + 1, status=status)
+
     def verbs(self, ref: ReleaseRef) -> list[str]:
         """The commands that changed, or were to change, a release."""
         return [call.verb for call in self.calls if call.ref == ref and call.verb != "render"]
@@ -149,6 +166,8 @@ class FakeHelm:
             raise HelmError(HelmFault.UNREACHABLE, "nobody is at home")
         if self.before is not None:
             self.before(call)
+        if self.waits is not None:
+            self.waits(call, stop)
         if stop.is_set():
             raise HelmError(HelmFault.STOPPED, "")
 
@@ -170,11 +189,13 @@ class FakeHelm:
             self.cluster.put(Thing(kind, ref.namespace, ref.name, ref.name, ref.name, texts=texts))
         if "-" not in ref.name.removeprefix("hb-"):  # a binding has no server
             self.cluster.put(Thing("Pod", ref.namespace, f"{ref.name}-0", ref.name))
-            self.cluster.put(Thing(CLAIM, ref.namespace, f"data-{ref.name}-0", ref.name))
+            claim = Thing(CLAIM, ref.namespace, f"data-{ref.name}-0", ref.name)
+            if self.cluster.thing(CLAIM, claim.namespace, claim.name) is None:
+                self.cluster.put(claim)
 
     def _hook(self, ref: ReleaseRef, name: str, values: Object) -> str | None:
         """Run the script as far as tests write any: `echo REASON; exit CODE`. A Job that fails stays."""
-        found = re.fullmatch(r"echo (.+); exit (\d+)", str(values.get(name) or ""))
+        found = re.fullmatch(r"echo (.+); exit (\d+)", _script(values, name))
         self.cluster.failed_jobs.pop(ref, None)
         if found is None:
             return None
@@ -182,3 +203,10 @@ class FakeHelm:
         self.cluster.put(Thing("Job", ref.namespace, job, ref.name))
         self.cluster.failed_jobs[ref] = f"Job {job}: {found[1]} (exit code {found[2]})"
         return f"resource Job/{ref.namespace}/{job} not ready. status: Failed"
+
+
+def _script(values: Object, name: str) -> str:
+    """Of an instance's chart, or of the parameters of a binding."""
+    binding = values.get("binding")
+    parameters = binding.get("parameters") if isinstance(binding, Mapping) else None
+    return str((parameters if isinstance(parameters, Mapping) else values).get(name) or "")

@@ -29,9 +29,9 @@ def check(work: BindingWork) -> Outcome:
 
 
 def make_user(work: BindingWork) -> Outcome:
-    work.ctx.note("making a user")
     chart, release = work.addon.binding_chart, work.binding.binding.release
-    return converge.install(work, chart, _values(work), release, work.binding_labels, claims=False)
+    doing = "making a user"
+    return converge.install(work, chart, _values(work), release, work.binding_labels, doing=doing, claims=False)
 
 
 def read_credentials(work: BindingWork) -> Outcome:

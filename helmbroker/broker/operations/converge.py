@@ -59,12 +59,12 @@ def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
 
 
 def install(
-    work: Work, chart: Path, values: Object, ref: ReleaseRef, labels: dict[str, str], *, claims: bool
+    work: Work, chart: Path, values: Object, ref: ReleaseRef, labels: dict[str, str], *, doing: str, claims: bool
 ) -> Outcome:
     """The release as this operation wants it: made, or upgraded; done when it was done before.
 
     What a stopped attempt left half made is removed first, with its volumes if `claims`: their content would
-    not fit the passwords of the new attempt.
+    not fit the passwords of the new attempt. `doing`: what the user is told meanwhile.
     """
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
@@ -80,6 +80,7 @@ def install(
             return Wait(LOOK_AGAIN_S, f"what an earlier attempt made is not gone yet: {_listed(left)}")
         if release is not None and release.status in _HALF_CHANGED:
             work.tools.helm.rollback(ref, timeout_s=_timeout_s(work), stop=work.ctx.stop)
+        work.ctx.note(doing)
         work.tools.helm.deploy(Deployment(ref, chart, values, mark, _timeout_s(work)), work.ctx.stop)
     except HelmError as error:
         raise failure(work, error, ref) from error
@@ -135,7 +136,7 @@ def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
         work.tools.patience.renew(operation_id)
         return Wait(LOOK_AGAIN_S, reason)
     if work.tools.patience.over(operation_id):
-        return Fail(f"{reason[0].upper()}{reason[1:]}.")
+        return Fail(f"{_begun(reason)}.")
     return Wait(_HOPELESS_AGAIN_S, reason)
 
 
@@ -153,7 +154,7 @@ def is_foreign(release: HelmRelease | None, labels: dict[str, str]) -> bool:
 def check_ours(release: HelmRelease | None, ref: ReleaseRef, labels: dict[str, str]) -> None:
     """Raise Failed when somebody else's release has our name."""
     if is_foreign(release, labels):
-        raise Failed(f"{_left_alone(ref)}. Remove it, or give the broker a namespace of its own.")
+        raise Failed(f"{_begun(_left_alone(ref))}. Remove it, or give the broker a namespace of its own.")
 
 
 def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Failed | Transient:
@@ -163,7 +164,7 @@ def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Fail
     """
     cause = work.tools.cluster.failed_job(ref) if ref is not None and error.fault in _BY_A_JOB else None
     detail = work.public(cause or error.detail).strip().rstrip(".")
-    sentence = f"{error.fault.value[0].upper()}{error.fault.value[1:]}"
+    sentence = _begun(error.fault.value)
     if detail:
         sentence += f": {detail}"
     cure = _CURES.get(error.fault)
@@ -183,11 +184,16 @@ def _was_never_deployed(release: HelmRelease) -> bool:
 
 
 def _left_alone(ref: ReleaseRef) -> str:
-    return f"The Helm release {ref.name} in namespace {ref.namespace} is not this broker's and is left alone"
+    return f"the Helm release {ref.name} in namespace {ref.namespace} is not this broker's and is left alone"
 
 
 def _timeout_s(work: Work) -> float:
     return max(1.0, work.ctx.remaining_s)
+
+
+def _begun(text: str) -> str:
+    """As the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _listed(names: list[str]) -> str:

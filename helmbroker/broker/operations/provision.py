@@ -13,9 +13,9 @@ def check(work: Work) -> Outcome:
 
 def install(work: Work) -> Outcome:
     release = work.record.instance.release
-    work.ctx.note(f"installing {work.addon.name}")
     work.tools.cluster.ensure_namespace(release.namespace)
-    return converge.install(work, work.addon.chart, work.values(), release, work.labels, claims=work.deletes_data)
+    doing, claims = f"installing {work.addon.name}", work.deletes_data
+    return converge.install(work, work.addon.chart, work.values(), release, work.labels, doing=doing, claims=claims)
 
 
 def await_ready(work: Work) -> Outcome:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
 
 import pytest
 
-from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.durable import State
 from tests.fakes.helm import Call
-from tests.operations.broker.world import BINDING, INSTANCE, RELEASE, World
+from tests.operations.broker.world import INSTANCE, World
 from tests.operations.harness import Case, Dies, assert_same_end
 
 
@@ -73,30 +70,6 @@ class Disturbance(StrEnum):
     ANSWER_LOST = "it has its effect, but the answer is lost"
 
 
-_HALF = {
-    "deploy": (HelmStatus.PENDING_INSTALL, HelmStatus.PENDING_UPGRADE),
-    "rollback": (HelmStatus.PENDING_ROLLBACK, HelmStatus.PENDING_ROLLBACK),
-    "uninstall": (HelmStatus.UNINSTALLING, HelmStatus.UNINSTALLING),
-}
-
-
-def leave_half_way(world: World, call: Call) -> None:
-    """What a helm leaves that is killed in the middle of a command."""
-    if call.verb not in _HALF:
-        return
-    known, (first, later) = world.cluster.releases.get(call.ref), _HALF[call.verb]
-    if known is not None:
-        world.cluster.releases[call.ref] = replace(known, status=later if known.revision > 1 else first)
-    elif call.verb == "deploy":
-        world.cluster.releases[call.ref] = HelmRelease(call.ref, 1, first, _labels(world, call), {})
-
-
-def _labels(world: World, call: Call) -> dict[str, str]:
-    if call.ref == RELEASE:
-        return naming.instance_labels(world.tools.broker_id, INSTANCE)
-    return naming.binding_labels(world.tools.broker_id, INSTANCE, BINDING)
-
-
 def disturb(world: World, number: int, how: Disturbance) -> None:
     """Let the command of that number, counted from now, meet the disturbance, once."""
     left = number
@@ -113,11 +86,11 @@ def disturb(world: World, number: int, how: Disturbance) -> None:
                 raise Dies
             case Disturbance.BOTH_DIE, "before":
                 left = -2
-                leave_half_way(world, call)
+                world.helm.leave_half_way(call)
                 raise Dies
             case Disturbance.HELM_KILLED, "before":
                 left = -2
-                leave_half_way(world, call)
+                world.helm.leave_half_way(call)
                 raise HelmError(HelmFault.STOPPED, "it was ended by SIGKILL")
             case Disturbance.NO_ANSWER, "before":
                 left = -2

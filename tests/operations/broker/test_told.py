@@ -1,0 +1,302 @@
+"""What users are told: how operations end, what they wait for, and no secrets."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from helmbroker.broker.domain.cluster import HelmStatus, NotReady, Ready
+from helmbroker.broker.domain.credentials import Credentials
+from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.domain.operation import Phase
+from helmbroker.catalog.model import JSON
+from helmbroker.durable import State
+from tests.fakes.cluster import CLAIM, Thing
+from tests.fakes.helm import Call
+from tests.operations.broker import world as worlds
+from tests.operations.broker.world import BINDING_RELEASE, RELEASE, World
+
+CANARY = "c4n4ry-7f3a"
+
+
+def test_summaries(world: World) -> None:
+    ends = [
+        world.succeed(begin()).description
+        for begin in (world.provision, world.bind, world.unbind, world.deprovision)
+    ]
+    assert ends == [
+        "ledger is ready",
+        "the credentials are ready",
+        "the credentials are revoked",
+        "ledger is deleted",
+    ]
+
+
+def test_values_reach_helm_in_their_order_of_precedence(tmp_path: Path) -> None:
+    """Plan < user < operator; types as they were given (B47)."""
+    overrides: dict[str, JSON] = {"size": "9Gi", "deep": {"operator": True}}
+    with worlds.world(f"sqlite:///{tmp_path / 'x.db'}", overrides) as world:
+        world.succeed(world.provision(size="5Gi", pin="0123"))
+        values = world.cluster.releases[RELEASE].values
+    assert values == {
+        "default": "of the chart",
+        "text": "of the plan",
+        "size": "9Gi",
+        "pin": "0123",
+        "deep": {"operator": True},
+    }
+
+
+def test_a_binding_chart_gets_what_the_format_promises(world: World) -> None:
+    world.succeed(world.provision(text="given"))
+    world.succeed(world.bind(pin="p"))
+    assert world.cluster.releases[BINDING_RELEASE].values == {
+        "default": "of the chart",
+        "instance": {
+            "release": RELEASE.name,
+            "namespace": RELEASE.namespace,
+            "values": {"default": "of the chart", "text": "given", "size": "1Gi"},
+        },
+        "binding": {"id": BINDING_RELEASE.name.rpartition("-")[2], "parameters": {"pin": "p"}},
+    }
+
+
+def test_credentials_are_those_of_the_release(world: World) -> None:
+    world.succeed(world.provision())
+    world.succeed(world.bind())
+    secret = world.cluster.thing("Secret", BINDING_RELEASE.namespace, BINDING_RELEASE.name)
+    record = world.binding()
+    assert secret is not None
+    assert record is not None
+    assert record.binding.credentials == Credentials({"text": "", "password": secret.texts["password"]})
+
+
+def test_a_bind_waits_for_its_instance(world: World) -> None:
+    world.provision()
+    operation = world.bind()
+    world.succeed(operation)
+    assert world.instance().phase is Phase.READY
+
+
+def test_a_bind_behind_a_failed_provision_fails_with_its_reason(world: World) -> None:
+    provision = world.provision(make="echo it has no room; exit 1")
+    bind = world.bind()
+    reason = world.fail(bind)
+    assert reason == (
+        "The service instance cannot be bound (make failed): A Job of the chart failed: "
+        f"Job {RELEASE.name}-make: it has no room (exit code 1). Mend the cause, and try again."
+    )
+    assert world.hand.operation(provision).state is State.FAILED
+    world.succeed(world.unbind())
+    world.succeed(world.deprovision())
+
+
+def test_what_is_waited_for_is_told_and_ends_well(world: World) -> None:
+    world.cluster.states[RELEASE] = [NotReady("pod x is being made"), Ready()]
+    world.succeed(world.provision())
+
+
+def test_what_is_hopeless_for_too_long_fails_with_the_reason(world: World) -> None:
+    world.cluster.states[RELEASE] = [NotReady("image x:1 cannot be pulled", hopeless=True)]
+    operation = world.provision()
+    assert world.hand.turn()
+    told = world.hand.operation(operation)
+    assert (told.state, told.description) == (State.QUEUED, "image x:1 cannot be pulled"), (
+        "it gives its thread back"
+    )
+    for later_s in (50.0, 50.0, 50.0):
+        world.clock.now += later_s
+        world.hand.pass_time()
+        assert world.hand.turn()
+    assert world.hand.operation(operation).description == "Image x:1 cannot be pulled."
+    assert world.instance().phase is Phase.MAKE_FAILED
+
+
+def test_hope_renews_the_patience(world: World) -> None:
+    lost, hope = NotReady("crashed", hopeless=True), NotReady("starts again")
+    world.cluster.states[RELEASE] = [lost, lost, hope, lost, Ready()]
+    operation = world.provision()
+    for _ in range(4):
+        world.clock.now += 50.0
+        world.hand.pass_time()
+        world.hand.turn()
+    assert world.hand.operation(operation).state is State.SUCCEEDED
+
+
+def test_what_nobody_looked_at_for_a_while_is_given_new_patience(world: World) -> None:
+    """No worker was there: the cluster had no chance to show that there is hope."""
+    world.cluster.states[RELEASE] = [NotReady("crashed", hopeless=True)]
+    operation = world.provision()
+    for _ in range(5):
+        world.clock.now += 3600.0
+        world.hand.pass_time()
+        world.hand.turn()
+    assert world.hand.operation(operation).state is State.QUEUED
+
+
+def test_the_deadline_ends_what_needs_time(world: World) -> None:
+    world.cluster.states[RELEASE] = [NotReady("pod x is being made")]
+    operation = world.provision()
+    with world.store.engine.begin() as conn:
+        conn.execute(world.hand.table.update().values(deadline=1.0, created_at=0.0))
+    assert world.fail(operation) == "gave up after 1 s, still waiting: pod x is being made"
+
+
+POLICY = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: c4n4ry-7f3a}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: x}
+spec: {template: {spec: {hostNetwork: true, containers: [{name: c, securityContext: {privileged: true}}]}}}
+"""
+
+
+def test_the_policy_refuses_before_anything_is_made(world: World) -> None:
+    """B13."""
+    world.helm.manifest = POLICY
+    assert world.fail(world.provision(pin=CANARY)) == (
+        "The broker's policy refuses what the chart would create: "
+        "ClusterRole <hidden>: kind ClusterRole of rbac.authorization.k8s.io/v1 is not allowed; "
+        "Deployment x: hostNetwork is not allowed; Deployment x: container c: privileged is not allowed. "
+        "The addon's author has to mend the chart."
+    )
+    assert (world.helm.verbs(RELEASE), world.cluster.all()) == ([], [])
+
+
+def test_a_binding_passes_the_policy_too(world: World) -> None:
+    world.succeed(world.provision())
+    world.helm.manifest = POLICY
+    assert "kind ClusterRole" in world.fail(world.bind())
+    assert world.helm.verbs(BINDING_RELEASE) == []
+
+
+def test_many_breaches_are_counted(world: World) -> None:
+    documents = [f"apiVersion: v1\nkind: Node\nmetadata: {{name: n{n}}}" for n in range(7)]
+    world.helm.manifest = "\n---\n".join(documents)
+    assert "; Node n4: kind Node of v1 is not allowed, and 2 more. The" in world.fail(world.provision())
+
+
+@pytest.mark.parametrize("fault", [fault for fault in HelmFault if not HelmError(fault, "").retryable])
+def test_every_failure_says_what_and_what_to_do(world: World, fault: HelmFault) -> None:
+    def fail(call: Call) -> None:
+        if call.verb == "deploy":
+            raise HelmError(fault, f"it is so: {CANARY}.")
+
+    world.helm.before = fail
+    reason = world.fail(world.provision(pin=CANARY))
+    what, _, cure = reason.partition(": it is so: <hidden>. ")
+    assert what == fault.value[0].upper() + fault.value[1:]
+    assert cure.endswith(".")
+    assert len(cure) > 10
+
+
+def test_a_template_that_is_faulty_is_told(world: World) -> None:
+    world.succeed(world.provision())
+    world.helm.template = f"credentials:\n  - name: password\n    valu: {CANARY}\n"
+    reason = world.fail(world.bind(pin=CANARY))
+    assert reason.startswith("The addon's credentials template is faulty: credentials.yaml (rendered):")
+    assert reason.endswith("The addon's author has to mend it.")
+    assert CANARY not in reason
+
+
+def test_a_template_that_reads_what_is_not_its_own_is_refused(world: World) -> None:
+    """B57."""
+    world.succeed(world.provision())
+    world.cluster.put(Thing("Secret", RELEASE.namespace, "theirs", texts={"password": CANARY}))
+    world.helm.template = (
+        "credentials: [{name: p, valueFrom: {secretKeyRef: {name: theirs, key: password}}}]"  # a tenant's doing
+    )
+    assert "which its Helm releases did not make" in world.fail(world.bind())
+
+
+def test_a_credential_that_does_not_come_fails_after_a_while(world: World) -> None:
+    world.succeed(world.provision())
+    world.helm.template = (
+        f"credentials: [{{name: p, valueFrom: {{secretKeyRef: {{name: {RELEASE.name}, key: absent}}}}}}]"
+    )
+    operation = world.bind()
+    for _ in range(5):
+        world.clock.now += 50.0
+        world.hand.pass_time()
+        world.hand.turn()
+    end = world.hand.operation(operation)
+    assert (end.state, end.description) == (
+        State.FAILED,
+        f"Secret {RELEASE.name} with the key absent, which holds p, is not there.",
+    )
+
+
+def test_a_retaining_plan_keeps_its_volumes_and_says_so(world: World) -> None:
+    world.succeed(world.provision(plan="keeper"))
+    world.succeed(world.bind())
+    end = world.succeed(world.deprovision())
+    assert end.description == "ledger is deleted; its volumes are kept, as the plan says"
+    assert [(thing.kind, thing.name) for thing in world.cluster.all()] == [(CLAIM, f"data-{RELEASE.name}-0")]
+
+
+def test_a_clean_up_that_fails_does_not_keep_the_instance(world: World) -> None:
+    """No instance may be stuck so that only a database edit frees it."""
+    world.succeed(world.provision(drop=f"echo cannot reach {CANARY}; exit 2", pin=CANARY))
+    end = world.succeed(world.deprovision())
+    assert end.description == (
+        "ledger is deleted; the chart's own clean-up failed and was left out: "
+        f"Job {RELEASE.name}-drop: cannot reach <hidden> (exit code 2)"
+    )
+    assert (world.cluster.releases, world.cluster.all()) == ({}, [])
+
+
+@pytest.mark.parametrize("status", [HelmStatus.FAILED, HelmStatus.PENDING_INSTALL])
+def test_what_never_ran_has_nothing_to_clean_up(world: World, status: HelmStatus) -> None:
+    world.fail(world.provision(make="echo broken; exit 1", drop="echo never; exit 1"))
+    assert world.succeed(world.deprovision()).description == "ledger is deleted"
+    assert [call.hooks for call in world.helm.calls if call.verb == "uninstall"] == [False]
+
+
+def test_an_unbind_that_cannot_drop_the_user_fails_and_may_be_tried_again(world: World) -> None:
+    world.succeed(world.provision())
+    world.succeed(world.bind(drop="echo no answer from the server; exit 1"))
+    reason = world.fail(world.unbind())
+    assert "no answer from the server (exit code 1)" in reason
+    assert BINDING_RELEASE in world.cluster.releases
+    assert "no answer" in world.fail(world.unbind())
+    world.succeed(world.deprovision())
+    assert world.cluster.releases == {}
+
+
+def test_bindings_go_with_their_instance_without_their_jobs(world: World) -> None:
+    world.succeed(world.provision())
+    for name in ("one", "two"):
+        world.succeed(world.bind(name, drop="echo never; exit 1"))
+    world.succeed(world.deprovision())
+    assert (world.cluster.releases, world.cluster.all()) == ({}, [])
+    assert [(call.hooks, call.ref == RELEASE) for call in world.helm.calls if call.verb == "uninstall"] == [
+        (False, False),
+        (False, False),
+        (True, True),
+    ]
+
+
+def test_a_secret_that_goes_in_comes_out_nowhere(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """B51, B86: the whole life of an instance, and every failure on the way, with everything logged."""
+    caplog.set_level(logging.DEBUG)
+    told = []
+    for make, template in (
+        (f"echo wrong: {CANARY}; exit 1", None),
+        ("", f"credentials: [{{name: p, value: {CANARY}, more: {CANARY}}}]"),
+        ("", None),
+    ):
+        world.helm.template = template
+        told.append(world.run(world.provision(make=make, pin=CANARY)).description)
+        if world.instance().phase is Phase.READY:
+            told.append(world.run(world.bind("b", pin=CANARY)).description)
+        told.append(world.run(world.deprovision()).description)
+    logged = " ".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    assert len(told) == 8
+    assert CANARY not in " ".join(told)
+    assert CANARY not in logged
+    assert any("<hidden>" in text for text in told)
