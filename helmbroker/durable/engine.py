@@ -1,7 +1,9 @@
 """Engines for SQLite and PostgreSQL with the transactions that durable operations rely on."""
 
-import os
 import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -40,15 +42,22 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
     path = url.database
     if not path or path == ":memory:" or path.startswith("file:"):
         raise ValueError("SQLite needs a plain file: its threads and processes share nothing else")
-    # SQLite gives its -wal and -shm files the mode of the database file.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # SQLite gives its -wal and -shm files the mode of the database file. touch() does not open one that exists:
+    # closing it again would drop all locks that other connections of this process hold on it (POSIX).
+    Path(path).touch(0o600)
     engine = sa.create_engine(url, max_overflow=-1, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the sqlite3 module
-        for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("busy_timeout=20000", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        # Two that switch a new file at once refuse each other, whatever busy_timeout says.
+        for _ in range(100):
+            with suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")
+                break
+            time.sleep(0.02)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -89,12 +89,8 @@ class Queue:
 
     def get(self, conn: sa.Connection, id: str) -> Operation | None:  # noqa: A002 - the word of the row
         """The operation with this id."""
-        return self._first(conn, sa.select(self._table).where(self._table.c.id == id))
-
-    def latest(self, conn: sa.Connection, subject: str) -> Operation | None:
-        """The operation of `subject` that was enqueued last."""
-        ours = sa.select(self._table).where(self._table.c.subject == subject)
-        return self._first(conn, ours.order_by(self._table.c.seq.desc()))
+        row = conn.execute(sa.select(self._table).where(self._table.c.id == id)).first()
+        return None if row is None else _read(row)
 
     def cancel(self, conn: sa.Connection, subject: str, *, description: str, only: str | None = None) -> list[str]:
         """End what waits for `subject` at once, and ask what runs to end. Returns the ids of both.
@@ -185,10 +181,6 @@ class Queue:
     def hand_back(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
         """Any worker may go on with it now. The fence grows, so that no renewal on its way takes it back."""
         return self.write(conn, operation, lease_until=0.0, fence=operation.fence + 1, owner=None, **values)
-
-    def _first(self, conn: sa.Connection, query: sa.Select[Any]) -> Operation | None:
-        row = conn.execute(query.limit(1)).first()
-        return None if row is None else _read(row)
 
     def _ours(self, fences: Mapping[int, int]) -> tuple[sa.ColumnElement[bool], ...]:
         t = self._table.c

@@ -34,7 +34,6 @@ _USABLE_LEASE = 0.6  # of a lease that cannot be renewed: children must have end
 _DRAIN_POLL_S = 0.02
 _LONGEST_BACKOFF_S = 300.0
 log = logging.getLogger("helmbroker.durable")
-_jitter = random.SystemRandom()
 
 
 @dataclass(eq=False, repr=False)
@@ -129,7 +128,7 @@ class Worker:
         except Shutdown:
             return partial(queue.hand_back, operation=operation, attempt=claims_before)
         except Transient as error:
-            backoff_s = min(_LONGEST_BACKOFF_S, 2.0**operation.attempt) * _jitter.uniform(0.5, 1.0)
+            backoff_s = min(_LONGEST_BACKOFF_S, 2.0**operation.attempt) * random.SystemRandom().uniform(0.5, 1.0)
             pause_s = backoff_s if error.after_s is None else error.after_s
             return partial(requeue, after_s=min(pause_s, ctx.remaining_s), description=public(error.reason))
 

@@ -65,15 +65,6 @@ def test_one_of_eight_concurrent_enqueues_wins(desk: Desk) -> None:
     assert len(set(seen)) == 1
 
 
-def test_latest_of_a_subject(desk: Desk) -> None:
-    desk.enqueue(subject="s")
-    last = desk.enqueue(subject="s")
-    desk.enqueue(subject="other")
-    with reader(desk.engine).connect() as conn:
-        assert desk.queue.latest(conn, "s") == last
-        assert desk.queue.latest(conn, "nobody") is None
-
-
 def test_operations_of_a_subject_run_in_the_order_they_came(desk: Desk, hand_of: HandOf) -> None:
     hand = hand_of(at_once)
     first, second = desk.enqueue(subject="s"), desk.enqueue(subject="s")
