@@ -185,9 +185,10 @@ def test_a_provision_is_accepted_at_once(served: Served, record_property: Callab
 
 def test_it_ends_when_it_is_told_to_and_its_log_holds_no_secret(served: Served) -> None:
     """B51. The last test here: it stops the broker."""
+    served.put("/v2/service_instances/logged")
     assert served.end(signal.SIGTERM) == 0
     lines = [json.loads(line) for line in served.log]
-    assert any(line["event"] == "request" and line.get("path") == "/v2/service_instances/many" for line in lines)
+    assert any(line["event"] == "request" and line.get("path") == "/v2/service_instances/logged" for line in lines)
     assert [line for line in lines if line["level"] == "error"] == []
     assert "canary" not in "".join(served.log)
     assert LOGIN.removeprefix("Basic ") not in "".join(served.log)
