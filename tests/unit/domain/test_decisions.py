@@ -210,9 +210,9 @@ def test_the_phase_follows_from_the_latest_operation(kind: Kind, state: State, e
 @pytest.mark.parametrize(
     ("operation_id", "expected"),
     [
-        (Kind.DEPROVISION.new_id(), True),
-        (Kind.UNBIND.new_id(), True),
-        (Kind.PROVISION.new_id(), False),
+        ("deprovision:8c461fb8-ac25-4265-8a61-2e18c79689bd", True),
+        ("unbind:8c461fb8-ac25-4265-8a61-2e18c79689bd", True),
+        ("provision:8c461fb8-ac25-4265-8a61-2e18c79689bd", False),
         ("deprovision", True),
         ("deprovisioned:1", False),
         ("", False),
@@ -228,3 +228,4 @@ def test_operation_ids_are_unique_and_short() -> None:
     made = {Kind.PROVISION.new_id() for _ in range(100)}
     assert len(made) == 100
     assert max(map(len, made)) < 100
+    assert [deletes(kind.new_id()) for kind in Kind] == [kind in (Kind.DEPROVISION, Kind.UNBIND) for kind in Kind]
