@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, TypeAlias
 
 from helmbroker.broker.domain.operation import Kind
@@ -10,7 +11,10 @@ from helmbroker.durable import Operation, State
 
 Answer: TypeAlias = tuple[dict[str, Any], int] | tuple[dict[str, Any], int, dict[str, str]]
 
-RETRY_AFTER_S = 1  # operations on small charts end in seconds; polling reads one row
+RETRY_AFTER_S = 2
+_YOUNG_S = (
+    15.0  # most operations end in seconds: whoever polls a young one may do so as often as it likes, it reads a row
+)
 
 _STATES = {
     State.QUEUED: "in progress",
@@ -26,11 +30,12 @@ def accepted(answer: Accepted) -> Answer:
     return {"operation": answer.operation_id}, 202
 
 
-def polled(operation: Operation) -> Answer:
-    """last_operation (OSB items 88, 89, 95)."""
+def polled(operation: Operation, now: float | None = None) -> Answer:
+    """last_operation (OSB items 88, 89, 95). `now`: seconds since the epoch; a clock that is off only moves a hint."""
     body: dict[str, Any] = {"state": _STATES[operation.state], "description": operation.description or "working"}
     if not operation.state.finished:
-        return body, 200, {"Retry-After": str(RETRY_AFTER_S)}
+        young = (time.time() if now is None else now) - operation.created_at < _YOUNG_S
+        return (body, 200) if young else (body, 200, {"Retry-After": str(RETRY_AFTER_S)})
     if operation.state is State.FAILED and operation.kind == Kind.DEPROVISION:
         body["instance_usable"] = False  # the default would be true (OSB items 13, 86); nothing can be bound to it
     return body, 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helmbroker.broker.api.answers import polled
 from helmbroker.broker.domain.operation import Phase
 from tests.api.broker.desk import BINDING, INSTANCE, Desk, refusal
 
@@ -22,7 +23,7 @@ def poll(desk: Desk, path: str, operation: str | None = None) -> tuple[str, str]
     response = desk.get(f"{path}/last_operation{query}")
     assert response.status_code == 200
     body = response.get_json()
-    assert ("Retry-After" in response.headers) is (body["state"] == "in progress")
+    assert "Retry-After" not in response.headers
     return body["state"], body["description"]
 
 
@@ -35,9 +36,19 @@ def test_from_waiting_to_the_end(placed: Desk, path: str) -> None:
     assert ctx is not None
     ctx.note("pulling the image")
     assert poll(placed, path, operation) == ("in progress", "pulling the image")
-    assert placed.get(f"{path}/last_operation").headers["Retry-After"] == "1"
     placed.hand.worker.perform(ctx)
     assert poll(placed, path, operation) == ("succeeded", "done")
+
+
+@both
+def test_what_takes_long_is_polled_less_often(placed: Desk, path: str) -> None:
+    """OSB item 95: whole seconds, only while it is in progress, and not in the first seconds of it."""
+    placed.put(path)
+    ctx = placed.hand.claim()
+    assert ctx is not None
+    begun = ctx.operation.created_at
+    assert len(polled(ctx.operation, now=begun + 14)) == 2
+    assert polled(ctx.operation, now=begun + 16)[2:] == ({"Retry-After": "2"},)
 
 
 @both
