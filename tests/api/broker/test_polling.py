@@ -6,6 +6,7 @@ import pytest
 
 from helmbroker.broker.api.answers import polled
 from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.store.schema import operations
 from tests.api.broker.desk import BINDING, INSTANCE, Desk, refusal
 
 both = pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["instance", "binding"])
@@ -49,6 +50,17 @@ def test_what_takes_long_is_polled_less_often(placed: Desk, path: str) -> None:
     begun = ctx.operation.created_at
     assert len(polled(ctx.operation, now=begun + 14)) == 2
     assert polled(ctx.operation, now=begun + 16)[2:] == ({"Retry-After": "2"},)
+
+
+@both
+def test_what_takes_its_time_says_in_seconds_when_to_ask_again(placed: Desk, path: str) -> None:
+    """OSB item 95: an integer, the only form that the Kubernetes client reads."""
+    placed.put(path)
+    with placed.store.engine.begin() as conn:
+        conn.execute(operations.update().values(created_at=operations.c.created_at - 60))
+    assert 1 <= int(placed.get(f"{path}/last_operation").headers["Retry-After"]) <= 10
+    placed.work()
+    assert "Retry-After" not in placed.get(f"{path}/last_operation").headers
 
 
 @both
