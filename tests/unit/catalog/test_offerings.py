@@ -36,6 +36,11 @@ def schemas() -> dict[str, Any]:
 def test_golden(tmp_path: Path) -> None:
     """OSB items 23-39; B72: nothing but what the specification knows."""
     write(tmp_path / "demo")
+    both = {"bindable": True, "plan_updateable": False, "schemas": schemas()}
+    large = {"id": LARGE_ID, "name": "large", "description": "Much of everything.", "free": False, **both}
+    small = {"id": SMALL_ID, "name": "small", "description": "Little of everything.", "free": True, **both}
+    large |= {"maximum_polling_duration": 960}
+    small |= {"maximum_polling_duration": 660, "metadata": {"bullets": ["1 GiB"]}}
     assert document(tmp_path) == {
         "services": [
             {
@@ -49,29 +54,7 @@ def test_golden(tmp_path: Path) -> None:
                 "instances_retrievable": True,
                 "bindings_retrievable": True,
                 "allow_context_updates": False,
-                "plans": [
-                    {
-                        "id": LARGE_ID,
-                        "name": "large",
-                        "description": "Much of everything.",
-                        "free": False,
-                        "bindable": True,
-                        "plan_updateable": False,
-                        "maximum_polling_duration": 960,
-                        "schemas": schemas(),
-                    },
-                    {
-                        "id": SMALL_ID,
-                        "name": "small",
-                        "description": "Little of everything.",
-                        "metadata": {"bullets": ["1 GiB"]},
-                        "free": True,
-                        "bindable": True,
-                        "plan_updateable": False,
-                        "maximum_polling_duration": 660,
-                        "schemas": schemas(),
-                    },
-                ],
+                "plans": [large, small],
             }
         ]
     }
