@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -24,7 +25,7 @@ from tests.cluster.reach import throw_away_namespace
 CHECKOUT = Path(__file__).parents[2]
 IDS = {"runAsUser": 999, "runAsGroup": 999, "fsGroup": 999}
 # what the operator of this cluster overrides: the images that its nodes have
-OVERRIDES = {
+OVERRIDES: dict[str, Any] = {
     "postgresql": {"image": {"repository": "sandbox.local/postgresql", "tag": "15"}, "podSecurityContext": IDS},
     "redis": {"image": {"repository": "sandbox.local/redis", "tag": "7"}, "podSecurityContext": IDS},
 }

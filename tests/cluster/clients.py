@@ -1,0 +1,71 @@
+"""Pods that log in to instances with the credentials of bindings."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import pytest
+
+from helmbroker.kubeapi.pods import ready, trouble
+from helmbroker.kubeapi.port import Kube
+from tests.cluster.reach import eventually
+
+USER = 999
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command in a pod answered."""
+
+    status: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """A pod of an image, with credentials as its environment (names upper-cased)."""
+
+    namespace: str
+    name: str
+
+    @classmethod
+    def start(cls, kube: Kube, namespace: str, name: str, image: str, credentials: dict[str, str]) -> Client:
+        """Make the pod; it may take a while until it runs."""
+        data = {key.upper(): base64.b64encode(text.encode()).decode() for key, text in credentials.items()}
+        metadata = {"name": name, "namespace": namespace}
+        kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+        container = {
+            "name": "client",
+            "image": image,
+            "command": ["sleep", "infinity"],
+            "envFrom": [{"secretRef": {"name": name}}],
+            "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+        }
+        spec = {
+            "containers": [container],
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": {"runAsUser": USER, "runAsGroup": USER},
+        }
+        kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        return cls(namespace, name)
+
+    def await_ready(self, kube: Kube) -> None:
+        def look() -> bool | None:
+            pod = kube.get("Pod", self.namespace, self.name)
+            assert pod is not None
+            assert ready(pod) or not trouble(pod).hopeless, trouble(pod).reason
+            return ready(pod) or None
+
+        eventually(look, within_s=60)
+
+    def run(self, command: list[str]) -> Said:
+        """Run a command in it; credentials are in its environment, never on a command line."""
+        kubectl = shutil.which("kubectl")
+        if kubectl is None:
+            pytest.fail('there is no kubectl on PATH: eval "$(sandbox/sandbox env)"')
+        argv = [kubectl, "exec", "--namespace", self.namespace, self.name, "--", *command]
+        done = subprocess.run(argv, check=False, capture_output=True, timeout=60)
+        return Said(done.returncode, (done.stdout + done.stderr).decode(errors="replace"))
