@@ -33,7 +33,7 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 	$(SANDBOX_ENV) || true; $(BIN)/python -m demo --clean
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
-	$(BIN)/pytest -m "postgresql and not cluster"
+	$(BIN)/pytest -m "(postgresql or processes) and not cluster"
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/pytest -m cluster --timeout 600
 
@@ -42,7 +42,7 @@ check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not cluster and not postgresql"
+	$(BIN)/pytest -n 2 -m "not cluster and not postgresql and not processes"
 
 postgresql: ## install PostgreSQL's server programs for the tests that need them, when they are missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \

@@ -119,6 +119,8 @@ def read_user(settings: Settings) -> BasicUser:
         name, _, password = settings.users_file.read_text("utf-8").strip().partition(":")
     except OSError as error:
         raise CannotStart(f"{settings.users_file}: {error.strerror}; `helmbroker init` makes it") from None
+    except UnicodeDecodeError:
+        raise CannotStart(f"{settings.users_file} is not UTF-8 text") from None
     if not name or not password:
         raise CannotStart(f"{settings.users_file} must hold one line user:password")
     return BasicUser(name, password)

@@ -12,9 +12,7 @@ from helmbroker.durable import Operation, State
 Answer: TypeAlias = tuple[dict[str, Any], int] | tuple[dict[str, Any], int, dict[str, str]]
 
 RETRY_AFTER_S = 2
-_YOUNG_S = (
-    15.0  # most operations end in seconds: whoever polls a young one may do so as often as it likes, it reads a row
-)
+_YOUNG_S = 15.0  # most operations end in seconds; until then polling, which reads a row, need not be held back
 
 _STATES = {
     State.QUEUED: "in progress",
@@ -31,7 +29,7 @@ def accepted(answer: Accepted) -> Answer:
 
 
 def polled(operation: Operation, now: float | None = None) -> Answer:
-    """last_operation (OSB items 88, 89, 95). `now`: seconds since the epoch; a clock that is off only moves a hint."""
+    """last_operation (OSB items 88, 89, 95). `now`: seconds since the epoch; a wrong clock only moves a hint."""
     body: dict[str, Any] = {"state": _STATES[operation.state], "description": operation.description or "working"}
     if not operation.state.finished:
         young = (time.time() if now is None else now) - operation.created_at < _YOUNG_S

@@ -20,6 +20,8 @@ import pytest
 
 from tests.operations.bridge.osb_server import OsbServer
 
+pytestmark = pytest.mark.processes
+
 BOUND_S = 40.0
 CANARY = "canary-7f3a"
 NO_CLUSTER = """

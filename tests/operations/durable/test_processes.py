@@ -5,9 +5,13 @@ import signal
 import threading
 import time
 
+import pytest
+
 from helmbroker.durable import Operation, State
 from tests.operations.durable.processes import BOUND_S, Workers
 from tests.unit.durable.desk import Desk
+
+pytestmark = pytest.mark.processes
 
 
 def await_end(desk: Desk, operation: Operation) -> Operation:
