@@ -63,7 +63,7 @@ def parse(text: str, name: str, loader: type[Loader] = Loader) -> Document:
     """Parse YAML text of exactly one document. Raises Unreadable."""
     reader = loader(text)
     try:
-        _check_depth(text, loader)
+        check_depth(text, loader)
         node = reader.get_single_node()
         lines = _lines(node) if node is not None else {}
         data = reader.construct_document(node) if node is not None else None
@@ -77,8 +77,11 @@ def parse(text: str, name: str, loader: type[Loader] = Loader) -> Document:
     return Document(name, data, lines)
 
 
-def _check_depth(text: str, loader: type[Loader]) -> None:
-    """Before anything recursive is done: the C parser composes nodes without watching its stack."""
+def check_depth(text: str, loader: type[yaml.CSafeLoader]) -> None:
+    """Before anything recursive is done: the C parser composes nodes without watching its stack.
+
+    Raises yaml.YAMLError when the text is no YAML, or nested more than MAX_DEPTH deep.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):

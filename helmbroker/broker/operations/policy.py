@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from helmbroker.broker.operations.pod_policy import breaches_of_pod
+from helmbroker.catalog.documents import check_depth
 
 # kind -> its API group: a kind of the same name in another group (Volcano's Job, Knative's Service) is not it
 ALLOWED = {
@@ -55,6 +56,7 @@ def violations(manifest: str, namespace: str, *, release: str, granted: Collecti
     granted: names of Secrets, ConfigMaps, claims and service accounts that the operator lets this addon use.
     """
     try:
+        check_depth(manifest, yaml.CSafeLoader)
         objects = [obj for obj in yaml.load_all(manifest, Loader=yaml.CSafeLoader) if obj is not None]
     except yaml.YAMLError:
         return ["the rendered manifest is not valid YAML"]

@@ -247,6 +247,7 @@ def test_what_is_made_under_one_kind_grants_no_other(kind: str) -> None:
     ("manifest", "breach"),
     [
         ("a: [", "the rendered manifest is not valid YAML"),
+        ("[" * 500_000, "the rendered manifest is not valid YAML"),  # the C parser would overflow its stack
         ("a: 2026-99-99", "the rendered manifest cannot be read"),
         ("!!python/object:os.system {}", "the rendered manifest is not valid YAML"),
         ("just text", "something that is not a Kubernetes object is rendered"),
