@@ -100,7 +100,7 @@ def run(places: Places, *, keep: bool, app_image: str | None) -> int:
         invite(out, places, product)
     else:
         clean(places, cluster)
-    return 0 if out.all_kept else 1
+    return out.exit_status
 
 
 def main() -> int:

@@ -74,11 +74,21 @@ def test_the_transcript_adds_up() -> None:
         out.figure(Figure("speed", 3, "s", 2.5, "bare helm 1 s"))
         out.figure(Figure("only told", 1, "s"))
     out.summary()
-    assert not out.all_kept
+    assert out.exit_status == 3
     text = out.out.getvalue() if isinstance(out.out, io.StringIO) else ""
     assert "== 1. One\n   yes  it works: see\n   NO   speed: 3.00 s (at most 2.50 s); bare helm 1 s\n" in text
     assert "   yes  it works  see\n   NO   speed     3.00 s" in text
     assert text.endswith("1 of 2 promises kept.\n")
+
+
+def test_the_exit_status_tells_slow_from_wrong() -> None:
+    out = Transcript(io.StringIO())
+    out.promise("it works", kept=True, evidence="see")
+    assert out.exit_status == 0
+    out.figure(Figure("speed", 3, "s", 2.5))
+    assert out.exit_status == 3
+    out.promise("it works again", kept=False, evidence="see")
+    assert out.exit_status == 1
 
 
 def test_figures_as_records() -> None:
