@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple, TextIO
 
 FRAME_S = 0.4
-FIRST_POLL_S = 0.25
-LONGEST_POLL_S = 1.0
+FIRST_POLL_S = 0.15
+LONGEST_POLL_S = 2.0
 
 
 class CommandError(Exception):

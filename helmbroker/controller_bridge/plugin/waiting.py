@@ -11,7 +11,7 @@ from helmbroker.controller_bridge.plugin.output import text_of
 from helmbroker.controller_bridge.plugin.progress import Progress
 from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
 
-GROWTH = 1.3  # of the time between two looks
+SHARE = 0.05  # of the time waited so far, until the next look
 NOT_FOUND = 404
 
 # What svcat, and our service after it, call states that do not last; see "lastConditionState".
@@ -133,8 +133,8 @@ def follow(look: Callable[[], Look], progress: Progress, terminal: Terminal, pat
 
     While the service does not answer, its work goes on: that is no reason to give up before the time is over.
     """
-    deadline = time.monotonic() + patience.timeout_s
-    pause_s = terminal.first_poll_s
+    began = time.monotonic()
+    deadline = began + patience.timeout_s
     while True:
         try:
             seen = look()
@@ -153,5 +153,5 @@ def follow(look: Callable[[], Look], progress: Progress, terminal: Terminal, pat
             raise CommandError(
                 f"not finished after {patience.timeout_s:g}s, and still going on: {message}\n{patience.advice}"
             )
-        time.sleep(min(pause_s, left_s))
-        pause_s = min(pause_s * GROWTH, terminal.longest_poll_s)
+        pause_s = max(terminal.first_poll_s, SHARE * (time.monotonic() - began))
+        time.sleep(min(pause_s, terminal.longest_poll_s, left_s))
