@@ -60,7 +60,8 @@ def probe(
     for chart in ("chart", "binding"):
         shutil.copytree(PROBE_CHART, place / chart)
     for path in (place / "binding" / "credentials.yaml", place / "binding" / "templates" / "objects.yaml"):
-        path.write_text(path.read_text().replace(".Values.text", ".Values.binding.parameters.text"))
+        of_the_binding = '(.Values.binding.parameters.text | default "")'
+        path.write_text(path.read_text().replace(".Values.text", of_the_binding))
     for name_, content in (more or {}).items():
         (place / "chart" / name_).write_text(content)
     (place / "plans").mkdir()

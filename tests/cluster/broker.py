@@ -97,13 +97,18 @@ def broker(
             "HELMBROKER_LOG_LEVEL": "debug",
             **(environment or {}),
         }
-        command = [*prefix, sys.executable, "-m", "helmbroker.broker"]
+        command = [sys.executable, "-m", "helmbroker.broker"]
         subprocess.run([*command, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
         user, _, password = (folder / "data" / "platform-credentials").read_text().strip().partition(":")
         log = folder / "log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [*command, "run"], env=settings, cwd=CHECKOUT, stdout=output, stderr=output, process_group=0
+                [*prefix, *command, "run"],
+                env=settings,
+                cwd=CHECKOUT,
+                stdout=output,
+                stderr=output,
+                process_group=0,
             )
         try:
             platform = Platform(f"http://127.0.0.1:{port}", user, password)

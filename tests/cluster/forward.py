@@ -1,0 +1,84 @@
+"""A door to the cluster's API server that a test can close and open: a TCP forwarder on the loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+
+class Door:
+    """Closed at first: who connects is refused."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._listener: socket.socket | None = None
+        self._pipes: list[socket.socket] = []
+
+    def open(self) -> None:
+        """From now on connections are forwarded."""
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def close(self) -> None:
+        """Connections are cut, new ones refused."""
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        for each in self._pipes:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._pipes.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+                far = socket.create_connection(self._target)
+            except OSError:
+                return
+            self._pipes += [near, far]
+            threading.Thread(target=_pump, args=(near, far), daemon=True).start()
+
+
+def _pump(near: socket.socket, far: socket.socket) -> None:
+    with selectors.DefaultSelector() as selector, near, far:
+        selector.register(near, selectors.EVENT_READ, far)
+        selector.register(far, selectors.EVENT_READ, near)
+        with contextlib.suppress(OSError):
+            while True:
+                for key, _ in selector.select():
+                    source: Any = key.fileobj
+                    data = source.recv(1 << 16)
+                    if not data:
+                        return
+                    key.data.sendall(data)
+
+
+@contextmanager
+def door(kubeconfig: Path, target: Path) -> Iterator[Door]:
+    """A door to the cluster of `kubeconfig`, and a kubeconfig at `target` that leads through it."""
+    content: Any = yaml.safe_load(kubeconfig.read_text())
+    server = urlsplit(content["clusters"][0]["cluster"]["server"])
+    made = Door((server.hostname or "", server.port or 443))
+    content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{made.port}"
+    target.write_text(yaml.safe_dump(content))
+    target.chmod(0o600)
+    try:
+        yield made
+    finally:
+        made.close()
