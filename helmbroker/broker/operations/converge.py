@@ -14,7 +14,7 @@ from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import Object
 from helmbroker.durable import Done, Fail, Failed, Outcome, Transient, Wait
 
-LOOK_AGAIN_S = 0.4
+LOOK_AGAIN_S = 0.25
 _HOPELESS_AGAIN_S = 5.0  # so long that the operation gives its thread to others meanwhile
 _HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
 _HALF_CHANGED = frozenset({HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})

@@ -30,7 +30,7 @@ _AGAIN_S = 5.0
 class Pace:
     """Pauses between two looks at work that others do: a share of the operation's age, in bounds. Seconds."""
 
-    first_s: float = 0.3
+    first_s: float = 0.15
     longest_s: float = 5.0
     share: float = 0.05
 
