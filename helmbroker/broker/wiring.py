@@ -106,6 +106,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
+        transient=(Unavailable,),
     )
     try:
         worker.run(stop)
