@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from helmbroker.broker import wiring
 from helmbroker.broker.settings import Settings
-from helmbroker.broker.store.sealing import KeyRingError
 from helmbroker.broker.store.store import StoreError
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
 from helmbroker.runtime.serve import serve
 from helmbroker.runtime.supervise import supervise
+from helmbroker.sealing import KeyRingError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _GRACE_S = 20

@@ -17,13 +17,13 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.service import Service
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.revisions import UnpackedRevisions
-from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import handlers
 from helmbroker.catalog import load, offerings
 from helmbroker.catalog.documents import Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.durable import Worker
+from helmbroker.sealing import KeyRing
 
 if TYPE_CHECKING:
     from flask import Flask

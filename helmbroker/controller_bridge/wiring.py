@@ -14,6 +14,7 @@ from helmbroker.controller_bridge.settings import Settings, SetupError
 from helmbroker.controller_bridge.store import DATABASE_AWAY, Store
 from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens, write_private
 from helmbroker.durable import connect
+from helmbroker.sealing import KeyRing
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -31,7 +32,7 @@ def initialise(settings: Settings) -> list[str]:
         settings.data_dir.mkdir(mode=0o700, parents=True)
         made.append(str(settings.data_dir))
     if not settings.keys_file.exists():
-        write_private(settings.keys_file, sealing.new_ring())
+        KeyRing.create(settings.keys_file)
         made.append(str(settings.keys_file))
     if not settings.tokens_file.exists():
         token = Tokens(settings.tokens_file).add(_ADMIN, [EVERY_APP], Role.ADMIN)

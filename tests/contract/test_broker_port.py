@@ -15,7 +15,6 @@ from flask.testing import FlaskClient
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.load import load
 from helmbroker.controller_bridge.broker_port import (
@@ -29,6 +28,7 @@ from helmbroker.controller_bridge.broker_port import (
 )
 from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker
 from helmbroker.durable import JSON
+from helmbroker.sealing import KeyRing
 from tests.api.broker.desk import CREDENTIALS, USER, Desk
 from tests.fakes.osb_broker import FakeBroker
 from tests.unit.catalog.folders import write

@@ -14,11 +14,11 @@ from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.domain.ports import Transaction
-from helmbroker.broker.store.sealing import KeyRing, KeyRingError
 from helmbroker.broker.store.store import SqlStore, StoreError
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import State
+from helmbroker.sealing import KeyRing, KeyRingError
 from tests.fakes.broker_records import service_binding, service_instance
 from tests.postgresql import empty_database
 

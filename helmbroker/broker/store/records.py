@@ -13,9 +13,9 @@ from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, Ser
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.store.schema import bindings, instances
-from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.catalog.model import NOTHING
 from helmbroker.durable import Operation, Queue
+from helmbroker.sealing import KeyRing
 
 CANCELLED = "stopped, because it is being removed"
 

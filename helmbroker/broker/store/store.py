@@ -14,10 +14,10 @@ from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import VERSION, addon_revisions, facts, metadata, operations
-from helmbroker.broker.store.sealing import KeyRing, KeyRingError
 from helmbroker.catalog import archive
 from helmbroker.catalog.model import Addon, Catalog
 from helmbroker.durable import Queue, connect, reader
+from helmbroker.sealing import KeyRing, KeyRingError
 
 _LOG = logging.getLogger("helmbroker.store")
 _CANARY, _CHECKED = "facts.key_check", b"helmbroker"

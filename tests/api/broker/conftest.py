@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog
+from helmbroker.sealing import KeyRing
 from tests.api.broker.desk import INSTANCE, Desk
 from tests.unit.catalog.folders import FILES, write
 

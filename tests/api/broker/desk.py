@@ -19,11 +19,11 @@ from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.service import Service
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.schema import bindings, instances, operations
-from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog import offerings
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import Context, Failed
+from helmbroker.sealing import KeyRing
 from tests.operations.harness import Hand
 from tests.unit.catalog.folders import ADDON_ID, SMALL_ID
 

@@ -16,12 +16,13 @@ from helmbroker.controller_bridge.operations.work import Pace, Ports
 from helmbroker.controller_bridge.service import NewResource, Service
 from helmbroker.controller_bridge.store import OPERATIONS, Store
 from helmbroker.durable import Operation, connect
+from helmbroker.sealing import KeyRing
 from tests.fakes.app_releases import FakeAppReleases
 from tests.fakes.osb_broker import FakeBroker
 from tests.operations.harness import Case, Hand
 
 APP, DB = "shop", "my-db"
-SEALER = sealing.Sealer("k1", {"k1": bytes(32)})
+SEALER = sealing.Sealer(KeyRing({"k1": bytes(32)}, "k1"))
 
 
 def breaks(variables: dict[str, str] | object) -> str | None:

@@ -17,12 +17,12 @@ from helmbroker.broker.domain.requests import BindRequest, DeprovisionRequest, P
 from helmbroker.broker.operations.work import Patience, Tools
 from helmbroker.broker.service import Accepted, Service
 from helmbroker.broker.store.schema import operations
-from helmbroker.broker.store.sealing import KeyRing
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import handlers
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import JSON, Catalog, Object
 from helmbroker.durable import Operation, State
+from helmbroker.sealing import KeyRing
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.helm import FakeHelm
 from tests.fakes.revisions import FakeAddonRevisions

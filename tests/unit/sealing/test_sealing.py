@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helmbroker.broker.store.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import KeyRing, KeyRingError
 
 PLACE = '["bindings.credentials", "i", "b"]'
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))

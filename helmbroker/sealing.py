@@ -32,14 +32,14 @@ class KeyRing:
         return f"KeyRing({len(self._ciphers)} keys)"
 
     @classmethod
-    def load(cls, path: Path) -> KeyRing:
+    def load(cls, path: Path, *, made_by: str = "helmbroker init") -> KeyRing:
         """Read a file `{"active": ID, "keys": {ID: base64 of 32 bytes}}`. Raises KeyRingError."""
         try:
             data = json.loads(path.read_text("utf-8"))
             keys = {str(key_id): base64.b64decode(key, validate=True) for key_id, key in data["keys"].items()}
             active = str(data["active"])
         except FileNotFoundError:
-            raise KeyRingError(f"there is no key ring at {path}; `helmbroker init` makes one") from None
+            raise KeyRingError(f"there is no key ring at {path}; `{made_by}` makes one") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             # the error's own text may quote the file
             raise KeyRingError(f"the key ring {path} cannot be read ({type(error).__name__})") from None
