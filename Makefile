@@ -25,9 +25,9 @@ $(VENV)/installed: constraints.txt pyproject.toml
 
 .venv: $(VENV)/installed ## set up the Python environment
 
-demo: $(VENV)/installed ## the product doing its job on a real cluster (KEEP=1 leaves it running)
+demo: $(VENV)/installed ## the product doing its job on a real cluster (KEEP=1 leaves it running; APP_IMAGE=... on a cluster of yours)
 	$(CLUSTER)
-	$(SANDBOX_ENV); $(BIN)/python -m demo $(if $(KEEP),--keep)
+	$(SANDBOX_ENV); $(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(APP_IMAGE),--app-image $(APP_IMAGE))
 
 demo-clean: $(VENV)/installed ## remove everything the demo made
 	$(SANDBOX_ENV) || true; $(BIN)/python -m demo --clean
@@ -35,7 +35,7 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
 	$(BIN)/pytest -m "(postgresql or processes) and not cluster"
 	$(CLUSTER)
-	$(SANDBOX_ENV); $(BIN)/pytest -m cluster --timeout 600
+	$(SANDBOX_ENV); $(BIN)/pytest -m "cluster$(if $(KUBECONFIG), and not sandbox)" --timeout 600
 
 check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster, under a minute
 	$(BIN)/ruff check

@@ -20,6 +20,7 @@ from demo.transcript import Transcript
 from demo.waiting import DemoFailed
 from helmbroker.kubeapi.errors import KubeError
 
+VERSION = "X-Broker-API-Version: 2.17"
 FAILURES = (DemoFailed, BareFailed, BrokerAnswered, CannotMeasure, KubeError)
 
 
@@ -68,7 +69,7 @@ def invite(out: Transcript, places: Places, product: Product) -> None:
         "drycc-resources unbind cache",
         f"kubectl get pods -n {APP} && kubectl get pods -n {INSTANCES}",
         f"kubectl logs -n {APP} load --tail=1 -f",
-        f'curl -u "$(cat {places.broker}/platform-credentials)" -H "X-Broker-API-Version: 2.17" {catalog}',
+        f'curl -K <(echo user = "$(cat {places.broker}/platform-credentials)") -H "{VERSION}" {catalog}',
         f"tail -f {places.logs}/broker.log",
         "make demo-clean     # removes all of it",
     ):

@@ -17,7 +17,7 @@ SANDBOX = "sandbox.local"
 USER = 999  # of both servers, in the local images as in the addons' own
 LOCAL = {"postgresql": "15", "redis": "7"}
 DEMO_APP = f"{SANDBOX}/demo-app:1"
-NEWS_S = 15.0  # the kubelet reports new images every ten seconds
+NEWS_S = 60.0  # the kubelet lists its images every 30 s, and reports what changed 10 s later
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def choose(present: Callable[[], set[str]], app_image: str | None, within_s: flo
     if not happens(lambda: DEMO_APP in present() and is_local(present()), within_s=within_s):
         raise DemoFailed(
             f"this cluster does not have the image {DEMO_APP}, which the sandbox brings. Build one of Python 3.11, "
-            "psycopg2 and redis, with the folder demo/app as /app; then: python -m demo --app-image IMAGE"
+            "psycopg2 and redis, with the folder demo/app as /app; then: make demo APP_IMAGE=..."
         )
     return DEMO_APP, True
 

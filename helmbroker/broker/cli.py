@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -49,6 +50,9 @@ def _with_settings(command: Callable[[Settings], None]) -> Callable[[], None]:
         logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
         try:
             command(settings)
+        except OSError as error:
+            click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
+            sys.exit(1)
         except (wiring.CannotStart, KeyRingError, StoreError, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(1)
@@ -86,7 +90,7 @@ def main() -> None:
     First run:
       helmbroker init
       KUBECONFIG=... HELMBROKER_ADDONS_DIR=addons helmbroker run
-      curl -u "$(cat helmbroker-data/platform-credentials)" \\
+      curl -K <(echo user = "$(cat helmbroker-data/platform-credentials)") \\
         -H 'X-Broker-API-Version: 2.17' http://127.0.0.1:8080/v2/catalog
     """
 
@@ -122,11 +126,25 @@ def worker(settings: Settings) -> None:
     wiring.run_worker(settings, stop)
 
 
+@main.command(hidden=True)
+@_with_settings
+def check_kubeconfig(settings: Settings) -> None:
+    """For `run`, before it starts anything: in a process of its own, as it loads what a supervisor does without."""
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
+
+    KubeClient.from_environment(
+        settings.kubeconfig
+    )  # sends nothing; a cluster that is away for a while is no fault
+
+
 @main.command()
 @_with_settings
 def run(settings: Settings) -> None:
     """API and worker together, for one machine."""
     _check_start(settings)
+    checked = subprocess.run([sys.executable, "-m", "helmbroker.broker", "check-kubeconfig"], check=False)
+    if checked.returncode:
+        sys.exit(checked.returncode)
     children = {name: [sys.executable, "-m", "helmbroker.broker", name] for name in ("api", "worker")}
     sys.exit(supervise(children, grace_s=_GRACE_S + 10))
 

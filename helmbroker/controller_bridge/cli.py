@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -64,7 +65,7 @@ def main() -> None:
     First run:
       helmbroker-bridge init
       HELMBROKER_BRIDGE_BROKER_URL=http://127.0.0.1:8080 KUBECONFIG=... helmbroker-bridge run
-      curl -H "Authorization: token $(cat helmbroker-bridge-data/admin-token)" \\
+      curl -H @<(echo "Authorization: token $(cat helmbroker-bridge-data/admin-token)") \\
         http://127.0.0.1:8081/v2/resources/services/
     """
 
@@ -82,6 +83,17 @@ def init(settings: Settings) -> None:
     click.echo(f'  export DRYCC_TOKEN="$(cat {settings.admin_token_file})"')
 
 
+@main.command(hidden=True)
+@_with_settings
+def check_kubeconfig(settings: Settings) -> None:
+    """For `run`, before it starts anything: in a process of its own, as it loads what a supervisor does without."""
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    KubeClient.from_environment(
+        settings.kubeconfig
+    )  # sends nothing; a cluster that is away for a while is no fault
+
+
 @main.command()
 @_with_settings
 def run(settings: Settings) -> None:
@@ -89,6 +101,9 @@ def run(settings: Settings) -> None:
     from helmbroker.runtime.supervise import supervise  # noqa: PLC0415
 
     _check_initialised(settings)
+    checked = subprocess.run([sys.executable, "-m", _MODULE, "check-kubeconfig"], check=False)
+    if checked.returncode:
+        sys.exit(checked.returncode)
     children = {name: [sys.executable, "-m", _MODULE, name] for name in ("api", "worker")}
     sys.exit(supervise(children, grace_s=_WORKER_GRACE_S + 10))
 

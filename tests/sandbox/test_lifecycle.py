@@ -13,8 +13,8 @@ MANIFEST = Path(__file__).with_name("lifecycle.yaml")
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.sandbox,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as the sandbox itself does"),
 ]
 
 

@@ -1,6 +1,5 @@
 """NetworkPolicies are enforced: some connections get through, others do not."""
 
-import os
 import time
 from pathlib import Path
 
@@ -13,8 +12,8 @@ WITHIN_SECONDS = 30
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.sandbox,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as the sandbox itself does"),
 ]
 
 

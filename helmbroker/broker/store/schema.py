@@ -1,4 +1,4 @@
-"""The broker's tables. Columns named sealed_* hold ciphertext (helmbroker.sealing); no other column holds a secret."""
+"""The broker's tables. Columns named sealed_* hold ciphertext (helmbroker.sealing); no other holds a secret."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def test_the_image_of_the_app() -> None:
 
 
 def test_a_cluster_without_the_image() -> None:
-    with pytest.raises(DemoFailed, match="--app-image IMAGE"):
+    with pytest.raises(DemoFailed, match="make demo APP_IMAGE="):
         images.choose(set, None, within_s=0)
 
 
