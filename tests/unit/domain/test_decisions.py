@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helmbroker.broker.domain import decisions
+from helmbroker.broker.domain import binding_decisions, decisions
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.decisions import Exists, Same, Start
 from helmbroker.broker.domain.errors import ConcurrencyError, Conflict, Gone, NotFound, NotUsable, OsbError
@@ -88,8 +88,8 @@ def test_instance(at: Phase | None, row: tuple[object, ...]) -> None:
         outcome(lambda: decisions.provision(record, OTHER)),
         outcome(lambda: decisions.fetch_instance(record)),
         outcome(lambda: decisions.deprovision(decisions.existing_instance(record))),
-        outcome(lambda: decisions.bindable(record)),
-        outcome(lambda: decisions.unbind(*decisions.existing_binding(record, binding(READY)))),
+        outcome(lambda: binding_decisions.bindable(record)),
+        outcome(lambda: binding_decisions.unbind(*binding_decisions.existing_binding(record, binding(READY)))),
     )
 
 
@@ -111,10 +111,10 @@ def test_binding(at: Phase | None, row: tuple[object, ...]) -> None:
     """OSB items 100, 110, 112, 113; B21, B22, B24."""
     record, owner = binding(at), instance(READY)
     assert row == (
-        outcome(lambda: decisions.bind(record, BIND)),
-        outcome(lambda: decisions.bind(record, OTHER_BIND)),
-        outcome(lambda: decisions.fetch_binding(owner, record)),
-        outcome(lambda: decisions.unbind(*decisions.existing_binding(owner, record))),
+        outcome(lambda: binding_decisions.bind(record, BIND)),
+        outcome(lambda: binding_decisions.bind(record, OTHER_BIND)),
+        outcome(lambda: binding_decisions.fetch_binding(owner, record)),
+        outcome(lambda: binding_decisions.unbind(*binding_decisions.existing_binding(owner, record))),
     )
 
 
@@ -124,7 +124,7 @@ def test_binding(at: Phase | None, row: tuple[object, ...]) -> None:
 )
 def test_a_binding_goes_with_its_instance(owner: Phase | None, expected: object) -> None:
     """B23: what is just being revoked is not handed out."""
-    assert outcome(lambda: decisions.fetch_binding(instance(owner), binding(READY))) == expected
+    assert outcome(lambda: binding_decisions.fetch_binding(instance(owner), binding(READY))) == expected
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_what_is_no_attribute_makes_no_other_instance(change: dict[str, Any]) ->
 )
 def test_each_attribute_alone_makes_another_binding(change: dict[str, Any]) -> None:
     """OSB item 100."""
-    assert outcome(lambda: decisions.bind(binding(READY), replace(BIND, **change))) == Conflict
+    assert outcome(lambda: binding_decisions.bind(binding(READY), replace(BIND, **change))) == Conflict
 
 
 def test_a_tombstone_is_repeated_by_nothing() -> None:
@@ -189,7 +189,7 @@ def test_the_same_work_is_answered_with_its_operation() -> None:
 
 def test_why_it_cannot_be_bound_is_told() -> None:
     with pytest.raises(NotUsable, match=r"cannot be bound \(make failed\): because"):
-        decisions.bindable(instance(MAKE_FAILED))
+        binding_decisions.bindable(instance(MAKE_FAILED))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+"""What the API may ask. Stores intent and operation in one transaction; never touches helm or the cluster."""
+
+from __future__ import annotations
+
+from helmbroker.broker.service.answers import Accepted, BindingView, InstanceView, Unchanged
+from helmbroker.broker.service.bindings import BindingUseCases
+from helmbroker.broker.service.instances import InstanceUseCases
+
+__all__ = ["Accepted", "BindingView", "InstanceView", "Service", "Unchanged"]
+
+
+class Service(InstanceUseCases, BindingUseCases):
+    """The broker's use cases."""

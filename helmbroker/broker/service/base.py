@@ -1,0 +1,62 @@
+"""What all use cases share: the store, and what the catalog and the pinned revisions offer."""
+
+from __future__ import annotations
+
+from helmbroker.broker.domain.credentials import Parameters
+from helmbroker.broker.domain.errors import BadRequest, Gone, InvalidParameters, NotFound
+from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceInstance
+from helmbroker.broker.domain.operation import deletes
+from helmbroker.broker.domain.ports import AddonRevisions, Records, Store
+from helmbroker.catalog import parameters
+from helmbroker.catalog.model import Addon, Catalog, Object, Plan
+from helmbroker.durable import Operation
+
+
+class UseCases:
+    """`namespace`: where instances live."""
+
+    def __init__(self, store: Store, catalog: Catalog, revisions: AddonRevisions, namespace: str) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._revisions = revisions
+        self._namespace = namespace
+
+    def _offered(self, service_id: str, plan_id: str, pinned: Addon | None = None) -> tuple[Addon, Plan]:
+        """OSB item 42: a plan of that very offering, in the catalog or else in the pinned revision."""
+        found = [addon for addon in (self._catalog.addon(service_id), pinned) if addon is not None]
+        if not found:
+            raise BadRequest("service_id is not in the catalog. Fetch the catalog again.")
+        for addon in found:
+            plan = addon.plan(plan_id)
+            if plan is not None:
+                return addon, plan
+        raise BadRequest(f"plan_id is not a plan of {found[0].name}. Fetch the catalog again.")
+
+    def _timeout_s(self, instance: ServiceInstance) -> float:
+        plan = self._revisions.addon(instance.addon_digest).plan(instance.plan_id)
+        if plan is None:
+            raise LookupError("a pinned revision holds the plans of its instances")
+        return plan.timeout_s
+
+
+def check_parameters(schema: Object | None, given: Parameters) -> None:
+    found = parameters.problems(schema, given.reveal())
+    if found:
+        raise InvalidParameters("; ".join(found))
+
+
+def polled(
+    records: Records,
+    record: InstanceRecord | BindingRecord | None,
+    operation_id: str | None,
+    owner: tuple[str, str | None],  # ids of the instance and, for a binding's operation, of the binding
+) -> Operation:
+    """OSB items 90-93."""
+    if record is None:
+        if operation_id is not None and deletes(operation_id):
+            raise Gone("It has been deleted.")
+        raise NotFound("There is no such service instance or binding to poll.")
+    named = records.operation(operation_id) if operation_id is not None else None
+    if named is not None and (named.params.get("instance_id"), named.params.get("binding_id")) == owner:
+        return named
+    return record.operation
