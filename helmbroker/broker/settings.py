@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     stuck_after_s: float = Field(
         default=120, ge=1, description="how long a hopeless pod (image, scheduling, crashes) is waited for"
     )
+    missing_version_status: Literal["400", "412"] = Field(
+        default="400",
+        description="the answer to requests without X-Broker-API-Version; 412 for checkers older than OSB 2.16",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="how much is logged: debug, info, warning or error"
     )

@@ -79,7 +79,13 @@ def make_app(settings: Settings) -> Flask:
             return error.description
         return None
 
-    return create_app(service, offerings.document(catalog), user, ready)
+    return create_app(
+        service,
+        offerings.document(catalog),
+        user,
+        ready,
+        missing_version_status=int(settings.missing_version_status),
+    )
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from helmbroker.broker.api import headers
+from helmbroker.broker.api import gating, headers
+from helmbroker.broker.api.answers import Answer
 from helmbroker.broker.api.bindings import Bindings
+from helmbroker.broker.api.catalog import CatalogView
+from helmbroker.broker.api.gating import Shape
 from helmbroker.broker.api.headers import BasicUser
 from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
@@ -26,9 +29,17 @@ _OPEN = frozenset({"live", "ready"})  # probes come without credentials
 
 
 def create_app(
-    service: Service, catalog: dict[str, Any], user: BasicUser, ready: Callable[[], str | None]
+    service: Service,
+    catalog: dict[str, Any],
+    user: BasicUser,
+    ready: Callable[[], str | None],
+    *,
+    missing_version_status: int = HTTPStatus.BAD_REQUEST,
 ) -> Flask:
-    """`catalog`: the body of GET /v2/catalog. `ready`: why the broker cannot serve, or None."""
+    """`catalog`: the body of GET /v2/catalog. `ready`: why the broker cannot serve, or None.
+
+    `missing_version_status`: 400, or 412 for checkers that expect what was right before 2.16 (OSB item 3).
+    """
     app = Flask("helmbroker", static_folder=None)
     app.url_map.converters["osb"] = IdConverter
     app.url_map.strict_slashes = False
@@ -44,7 +55,7 @@ def create_app(
             return
         headers.authenticate(request, user)
         if request.url_rule is not None:
-            headers.check_version(request)
+            g.api_minor = headers.api_minor(request, missing_version_status)
             headers.check_originating_identity(request)
 
     @app.after_request
@@ -62,37 +73,33 @@ def _add_routes(app: Flask, service: Service, catalog: dict[str, Any], ready: Ca
     instances, bindings = Instances(service), Bindings(service)
     instance = "/v2/service_instances/<osb:instance_id>"
     binding = f"{instance}/service_bindings/<osb:binding_id>"
-    routes: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
-        ("GET", "/v2/catalog", _catalog(catalog)),
-        ("PUT", instance, instances.put),
-        ("GET", instance, instances.get),
-        ("DELETE", instance, instances.delete),
-        ("GET", f"{instance}/last_operation", instances.last_operation),
-        ("PUT", binding, bindings.put),
-        ("GET", binding, bindings.get),
-        ("DELETE", binding, bindings.delete),
-        ("GET", f"{binding}/last_operation", bindings.last_operation),
+    routes: tuple[tuple[str, str, Callable[..., Answer], Shape], ...] = (
+        ("PUT", instance, instances.put, Shape.INSTANCE),
+        ("GET", instance, instances.get, Shape.FETCHED_INSTANCE),
+        ("DELETE", instance, instances.delete, Shape.INSTANCE),
+        ("GET", f"{instance}/last_operation", instances.last_operation, Shape.OUTCOME),
+        ("PUT", binding, bindings.put, Shape.BINDING),
+        ("GET", binding, bindings.get, Shape.BINDING),
+        ("DELETE", binding, bindings.delete, Shape.BINDING),
+        ("GET", f"{binding}/last_operation", bindings.last_operation, Shape.OUTCOME),
     )
-    for method, rule, view in routes:
-        app.add_url_rule(rule, f"{method} {rule}", view, methods=[method], provide_automatic_options=False)
+    for method, rule, view, shape in routes:
+        endpoint = f"{method} {rule}"
+        app.add_url_rule(rule, endpoint, _gated(view, shape), methods=[method], provide_automatic_options=False)
+    app.add_url_rule("/v2/catalog", "catalog", CatalogView(catalog), provide_automatic_options=False)
     app.add_url_rule("/healthz", "live", lambda: ({"status": "ok"}, 200))
     app.add_url_rule("/readyz", "ready", _readiness(ready))
 
 
-def _catalog(body: dict[str, Any]) -> Callable[[], Response]:
-    """OSB items 23, 38: made once, with its ETag."""
-    text = json.dumps(body, separators=(",", ":"), allow_nan=False)
-    etag = hashlib.sha256(text.encode()).hexdigest()[:32]
+def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:
+    """OSB 1.14."""
 
-    def view() -> Response:
-        response = Response(text, mimetype="application/json")
-        response.set_etag(etag)
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["Vary"] = "X-Broker-API-Version"
-        response.make_conditional(request)
-        return response
+    @wraps(view)
+    def gated(**path: str) -> Answer:
+        body, *rest = view(**path)
+        return (gating.visible(body, shape, g.api_minor), *rest)
 
-    return view
+    return gated
 
 
 def _readiness(ready: Callable[[], str | None]) -> Callable[[], ResponseReturnValue]:
@@ -105,7 +112,8 @@ def _readiness(ready: Callable[[], str | None]) -> Callable[[], ResponseReturnVa
 
 def _refused(error: OsbError) -> ResponseReturnValue:
     """OSB item 10: always an object with both fields."""
-    response = jsonify(error=error.word, description=error.description)
+    body = {"error": error.word, "description": error.description}
+    response = jsonify(gating.visible(body, Shape.OUTCOME, g.get("api_minor", gating.NEWEST)))
     response.status_code = error.status
     if isinstance(error, headers.Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Basic realm="helmbroker"'

@@ -49,16 +49,21 @@ def authenticate(request: Request, user: BasicUser) -> None:
         raise Unauthenticated("Basic authentication with a user of this broker is required.")
 
 
-def check_version(request: Request) -> None:
-    """OSB items 3-5: any 2.x; a newer minor is fine."""
+def api_minor(request: Request, missing_version_status: int = HTTPStatus.BAD_REQUEST) -> int:
+    """The minor of the version 2.x that the caller declares (OSB items 3-5); a newer one is fine.
+
+    Raises BadRequest or UnsupportedVersion; for a missing one as `missing_version_status` (400 or 412) says.
+    """
     value = request.headers.get("X-Broker-API-Version")
     if value is None:
-        raise BadRequest("The header X-Broker-API-Version is required, for example 2.17.")
+        text = "The header X-Broker-API-Version is required, for example 2.17."
+        raise BadRequest(text) if missing_version_status == HTTPStatus.BAD_REQUEST else UnsupportedVersion(text)
     found = _VERSION.fullmatch(value.strip())
     if found is None:
         raise BadRequest("The header X-Broker-API-Version must look like 2.17.")
     if int(found[1]) != _MAJOR:
-        raise UnsupportedVersion("This broker supports versions 2.x of the Open Service Broker API.")
+        raise UnsupportedVersion("This broker supports versions 2.x of the Open Service Broker API, such as 2.17.")
+    return int(found[2])
 
 
 def check_originating_identity(request: Request) -> None:

@@ -52,15 +52,18 @@ TABLES = (operations, instances, bindings)
 
 
 class Desk:
-    """The broker over the database and the key ring in `folder`, and calls to it as the platform makes them."""
+    """The broker over the database and the key ring in `folder`, and calls to it as the platform makes them.
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
+    `edge`: what else the application is made with.
+    """
+
+    def __init__(self, folder: Path, catalog: Catalog, **edge: Any) -> None:
         self.store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
         # a test does not outlive a power failure, and waiting for the disk would be most of its time
         sa.event.listen(self.store.engine, "connect", lambda conn, _record: conn.execute("PRAGMA synchronous=OFF"))
         revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
         service = Service(self.store, catalog, revisions, "instances")
-        app = create_app(service, offerings.document(catalog), BasicUser(*USER), self._reason)
+        app = create_app(service, offerings.document(catalog), BasicUser(*USER), self._reason, **edge)
         self.client: FlaskClient = app.test_client()
         self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self._carry_out))
         self._failure: str | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helmbroker.broker.api.app import MAX_BODY_BYTES
+from helmbroker.catalog.model import Catalog
 from tests.api.broker.desk import ASYNC, BINDING, IDS, INSTANCE, LOGIN, PROVISION, Desk, refusal
 
 ROUTES = [
@@ -86,6 +88,16 @@ def test_a_version_that_is_missing_malformed_or_unknown_is_told(
     assert refusal(response) == expected
     description = response.get_json()["description"]
     assert ("X-Broker-API-Version" if expected[0] == 400 else "2.x") in description
+
+
+@pytest.mark.osb(3)
+def test_some_checkers_want_412_for_a_missing_version(data: Path, catalog: Catalog) -> None:
+    older = Desk(data, catalog, missing_version_status=412)
+    response = older.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": None})
+    assert refusal(response) == (412, "UnsupportedVersion")
+    assert "X-Broker-API-Version" in response.get_json()["description"]
+    assert older.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": "x"}).status_code == 400
+    older.store.close()
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.13", "2.17", " 2.17 ", "2.99", "02.017"])
