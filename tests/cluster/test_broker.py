@@ -231,8 +231,9 @@ def test_a_parameter_beyond_the_plan_is_told(running: Broker) -> None:
     assert instance.delete().state == "succeeded"
 
 
+@pytest.mark.bug(54)
 def test_a_foreign_release_is_left_alone(kube: Kube, running: Broker, tmp_path: Path) -> None:
-    """B54, with real helm: the names are hashes, so somebody had to want it."""
+    """With real helm: the names are hashes, so somebody had to want it."""
     instance = running.platform.instance("probe", "small")
     ref = naming.instance_release(running.namespace, instance.id)
     helm = HelmCli("helm", tmp_path, kubeconfig=os.environ["KUBECONFIG"])
@@ -278,8 +279,9 @@ class Watch:
             thread.join()
 
 
+@pytest.mark.bug(50, 51)
 def test_secrets_are_nowhere_to_be_read(running: Broker) -> None:
-    """B50, B51: parameters and credentials, in logs (debug), command lines, environments, columns, sentences."""
+    """Parameters and credentials, in logs (debug), command lines, environments, columns, sentences."""
     canary = "c4n4ry-5up3r-53cr3t"
     watch = Watch(running)
     told: list[str] = []

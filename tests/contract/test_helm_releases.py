@@ -123,8 +123,9 @@ def test_deploy_again_is_an_upgrade_that_keeps_labels_and_password(place: Place)
     assert place.password() == before
 
 
+@pytest.mark.bug(45)
 def test_values_of_a_release_are_not_those_of_the_one_before(place: Place) -> None:
-    """B45: what is not given any more is not there any more."""
+    """What is not given any more is not there any more."""
     place.deploy(text="one", settings={"extra": 1})
     place.deploy()
     assert place.release().values["text"] == "default"
@@ -193,8 +194,9 @@ def test_deploy_over_what_is_not_deployed(place: Place) -> None:
     everywhere(place, check, HelmStatus.FAILED, HelmStatus.UNINSTALLED, HelmStatus.SUPERSEDED)
 
 
+@pytest.mark.bug(17)
 def test_deploy_over_what_is_pending_is_refused(place: Place) -> None:
-    """B17: this is what a killed helm leaves, and why it has to be put right first."""
+    """This is what a killed helm leaves, and why it has to be put right first."""
 
     def check(place: Place, status: HelmStatus) -> None:
         place.deploy()

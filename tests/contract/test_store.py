@@ -78,8 +78,9 @@ def test_what_is_recorded_is_read_again(store: SqlStore) -> None:
         assert [each.binding.id for each in records.bindings("instance")] == ["binding"]
 
 
+@pytest.mark.bug(47)
 def test_types_of_parameters_survive(store: SqlStore) -> None:
-    """B47: what was a number comes back as one."""
+    """What was a number comes back as one."""
     given: dict[str, object] = {
         "a": 1,
         "b": 1.5,
@@ -124,14 +125,15 @@ def test_a_transaction_that_fails_leaves_nothing(store: SqlStore) -> None:
         assert records.instance("instance") is None
 
 
+@pytest.mark.bug(50)
 def test_nothing_secret_is_readable_in_the_tables(store: SqlStore) -> None:
-    """B50."""
     with_binding(store)
     assert CANARY not in everything(store)
 
 
+@pytest.mark.bug(53)
 def test_tombstones_leave_no_secrets(store: SqlStore) -> None:
-    """B53: nothing of credentials and parameters stays, not even encrypted."""
+    """Nothing of credentials and parameters stays, not even encrypted."""
     with_binding(store)
     with store.transaction() as tx:
         tx.forget_binding("instance", "binding")

@@ -45,16 +45,18 @@ def wrong_types() -> list[object]:
     ]
 
 
+@pytest.mark.osb(8)
 @pytest.mark.parametrize(("path", "usual", "field", "value"), wrong_types())
 def test_a_field_of_another_type_is_told_by_its_name(
     broker: Desk, path: str, usual: dict[str, Any], field: str, value: Any
 ) -> None:
-    """OSB item 8: the type of every field, objects too."""
+    """The type of every field, objects too."""
     response = broker.put(path, {**usual, field: value})
     assert refusal(response) == (400, "BadRequest")
     assert response.get_json()["description"].startswith(f"{field}: ")
 
 
+@pytest.mark.osb(8, 41, 98)
 @pytest.mark.parametrize(
     ("path", "usual", "field"),
     [(INSTANCE, PROVISION, field) for field in ("service_id", "plan_id", "organization_guid", "space_guid")]
@@ -63,7 +65,6 @@ def test_a_field_of_another_type_is_told_by_its_name(
 def test_a_mandatory_field_that_is_missing_null_or_empty_is_told(
     broker: Desk, path: str, usual: dict[str, Any], field: str
 ) -> None:
-    """OSB items 8, 41, 98."""
     without = {name: value for name, value in usual.items() if name != field}
     for body in (without, {**usual, field: None}, {**usual, field: ""}):
         response = broker.put(path, body)
@@ -108,8 +109,9 @@ def test_the_app_of_a_bind_resource_is_checked(ready: Desk, value: Any) -> None:
     assert response.get_json()["description"].startswith("bind_resource.app_guid: ")
 
 
+@pytest.mark.osb(6, 49)
 def test_null_and_empty_optional_fields_are_absent_ones(ready: Desk) -> None:
-    """OSB item 6: Korifi sends `"parameters": null` and `"app_guid": ""`; items 49, 70."""
+    """Korifi sends `"parameters": null` and `"app_guid": ""`."""
     sparse = {key: PROVISION[key] for key in ("service_id", "plan_id", "organization_guid", "space_guid")}
     nulls = dict.fromkeys(("parameters", "context", "maintenance_info"))
     new = "/v2/service_instances/sparse"
@@ -121,21 +123,25 @@ def test_null_and_empty_optional_fields_are_absent_ones(ready: Desk) -> None:
         assert ready.put(BINDING, {**ids, **more}).get_json() == first
 
 
+@pytest.mark.osb(101)
 def test_the_app_may_stand_in_either_place(ready: Desk) -> None:
-    """OSB item 101: the older field and the newer one mean the same."""
+    """The older field and the newer one mean the same."""
     ids = {key: BIND[key] for key in ("service_id", "plan_id")}
     first = ready.put(BINDING, {**ids, "app_guid": "a"}).get_json()
     assert ready.put(BINDING, {**ids, "bind_resource": {"app_guid": "a"}}).get_json() == first
     assert ready.put(BINDING, {**ids, "bind_resource": {"app_guid": "b"}}).status_code == 409
 
 
+@pytest.mark.osb(6)
 def test_unknown_fields_are_ignored_anywhere(ready: Desk) -> None:
-    """OSB item 6; a field called `self` upset a predecessor."""
+    """A field called `self` upset a predecessor."""
     more = {"self": 1, "x": {"y": []}, "maintenance_info": None}
     assert ready.put("/v2/service_instances/i1", {**PROVISION, **more}).status_code == 200
     assert ready.put(BINDING, {**BIND, **more, "bind_resource": {"route": "x"}}).status_code == 202
 
 
+@pytest.mark.osb(57, 58)
+@pytest.mark.bug(70)
 @pytest.mark.parametrize(
     "context",
     [
@@ -146,7 +152,6 @@ def test_unknown_fields_are_ignored_anywhere(ready: Desk) -> None:
     ids=["none", "Cloud Foundry", "Kubernetes"],
 )
 def test_every_context_is_taken(desk: Desk, context: dict[str, Any]) -> None:
-    """OSB items 57, 58; B36, B40, B70."""
     assert desk.put(context=context).status_code == 202
 
 
@@ -168,15 +173,16 @@ NO_OBJECTS: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.mark.osb(8)
 @pytest.mark.parametrize(("body", "message"), NO_OBJECTS.values(), ids=NO_OBJECTS)
 @pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["provision", "bind"])
 def test_what_is_no_json_object_is_told(broker: Desk, path: str, body: bytes, message: str) -> None:
-    """OSB item 8."""
     response = broker.call("PUT", f"{path}{ASYNC}", body)
     assert refusal(response) == (400, "BadRequest")
     assert message in response.get_json()["description"]
 
 
+@pytest.mark.osb(7)
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
@@ -190,7 +196,6 @@ def test_what_is_no_json_object_is_told(broker: Desk, path: str, body: bytes, me
     ],
 )
 def test_a_body_is_json_or_says_nothing_of_its_type(desk: Desk, content_type: str, status: int) -> None:
-    """OSB item 7."""
     headers = {"Content-Type": content_type or None}
     body = json.dumps(PROVISION).encode()
     assert desk.call("PUT", f"{INSTANCE}{ASYNC}", body, headers).status_code == status
@@ -199,17 +204,18 @@ def test_a_body_is_json_or_says_nothing_of_its_type(desk: Desk, content_type: st
 FLAGS = [("true", 202), ("false", 422), ("", 400), ("True", 400), ("1", 400), ("yes", 400), ("banana", 400)]
 
 
+@pytest.mark.osb(20)
 @pytest.mark.parametrize(("flag", "status"), FLAGS)
 def test_accepts_incomplete_is_true_or_false(ready: Desk, flag: str, status: int) -> None:
-    """OSB item 20."""
     query = f"?accepts_incomplete={flag}"
     assert ready.call("PUT", f"/v2/service_instances/new{query}", PROVISION).status_code == status
     assert ready.call("PUT", f"{BINDING}{query}", BIND).status_code == status
     assert ready.call("DELETE", f"{INSTANCE}{query}&{IDS}").status_code == status
 
 
+@pytest.mark.osb(12, 45, 80, 99)
 def test_what_cannot_be_done_at_once_asks_for_asynchronous_clients(ready: Desk) -> None:
-    """OSB items 12, 45, 80, 99: the description is compared byte for byte; nothing is begun."""
+    """The description is compared byte for byte; nothing is begun."""
     calls = [
         ready.call("PUT", "/v2/service_instances/new", PROVISION),
         ready.call("PUT", BINDING, BIND),
@@ -220,6 +226,7 @@ def test_what_cannot_be_done_at_once_asks_for_asynchronous_clients(ready: Desk) 
     assert not ready.hand.turn()
 
 
+@pytest.mark.osb(79, 112)
 @pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["deprovision", "unbind"])
 @pytest.mark.parametrize(
     ("query", "missing"),
@@ -231,15 +238,15 @@ def test_what_cannot_be_done_at_once_asks_for_asynchronous_clients(ready: Desk) 
     ],
 )
 def test_a_delete_without_its_ids_is_told(ready: Desk, path: str, query: str, missing: str) -> None:
-    """OSB items 79, 112."""
     ready.put(BINDING)
     response = ready.call("DELETE", f"{path}{ASYNC}&{query}")
     assert refusal(response) == (400, "BadRequest")
     assert response.get_json()["description"] == f"Missing in the query: {missing}."
 
 
+@pytest.mark.osb(79)
 def test_a_delete_may_bring_its_ids_in_the_body(ready: Desk) -> None:
-    """OSB item 79: older versions of Korifi."""
+    """Older versions of Korifi."""
     body = {"service_id": PROVISION["service_id"], "plan_id": PROVISION["plan_id"]}
     assert refusal(ready.call("DELETE", f"{INSTANCE}{ASYNC}", {"service_id": "x", "plan_id": 1})) == (
         400,
@@ -248,8 +255,10 @@ def test_a_delete_may_bring_its_ids_in_the_body(ready: Desk) -> None:
     assert ready.call("DELETE", f"{INSTANCE}{ASYNC}", body).status_code == 202
 
 
+@pytest.mark.osb(28, 79)
+@pytest.mark.bug(68)
 def test_a_delete_does_not_compare_its_ids(ready: Desk) -> None:
-    """OSB items 28, 79: the platform may know an older plan; B68."""
+    """The platform may know an older plan."""
     assert ready.call("DELETE", f"{INSTANCE}{ASYNC}&service_id=x&plan_id=y").status_code == 202
 
 
@@ -260,10 +269,11 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.osb(117)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from([*PROVISION_FIELDS, *BIND_FIELDS, "x"]), JSON, max_size=5))
 def test_no_body_breaks_the_broker(desk: Desk, change: dict[str, Any]) -> None:
-    """OSB item 117: never 5xx for a bad request."""
+    """Never 5xx for a bad request."""
     for path, usual in ((INSTANCE, PROVISION), (BINDING, BIND)):
         response = desk.call("PUT", f"{path}{ASYNC}", json.dumps({**usual, **change}).encode())
         assert response.status_code in {200, 202, 400, 404, 409, 422}

@@ -11,8 +11,9 @@ from helmbroker.catalog.model import Catalog
 from tests.api.broker.desk import Desk
 
 
+@pytest.mark.osb(23)
 def test_the_catalog_is_the_document(broker: Desk, catalog: Catalog) -> None:
-    """OSB item 23; what the document holds is tested in tests/unit/catalog/test_offerings.py."""
+    """What the document holds is tested in tests/unit/catalog/test_offerings.py."""
     response = broker.get("/v2/catalog")
     assert (response.status_code, response.content_type) == (200, "application/json")
     assert response.get_json() == offerings.document(catalog)

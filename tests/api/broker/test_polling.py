@@ -28,9 +28,11 @@ def poll(desk: Desk, path: str, operation: str | None = None) -> tuple[str, str]
     return body["state"], body["description"]
 
 
+@pytest.mark.osb(88, 89, 95)
+@pytest.mark.bug(25, 26)
 @both
 def test_from_waiting_to_the_end(placed: Desk, path: str) -> None:
-    """OSB items 88, 89, 95; B25, B26: the state is there before the answer is."""
+    """The state is there before the answer is."""
     operation = placed.put(path).get_json()["operation"]
     assert poll(placed, path, operation) == ("in progress", "waiting for its turn")
     ctx = placed.hand.claim()
@@ -41,9 +43,10 @@ def test_from_waiting_to_the_end(placed: Desk, path: str) -> None:
     assert poll(placed, path, operation) == ("succeeded", "done")
 
 
+@pytest.mark.osb(95)
 @both
 def test_what_takes_long_is_polled_less_often(placed: Desk, path: str) -> None:
-    """OSB item 95: whole seconds, only while it is in progress, and not in the first seconds of it."""
+    """Whole seconds, only while it is in progress, and not in the first seconds of it."""
     placed.put(path)
     ctx = placed.hand.claim()
     assert ctx is not None
@@ -52,9 +55,10 @@ def test_what_takes_long_is_polled_less_often(placed: Desk, path: str) -> None:
     assert polled(ctx.operation, now=begun + 16)[2:] == ({"Retry-After": "2"},)
 
 
+@pytest.mark.osb(95)
 @both
 def test_what_takes_its_time_says_in_seconds_when_to_ask_again(placed: Desk, path: str) -> None:
-    """OSB item 95: an integer, the only form that the Kubernetes client reads."""
+    """An integer, the only form that the Kubernetes client reads."""
     placed.put(path)
     with placed.store.engine.begin() as conn:
         conn.execute(operations.update().values(created_at=operations.c.created_at - 60))
@@ -63,17 +67,19 @@ def test_what_takes_its_time_says_in_seconds_when_to_ask_again(placed: Desk, pat
     assert "Retry-After" not in placed.get(f"{path}/last_operation").headers
 
 
+@pytest.mark.osb(88)
+@pytest.mark.bug(37)
 @both
 def test_a_failure_tells_why(placed: Desk, path: str) -> None:
-    """OSB item 97; B37."""
     placed.put(path)
     placed.work("The image cannot be pulled. Correct the tag.")
     assert poll(placed, path) == ("failed", "The image cannot be pulled. Correct the tag.")
 
 
+@pytest.mark.osb(52, 92, 93)
+@pytest.mark.bug(43)
 @both
 def test_every_operation_has_an_id_of_its_own_that_keeps_its_answer(placed: Desk, path: str) -> None:
-    """OSB items 52, 92, 93; B43."""
     made = placed.put(path).get_json()["operation"]
     placed.work()
     removed = placed.delete(path).get_json()["operation"]
@@ -88,32 +94,34 @@ def test_every_operation_has_an_id_of_its_own_that_keeps_its_answer(placed: Desk
     ]
 
 
+@pytest.mark.osb(93)
 @both
 def test_without_an_id_the_latest_operation_is_told(placed: Desk, path: str) -> None:
-    """OSB item 93."""
     placed.bring(path, Phase.READY)
     assert poll(placed, path)[0] == "succeeded"
     placed.delete(path)
     assert poll(placed, path)[0] == "in progress"
 
 
+@pytest.mark.osb(93)
 @both
 @pytest.mark.parametrize("operation", ["provision", "x" * 5000, "%00", "%FF", "bind:1", "a%2Fb", "../.."])
 def test_a_string_that_is_no_id_of_ours_means_the_latest_operation(placed: Desk, path: str, operation: str) -> None:
-    """OSB item 93: checkers invent them."""
+    """Checkers invent them."""
     placed.bring(path, Phase.READY)
     assert poll(placed, path, operation) == ("succeeded", "done")
 
 
+@pytest.mark.osb(90)
 @both
 def test_an_empty_id_is_malformed(placed: Desk, path: str) -> None:
-    """OSB item 90."""
     placed.bring(path, Phase.READY)
     assert refusal(placed.get(f"{path}/last_operation?operation=")) == (400, "BadRequest")
 
 
+@pytest.mark.osb(93)
 def test_the_operation_of_another_is_not_told(ready: Desk) -> None:
-    """OSB item 93: neither that of another instance, nor a binding's for its instance, nor the other way round."""
+    """Neither that of another instance, nor a binding's for its instance, nor the other way round."""
     other = "/v2/service_instances/other"
     foreign = ready.put(other).get_json()["operation"]
     ready.work("secret reason of somebody else")
@@ -129,6 +137,8 @@ def test_the_operation_of_another_is_not_told(ready: Desk) -> None:
     assert poll(ready, BINDING, provisioned) == ("failed", "why the binding failed")
 
 
+@pytest.mark.osb(90, 91, 92)
+@pytest.mark.bug(65)
 @both
 @pytest.mark.parametrize(
     ("operation", "expected"),
@@ -142,13 +152,12 @@ def test_the_operation_of_another_is_not_told(ready: Desk) -> None:
 def test_of_the_unknown_only_a_delete_of_ours_is_gone(
     desk: Desk, path: str, operation: str, expected: tuple[int, str]
 ) -> None:
-    """OSB items 90-92; B65."""
     assert refusal(desk.get(f"{path}/last_operation{operation}")) == expected
 
 
+@pytest.mark.osb(83, 113)
 @both
 def test_a_delete_stops_what_is_queued_and_says_so(placed: Desk, path: str) -> None:
-    """OSB items 83, 113."""
     made = placed.put(path).get_json()["operation"]
     removed = placed.delete(path).get_json()["operation"]
     assert poll(placed, path, made) == ("failed", "stopped, because it is being removed")
@@ -158,9 +167,9 @@ def test_a_delete_stops_what_is_queued_and_says_so(placed: Desk, path: str) -> N
     assert not placed.hand.turn()  # what was stopped is not begun
 
 
+@pytest.mark.osb(83, 113)
 @both
 def test_a_delete_stops_what_runs(placed: Desk, path: str) -> None:
-    """OSB items 83, 113."""
     made = placed.put(path).get_json()["operation"]
     ctx = placed.hand.claim()
     assert ctx is not None
@@ -175,8 +184,10 @@ def test_a_delete_stops_what_runs(placed: Desk, path: str) -> None:
     assert poll(placed, path, made) == ("failed", "stopped, because it is being removed")
 
 
+@pytest.mark.osb(13, 86, 96)
+@pytest.mark.bug(27)
 def test_after_a_failed_delete_the_instance_is_not_usable(ready: Desk) -> None:
-    """OSB items 13, 86, 96; B27: and the delete can be repeated."""
+    """And it can be deleted again."""
     ready.delete()
     ready.work("the Job hangs")
     body = ready.get(f"{INSTANCE}/last_operation").get_json()
@@ -186,8 +197,8 @@ def test_after_a_failed_delete_the_instance_is_not_usable(ready: Desk) -> None:
     assert ready.get(f"{INSTANCE}/last_operation").get_json() == {"state": "succeeded", "description": "done"}
 
 
+@pytest.mark.osb(13, 96)
 def test_usability_is_told_of_nothing_else(ready: Desk) -> None:
-    """OSB items 13, 96."""
     ready.put("/v2/service_instances/other")
     ready.work("no")
     ready.put(BINDING)

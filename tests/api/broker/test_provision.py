@@ -20,6 +20,8 @@ PLAIN = {**PROVISION, "service_id": PLAIN_ID, "plan_id": PLAIN_PLAN_ID, "paramet
 NEW = "/v2/service_instances/new"
 
 
+@pytest.mark.osb(14, 42, 43)
+@pytest.mark.bug(48, 49, 61, 67)
 @pytest.mark.parametrize(
     ("change", "expected", "message"),
     [
@@ -47,7 +49,6 @@ NEW = "/v2/service_instances/new"
 def test_what_is_not_offered_or_not_allowed_is_told_and_leaves_nothing(
     desk: Desk, change: dict[str, Any], expected: str, message: str
 ) -> None:
-    """OSB items 14, 42, 43; B48, B49, B61, B67."""
     response = desk.put(**change)
     assert refusal(response) == (400, expected)
     assert message in response.get_json()["description"]
@@ -55,8 +56,8 @@ def test_what_is_not_offered_or_not_allowed_is_told_and_leaves_nothing(
     assert desk.put().status_code == 202
 
 
+@pytest.mark.bug(47)
 def test_parameters_reach_the_record_with_their_types(desk: Desk) -> None:
-    """B47."""
     desk.put(parameters={"replicas": 2, "admin": {"password": "01,{x}='"}})
     with desk.store.read() as records:
         record = records.instance("i1")
@@ -64,6 +65,7 @@ def test_parameters_reach_the_record_with_their_types(desk: Desk) -> None:
     assert record.instance.parameters.reveal() == {"replicas": 2, "admin": {"password": "01,{x}='"}}
 
 
+@pytest.mark.osb(48)
 @pytest.mark.parametrize("phase", [Phase.MAKING, Phase.READY])
 @pytest.mark.parametrize(
     "change",
@@ -78,11 +80,12 @@ def test_parameters_reach_the_record_with_their_types(desk: Desk) -> None:
     ids=str,
 )
 def test_one_other_attribute_is_a_conflict(broker: Desk, phase: Phase, change: dict[str, Any]) -> None:
-    """OSB item 48: one at a time, done or still being provisioned."""
+    """One at a time, done or still being provisioned."""
     broker.begin((INSTANCE, phase))
     assert refusal(broker.put(**change)) == (409, "Conflict")
 
 
+@pytest.mark.osb(98, 100)
 @pytest.mark.parametrize("phase", [Phase.MAKING, Phase.READY])
 @pytest.mark.parametrize(
     "change",
@@ -90,14 +93,15 @@ def test_one_other_attribute_is_a_conflict(broker: Desk, phase: Phase, change: d
     ids=str,
 )
 def test_one_other_attribute_of_a_binding_is_a_conflict(broker: Desk, phase: Phase, change: dict[str, Any]) -> None:
-    """OSB items 98, 100."""
     broker.begin((INSTANCE, Phase.READY), (BINDING, phase))
     assert refusal(broker.put(BINDING, **change)) == (409, "Conflict")
 
 
+@pytest.mark.osb(46, 47, 52, 100)
+@pytest.mark.bug(21, 66)
 @pytest.mark.parametrize("path", [INSTANCE, BINDING], ids=["provision", "bind"])
 def test_the_same_again_is_the_same_operation_and_then_the_same_result(ready: Desk, path: str) -> None:
-    """OSB items 46, 47, 52, 100; B21, B66. Context is no attribute."""
+    """Context is no attribute."""
     if path == INSTANCE:
         path = NEW
     first = ready.put(path).get_json()
@@ -110,8 +114,9 @@ def test_the_same_again_is_the_same_operation_and_then_the_same_result(ready: De
     assert "operation" not in again.get_json()
 
 
+@pytest.mark.osb(55)
 def test_a_failed_provision_can_be_tried_again(desk: Desk) -> None:
-    """OSB item 55: never answered with success."""
+    """Never answered with success."""
     first = desk.put().get_json()["operation"]
     desk.work("no luck")
     again = desk.put()
@@ -120,16 +125,16 @@ def test_a_failed_provision_can_be_tried_again(desk: Desk) -> None:
     assert desk.get(INSTANCE).status_code == 200
 
 
+@pytest.mark.osb(50)
 @pytest.mark.parametrize("info", [{"version": "1.0.0"}, {"version": "x", "description": "y"}])
 def test_maintenance_of_a_plan_that_has_none_is_a_conflict(desk: Desk, info: dict[str, str]) -> None:
-    """OSB item 50."""
     response = desk.put(maintenance_info=info)
     assert refusal(response) == (422, "MaintenanceInfoConflict")
     assert not desk.hand.turn()
 
 
+@pytest.mark.osb(107)
 def test_an_addon_that_cannot_be_bound_is_not(desk: Desk) -> None:
-    """OSB item 107."""
     assert desk.put(body=PLAIN).status_code == 202
     desk.work()
     response = desk.put(BINDING, {"service_id": PLAIN_ID, "plan_id": PLAIN_PLAN_ID})
@@ -137,6 +142,7 @@ def test_an_addon_that_cannot_be_bound_is_not(desk: Desk) -> None:
     assert "plain cannot be bound" in response.get_json()["description"]
 
 
+@pytest.mark.osb(98, 107)
 @pytest.mark.parametrize(
     ("change", "expected", "message"),
     [
@@ -151,7 +157,6 @@ def test_an_addon_that_cannot_be_bound_is_not(desk: Desk) -> None:
 def test_a_bind_is_checked_against_its_instance(
     ready: Desk, change: dict[str, Any], expected: str, message: str
 ) -> None:
-    """OSB items 98, 107."""
     response = ready.put(BINDING, **change)
     assert refusal(response) == (400, expected)
     assert message in response.get_json()["description"]
@@ -167,8 +172,8 @@ def test_a_bind_waits_for_the_instance_that_is_being_provisioned(desk: Desk) -> 
     assert desk.get(BINDING).status_code == 200
 
 
+@pytest.mark.bug(7)
 def test_many_at_once_are_one_operation(desk: Desk) -> None:
-    """B7."""
 
     def ask(_: int) -> tuple[int, str]:
         response = desk.put()
@@ -202,8 +207,9 @@ def later(data: Path, catalog: Catalog, tmp_path: Path) -> Iterator[Desk]:
     after.store.close()
 
 
+@pytest.mark.osb(28, 98)
+@pytest.mark.bug(68)
 def test_instances_of_a_retired_plan_stay_manageable(later: Desk) -> None:
-    """OSB items 28, 98; B68."""
     assert later.put().status_code == 200
     assert refusal(later.put(space_guid="x")) == (409, "Conflict")
     assert refusal(later.put(parameters={"volume": "1Gi"})) == (400, "InvalidParameters")
@@ -219,8 +225,9 @@ def test_instances_of_a_retired_plan_stay_manageable(later: Desk) -> None:
     assert refusal(later.put()) == (400, "BadRequest")
 
 
+@pytest.mark.osb(98)
 def test_a_plan_that_the_offering_got_later_may_be_named_in_a_bind(later: Desk) -> None:
-    """OSB item 98: the conflict is told, not the plan."""
+    """The conflict is told, not the plan."""
     newer = SMALL_ID.replace("aaaa", "cccc")
     assert later.put(BINDING.replace("b1", "b2"), plan_id=newer).status_code == 202
     assert refusal(later.put(BINDING, plan_id=newer)) == (409, "Conflict")

@@ -45,19 +45,20 @@ LOGINS: dict[str, str | None] = {
 }
 
 
+@pytest.mark.osb(1)
 @pytest.mark.parametrize("login", LOGINS.values(), ids=LOGINS)
 def test_who_cannot_log_in_learns_nothing(broker: Desk, login: str | None) -> None:
-    """OSB item 1."""
     response = broker.call("GET", "/v2/catalog", headers={"Authorization": login})
     assert refusal(response) == (401, "Unauthorized")
     assert response.headers["WWW-Authenticate"] == 'Basic realm="helmbroker"'
 
 
+@pytest.mark.osb(1)
 @pytest.mark.parametrize(
     ("method", "path"), [*ROUTES, ("GET", "/nothing"), ("POST", INSTANCE), ("GET", "/v2/service_instances/%00")]
 )
 def test_login_comes_before_anything_else(broker: Desk, method: str, path: str) -> None:
-    """OSB item 1: on every endpoint, whatever else is wrong."""
+    """On every endpoint, whatever else is wrong."""
     wrong = {"Authorization": None, "X-Broker-API-Version": "abc", "X-Broker-API-Originating-Identity": "x"}
     assert refusal(broker.call(method, path, b"[" * MAX_BODY_BYTES * 2, wrong)) == (401, "Unauthorized")
 
@@ -78,11 +79,12 @@ VERSIONS: list[tuple[str | None, tuple[int, str]]] = [
 ]
 
 
+@pytest.mark.osb(3, 4, 5)
+@pytest.mark.bug(75)
 @pytest.mark.parametrize(("version", "expected"), VERSIONS, ids=[ascii(version)[:12] for version, _ in VERSIONS])
 def test_a_version_that_is_missing_malformed_or_unknown_is_told(
     broker: Desk, version: str | None, expected: tuple[int, str]
 ) -> None:
-    """OSB items 3-5; B75."""
     sent = None if version is None else version.encode().decode("latin-1")
     response = broker.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": sent})
     assert refusal(response) == expected
@@ -100,9 +102,10 @@ def test_some_checkers_want_412_for_a_missing_version(data: Path, catalog: Catal
     older.store.close()
 
 
+@pytest.mark.osb(5)
 @pytest.mark.parametrize("version", ["2.0", "2.13", "2.17", " 2.17 ", "2.99", "02.017"])
 def test_every_minor_of_version_2_is_served(broker: Desk, version: str) -> None:
-    """OSB item 5: a newer minor only adds."""
+    """A newer minor only adds."""
     assert broker.call("GET", "/v2/catalog", headers={"X-Broker-API-Version": version}).status_code == 200
 
 
@@ -130,9 +133,10 @@ BAD_IDENTITIES = {
 }
 
 
+@pytest.mark.osb(16)
 @pytest.mark.parametrize("value", BAD_IDENTITIES.values(), ids=BAD_IDENTITIES)
 def test_a_malformed_originating_identity_is_told(broker: Desk, value: str) -> None:
-    """OSB item 16: 400, never 5xx."""
+    """400, never 5xx."""
     response = broker.call("GET", INSTANCE, headers={"X-Broker-API-Originating-Identity": value})
     assert refusal(response) == (400, "BadRequest")
     assert "X-Broker-API-Originating-Identity" in response.get_json()["description"]
@@ -158,9 +162,9 @@ ANSWERS: dict[int, tuple[str, str, dict[str, str | None]]] = {
 }
 
 
+@pytest.mark.osb(15)
 @pytest.mark.parametrize("status", ANSWERS)
 def test_the_identity_of_the_request_comes_back_on_every_answer(desk: Desk, status: int) -> None:
-    """OSB item 15."""
     method, path, headers = ANSWERS[status]
     response = desk.call(method, path, headers={**headers, IDENTITY: "8a1b-ü"})
     assert (response.status_code, response.headers[IDENTITY]) == (status, "8a1b-ü")
@@ -181,6 +185,7 @@ def test_nobody_sent_an_identity_so_none_comes_back(broker: Desk) -> None:
     assert IDENTITY not in broker.get("/v2/catalog").headers
 
 
+@pytest.mark.osb(21)
 @pytest.mark.parametrize(
     "path",
     [
@@ -197,10 +202,10 @@ def test_nobody_sent_an_identity_so_none_comes_back(broker: Desk) -> None:
     ],
 )
 def test_what_is_not_there_is_told_in_json(broker: Desk, path: str) -> None:
-    """OSB item 21."""
     assert refusal(broker.get(path)) == (404, "NotFound")
 
 
+@pytest.mark.osb(21)
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
@@ -213,28 +218,28 @@ def test_what_is_not_there_is_told_in_json(broker: Desk, path: str) -> None:
     ],
 )
 def test_another_method_is_told_with_those_allowed(broker: Desk, method: str, path: str, allowed: set[str]) -> None:
-    """OSB item 21: the header stays."""
+    """The header stays."""
     response = broker.call(method, path)
     assert refusal(response) == (405, "MethodNotAllowed")
     assert set(response.headers["Allow"].split(", ")) == allowed
 
 
+@pytest.mark.osb(22)
 @each_route
 def test_nothing_is_redirected(broker: Desk, method: str, path: str) -> None:
-    """OSB item 22."""
     assert broker.call(method, path).status_code == broker.call(method, f"{path}/").status_code
 
 
+@pytest.mark.osb(22)
 @pytest.mark.parametrize("path", ["/v2/catalog", INSTANCE, f"{INSTANCE}/last_operation"])
 def test_head_is_get_without_the_body(ready: Desk, path: str) -> None:
-    """OSB item 22."""
     head, get = ready.call("HEAD", path), ready.get(path)
     assert (head.status_code, head.data) == (200, b"")
     assert {**head.headers} == {**get.headers}
 
 
+@pytest.mark.osb(21)
 def test_a_body_that_is_too_large_is_told_in_json(desk: Desk) -> None:
-    """OSB item 21."""
     large = json.dumps({**PROVISION, "context": {"x": "x" * MAX_BODY_BYTES}}).encode()
     assert refusal(desk.put(body=large)) == (413, "RequestEntityTooLarge")
 

@@ -65,8 +65,8 @@ def test_no_error_repeats_what_was_sent(ready: Desk) -> None:
         assert_clean(response.text)
 
 
+@pytest.mark.osb(63, 111)
 def test_secrets_of_parameters_are_never_shown_again(ready: Desk) -> None:
-    """OSB items 63, 111."""
     ready.put(BINDING)
     ready.work()
     for path in (INSTANCE, f"{INSTANCE}/last_operation", f"{BINDING}/last_operation"):
@@ -76,8 +76,8 @@ def test_secrets_of_parameters_are_never_shown_again(ready: Desk) -> None:
     assert_clean(json.dumps(shown))
 
 
+@pytest.mark.bug(50, 53)
 def test_the_database_file_holds_no_secret_and_after_a_delete_not_even_a_sealed_one(data: Path, desk: Desk) -> None:
-    """B50, B53."""
     folder = Path(str(desk.store.engine.url.database)).parent
     for path in (INSTANCE, BINDING):
         desk.put(path)
@@ -94,8 +94,9 @@ def test_the_database_file_holds_no_secret_and_after_a_delete_not_even_a_sealed_
         assert records.binding("i1", "b1") is None
 
 
+@pytest.mark.osb(10, 15)
 def test_a_fault_of_ours_is_logged_and_told_to_nobody(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """OSB items 10, 15: the log has the cause and the identity of the request."""
+    """The log has the cause and the identity of the request."""
     desk.put()
     with desk.store.engine.begin() as conn:
         conn.exec_driver_sql("UPDATE instances SET sealed_parameters = x'00'")

@@ -97,12 +97,13 @@ def served(prepared: Path, shelf: Path, tmp_path_factory: pytest.TempPathFactory
         broker.end(signal.SIGKILL)
 
 
+@pytest.mark.osb(19)
+@pytest.mark.bug(2, 88)
 @pytest.mark.parametrize(
     "segment",
     ["a%2Fb", "a%252Fb", "%2e%2e", "..", "caf%C3%A9", "x%3Btouch%24%7BIFS%7DPWNED", "a+b", "%25zz", "x" * 255],
 )
 def test_any_id_is_itself(served: Served, segment: str) -> None:
-    """OSB item 19; B2, B88."""
     target = f"/v2/service_instances/{segment}"
     status, body = served.put(target)
     assert status == 202
@@ -158,16 +159,17 @@ def test_a_body_in_chunks_is_read_and_bounded(served: Served) -> None:
     assert served.raw(start.encode() + large) == b"HTTP/1.1 413 REQUEST ENTITY TOO LARGE"
 
 
+@pytest.mark.bug(7)
 def test_many_at_once_are_one_operation(served: Served) -> None:
-    """B7."""
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(served.put, ["/v2/service_instances/many"] * 32))
     assert {status for status, _ in answers} == {202}
     assert len({body["operation"] for _, body in answers}) == 1
 
 
+@pytest.mark.osb(17)
 def test_a_provision_is_accepted_at_once(served: Served) -> None:
-    """OSB item 17. On one connection, each stored before it is answered. The bound holds on a busy machine, too."""
+    """On one connection, each stored before it is answered. The bound holds on a busy machine, too."""
     connection = served.connect()
     took = []
     for number in range(20):
@@ -182,8 +184,9 @@ def test_a_provision_is_accepted_at_once(served: Served) -> None:
     assert median(took) < 1
 
 
+@pytest.mark.bug(51)
 def test_it_ends_when_it_is_told_to_and_its_log_holds_no_secret(served: Served) -> None:
-    """B51. The last test here: it stops the broker."""
+    """The last test here: it stops the broker."""
     served.put("/v2/service_instances/logged")
     assert served.end(signal.SIGTERM) == 0
     lines = [json.loads(line) for line in served.log]

@@ -80,9 +80,9 @@ def test_binding(broker: Desk, phase: Phase | None, call: str, expected: Answer)
     assert ask(broker, BINDING, call) == expected
 
 
+@pytest.mark.osb(85, 116)
 @pytest.mark.parametrize("phase", [None, MAKING, READY, MAKE_FAILED])
 def test_bindings_of_an_instance_that_is_gone_are_gone(ready: Desk, phase: Phase | None) -> None:
-    """OSB items 85, 116."""
     ready.bring(BINDING, phase)
     ready.delete()
     ready.work()
@@ -90,8 +90,10 @@ def test_bindings_of_an_instance_that_is_gone_are_gone(ready: Desk, phase: Phase
     assert refusal(ready.get(f"{BINDING}/last_operation")) == NOT_FOUND
 
 
+@pytest.mark.osb(112)
+@pytest.mark.bug(23)
 def test_bindings_go_with_their_instance(ready: Desk) -> None:
-    """OSB item 112: busy. B23: what is being revoked is not handed out."""
+    """What is being revoked is not handed out."""
     ready.bring(BINDING, READY)
     ready.delete()
     assert [refusal(ready.delete(BINDING)), refusal(ready.get(BINDING))] == [BUSY, NOT_FOUND]
@@ -104,8 +106,9 @@ def test_a_binding_can_be_deleted_after_the_instance_could_not(ready: Desk) -> N
     assert ready.delete(BINDING).status_code == 202
 
 
+@pytest.mark.bug(74)
 def test_the_order_of_checks_of_a_provision(ready: Desk) -> None:
-    """Each step mends the first thing that is wrong: the next one is told (B74)."""
+    """Each step mends the first thing that is wrong: the next one is told."""
     body: dict[str, object] = {
         **PROVISION,
         "maintenance_info": {"version": "1.0.0"},
@@ -153,6 +156,7 @@ def test_the_order_of_checks_of_a_bind(desk: Desk) -> None:
     assert refusal(desk.call("PUT", f"{BINDING}{ASYNC}", body)) == NOT_FOUND
 
 
+@pytest.mark.osb(81, 114)
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -163,12 +167,14 @@ def test_the_order_of_checks_of_a_bind(desk: Desk) -> None:
     ids=["nothing given", "no flag", "all given"],
 )
 def test_the_order_of_checks_of_a_deprovision(desk: Desk, query: str, expected: Answer) -> None:
-    """OSB items 81, 114: ids, then the flag, then existence."""
+    """Ids, then the flag, then existence."""
     assert refusal(desk.call("DELETE", f"{INSTANCE}?{query}")) == expected
 
 
+@pytest.mark.osb(114)
+@pytest.mark.bug(24)
 def test_the_order_of_checks_of_an_unbind(ready: Desk) -> None:
-    """OSB item 114: existence, then ids, then the flag; B24."""
+    """Existence, then ids, then the flag."""
     assert refusal(ready.call("DELETE", BINDING)) == GONE_410
     ready.bring(BINDING, READY)
     ready.delete()  # the instance is busy, but that is told last
@@ -177,8 +183,9 @@ def test_the_order_of_checks_of_an_unbind(ready: Desk) -> None:
     assert refusal(ready.call("DELETE", f"{BINDING}{ASYNC}&{IDS}")) == BUSY
 
 
+@pytest.mark.osb(99, 100, 103, 110, 111)
+@pytest.mark.bug(22, 23)
 def test_credentials_are_where_they_belong_and_nowhere_else(ready: Desk) -> None:
-    """OSB items 99, 100, 103, 110, 111; B22, B23."""
     assert "credentials" not in ready.put(BINDING).get_json()
     assert "credentials" not in ready.put(BINDING).get_json()  # the same, still in progress
     ready.work()
@@ -193,8 +200,8 @@ def test_credentials_are_where_they_belong_and_nowhere_else(ready: Desk) -> None
     assert "credentials" not in ready.delete(BINDING).get_json()
 
 
+@pytest.mark.bug(20)
 def test_bindings_are_independent(ready: Desk) -> None:
-    """B20."""
     other = BINDING.replace("b1", "b2")
     ready.bring(BINDING, READY)
     ready.bring(other, READY)
@@ -204,8 +211,9 @@ def test_bindings_are_independent(ready: Desk) -> None:
     assert ready.get(other).get_json()["credentials"] == CREDENTIALS
 
 
+@pytest.mark.osb(59, 63)
+@pytest.mark.bug(69)
 def test_an_instance_is_told_without_its_secrets(ready: Desk) -> None:
-    """OSB items 59, 63; B69."""
     assert ready.get(INSTANCE).get_json() == {
         "service_id": PROVISION["service_id"],
         "plan_id": PROVISION["plan_id"],
@@ -213,7 +221,7 @@ def test_an_instance_is_told_without_its_secrets(ready: Desk) -> None:
     }
 
 
+@pytest.mark.osb(64, 94)
 def test_hints_in_the_query_of_a_fetch_change_nothing(ready: Desk) -> None:
-    """OSB items 64, 94."""
     for path in (INSTANCE, f"{INSTANCE}/last_operation"):
         assert ready.get(f"{path}?service_id=x&plan_id=y").get_json() == ready.get(path).get_json()

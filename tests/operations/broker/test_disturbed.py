@@ -48,9 +48,10 @@ BEGIN: dict[str, Callable[[World], str]] = {
 }
 
 
+@pytest.mark.bug(15)
 @pytest.mark.parametrize("name", ["provision", "bind", "unbind", "deprovision"])
 def test_steps_may_be_repeated_and_fail(either_world: World, name: str) -> None:
-    """B15: a crash or an exception at any step ends in the same world, or in a failure that is told."""
+    """A crash or an exception at any step ends in the same world, or in a failure that is told."""
 
     def case() -> Case:
         clear(either_world)
@@ -106,10 +107,11 @@ def disturb(world: World, number: int, how: Disturbance) -> None:
     world.helm.after = lambda call: counted(call, moment="after")
 
 
+@pytest.mark.bug(17)
 @pytest.mark.parametrize("how", Disturbance)
 @pytest.mark.parametrize("name", BEGIN)
 def test_every_command_to_helm_may_be_disturbed(world: World, name: str, how: Disturbance) -> None:
-    """B17: wherever helm or its worker is killed, the operation goes on by itself and ends the same."""
+    """Wherever helm or its worker is killed, the operation goes on by itself and ends the same."""
     expected, commands = in_peace(world, name)
     for number in range(commands):
         operation = BEGIN[name](world)

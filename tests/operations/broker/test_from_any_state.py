@@ -48,6 +48,7 @@ FRESH = ["uninstall", "deploy"]
 OVER = ["deploy"]
 
 
+@pytest.mark.bug(17)
 @pytest.mark.parametrize(
     ("status", "verbs"),
     [
@@ -60,7 +61,6 @@ OVER = ["deploy"]
     ],
 )
 def test_provision_from_every_status(world: World, status: HelmStatus, verbs: list[str]) -> None:
-    """B17."""
     operation = world.provision()
     found(world, RELEASE, status)
     world.succeed(operation)
@@ -160,8 +160,9 @@ def foreign(world: World, ref: ReleaseRef) -> tuple[HelmRelease, list[Thing]]:
 NOT_OURS = "is not this broker's and is left alone"
 
 
+@pytest.mark.bug(54)
 def test_a_foreign_release_fails_a_provision_and_survives_its_deletion(world: World) -> None:
-    """B54: the platform's clean-up after the failure must not destroy what is not ours."""
+    """The platform's clean-up after the failure must not destroy what is not ours."""
     theirs, things = foreign(world, RELEASE)
     assert NOT_OURS in world.fail(world.provision())
     end = world.succeed(world.deprovision())

@@ -34,8 +34,9 @@ def test_summaries(world: World) -> None:
     ]
 
 
+@pytest.mark.bug(47)
 def test_values_reach_helm_in_their_order_of_precedence(tmp_path: Path) -> None:
-    """Plan < user < operator; types as they were given (B47)."""
+    """Plan < user < operator; types as they were given."""
     overrides: dict[str, JSON] = {"size": "9Gi", "deep": {"operator": True}}
     with worlds.world(f"sqlite:///{tmp_path / 'x.db'}", overrides) as world:
         world.succeed(world.provision(size="5Gi", pin="0123"))
@@ -156,8 +157,8 @@ spec: {template: {spec: {hostNetwork: true, containers: [{name: c, securityConte
 """
 
 
+@pytest.mark.bug(13)
 def test_the_policy_refuses_before_anything_is_made(world: World) -> None:
-    """B13."""
     world.helm.manifest = POLICY
     assert world.fail(world.provision(pin=CANARY)) == (
         "The broker's policy refuses what the chart would create: "
@@ -204,8 +205,8 @@ def test_a_template_that_is_faulty_is_told(world: World) -> None:
     assert CANARY not in reason
 
 
+@pytest.mark.bug(57)
 def test_a_template_that_reads_what_is_not_its_own_is_refused(world: World) -> None:
-    """B57."""
     world.succeed(world.provision())
     world.cluster.put(Thing("Secret", RELEASE.namespace, "theirs", texts={"password": CANARY}))
     world.helm.template = (
@@ -281,8 +282,9 @@ def test_bindings_go_with_their_instance_without_their_jobs(world: World) -> Non
     ]
 
 
+@pytest.mark.bug(51, 86)
 def test_a_secret_that_goes_in_comes_out_nowhere(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """B51, B86: the whole life of an instance, and every failure on the way, with everything logged."""
+    """The whole life of an instance, and every failure on the way, with everything logged."""
     caplog.set_level(logging.DEBUG)
     told = []
     for make, template in (

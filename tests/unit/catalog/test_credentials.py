@@ -27,8 +27,9 @@ credentials:
 """
 
 
+@pytest.mark.bug(30, 38)
 def test_values_are_texts_as_they_were_written_and_references_name_an_object_and_a_key() -> None:
-    """B30: what is empty, zero or false is a value. B38: no number is written anew."""
+    """What is empty, zero or false is a value; no number is written anew."""
     assert read(RENDERED) == (
         Credential("host", "hb-1.demo.svc"),
         Credential("port", "5432"),
@@ -102,8 +103,8 @@ def test_a_fault_of_the_template_says_where_and_what(rendered: str, fault: str) 
     assert any(str(found).startswith(f"credentials.yaml (rendered){fault}") for found in error.value.faults)
 
 
+@pytest.mark.bug(86)
 def test_a_fault_never_tells_a_value() -> None:
-    """B86."""
     with pytest.raises(AddonFaults) as error:
         read(one("{name: canary-1 x, value: [canary-2]}"))
     assert "canary" not in str(error.value)

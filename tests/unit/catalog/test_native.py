@@ -148,8 +148,8 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.bug(77)
 def test_a_link_is_a_fault(tmp_path: Path) -> None:
-    """B77."""
     (write(tmp_path) / "chart/secrets").symlink_to("/etc")
     assert faults(tmp_path) == [
         "addon.yaml: chart/secrets is a link or a special file; addons hold plain files only"
@@ -167,8 +167,8 @@ def quarantined(catalog: Catalog) -> dict[str, list[str]]:
     return {Path(folder).name: list(map(str, found)) for folder, found in catalog.quarantined.items()}
 
 
+@pytest.mark.bug(76)
 def test_a_faulty_addon_is_set_apart_and_hides_no_other(shelf: Path) -> None:
-    """B76."""
     write(shelf / "a bad one", {"addon.yaml": "{"})
     write(shelf / "b linked")
     (shelf / "b linked/chart/values.yaml").symlink_to("/nowhere")
@@ -179,8 +179,9 @@ def test_a_faulty_addon_is_set_apart_and_hides_no_other(shelf: Path) -> None:
     assert list(quarantined(catalog)) == ["a bad one", "b linked", "c named"]
 
 
+@pytest.mark.osb(24, 25)
+@pytest.mark.bug(78)
 def test_addons_with_the_same_ids_or_names_are_told_and_the_first_stays(shelf: Path) -> None:
-    """B78; OSB items 24, 25."""
     write(shelf / "second")
     write(shelf / "third", edited("addon.yaml", f"id: {ADDON_ID}", f"id: {SMALL_ID}"))
     catalog = load([shelf])
@@ -216,8 +217,9 @@ GOLDEN = {
 }
 
 
+@pytest.mark.osb(27)
 def test_the_addons_of_this_repository_are_good_and_keep_their_ids() -> None:
-    """OSB item 27: an id that changes is another service to every platform."""
+    """An id that changes is another service to every platform."""
     catalog = load([REAL])
     assert catalog.quarantined == {}
     ids = {addon.name: (addon.id, {plan.name: plan.id for plan in addon.plans}) for addon in catalog.addons}

@@ -60,8 +60,8 @@ def test_golden(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.osb(37)
 def test_an_addon_that_cannot_be_bound_and_takes_no_parameters_promises_neither(tmp_path: Path) -> None:
-    """OSB item 37."""
     text = FILES["addon.yaml"].partition("parameters:")[0].replace("bindable: true", "bindable: false")
     write(tmp_path / "demo", {"addon.yaml": text})
     (service,) = document(tmp_path)["services"]
@@ -69,14 +69,14 @@ def test_an_addon_that_cannot_be_bound_and_takes_no_parameters_promises_neither(
     assert [(plan["bindable"], "schemas" in plan) for plan in service["plans"]] == [(False, False)] * 2
 
 
+@pytest.mark.osb(23)
 def test_an_empty_catalog_is_a_catalog() -> None:
-    """OSB item 23."""
     assert offerings.document(Catalog()) == {"services": []}
 
 
+@pytest.mark.osb(39)
 @pytest.mark.parametrize("key", ["self", "displayName", "a b", "costs", "__class__"])
 def test_metadata_may_have_any_key(tmp_path: Path, key: str) -> None:
-    """OSB item 39."""
     write(tmp_path / "demo", {"addon.yaml": FILES["addon.yaml"].replace("displayName", f'"{key}"')})
     assert document(tmp_path)["services"][0]["metadata"] == {key: "Demo"}
 
@@ -88,8 +88,8 @@ def real() -> list[dict[str, Any]]:
     return services
 
 
+@pytest.mark.osb(24, 25, 26)
 def test_ids_and_names_are_unique_and_fit_for_a_command_line(real: list[dict[str, Any]]) -> None:
-    """OSB items 24-26."""
     ids = [part["id"] for service in real for part in (service, *service["plans"])]
     assert len(set(ids)) == len(ids)
     names = [service["name"] for service in real]
@@ -101,25 +101,27 @@ def test_ids_and_names_are_unique_and_fit_for_a_command_line(real: list[dict[str
         assert all(re.fullmatch("[a-z0-9-]+", name) for name in [service["name"], *plans])
 
 
+@pytest.mark.osb(24, 25, 26)
 def test_every_text_is_there_and_short_enough(real: list[dict[str, Any]]) -> None:
-    """OSB items 24-26."""
     parts = [part for service in real for part in (service, *service["plans"])]
     assert all(0 < len(part[key]) <= 255 for part in parts for key in ("id", "name", "description"))
 
 
+@pytest.mark.osb(32)
 def test_every_boolean_is_written_out(real: list[dict[str, Any]]) -> None:
-    """OSB item 32: Korifi reads a missing one as false."""
+    """Korifi reads a missing one as false."""
     plans = [plan for service in real for plan in service["plans"]]
     assert all(isinstance(plan[key], bool) for plan in plans for key in ("free", "bindable", "plan_updateable"))
 
 
+@pytest.mark.osb(30)
 def test_bindings_are_made_in_the_background_so_they_can_be_fetched(real: list[dict[str, Any]]) -> None:
-    """OSB item 30."""
     assert all(service["instances_retrievable"] and service["bindings_retrievable"] for service in real)
 
 
+@pytest.mark.osb(36)
 def test_cloud_controller_takes_the_schemas(real: list[dict[str, Any]]) -> None:
-    """OSB item 36: draft-04's metaschema, an object at the top, no reference elsewhere, at most 65 536 bytes."""
+    """Draft-04's metaschema, an object at the top, no reference elsewhere, at most 65 536 bytes."""
     slots = [
         slot["parameters"]
         for service in real
@@ -136,6 +138,6 @@ def test_cloud_controller_takes_the_schemas(real: list[dict[str, Any]]) -> None:
         assert len(json.dumps(schema).encode()) <= 65536
 
 
+@pytest.mark.osb(29)
 def test_nothing_is_required_of_platforms_that_helm_charts_do_not_need(real: list[dict[str, Any]]) -> None:
-    """OSB item 29."""
     assert not any(service.keys() & {"requires", "dashboard_client"} for service in real)

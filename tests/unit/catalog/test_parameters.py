@@ -89,8 +89,8 @@ def test_what_the_schema_allows_is_taken() -> None:
     assert problems(SCHEMA, given) == []
 
 
+@pytest.mark.bug(33)
 def test_without_a_schema_nothing_is_taken() -> None:
-    """B33."""
     assert problems(None, {}) == []
     assert problems(None, {"b": {}, "a": 1}) == [
         "a: no parameters are taken here",
@@ -107,6 +107,7 @@ def test_every_draft_is_applied_with_its_own_rules(draft: str) -> None:
     assert len(problems(schema, {"n": 1})) == 1
 
 
+@pytest.mark.bug(86)
 @pytest.mark.parametrize(
     "given",
     [
@@ -121,7 +122,6 @@ def test_every_draft_is_applied_with_its_own_rules(draft: str) -> None:
     ids=str,
 )
 def test_a_problem_never_tells_the_value(given: dict[str, Any]) -> None:
-    """B86."""
     found = problems(SCHEMA, given)
     assert found
     assert CANARY not in "".join(found)
@@ -154,9 +154,10 @@ SECRETS: dict[str, tuple[dict[str, Any], Any]] = {
 }
 
 
+@pytest.mark.osb(63)
+@pytest.mark.bug(50)
 @pytest.mark.parametrize(("schema", "value"), SECRETS.values(), ids=SECRETS)
 def test_a_secret_is_not_shown_wherever_the_schema_marks_it(schema: dict[str, Any], value: Any) -> None:
-    """OSB item 63; B50."""
     seen = shown(schema, {"a": value, "b": 1})
     assert list(seen) == ["a", "b"]
     assert CANARY not in str(seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,8 +28,9 @@ def leaves(values: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any
     return {where: leaf for key, sub in values.items() for where, leaf in leaves(sub, (*path, key)).items()}
 
 
+@pytest.mark.bug(81)
 def test_later_layers_win_and_maps_are_merged() -> None:
-    """B81: the order is chart, plan, user, operator."""
+    """The order is chart, plan, user, operator."""
     plan: dict[str, Any] = {"size": "1Gi", "auth": {"user": "app", "hosts": [1, 2]}}
     user: dict[str, Any] = {"size": "2Gi", "auth": {"hosts": [3]}}
     operator: dict[str, Any] = {"size": "3Gi", "image": {"tag": "17"}}
@@ -39,8 +41,8 @@ def test_later_layers_win_and_maps_are_merged() -> None:
     }
 
 
+@pytest.mark.bug(44)
 def test_a_null_is_kept_for_helm_and_takes_away_what_templates_see() -> None:
-    """B44."""
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}) == {"a": {"b": None, "c": 2}}
     assert coalesce({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": None}, "d": None}) == {"a": {"c": 2}}
 

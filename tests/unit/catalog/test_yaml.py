@@ -64,9 +64,9 @@ def test_quoted_scalars_are_text(text: str) -> None:
     assert parse(f"a: '{text}'", "f.yaml").data == {"a": text}
 
 
+@pytest.mark.bug(38)
 @pytest.mark.parametrize("text", [text for text in AS_HELM_READS if AS_HELM_READS[text] is not None])
 def test_where_text_is_wanted_the_spelling_stays(text: str) -> None:
-    """B38."""
     assert parse(f"a: {text}", "f.yaml", TextLoader).data == {"a": text}
 
 

@@ -18,9 +18,9 @@ CANARY = "canary-51c0"
 SECRETS = [Credentials({"password": CANARY}), Parameters({CANARY: 1})]
 
 
+@pytest.mark.bug(50, 51)
 @pytest.mark.parametrize("secret", SECRETS, ids=["credentials", "parameters"])
 def test_no_form_of_printing_shows_them(secret: Hidden, caplog: pytest.LogCaptureFixture) -> None:
-    """B50, B51."""
     binding = ServiceBinding("b", "i", "s", "p", None, Parameters({}), {}, ReleaseRef("n", "r"), None)
     holder = {"secret": secret, "binding": binding}
     with caplog.at_level(logging.DEBUG):
@@ -30,9 +30,9 @@ def test_no_form_of_printing_shows_them(secret: Hidden, caplog: pytest.LogCaptur
     assert "1 values" in repr(secret)
 
 
+@pytest.mark.bug(10)
 @pytest.mark.parametrize("secret", SECRETS, ids=["credentials", "parameters"])
 def test_they_cannot_be_written_out_by_a_serializer(secret: Hidden) -> None:
-    """B10."""
     for write in (json.dumps, pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError):
             write(secret)
@@ -44,6 +44,7 @@ def test_they_are_revealed_on_request_as_a_copy() -> None:
     assert secret.reveal() == {"password": CANARY}
 
 
+@pytest.mark.osb(49)
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -62,7 +63,6 @@ def test_they_are_revealed_on_request_as_a_copy() -> None:
 def test_they_are_the_same_when_their_json_means_the_same(
     one: dict[str, Any], other: dict[str, Any], same: bool
 ) -> None:
-    """OSB item 49."""
     assert (Parameters(one) == Parameters(other)) is same
 
 

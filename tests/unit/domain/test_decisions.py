@@ -118,15 +118,17 @@ def test_binding(at: Phase | None, row: tuple[object, ...]) -> None:
     )
 
 
+@pytest.mark.bug(23)
 @pytest.mark.parametrize(
     ("owner", "expected"),
     [(READY, READY), (REMOVE_FAILED, READY), (REMOVING, NotFound), (GONE, NotFound), (None, NotFound)],
 )
 def test_a_binding_goes_with_its_instance(owner: Phase | None, expected: object) -> None:
-    """B23: what is just being revoked is not handed out."""
+    """What is just being revoked is not handed out."""
     assert outcome(lambda: binding_decisions.fetch_binding(instance(owner), binding(READY))) == expected
 
 
+@pytest.mark.osb(48, 49)
 @pytest.mark.parametrize(
     "change",
     [
@@ -143,11 +145,12 @@ def test_a_binding_goes_with_its_instance(owner: Phase | None, expected: object)
     ids=str,
 )
 def test_each_attribute_alone_makes_another_instance(change: dict[str, Any]) -> None:
-    """OSB items 48, 49: one attribute at a time."""
+    """One attribute at a time."""
     assert outcome(lambda: decisions.provision(instance(READY), replace(PROVISION, **change))) == Conflict
     assert not decisions.repeats(instance(READY), replace(PROVISION, **change))
 
 
+@pytest.mark.osb(48)
 @pytest.mark.parametrize(
     "change",
     [
@@ -159,18 +162,18 @@ def test_each_attribute_alone_makes_another_instance(change: dict[str, Any]) -> 
     ids=str,
 )
 def test_what_is_no_attribute_makes_no_other_instance(change: dict[str, Any]) -> None:
-    """OSB item 48: names in the context may change."""
+    """Names in the context may change."""
     assert outcome(lambda: decisions.provision(instance(READY), replace(PROVISION, **change))) == Exists
     assert decisions.repeats(instance(READY), replace(PROVISION, **change))
 
 
+@pytest.mark.osb(100)
 @pytest.mark.parametrize(
     "change",
     [{"service_id": "x"}, {"plan_id": "x"}, {"app_guid": None}, {"parameters": Parameters({"a": [1]})}],
     ids=str,
 )
 def test_each_attribute_alone_makes_another_binding(change: dict[str, Any]) -> None:
-    """OSB item 100."""
     assert outcome(lambda: binding_decisions.bind(binding(READY), replace(BIND, **change))) == Conflict
 
 
@@ -179,8 +182,8 @@ def test_a_tombstone_is_repeated_by_nothing() -> None:
     assert decisions.living(instance(GONE)) is None
 
 
+@pytest.mark.osb(46, 82, 100, 112)
 def test_the_same_work_is_answered_with_its_operation() -> None:
-    """OSB items 46, 82, 100, 112."""
     assert decisions.provision(instance(MAKING), PROVISION) == Same(operation(Kind.PROVISION, State.RUNNING))
     removing = instance(REMOVING)
     assert removing is not None
@@ -207,6 +210,7 @@ def test_the_phase_follows_from_the_latest_operation(kind: Kind, state: State, e
     assert phase(operation(kind, state)) is expected
 
 
+@pytest.mark.osb(92)
 @pytest.mark.parametrize(
     ("operation_id", "expected"),
     [
@@ -219,12 +223,12 @@ def test_the_phase_follows_from_the_latest_operation(kind: Kind, state: State, e
     ],
 )
 def test_an_operation_id_tells_its_kind_when_the_row_is_long_gone(operation_id: str, expected: bool) -> None:
-    """OSB item 92."""
     assert deletes(operation_id) is expected
 
 
+@pytest.mark.osb(52)
 def test_operation_ids_are_unique_and_short() -> None:
-    """OSB item 52: at most 10 000 characters."""
+    """At most 10 000 characters."""
     made = {Kind.PROVISION.new_id() for _ in range(100)}
     assert len(made) == 100
     assert max(map(len, made)) < 100

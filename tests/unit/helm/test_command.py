@@ -75,8 +75,9 @@ def stopping(when: Callable[[], object]) -> threading.Event:
     return stop
 
 
+@pytest.mark.bug(51)
 def test_values_travel_on_stdin_only(tmp_path: Path) -> None:
-    """B51: nothing secret in the command line or the environment."""
+    """Nothing secret in the command line or the environment."""
     program = stand_in(tmp_path, 'print("out")')
     assert run(program, "upgrade", "x", data=b'{"password": "c4n4ry"}') == b"out\n"
     found = report(tmp_path)

@@ -73,8 +73,9 @@ def test_render_asks_the_cluster_and_shows_crds(tmp_path: Path, chart: Path) -> 
     ]
 
 
+@pytest.mark.bug(19)
 def test_rendering_one_file_leaves_the_chart_alone(tmp_path: Path, chart: Path) -> None:
-    """B19: the template never lies in the chart that Helm installs."""
+    """The template never lies in the chart that Helm installs."""
     helm = cli(tmp_path, stand_in(tmp_path, LISTING))
     seen = helm.render(chart, {}, REF, stop=NEVER, only="credentials.yaml")
     assert "'templates/credentials.yaml'" in seen
@@ -116,10 +117,11 @@ def test_rollback(tmp_path: Path) -> None:
     assert "--wait" not in argv
 
 
+@pytest.mark.bug(51)
 def test_the_environment_is_small_and_holds_no_secret(
     tmp_path: Path, chart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B51: of ours helm gets what it needs to run and to reach the cluster, no more."""
+    """Of ours helm gets what it needs to run and to reach the cluster, no more."""
     monkeypatch.setenv("HELMBROKER_DATABASE_URL", "postgresql://u:c4n4ry@db/x")
     monkeypatch.setenv("HELM_KUBETOKEN", "c4n4ry")
     monkeypatch.setenv("KUBECONFIG", "/somewhere")
