@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 import click
 from pydantic import ValidationError
 
 from helmbroker.broker import wiring
+from helmbroker.broker.api.auth import logins
+from helmbroker.broker.api.auth.logins import LoginsError
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import StoreError
 from helmbroker.kubeapi.errors import KubeError
@@ -23,7 +26,7 @@ from helmbroker.runtime.serve import serve
 from helmbroker.runtime.supervise import supervise
 from helmbroker.sealing import KeyRingError
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 _GRACE_S = 20
 
 
@@ -35,11 +38,11 @@ def _settings_table() -> str:
     return "\n".join(rows)
 
 
-def _with_settings(command: Callable[[Settings], None]) -> Callable[[], None]:
+def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
     """Read the settings; turn what is wrong with the set-up into one sentence and exit status 1."""
 
     @wraps(command)
-    def run() -> None:
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             settings = Settings()
         except ValidationError as error:
@@ -49,11 +52,11 @@ def _with_settings(command: Callable[[Settings], None]) -> Callable[[], None]:
             sys.exit(1)
         logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
         try:
-            command(settings)
+            command(settings, *args, **kwargs)
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
             sys.exit(1)
-        except (wiring.CannotStart, KeyRingError, StoreError, KubeError) as error:
+        except (wiring.CannotStart, LoginsError, KeyRingError, StoreError, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(1)
 
@@ -76,7 +79,7 @@ def _check_start(settings: Settings) -> None:
     """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
     with _folders(settings):
         wiring.make_store(settings).close()
-    wiring.read_user(settings)
+    wiring.authentication(settings)
     wiring.read_catalog(settings)
     wiring.read_overrides(settings)
 
@@ -103,7 +106,7 @@ def init(settings: Settings) -> None:
         made = wiring.initialise(settings)
     for path in made:
         click.echo(f"made {path}")
-    click.echo(f"The platform logs in with the user and password in {settings.users_file}.")
+    click.echo(f"The platform logs in with the user and password in {settings.platform_file}.")
     click.echo(f"Back up {settings.keys_file}: without it the stored credentials cannot be read.")
 
 
@@ -172,3 +175,33 @@ def check(settings: Settings) -> None:
     version = KubeClient.from_environment(settings.kubeconfig).server_version()
     click.echo(f"cluster    Kubernetes {version}")
     sys.exit(1 if reason or catalog.quarantined else 0)
+
+
+def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path]) -> None:
+    """`helmbroker NAME add|list|remove`, over a file of logins. A broker that runs sees every change at once."""
+
+    @main.group(name, help=f"{what} that may call the API.")
+    def group() -> None: ...
+
+    @group.command(help=f"Make a {secret} for NAME and print it; only its digest is kept.")
+    @click.argument("name")
+    @_with_settings
+    def add(settings: Settings, name: str) -> None:
+        with _folders(settings):
+            click.echo(logins.add(file(settings), name))
+
+    @group.command("list", help="The names, one per line.")
+    @_with_settings
+    def list_(settings: Settings) -> None:
+        for each in logins.names(file(settings)):
+            click.echo(each)
+
+    @group.command(help=f"Take NAME out: its {secret} is refused from now on.")
+    @click.argument("name")
+    @_with_settings
+    def remove(settings: Settings, name: str) -> None:
+        logins.remove(file(settings), name)
+
+
+_logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
+_logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)

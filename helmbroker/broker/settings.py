@@ -87,6 +87,16 @@ class Settings(BaseSettings):
         return self.data_dir / "keys.json"
 
     @property
-    def users_file(self) -> Path:
-        """One line `user:password`: how the platform logs in."""
+    def platform_file(self) -> Path:
+        """One line `user:password`, as `init` makes it: how the platform logs in."""
         return self.data_dir / "platform-credentials"
+
+    @property
+    def users_file(self) -> Path:
+        """Lines `user:SHA-256 of the password`: more users."""
+        return self.data_dir / "users"
+
+    @property
+    def tokens_file(self) -> Path:
+        """Lines `name:SHA-256 of the token`: bearer tokens."""
+        return self.data_dir / "tokens"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import threading
 from collections.abc import Mapping
@@ -12,7 +11,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from helmbroker.broker.api.app import create_app
-from helmbroker.broker.api.headers import BasicUser
+from helmbroker.broker.api.auth import logins
+from helmbroker.broker.api.auth.basic import BasicUsers
+from helmbroker.broker.api.auth.bearer import BearerTokens
+from helmbroker.broker.api.auth.chain import Authentication
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.service import Service
 from helmbroker.broker.settings import Settings
@@ -23,6 +25,7 @@ from helmbroker.catalog import load, offerings
 from helmbroker.catalog.documents import Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.durable import Worker
+from helmbroker.runtime.files import write_private
 from helmbroker.sealing import KeyRing
 
 if TYPE_CHECKING:
@@ -45,11 +48,9 @@ def initialise(settings: Settings) -> list[str]:
     if not settings.keys_file.exists():
         KeyRing.create(settings.keys_file)
         made.append(str(settings.keys_file))
-    if not settings.users_file.exists():
-        content = f"platform:{secrets.token_urlsafe(32)}\n"
-        with os.fdopen(os.open(settings.users_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(content)
-        made.append(str(settings.users_file))
+    if not settings.platform_file.exists():
+        write_private(settings.platform_file, f"platform:{secrets.token_urlsafe(32)}\n")
+        made.append(str(settings.platform_file))
     return made
 
 
@@ -65,7 +66,7 @@ def make_store(settings: Settings) -> SqlStore:
 
 def make_app(settings: Settings) -> Flask:
     """The API. It reads addons and the database; it knows neither helm nor the cluster."""
-    user = read_user(settings)
+    authenticate = authentication(settings)
     catalog = read_catalog(settings)
     store = make_store(settings)
     store.keep(catalog)
@@ -82,7 +83,7 @@ def make_app(settings: Settings) -> Flask:
     return create_app(
         service,
         offerings.document(catalog),
-        user,
+        authenticate,
         ready,
         missing_version_status=int(settings.missing_version_status),
     )
@@ -120,17 +121,24 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         store.close()
 
 
-def read_user(settings: Settings) -> BasicUser:
-    """The platform's login. Raises CannotStart."""
-    try:
-        name, _, password = settings.users_file.read_text("utf-8").strip().partition(":")
-    except OSError as error:
-        raise CannotStart(f"{settings.users_file}: {error.strerror}; `helmbroker init` makes it") from None
-    except UnicodeDecodeError:
-        raise CannotStart(f"{settings.users_file} is not UTF-8 text") from None
-    if not name or not password:
-        raise CannotStart(f"{settings.users_file} must hold one line user:password")
-    return BasicUser(name, password)
+def authentication(settings: Settings) -> Authentication:
+    """All ways to log in that are set up. Raises CannotStart when there is none, or a file of logins is broken."""
+    platform = logins.LoginFile(settings.platform_file, logins.plain)
+    users = logins.LoginFile(settings.users_file, logins.hashed)
+    tokens = logins.LoginFile(settings.tokens_file, logins.hashed)
+    for file in (platform, users, tokens):
+        try:
+            if file.path.exists():
+                file.read()
+        except logins.LoginsError as error:
+            raise CannotStart(str(error)) from None
+    made = Authentication([BasicUsers([platform, users]), BearerTokens(tokens)])
+    if not made.challenges():
+        raise CannotStart(
+            f"nobody could log in: {settings.platform_file} is missing or empty, and there is no other login; "
+            "`helmbroker init` makes one"
+        )
+    return made
 
 
 def read_catalog(settings: Settings) -> Catalog:

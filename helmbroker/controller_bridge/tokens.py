@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from helmbroker.controller_bridge.model import Role
 from helmbroker.controller_bridge.settings import SetupError
+from helmbroker.runtime.files import write_private
 
 EVERY_APP = "*"
 _ROLES = {role.name.lower(): role for role in Role}
@@ -92,17 +92,6 @@ class Tokens:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise TokensError(f'{self._path}: "tokens" has to be a list of objects')
         return entries
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one go; only its owner can read it."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    new.replace(path)
 
 
 def role(name: str) -> Role:

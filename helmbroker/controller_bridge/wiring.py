@@ -12,8 +12,9 @@ from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.model import Role
 from helmbroker.controller_bridge.settings import Settings, SetupError
 from helmbroker.controller_bridge.store import DATABASE_AWAY, Store
-from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens, write_private
+from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens
 from helmbroker.durable import connect
+from helmbroker.runtime.files import write_private
 from helmbroker.sealing import KeyRing
 
 if TYPE_CHECKING:

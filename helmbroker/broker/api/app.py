@@ -12,12 +12,12 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from helmbroker.broker.api import gating, headers
+from helmbroker.broker.api import gating, headers, journal
 from helmbroker.broker.api.answers import Answer
+from helmbroker.broker.api.auth.chain import Authentication, Unauthenticated
 from helmbroker.broker.api.bindings import Bindings
 from helmbroker.broker.api.catalog import CatalogView
 from helmbroker.broker.api.gating import Shape
-from helmbroker.broker.api.headers import BasicUser
 from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
 from helmbroker.broker.domain.errors import OsbError
@@ -31,7 +31,7 @@ _OPEN = frozenset({"live", "ready"})  # probes come without credentials
 def create_app(
     service: Service,
     catalog: dict[str, Any],
-    user: BasicUser,
+    authentication: Authentication,
     ready: Callable[[], str | None],
     *,
     missing_version_status: int = HTTPStatus.BAD_REQUEST,
@@ -53,14 +53,15 @@ def create_app(
     def check() -> None:
         if request.endpoint in _OPEN:
             return
-        headers.authenticate(request, user)
+        g.caller = authentication.caller(request)
         if request.url_rule is not None:
             g.api_minor = headers.api_minor(request, missing_version_status)
-            headers.check_originating_identity(request)
+            g.origin = headers.originating_identity(request)
 
     @app.after_request
     def complete(response: Response) -> Response:
         response.headers.setdefault("Cache-Control", "no-store")  # credentials belong into no cache
+        journal.note(request, response)
         return headers.echo_identity(request, response)
 
     app.register_error_handler(OsbError, _refused)
@@ -115,8 +116,9 @@ def _refused(error: OsbError) -> ResponseReturnValue:
     body = {"error": error.word, "description": error.description}
     response = jsonify(gating.visible(body, Shape.OUTCOME, g.get("api_minor", gating.NEWEST)))
     response.status_code = error.status
-    if isinstance(error, headers.Unauthenticated):
-        response.headers["WWW-Authenticate"] = 'Basic realm="helmbroker"'
+    if isinstance(error, Unauthenticated):
+        for challenge in error.challenges:
+            response.headers.add("WWW-Authenticate", challenge)
     return response
 
 
@@ -133,6 +135,6 @@ def _not_routed(error: HTTPException) -> ResponseReturnValue:
 
 def _broken(error: Exception) -> ResponseReturnValue:
     """A fault of ours: the cause goes to the log, never to the caller."""
-    _LOG.error("internal error", exc_info=error, extra={"request_identity": headers.request_identity(request)})
+    _LOG.error("internal error", exc_info=error, extra=journal.fields(request))
     description = "The broker met an internal error; its log has the cause. Try again, or tell the operator."
     return {"error": "InternalError", "description": description}, 500

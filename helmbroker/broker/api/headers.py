@@ -1,12 +1,11 @@
-"""What is checked of every request, in this order: who, which API version, on whose behalf (OSB 1.12)."""
+"""What is checked of every request after its login, in this order: version, on whose behalf (OSB 1.12)."""
 
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -18,11 +17,7 @@ IDENTITY = "X-Broker-API-Request-Identity"
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 _MAJOR = 2
 _MAX_IDENTITY_CHARACTERS = 256
-
-
-class Unauthenticated(OsbError):
-    status: ClassVar[HTTPStatus] = HTTPStatus.UNAUTHORIZED
-    word: ClassVar[str] = "Unauthorized"
+_USER_KEYS = ("user_id", "uid", "username")  # of Cloud Foundry and of Kubernetes, as the OSB profile has them
 
 
 class UnsupportedVersion(OsbError):
@@ -31,22 +26,11 @@ class UnsupportedVersion(OsbError):
 
 
 @dataclass(frozen=True)
-class BasicUser:
-    """Who may call."""
+class OriginatingIdentity:
+    """On whose behalf a platform calls: the kind of platform, and its id of the user, if it gave one."""
 
-    name: str
-    password: str = field(repr=False)
-
-
-def authenticate(request: Request, user: BasicUser) -> None:
-    """OSB item 1. Constant time: neither name nor password can be guessed from how long it takes."""
-    given = request.authorization
-    name = (given.username or "") if given is not None and given.type == "basic" else ""
-    password = (given.password or "") if given is not None and given.type == "basic" else ""
-    name_fits = hmac.compare_digest(name.encode(), user.name.encode())
-    password_fits = hmac.compare_digest(password.encode(), user.password.encode())
-    if not (name_fits and password_fits):
-        raise Unauthenticated("Basic authentication with a user of this broker is required.")
+    platform: str
+    user: str | None
 
 
 def api_minor(request: Request, missing_version_status: int = HTTPStatus.BAD_REQUEST) -> int:
@@ -66,11 +50,11 @@ def api_minor(request: Request, missing_version_status: int = HTTPStatus.BAD_REQ
     return int(found[2])
 
 
-def check_originating_identity(request: Request) -> None:
-    """OSB item 16: a platform and a JSON object, when it is given. Raises BadRequest."""
+def originating_identity(request: Request) -> OriginatingIdentity | None:
+    """OSB item 16: a platform and a JSON object; absent for orphan mitigation (119). Raises BadRequest."""
     value = request.headers.get("X-Broker-API-Originating-Identity")
     if value is None:
-        return
+        return None
     platform, _, encoded = value.strip().partition(" ")
     try:
         identity = json.loads(base64.b64decode(encoded, validate=True))
@@ -78,14 +62,13 @@ def check_originating_identity(request: Request) -> None:
         identity = None
     if not platform or not isinstance(identity, dict):
         raise BadRequest("X-Broker-API-Originating-Identity must be a platform and a base64 encoded JSON object.")
+    users = (_shown(identity.get(key)) for key in _USER_KEYS)
+    return OriginatingIdentity(_shown(platform) or "unprintable", next(filter(None, users), None))
 
 
 def request_identity(request: Request) -> str | None:
     """OSB item 15: what is echoed and logged; bounded, printable."""
-    value = request.headers.get(IDENTITY)
-    if value is None or len(value) > _MAX_IDENTITY_CHARACTERS or not value.isprintable():
-        return None
-    return value
+    return _shown(request.headers.get(IDENTITY))
 
 
 def echo_identity(request: Request, response: Response) -> Response:
@@ -94,3 +77,9 @@ def echo_identity(request: Request, response: Response) -> Response:
     if value is not None:
         response.headers[IDENTITY] = value
     return response
+
+
+def _shown(value: object) -> str | None:
+    """A text that can stand in a log and a header; None for any other."""
+    usable = isinstance(value, str) and len(value) <= _MAX_IDENTITY_CHARACTERS and value.isprintable()
+    return value if isinstance(value, str) and usable else None

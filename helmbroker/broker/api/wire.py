@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from helmbroker.broker.api import ids
+from helmbroker.broker.api import ids, journal
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest
 from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest
@@ -130,8 +130,10 @@ def operation(request: Request) -> str | None:
 
 
 def _parsed(model: type[M], request: Request) -> M:
+    body = _object(request)
+    journal.compare_platforms(request, body.get("context"))
     try:
-        return model.model_validate(_object(request))
+        return model.model_validate(body)
     except ValidationError as error:
         raise BadRequest("; ".join(f"{_path(each['loc'])}: {each['msg']}" for each in error.errors())) from None
 

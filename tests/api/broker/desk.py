@@ -12,7 +12,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from helmbroker.broker.api.app import create_app
-from helmbroker.broker.api.headers import BasicUser
+from helmbroker.broker.api.auth.basic import BasicUsers
+from helmbroker.broker.api.auth.chain import Authentication, Method
+from helmbroker.broker.api.auth.logins import LoginFile, plain
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind, Phase
@@ -54,16 +56,24 @@ TABLES = (operations, instances, bindings)
 class Desk:
     """The broker over the database and the key ring in `folder`, and calls to it as the platform makes them.
 
-    `edge`: what else the application is made with.
+    `methods`: further ways to log in; `edge`: what else the application is made with.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, **edge: Any) -> None:
+    def __init__(self, folder: Path, catalog: Catalog, *methods: Method, **edge: Any) -> None:
         self.store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
         # a test does not outlive a power failure, and waiting for the disk would be most of its time
         sa.event.listen(self.store.engine, "connect", lambda conn, _record: conn.execute("PRAGMA synchronous=OFF"))
         revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
         service = Service(self.store, catalog, revisions, "instances")
-        app = create_app(service, offerings.document(catalog), BasicUser(*USER), self._reason, **edge)
+        login = LoginFile(folder / "platform-credentials", plain)
+        login.path.write_text(":".join(USER))
+        app = create_app(
+            service,
+            offerings.document(catalog),
+            Authentication([BasicUsers([login]), *methods]),
+            self._reason,
+            **edge,
+        )
         self.client: FlaskClient = app.test_client()
         self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self._carry_out))
         self._failure: str | None = None

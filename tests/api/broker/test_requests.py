@@ -50,7 +50,7 @@ LOGINS: dict[str, str | None] = {
 def test_who_cannot_log_in_learns_nothing(broker: Desk, login: str | None) -> None:
     response = broker.call("GET", "/v2/catalog", headers={"Authorization": login})
     assert refusal(response) == (401, "Unauthorized")
-    assert response.headers["WWW-Authenticate"] == 'Basic realm="helmbroker"'
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="helmbroker", charset="UTF-8"'
 
 
 @pytest.mark.osb(1)

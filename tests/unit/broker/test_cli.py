@@ -114,14 +114,12 @@ def test_what_a_process_would_miss_is_said_before_it_starts(made: Place, command
     values = made.folder / "overrides.yaml"
     values.write_text("demo: [1]\n")
     nowhere = f"{made.folder}/nowhere"
-    users = made.data / "platform-credentials"
+    login = made.data / "platform-credentials"
     assert made.sentence(command, ADDONS_DIR=nowhere) == f"there is no folder {nowhere}; set HELMBROKER_ADDONS_DIR"
     assert made.sentence(command, OVERRIDES_FILE=nowhere) == f"{nowhere}: is missing"
     assert made.sentence(command, OVERRIDES_FILE=str(values)) == f"{values} must map addon names to Helm values"
-    users.write_text(CANARY)
-    assert made.sentence(command) == f"{users} must hold one line user:password"
-    users.unlink()
-    assert made.sentence(command) == f"{users}: No such file or directory; `helmbroker init` makes it"
+    login.write_text(CANARY)
+    assert made.sentence(command) == f"{login} must hold one line user:password"
 
 
 def test_a_data_directory_that_cannot_be_is_named(place: Place) -> None:
@@ -201,3 +199,45 @@ def test_every_command_says_what_it_does(command: str) -> None:
     result = CliRunner().invoke(main, [command, "--help"])
     assert result.exit_code == 0
     assert len(result.output.splitlines()) >= 3
+
+
+@pytest.mark.osb(1)
+@pytest.mark.bug(55)
+@pytest.mark.parametrize("command", ["api", "run"])
+def test_a_broker_that_nobody_could_log_in_to_does_not_start(made: Place, command: str) -> None:
+    """There is no default login: without any, the broker is not open to everybody."""
+    login = made.data / "platform-credentials"
+    for empty in (lambda: login.write_text("\n"), login.unlink):
+        empty()
+        said = made.sentence(command)
+        assert said.startswith(f"nobody could log in: {login} is missing or empty, and there is no other login; ")
+    (made.data / "users").write_text("alice:secret")
+    assert made.sentence(command) == (
+        f"{made.data}/users: after the name and a colon comes a SHA-256, 64 hexadecimal digits"
+    )
+
+
+@pytest.mark.parametrize("kind", ["user", "token"])
+def test_logins_are_made_listed_and_removed(made: Place, kind: str) -> None:
+    file = made.data / f"{kind}s"
+    assert made.run(kind, "list").output == ""
+    secrets = [made.run(kind, "add", name).output.strip() for name in ("alice", "bob@x")]
+    assert [len(secret) for secret in secrets] == [43, 43]
+    assert made.run(kind, "list").output.splitlines() == ["alice", "bob@x"]
+    assert not [secret for secret in secrets if secret in file.read_text()]
+    assert f"{file.stat().st_mode & 0o777:o}" == "600"
+    assert made.sentence(kind, "add", "alice") == (
+        f"alice is in {file} already; remove it first, or take another name"
+    )
+    assert made.run(kind, "remove", "alice").exit_code == 0
+    assert made.run(kind, "list").output.splitlines() == ["bob@x"]
+    assert made.sentence(kind, "remove", "alice") == f"alice is not in {file}"
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "a b", "-x", "x" * 65, "\n", "ä"])
+def test_a_name_of_a_login_is_plain(made: Place, name: str) -> None:
+    assert made.sentence("user", "add", "--", name).startswith("a name has 1 to 64 letters")
+
+
+def test_a_login_needs_the_data_directory(place: Place) -> None:
+    assert place.sentence("user", "add", "x") == f"there is no folder {place.data}; `helmbroker init` makes it"

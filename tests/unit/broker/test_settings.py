@@ -23,7 +23,7 @@ def test_all_of_them_have_defaults_that_fit_one_machine() -> None:
     assert settings.address == ("127.0.0.1", 8080)
     assert settings.url == f"sqlite:///{Path('helmbroker-data/helmbroker.db').absolute()}"
     assert settings.keys_file == Path("helmbroker-data/keys.json")
-    assert settings.users_file == Path("helmbroker-data/platform-credentials")
+    assert settings.platform_file == Path("helmbroker-data/platform-credentials")
 
 
 @pytest.mark.parametrize(

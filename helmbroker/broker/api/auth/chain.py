@@ -1,0 +1,84 @@
+"""The chain of the ways to log in. It is asked before anything else is looked at (OSB item 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import ClassVar, Protocol
+
+from flask import Request
+
+from helmbroker.broker.domain.errors import OsbError
+
+REALM = "helmbroker"
+
+
+class How(StrEnum):
+    """How a caller has shown who it is."""
+
+    PASSWORD = "password"  # noqa: S105  # the name of a way, no password
+    TOKEN = "token"  # noqa: S105
+    OIDC = "oidc"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, as logs and records name it. Holds no secret."""
+
+    name: str
+    how: How
+
+
+class Refused(Exception):
+    """What was shown is not accepted, and why: a sentence for the one who showed it."""
+
+
+class Method(Protocol):
+    """A way to log in."""
+
+    def challenge(self) -> str | None:
+        """Its part of WWW-Authenticate; None: there is nobody who could log in this way."""
+        ...
+
+    def caller(self, request: Request) -> Caller | None:
+        """Who calls; None: nothing of this kind was shown, or nobody has it. Raises Refused, Unavailable."""
+        ...
+
+
+class Unauthenticated(OsbError):
+    """401, with a challenge for each way to log in."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.UNAUTHORIZED
+    word: ClassVar[str] = "Unauthorized"
+
+    def __init__(self, description: str, challenges: Sequence[str]) -> None:
+        super().__init__(description)
+        self.challenges = challenges
+
+
+class Authentication:
+    """All ways to log in to this broker; the first that knows the caller wins."""
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        self._methods = methods
+
+    def challenges(self) -> list[str]:
+        """What a client may answer with, each once, in the order of the ways; empty: nobody can log in."""
+        return list(dict.fromkeys(each for each in (method.challenge() for method in self._methods) if each))
+
+    def caller(self, request: Request) -> Caller:
+        """OSB item 1. Raises Unauthenticated; Unavailable when it cannot be found out just now."""
+        reasons = []
+        for method in self._methods:
+            try:
+                found = method.caller(request)
+            except Refused as reason:
+                reasons.append(str(reason))
+                continue
+            if found is not None:
+                return found
+        wanted = "A login that this broker knows is required; WWW-Authenticate says which kinds it takes."
+        raise Unauthenticated(" ".join([wanted, *reasons]), self.challenges())

@@ -1,0 +1,48 @@
+"""Who asked for what: a line in the log for each request that changes something, and for each refused login."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Request, Response, g
+
+from helmbroker.broker.api import headers
+from helmbroker.broker.api.auth.chain import Caller
+
+_LOG = logging.getLogger("helmbroker.api")
+_CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
+_MAX_PATH_CHARACTERS = 2048
+
+
+def fields(request: Request) -> dict[str, Any]:
+    """What a line of the log says of a request (OSB items 15, 16): neither its query, nor headers, nor the body."""
+    caller: Caller | None = g.get("caller")
+    origin: headers.OriginatingIdentity | None = g.get("origin")
+    said = {
+        "method": request.method,
+        "path": request.path[:_MAX_PATH_CHARACTERS],
+        "caller": caller and caller.name,
+        "caller_how": caller and caller.how,
+        "origin_platform": origin and origin.platform,
+        "origin_user": origin and origin.user,
+        "request_identity": headers.request_identity(request),
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def note(request: Request, response: Response) -> None:
+    """Write down what was asked for and answered, where somebody may want to know later."""
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        _LOG.warning("login refused", extra={**fields(request), "address": request.remote_addr})
+    elif request.method in _CHANGES:
+        _LOG.info("change requested", extra={**fields(request), "status": response.status_code})
+
+
+def compare_platforms(request: Request, context: object) -> None:
+    """OSB item 16: a platform has to call itself the same in both places; where it does not, operators are told."""
+    origin: headers.OriginatingIdentity | None = g.get("origin")
+    platform = context.get("platform") if isinstance(context, dict) else None
+    if origin is not None and platform is not None and platform != origin.platform:
+        _LOG.warning("context.platform is not that of the originating identity", extra=fields(request))

@@ -1,0 +1,189 @@
+"""Who may call: users and tokens in files, and what is written down of their calls (OSB items 1, 15, 16)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from helmbroker.broker.api.auth import logins
+from helmbroker.broker.api.auth.basic import BasicUsers
+from helmbroker.broker.api.auth.bearer import BearerTokens
+from helmbroker.broker.api.auth.logins import LoginFile, hashed
+from helmbroker.catalog.model import Catalog
+from tests.api.broker.desk import ASYNC, IDS, INSTANCE, PROVISION, Desk, refusal
+
+BASIC = 'Basic realm="helmbroker", charset="UTF-8"'
+
+
+class Door:
+    """A broker with files of users and tokens, which do not exist at first."""
+
+    def __init__(self, data: Path, catalog: Catalog) -> None:
+        self.users, self.tokens = data / "users", data / "tokens"
+        methods = (BasicUsers([LoginFile(self.users, hashed)]), BearerTokens(LoginFile(self.tokens, hashed)))
+        self.desk = Desk(data, catalog, *methods)
+
+    def knock(self, authorization: str | None) -> TestResponse:
+        return self.desk.call("GET", "/v2/catalog", headers={"Authorization": authorization})
+
+    def opens(self, authorization: str) -> bool:
+        response = self.knock(authorization)
+        assert response.status_code in {200, 401}
+        return response.status_code == 200
+
+
+@pytest.fixture
+def door(data: Path, catalog: Catalog) -> Iterator[Door]:
+    made = Door(data, catalog)
+    yield made
+    made.desk.store.close()
+
+
+def basic(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+@pytest.mark.osb(1)
+def test_users_come_and_go_without_a_restart(door: Door) -> None:
+    alice, bob = (logins.add(door.users, name) for name in ("alice", "bob"))
+    assert door.opens(basic("alice", alice))
+    assert door.opens(basic("bob", bob))
+    assert not door.opens(basic("alice", bob))
+    assert not door.opens(basic("alice", ""))
+    logins.remove(door.users, "alice")
+    assert not door.opens(basic("alice", alice))
+    assert door.opens(basic("bob", bob))
+    door.users.unlink()
+    assert not door.opens(basic("bob", bob))
+
+
+@pytest.mark.osb(1)
+def test_a_digest_is_no_password(door: Door) -> None:
+    """Who reads the file cannot log in with what stands there."""
+    logins.add(door.users, "alice")
+    logins.add(door.tokens, "ci")
+    assert not door.opens(basic("alice", door.users.read_text().strip().partition(":")[2]))
+    assert not door.opens("Bearer " + door.tokens.read_text().strip().partition(":")[2])
+
+
+@pytest.mark.osb(1)
+def test_a_token_is_a_login(door: Door) -> None:
+    token = logins.add(door.tokens, "ci")
+    assert door.opens(f"Bearer {token}")
+    assert door.opens(f"bearer {token}")
+    assert not door.opens(f"Bearer {token}x")
+    assert not door.opens("Bearer")
+    assert not door.opens(f"Token {token}")
+    assert not door.opens(basic("ci", token))
+    logins.remove(door.tokens, "ci")
+    assert not door.opens(f"Bearer {token}")
+
+
+@pytest.mark.osb(1)
+def test_there_is_a_challenge_for_each_way_that_is_open(door: Door) -> None:
+    assert door.knock(None).headers.getlist("WWW-Authenticate") == [BASIC]
+    logins.add(door.tokens, "ci")
+    logins.add(door.users, "alice")
+    response = door.knock(None)
+    assert refusal(response) == (401, "Unauthorized")
+    assert response.headers.getlist("WWW-Authenticate") == [BASIC, 'Bearer realm="helmbroker"']
+
+
+@pytest.mark.parametrize("text", ["alice", "alice:x", ":x", "\xff", "alice:" + "g" * 64])
+def test_a_broken_file_locks_nobody_out(door: Door, caplog: pytest.LogCaptureFixture, text: str) -> None:
+    """An editor may have written half of it; the log says what is wrong, once, and without the content."""
+    secret = logins.add(door.users, "alice")
+    assert door.opens(basic("alice", secret))
+    door.users.write_bytes(text.encode("latin-1"))
+    assert door.opens(basic("alice", secret))
+    assert door.opens(basic("alice", secret))
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.startswith(str(door.users))
+    assert "g" * 64 not in line
+
+
+def test_lines_may_be_empty_or_remarks(door: Door) -> None:
+    secret = logins.add(door.users, "alice")
+    door.users.write_text(f"# users\n\n{door.users.read_text()}\n  \n")
+    assert door.opens(basic("alice", secret))
+
+
+def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    return [vars(record) for record in caplog.records if record.getMessage() == event]
+
+
+def origin(platform: str, user: Any) -> dict[str, str]:
+    return {
+        "X-Broker-API-Originating-Identity": f"{platform} {base64.b64encode(json.dumps(user).encode()).decode()}",
+        "X-Broker-API-Request-Identity": "request-7",
+    }
+
+
+@pytest.mark.osb(15, 16)
+def test_each_change_is_written_down_with_who_asked_for_it(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    user = {"username": "duke", "groups": ["canary-group"], "extra": {"mail": ["canary-mail"]}}
+    assert (
+        desk.call("DELETE", f"{INSTANCE}{ASYNC}&{IDS}", headers=dict(origin("kubernetes", user))).status_code == 410
+    )
+    desk.get(INSTANCE)
+    (line,) = lines(caplog, "change requested")
+    said = ("method", "path", "status", "caller", "caller_how")
+    assert tuple(map(line.get, said)) == ("DELETE", INSTANCE, 410, "platform", "password")
+    assert (line["origin_platform"], line["origin_user"]) == ("kubernetes", "duke")
+    assert line["request_identity"] == "request-7"
+    assert "canary" not in caplog.text + repr(line)
+
+
+@pytest.mark.osb(16)
+@pytest.mark.parametrize(
+    ("user", "known"),
+    [
+        ({"user_id": "683ea748"}, "683ea748"),
+        ({"username": "duke", "uid": "c2dde242"}, "c2dde242"),
+        ({"uid": "", "username": "duke"}, "duke"),
+        ({"uid": 7}, None),
+        ({"username": "x" * 257}, None),
+        ({"username": "a\nb"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_the_user_is_named_when_it_can_be(
+    desk: Desk, caplog: pytest.LogCaptureFixture, user: Any, known: str | None
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk.call("DELETE", f"{INSTANCE}{ASYNC}&{IDS}", headers=dict(origin("kubernetes", user)))
+    (line,) = lines(caplog, "change requested")
+    assert line.get("origin_user") == known
+
+
+@pytest.mark.osb(16)
+@pytest.mark.parametrize(("platform", "told"), [("cloudfoundry", 1), ("kubernetes", 0)])
+def test_a_platform_that_names_itself_in_two_ways_is_told_to_the_operator(
+    desk: Desk, caplog: pytest.LogCaptureFixture, platform: str, told: int
+) -> None:
+    context = {"platform": "kubernetes"}
+    response = desk.call(
+        "PUT", f"{INSTANCE}{ASYNC}", {**PROVISION, "context": context}, dict(origin(platform, {"uid": "u"}))
+    )
+    assert response.status_code == 202
+    assert len(lines(caplog, "context.platform is not that of the originating identity")) == told
+
+
+@pytest.mark.osb(1)
+def test_a_refused_login_is_written_down_without_what_was_shown(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers: dict[str, str | None] = {"Authorization": basic("canary-user", "canary-password")}
+    desk.call("GET", f"{INSTANCE}?canary-query=1", headers=headers)
+    (line,) = lines(caplog, "login refused")
+    assert (line["path"], line["address"]) == (INSTANCE, "127.0.0.1")
+    assert "canary" not in repr(line)
