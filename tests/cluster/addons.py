@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from helmbroker.catalog.values import coalesce, merge
+
 ROOT = Path(__file__).parents[2]
 ADDONS = ROOT / "addons"
 PROBE_CHART = ROOT / "tests" / "charts" / "probe"
@@ -21,6 +23,16 @@ TEXT = {"type": "string"}
 def document(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(path.read_text())
     return found
+
+
+def image_of(addon: str, plan: str, overrides: dict[str, Any]) -> str:
+    """What contract.yaml points to in the values of an instance."""
+    folder = ADDONS / addon
+    given = merge(document(folder / "plans" / f"{plan}.yaml")["values"], overrides)
+    image = coalesce(document(folder / "chart" / "values.yaml"), given)
+    for part in document(folder / "contract.yaml")["image"].split("."):
+        image = image[part]
+    return f"{image['repository']}:{image['tag']}"
 
 
 def copies(folder: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import pytest
 import requests
 import yaml
 
+from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.osb import Platform
 from tests.cluster.reach import throw_away_namespace
@@ -42,6 +45,12 @@ class Broker:
     data_dir: Path
     log: Path
     namespace: str
+
+    def release(self, instance_id: str) -> ReleaseRef:
+        """The Helm release of an instance."""
+        with closing(sqlite3.connect(self.data_dir / "helmbroker.db")) as database:
+            (broker_id,) = database.execute("SELECT value FROM facts WHERE name = 'broker_id'").fetchone()
+        return naming.instance_release(self.namespace, broker_id, instance_id)
 
     @property
     def worker_pid(self) -> int:

@@ -15,16 +15,15 @@ from typing import Any
 
 import pytest
 
-from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.ports import Deployment
 from helmbroker.broker.helm.releases import HelmCli
-from helmbroker.catalog.values import coalesce, merge
+from helmbroker.catalog.values import merge
 from helmbroker.kubeapi.port import Kube
-from tests.cluster.addons import ADDONS, NAMES, PLANS, PROBE_CHART, copies, document, probe
+from tests.cluster.addons import ADDONS, NAMES, PLANS, PROBE_CHART, copies, document, image_of, probe
 from tests.cluster.broker import OVERRIDES, Broker, arguments, broker, descendants
 from tests.cluster.clients import Client
 from tests.cluster.inventory import await_nothing, objects
-from tests.cluster.osb import Binding, Instance
+from tests.cluster.osb import Binding
 from tests.cluster.reach import throw_away_namespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -82,20 +81,6 @@ def apps(kube: Kube) -> Iterator[str]:
         yield namespace
 
 
-def release_of(broker: Broker, instance: Instance) -> str:
-    return naming.instance_release(broker.namespace, instance.id).name
-
-
-def image_of(addon: str, plan: str) -> str:
-    """What contract.yaml points to in the values of an instance."""
-    folder = ADDONS / addon
-    given = merge(document(folder / "plans" / f"{plan}.yaml")["values"], OVERRIDES[addon])
-    image = coalesce(document(folder / "chart" / "values.yaml"), given)
-    for part in document(folder / "contract.yaml")["image"].split("."):
-        image = image[part]
-    return f"{image['repository']}:{image['tag']}"
-
-
 def test_life(kube: Kube, running: Broker, apps: str) -> None:
     """Every plan of every addon, by its own contract, all at the same time."""
     with ThreadPoolExecutor(len(PLANS)) as pool:
@@ -128,7 +113,7 @@ def _life(kube: Kube, broker: Broker, apps: str, addon: str, plan: str) -> None:
     assert second.run(login).status == 0
     deleted = instance.delete()
     assert deleted.state == "succeeded", deleted
-    await_nothing(broker.namespace, release_of(broker, instance))
+    await_nothing(broker.namespace, broker.release(instance.id).name)
     assert second.run(login).status != 0
 
 
@@ -137,7 +122,8 @@ def _client(kube: Kube, apps: str, addon: str, plan: str, binding: Binding, cont
     assert (end.state, end.description) == ("succeeded", "the credentials are ready"), end
     credentials = binding.credentials()
     assert sorted(credentials) == sorted(contract["credentials"])
-    return Client.start(kube, apps, f"{addon}-{plan}-{binding.id[:8]}", image_of(addon, plan), credentials)
+    image = image_of(addon, plan, OVERRIDES[addon])
+    return Client.start(kube, apps, f"{addon}-{plan}-{binding.id[:8]}", image, credentials)
 
 
 def test_every_addon_has_its_test_of_data() -> None:
@@ -205,7 +191,7 @@ def test_bad_input_is_told_and_cleaned_up(running: Broker) -> None:
 
     def check(addon: str) -> None:
         instance = running.platform.instance(addon, "small")
-        release = release_of(running, instance)
+        release = running.release(instance.id).name
         end = instance.provision()
         beginning, cure = (part.format(release=release) for part in BAD[addon])
         assert end.state == "failed"
@@ -235,7 +221,7 @@ def test_a_parameter_beyond_the_plan_is_told(running: Broker) -> None:
 def test_a_foreign_release_is_left_alone(kube: Kube, running: Broker, tmp_path: Path) -> None:
     """With real helm: the names are hashes, so somebody had to want it."""
     instance = running.platform.instance("probe", "small")
-    ref = naming.instance_release(running.namespace, instance.id)
+    ref = running.release(instance.id)
     helm = HelmCli("helm", tmp_path, kubeconfig=os.environ["KUBECONFIG"])
     helm.deploy(Deployment(ref, PROBE_CHART, {}, {"team": "other"}, 60.0), threading.Event())
     before = {name for name in objects(running.namespace) if ref.name in name}

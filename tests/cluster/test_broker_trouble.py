@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from helmbroker.broker.domain import naming
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.addons import copies, probe
 from tests.cluster.broker import Broker, arguments, broker, descendants
@@ -204,7 +203,7 @@ def test_the_worker_is_killed(kube: Kube, tmp_path: Path) -> None:
     """In the middle of each operation: it goes on by itself, in seconds, and everything is there once."""
     with broker(kube, tmp_path / "broker", environment=QUICK) as running, throw_away_namespace(kube) as apps:
         instance = running.platform.instance("postgresql", "small")
-        release = naming.instance_release(running.namespace, instance.id).name
+        release = running.release(instance.id).name
         operation = instance.begin()
         kill_worker(running, "upgrade", release)
         end = instance.follow(operation)

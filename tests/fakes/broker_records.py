@@ -23,7 +23,7 @@ def service_instance(
         space_guid="space",
         parameters=Parameters(parameters),
         context={"platform": "kubernetes"},
-        release=naming.instance_release(NAMESPACE, instance_id),
+        release=naming.instance_release(NAMESPACE, "0123456789abcdef", instance_id),
         addon_digest=addon.digest,
     )
 

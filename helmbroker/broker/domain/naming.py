@@ -23,9 +23,12 @@ class ReleaseRef:
     name: str
 
 
-def instance_release(namespace: str, instance_id: str) -> ReleaseRef:
-    """The Helm release of a service instance: 23 characters."""
-    return ReleaseRef(namespace, f"hb-{digest(instance_id, length=20)}")
+def instance_release(namespace: str, broker_id: str, instance_id: str) -> ReleaseRef:
+    """The Helm release of a service instance: 23 characters.
+
+    With the broker's id in it: what carries the name is this broker's, also when its Helm release is lost.
+    """
+    return ReleaseRef(namespace, f"hb-{digest(broker_id, instance_id, length=20)}")
 
 
 def binding_key(instance_id: str, binding_id: str) -> str:

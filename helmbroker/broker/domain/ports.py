@@ -75,6 +75,11 @@ class Transaction(Records, Protocol):
 class Store(Protocol):
     """The database."""
 
+    @property
+    def broker_id(self) -> str:
+        """Hex digits, made once per database: how what the broker makes is told from everything else."""
+        ...
+
     def read(self) -> AbstractContextManager[Records]: ...
     def transaction(self) -> AbstractContextManager[Transaction]: ...
 

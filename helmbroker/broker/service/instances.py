@@ -43,7 +43,7 @@ class InstanceUseCases(UseCases):
             space_guid=request.space_guid,
             parameters=request.parameters,
             context=request.context,
-            release=naming.instance_release(self._namespace, request.instance_id),
+            release=naming.instance_release(self._namespace, self._store.broker_id, request.instance_id),
             addon_digest=addon.digest,
         )
         operation = tx.start(Kind.PROVISION, instance.id, None, timeout_s=plan.timeout_s)

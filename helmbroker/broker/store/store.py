@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,7 +58,7 @@ class SqlStore:
             if self._keys.open(bytes.fromhex(sealed), _CANARY) != _CHECKED:
                 raise KeyRingError("the key ring is not the one that this database was begun with")
 
-    @property
+    @cached_property
     def broker_id(self) -> str:
         """16 hex digits, made once per database: how what we make in the cluster is told from everything else."""
         with self._reader.connect() as conn:

@@ -16,7 +16,7 @@ from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
 from helmbroker.broker.domain.requests import BindRequest, DeprovisionRequest, ProvisionRequest, UnbindRequest
 from helmbroker.broker.operations.work import Patience, Tools
 from helmbroker.broker.service import Accepted, Service
-from helmbroker.broker.store.schema import operations
+from helmbroker.broker.store.schema import facts, operations
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import handlers
 from helmbroker.catalog.formats import native
@@ -29,8 +29,8 @@ from tests.fakes.revisions import FakeAddonRevisions
 from tests.operations.harness import Hand
 
 ADDON = native.load(Path(__file__).parent / "ledger")
-NAMESPACE, INSTANCE, BINDING = "instances", "an instance", "a binding"
-RELEASE = naming.instance_release(NAMESPACE, INSTANCE)
+NAMESPACE, INSTANCE, BINDING, BROKER = "instances", "an instance", "a binding", "0123456789abcdef"
+RELEASE = naming.instance_release(NAMESPACE, BROKER, INSTANCE)
 BINDING_RELEASE = naming.binding_release(RELEASE, INSTANCE, BINDING)
 
 
@@ -129,6 +129,8 @@ def world(url: str, overrides: Object | None = None) -> Iterator[World]:
     if store.engine.dialect.name == "sqlite":
         sa.event.listen(store.engine, "connect", _without_waiting_for_the_disk)
     store.prepare()
+    with store.engine.begin() as conn:  # a known one, so that names in tests are
+        conn.execute(facts.update().where(facts.c.name == "broker_id").values(value=BROKER))
     store.keep(Catalog((ADDON,)))
     cluster, clock = FakeCluster(NAMESPACE), Clock()
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)

@@ -20,7 +20,7 @@ few = settings(max_examples=40, deadline=None)
 @few
 @given(ids, ids)
 def test_any_ids_give_short_names_that_kubernetes_and_helm_take(instance_id: str, binding_id: str) -> None:
-    instance = naming.instance_release("ns", instance_id)
+    instance = naming.instance_release("ns", "broker", instance_id)
     binding = naming.binding_release(instance, instance_id, binding_id)
     assert (instance.namespace, binding.namespace) == ("ns", "ns")
     assert NAME.fullmatch(instance.name)
@@ -31,11 +31,16 @@ def test_any_ids_give_short_names_that_kubernetes_and_helm_take(instance_id: str
     assert all(LABEL.fullmatch(value) and len(value) <= 63 for value in labels.values())
 
 
+def _name(broker_id: str, instance_id: str) -> str:
+    return naming.instance_release("ns", broker_id, instance_id).name
+
+
 @few
 @given(ids, ids)
 def test_different_ids_give_different_names(one: str, other: str) -> None:
     same = one == other
-    assert (naming.instance_release("ns", one) == naming.instance_release("ns", other)) is same
+    assert (_name("broker", one) == _name("broker", other)) is same
+    assert _name("broker", one) != _name("another broker", other)
     assert (naming.binding_key(one, other) == naming.binding_key(other, one)) is same
 
 
@@ -45,9 +50,9 @@ def test_no_split_of_the_same_characters_gives_the_same_name() -> None:
 
 def test_names_never_change() -> None:
     """Releases and users of existing instances are found by them."""
-    instance = naming.instance_release("helmbroker-instances", "3a4b")
-    assert instance.name == "hb-51cd801f8e5074650436"
-    assert naming.binding_release(instance, "3a4b", "5c6d").name == "hb-51cd801f8e5074650436-0a5cebe0c960d05d"
+    instance = naming.instance_release("helmbroker-instances", "0123456789abcdef", "3a4b")
+    assert instance.name == "hb-c0655f4b359dcea24240"
+    assert naming.binding_release(instance, "3a4b", "5c6d").name == "hb-c0655f4b359dcea24240-0a5cebe0c960d05d"
 
 
 def test_labels_prove_that_a_release_is_ours() -> None:
