@@ -46,7 +46,7 @@ def web(image: str) -> Obj:
             "timeoutSeconds": 5,
         },
         # The time that the news of a pod's end takes to reach everybody who sends it requests.
-        "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
         "resources": {"requests": {"cpu": "20m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": LOCKED,
     }

@@ -13,7 +13,7 @@ from demo.places import APP
 from demo.waiting import DemoFailed, until
 
 POD = "load"
-NEWS_S = 15.0  # the pod writes once a second
+NEWS_S = 30.0  # the pod writes once a second
 LOOK_S = 0.4
 
 

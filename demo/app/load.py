@@ -1,5 +1,7 @@
 """Requests a URL at a steady pace, each time on a new connection, and writes the totals once a second.
 
+It begins with the first connection that is not refused, or after a minute.
+
 Each line is one JSON object: {"at": epoch s, "ok": n, "failed": n, "slowest_ms": ms of the last second,
 "by_release": {"2": n}, "last": body of the last good answer, "errors": the last five}.
 The last line has "end": true.
@@ -11,6 +13,7 @@ import argparse
 import http.client
 import json
 import signal
+import socket
 import threading
 import time
 from collections import Counter, deque
@@ -20,6 +23,7 @@ from urllib.parse import urlsplit
 
 REQUEST_TIMEOUT_S = 10
 CONNECTIONS = 16
+FIRST_CONNECTION_S = 60
 
 
 class Totals:
@@ -87,6 +91,22 @@ def request(url: str, totals: Totals) -> None:
         connection.close()
 
 
+def await_connection(url: str, *, within_s: float, stop: threading.Event) -> bool:
+    """Whether there is one within that time: a node refuses connections to a Service that it does not know yet."""
+    parts = urlsplit(url)
+    last = time.monotonic() + within_s
+    while not stop.is_set():
+        try:
+            socket.create_connection((parts.hostname or "", parts.port or 80), REQUEST_TIMEOUT_S).close()
+        except OSError:
+            if time.monotonic() > last:
+                return False
+            stop.wait(0.1)
+        else:
+            return True
+    return False
+
+
 def run(url: str, *, per_second: float, seconds: float, stop: threading.Event) -> None:
     """Request until `stop` or for `seconds`; what is in flight at the end is waited for and counted."""
     totals = Totals()
@@ -113,6 +133,7 @@ def main(argv: list[str] | None = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    await_connection(arguments.url, within_s=FIRST_CONNECTION_S, stop=stop)
     run(arguments.url, per_second=arguments.per_second, seconds=arguments.seconds, stop=stop)
 
 

@@ -14,6 +14,7 @@ from helmbroker.kubeapi.port import Kube
 from tests.cluster.reach import eventually
 
 USER = 999
+PATIENCE_S = 20  # of a command: packets to an address that nobody has any more may simply be dropped
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Client:
         kubectl = shutil.which("kubectl")
         if kubectl is None:
             pytest.fail('there is no kubectl on PATH: eval "$(sandbox/sandbox env)"')
-        argv = [kubectl, "exec", "--namespace", self.namespace, self.name, "--", *command]
+        within = ["timeout", str(PATIENCE_S), *command]
+        argv = [kubectl, "exec", "--namespace", self.namespace, self.name, "--", *within]
         done = subprocess.run(argv, check=False, capture_output=True, timeout=60)
         return Said(done.returncode, (done.stdout + done.stderr).decode(errors="replace"))

@@ -167,6 +167,15 @@ def test_the_load_counts_refused_connections(capsys: pytest.CaptureFixture[str])
     assert "ConnectionRefusedError" in totals.errors[0]
 
 
+def test_the_load_waits_for_the_first_connection() -> None:
+    never = threading.Event()
+    with serving(None) as (_, port):
+        assert load.await_connection(f"http://127.0.0.1:{port}/", within_s=10, stop=never)
+    assert not load.await_connection(f"http://127.0.0.1:{port}/", within_s=0, stop=never)
+    never.set()
+    assert not load.await_connection(f"http://127.0.0.1:{port}/", within_s=60, stop=never)
+
+
 def test_the_load_ends_when_told(capsys: pytest.CaptureFixture[str]) -> None:
     stop = threading.Event()
     stop.set()
