@@ -47,8 +47,8 @@ def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callabl
             settings = Settings()
         except ValidationError as error:
             for each in error.errors():
-                name = "_".join(map(str, each["loc"])).upper()
-                click.echo(f"helmbroker: HELMBROKER_{name}: {each['msg']}", err=True)
+                name = "".join(f"HELMBROKER_{part}: ".upper() for part in each["loc"])
+                click.echo(f"helmbroker: {name}{each['msg']}", err=True)
             sys.exit(1)
         logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
         try:

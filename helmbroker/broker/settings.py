@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _HIGHEST_PORT = 65535
+_ALGORITHM = "((RS|PS|ES)(256|384|512)|EdDSA)"
 
 
 class Settings(BaseSettings):
@@ -46,6 +47,30 @@ class Settings(BaseSettings):
     stuck_after_s: float = Field(
         default=120, ge=1, description="how long a hopeless pod (image, scheduling, crashes) is waited for"
     )
+    oidc_issuer: str | None = Field(
+        default=None,
+        pattern="^https?://[^/@?#]+[^@?#]*$",
+        description="OpenID provider whose JWTs are accepted as bearer tokens; needs OIDC_AUDIENCE",
+    )
+    oidc_audience: str | None = Field(default=None, description="the audience that its tokens must have")
+    oidc_jwks_url: str | None = Field(
+        default=None, pattern="^https?://[^@]+$", description="where its keys are, instead of discovery"
+    )
+    oidc_ca_file: Path | None = Field(
+        default=None, description="PEM; vouches for the provider, instead of the usual authorities"
+    )
+    oidc_algorithms: str = Field(
+        default="RS256,ES256",
+        pattern=f"^{_ALGORITHM}(,{_ALGORITHM})*$",
+        description="signatures that are accepted, with commas; symmetric ones cannot be",
+    )
+    oidc_name_claim: str = Field(default="sub", min_length=1, description="the claim that names the caller in logs")
+    oidc_claims: str = Field(
+        default="",
+        pattern="^([^=,]+=[^,]+(,[^=,]+=[^,]+)*)?$",
+        description="claims that tokens must have: name=value,...; of a list one element",
+    )
+    oidc_leeway_s: float = Field(default=30, ge=0, le=300, description="how far clocks may differ")
     missing_version_status: Literal["400", "412"] = Field(
         default="400",
         description="the answer to requests without X-Broker-API-Version; 412 for checkers older than OSB 2.16",
@@ -70,6 +95,14 @@ class Settings(BaseSettings):
                 "database_url", "must be postgresql://user:password@host/name or sqlite:////path/to/file"
             )
         return value
+
+    @model_validator(mode="after")
+    def _whole_oidc(self) -> Settings:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise PydanticCustomError(
+                "oidc", "HELMBROKER_OIDC_ISSUER and HELMBROKER_OIDC_AUDIENCE: set both or neither"
+            )
+        return self
 
     @property
     def address(self) -> tuple[str, int]:

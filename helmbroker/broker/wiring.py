@@ -14,7 +14,7 @@ from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
-from helmbroker.broker.api.auth.chain import Authentication
+from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.service import Service
 from helmbroker.broker.settings import Settings
@@ -132,13 +132,36 @@ def authentication(settings: Settings) -> Authentication:
                 file.read()
         except logins.LoginsError as error:
             raise CannotStart(str(error)) from None
-    made = Authentication([BasicUsers([platform, users]), BearerTokens(tokens)])
+    made = Authentication([BasicUsers([platform, users]), BearerTokens(tokens), *_oidc(settings)])
     if not made.challenges():
         raise CannotStart(
             f"nobody could log in: {settings.platform_file} is missing or empty, and there is no other login; "
             "`helmbroker init` makes one"
         )
     return made
+
+
+def _oidc(settings: Settings) -> list[Method]:
+    """JWTs of an OpenID provider, when one is set up. Asks it for nothing yet."""
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return []
+    from helmbroker.broker.api.auth.jwks import ProviderKeys  # noqa: PLC0415  # heavy, and most do without
+    from helmbroker.broker.api.auth.oidc import OidcTokens, Rules  # noqa: PLC0415
+
+    rules = Rules(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        algorithms=tuple(settings.oidc_algorithms.split(",")),
+        name_claim=settings.oidc_name_claim,
+        claims={name: value for name, _, value in (each.partition("=") for each in _words(settings.oidc_claims))},
+        leeway_s=settings.oidc_leeway_s,
+    )
+    return [OidcTokens(rules, ProviderKeys(rules.issuer, settings.oidc_jwks_url, settings.oidc_ca_file))]
+
+
+def _words(text: str) -> list[str]:
+    """What stands between the commas of a setting."""
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def read_catalog(settings: Settings) -> Catalog:

@@ -15,9 +15,12 @@ from werkzeug.test import TestResponse
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
+from helmbroker.broker.api.auth.jwks import ProviderKeys
 from helmbroker.broker.api.auth.logins import LoginFile, hashed
+from helmbroker.broker.api.auth.oidc import OidcTokens, Rules
 from helmbroker.catalog.model import Catalog
 from tests.api.broker.desk import ASYNC, IDS, INSTANCE, PROVISION, Desk, refusal
+from tests.unit.broker.provider import AUDIENCE, Provider
 
 BASIC = 'Basic realm="helmbroker", charset="UTF-8"'
 
@@ -187,3 +190,29 @@ def test_a_refused_login_is_written_down_without_what_was_shown(
     (line,) = lines(caplog, "login refused")
     assert (line["path"], line["address"]) == (INSTANCE, "127.0.0.1")
     assert "canary" not in repr(line)
+
+
+@pytest.mark.osb(1)
+def test_a_token_of_an_openid_provider_is_a_login(data: Path, catalog: Catalog) -> None:
+    provider = Provider()
+    ours = BearerTokens(LoginFile(data / "tokens", hashed))
+    theirs = OidcTokens(Rules(provider.issuer, AUDIENCE, ("ES256",)), ProviderKeys(provider.issuer))
+    desk = Desk(data, catalog, ours, theirs)
+    try:
+        opaque = logins.add(data / "tokens", "ci")
+        for token, status in ((provider.token(), 200), (opaque, 200), (f"{opaque}x", 401), ("a.b.c", 401)):
+            response = desk.call("GET", "/v2/catalog", headers={"Authorization": f"Bearer {token}"})
+            assert response.status_code == status
+        late = desk.call("GET", "/v2/catalog", headers={"Authorization": f"Bearer {provider.token(exp=1)}"})
+        assert refusal(late) == (401, "Unauthorized")
+        assert late.get_json()["description"].endswith("The bearer token has expired.")
+        assert late.headers.getlist("WWW-Authenticate") == [BASIC, 'Bearer realm="helmbroker"']
+        provider.documents.clear()
+        keyless = OidcTokens(Rules(provider.issuer, AUDIENCE, ("ES256",)), ProviderKeys(provider.issuer))
+        away = Desk(data, catalog, keyless)
+        response = away.call("GET", "/v2/catalog", headers={"Authorization": f"Bearer {provider.token()}"})
+        assert refusal(response) == (503, "Unavailable")
+        away.store.close()
+    finally:
+        desk.store.close()
+        provider.close()

@@ -171,6 +171,12 @@ def test_every_wrong_setting_is_named_by_its_variable(place: Place) -> None:
     assert CANARY not in result.output
 
 
+@pytest.mark.parametrize(("name", "value"), [("OIDC_ISSUER", "https://x"), ("OIDC_AUDIENCE", "x")])
+def test_half_a_provider_is_refused(made: Place, name: str, value: str) -> None:
+    said = made.sentence("api", **{name: value})
+    assert said == "HELMBROKER_OIDC_ISSUER and HELMBROKER_OIDC_AUDIENCE: set both or neither"
+
+
 def test_check_tells_the_faults_of_addons(made: Place) -> None:
     write(made.folder / "addons/bad", {"addon.yaml": "{", "chart/Chart.yaml": None})
     result = made.run("check", HELM="/nowhere/helm")

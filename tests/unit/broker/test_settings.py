@@ -68,6 +68,13 @@ WRONG = [
     ("CONCURRENCY", "many", "valid integer"),
     ("STUCK_AFTER_S", "0", "greater than or equal to 1"),
     ("STUCK_AFTER_S", "nan", "greater than or equal to 1"),
+    ("MISSING_VERSION_STATUS", "401", "'400' or '412'"),
+    ("OIDC_ISSUER", f"https://u:{CANARY}@host", "should match pattern"),
+    ("OIDC_ISSUER", "file:///etc/passwd", "should match pattern"),
+    ("OIDC_ALGORITHMS", "RS256,HS256", "should match pattern"),
+    ("OIDC_ALGORITHMS", "none", "should match pattern"),
+    ("OIDC_CLAIMS", "groups", "should match pattern"),
+    ("OIDC_LEEWAY_S", "301", "less than or equal to 300"),
     ("LOG_LEVEL", "trace", "'debug', 'info', 'warning' or 'error'"),
 ]
 
