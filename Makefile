@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 
-.PHONY: help demo demo-clean test check postgresql format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check postgresql spec-coverage format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ postgresql: ## install PostgreSQL's server programs for the tests that need them
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 	  echo "installing Debian's package postgresql for the tests"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql >/dev/null; }
+
+spec-coverage: $(VENV)/installed ## which rule has no test; writes docs/reference/osb-conformance.md
+	$(BIN)/python -m tests.spec.rules
 
 format: $(VENV)/installed ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Desk:
         self.client: FlaskClient = app.test_client()
         self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self._carry_out))
         self._failure: str | None = None
-        self._begun: dict[tuple[tuple[str, Phase | None], ...], list[tuple[sa.Table, list[dict[str, Any]]]]] = {}
+        self._begun: dict[Hashable, list[tuple[sa.Table, list[dict[str, Any]]]]] = {}
 
     def _reason(self) -> str | None:
         with suppress(Unavailable), self.store.read() as records:
@@ -129,8 +129,17 @@ class Desk:
                     records.forget_instance(instance_id)
 
     def begin(self, *phases: tuple[str, Phase | None]) -> None:
-        """From empty records to these phases, one after the other. What was brought about once is then copied."""
-        begun = self._begun.get(phases)
+        """From empty records to these phases, one after the other."""
+
+        def bring() -> None:
+            for path, phase in phases:
+                self.bring(path, phase)
+
+        self.arrive(phases, bring)
+
+    def arrive(self, key: Hashable, bring: Callable[[], None]) -> None:
+        """From empty records to wherever `bring` leads. What was brought about once is then copied, by its key."""
+        begun = self._begun.get(key)
         with self.store.engine.begin() as conn:
             for table in reversed(TABLES):
                 conn.execute(table.delete())
@@ -138,11 +147,14 @@ class Desk:
                 if rows:
                     conn.execute(table.insert(), rows)
         if begun is None:
-            for path, phase in phases:
-                self.bring(path, phase)
-            with self.store.engine.begin() as conn:
-                found = [(table, list(conn.execute(sa.select(table)).mappings())) for table in TABLES]
-            self._begun[phases] = [(table, [dict(row) for row in rows]) for table, rows in found]
+            bring()
+            self._begun[key] = self.rows()
+
+    def rows(self) -> list[tuple[sa.Table, list[dict[str, Any]]]]:
+        """All that is recorded."""
+        with self.store.engine.begin() as conn:
+            found = [(table, list(conn.execute(sa.select(table)).mappings())) for table in TABLES]
+        return [(table, [dict(row) for row in rows]) for table, rows in found]
 
     def bring(self, path: str, phase: Phase | None) -> None:
         """An instance or a binding from nothing to a phase (None: nothing); a binding needs its instance ready."""

@@ -14,7 +14,7 @@ from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog
 from tests.api.broker.conftest import PLAIN_ID, PLAIN_PLAN_ID
 from tests.api.broker.desk import BIND, BINDING, INSTANCE, PROVISION, Desk, refusal
-from tests.unit.catalog.folders import ADDON_ID, FILES, LARGE_ID, SMALL_ID, write
+from tests.unit.catalog.folders import ADDON_ID, FILES, SMALL_ID, write
 
 PLAIN = {**PROVISION, "service_id": PLAIN_ID, "plan_id": PLAIN_PLAN_ID, "parameters": {}}
 NEW = "/v2/service_instances/new"
@@ -63,38 +63,6 @@ def test_parameters_reach_the_record_with_their_types(desk: Desk) -> None:
         record = records.instance("i1")
     assert record is not None
     assert record.instance.parameters.reveal() == {"replicas": 2, "admin": {"password": "01,{x}='"}}
-
-
-@pytest.mark.osb(48)
-@pytest.mark.parametrize("phase", [Phase.MAKING, Phase.READY])
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"service_id": PLAIN_ID, "plan_id": PLAIN_PLAN_ID, "parameters": {}},
-        {"plan_id": LARGE_ID},
-        {"parameters": {"size": "2Gi"}},
-        {"parameters": {}},
-        {"organization_guid": "x"},
-        {"space_guid": "x"},
-    ],
-    ids=str,
-)
-def test_one_other_attribute_is_a_conflict(broker: Desk, phase: Phase, change: dict[str, Any]) -> None:
-    """One at a time, done or still being provisioned."""
-    broker.begin((INSTANCE, phase))
-    assert refusal(broker.put(**change)) == (409, "Conflict")
-
-
-@pytest.mark.osb(98, 100)
-@pytest.mark.parametrize("phase", [Phase.MAKING, Phase.READY])
-@pytest.mark.parametrize(
-    "change",
-    [{"plan_id": LARGE_ID}, {"parameters": {"access": "write"}}, {"app_guid": "x"}, {"app_guid": None}],
-    ids=str,
-)
-def test_one_other_attribute_of_a_binding_is_a_conflict(broker: Desk, phase: Phase, change: dict[str, Any]) -> None:
-    broker.begin((INSTANCE, Phase.READY), (BINDING, phase))
-    assert refusal(broker.put(BINDING, **change)) == (409, "Conflict")
 
 
 @pytest.mark.osb(46, 47, 52, 100)
