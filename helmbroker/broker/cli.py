@@ -28,6 +28,7 @@ from helmbroker.sealing import KeyRingError
 
 P = ParamSpec("P")
 _GRACE_S = 20
+_THREADS = 8  # of the web server, beside those that wait for bindings
 
 
 def _settings_table() -> str:
@@ -116,7 +117,15 @@ def api(settings: Settings) -> None:
     """Serve the Open Service Broker API."""
     _check_start(settings)
     host, port = settings.address
-    serve(lambda: wiring.make_app(settings), host=host, port=port, grace_s=_GRACE_S)
+    stopping = threading.Event()
+    serve(
+        lambda: wiring.make_app(settings, stopping),
+        host=host,
+        port=port,
+        threads=settings.max_waiting + _THREADS,
+        grace_s=_GRACE_S,
+        on_stop=stopping.set,
+    )
 
 
 @main.command()

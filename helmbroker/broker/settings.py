@@ -75,6 +75,19 @@ class Settings(BaseSettings):
         default="400",
         description="the answer to requests without X-Broker-API-Version; 412 for checkers older than OSB 2.16",
     )
+    bind_wait_s: float = Field(
+        default=50,
+        ge=1,
+        le=58,
+        description="how long a bind or unbind without accepts_incomplete waits; platforms hang up after 60 s",
+    )
+    max_waiting: int = Field(
+        default=50,
+        ge=1,
+        le=500,
+        description="how many binds and unbinds may wait so at the same time, per API process; more are told to "
+        "come back",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="how much is logged: debug, info, warning or error"
     )

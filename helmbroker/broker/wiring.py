@@ -16,7 +16,7 @@ from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.service import Service
+from helmbroker.broker.service import Service, WaitingRoom
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
@@ -64,13 +64,17 @@ def make_store(settings: Settings) -> SqlStore:
     return store
 
 
-def make_app(settings: Settings) -> Flask:
-    """The API. It reads addons and the database; it knows neither helm nor the cluster."""
+def make_app(settings: Settings, stopping: threading.Event) -> Flask:
+    """The API. It reads addons and the database; it knows neither helm nor the cluster.
+
+    stopping: once set, requests that wait for an operation are answered at once.
+    """
     authenticate = authentication(settings)
     catalog = read_catalog(settings)
     store = make_store(settings)
     store.keep(catalog)
-    service = Service(store, catalog, _revisions(settings, store), settings.instance_namespace)
+    room = WaitingRoom(store.watch, stopping, most=settings.max_waiting, wait_s=settings.bind_wait_s)
+    service = Service(store, catalog, _revisions(settings, store), settings.instance_namespace, room)
 
     def ready() -> str | None:
         try:

@@ -31,6 +31,14 @@ class ParameterSchemas:
 
 
 @dataclass(frozen=True)
+class Lifetime:
+    """How long the credentials of a binding are valid, and how long before their end they are to be renewed."""
+
+    seconds: int
+    renewal_s: int  # at most `seconds`
+
+
+@dataclass(frozen=True)
 class Plan:
     """A named set of Helm values and limits of an offering."""
 
@@ -42,6 +50,7 @@ class Plan:
     data: DataPolicy
     timeout_s: int  # of one operation on an instance of this plan, in seconds
     values: Object
+    binding_lifetime: Lifetime | None = None  # None: until it is unbound
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Addon:
     plans: tuple[Plan, ...]
     folder: Path
     digest: str  # sha256, 64 hex digits
+    binding_rotatable: bool = False  # several bindings may work on what one of them has made
 
     @property
     def chart(self) -> Path:

@@ -44,6 +44,7 @@ def _plan(addon: Addon, plan: Plan) -> ServicePlan:
         free=plan.free,
         bindable=addon.bindable,
         plan_updateable=False,
+        binding_rotatable=addon.bindable and addon.binding_rotatable,
         schemas=_schemas(addon),
         # the platform gives up later than the broker, so that the broker's reason is seen (OSB item 34)
         maximum_polling_duration=plan.timeout_s + 60,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -31,12 +33,15 @@ def serve(
     threads: int = 8,
     grace_s: int = 20,
     tls: tuple[str, str] | None = None,
+    on_stop: Callable[[], None] | None = None,
 ) -> None:
     """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish.
 
     `make_app` runs in the worker process, after the fork: engines and threads belong to it alone. `tls` is
-    (certificate file, key file), PEM. The app finds the raw request target in `environ["RAW_URI"]`. When the
-    address cannot be had: one sentence on stderr and SystemExit(1). Ends with SystemExit(0), never returns.
+    (certificate file, key file), PEM. `on_stop` is called in the worker process when it is told to end: requests
+    that wait for something had better be answered then. The app finds the raw request target in
+    `environ["RAW_URI"]`. When the address cannot be had: one sentence on stderr and SystemExit(1). Ends with
+    SystemExit(0), never returns.
     """
     listener = _listen(host, port)
     settings: dict[str, object] = {
@@ -59,9 +64,25 @@ def serve(
     }
     if tls is not None:
         settings["certfile"], settings["keyfile"] = tls
+    if on_stop is not None:
+        settings |= _told(on_stop)
     address = listener.getsockname()
     _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
     _Application(make_app, settings).run()
+
+
+def _told(on_stop: Callable[[], None]) -> dict[str, object]:
+    """gunicorn's hooks for both ways to end: SIGTERM has none, so its handler is wrapped."""
+
+    def wrap(worker: Any) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
+            on_stop()
+            worker.handle_exit(number, frame)
+
+        signal.signal(signal.SIGTERM, handle)
+        signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn does: system calls go on
+
+    return {"post_worker_init": wrap, "worker_int": lambda _worker: on_stop()}
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types

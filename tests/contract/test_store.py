@@ -14,6 +14,7 @@ from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.domain.ports import Transaction
+from helmbroker.broker.store.schema import VERSION
 from helmbroker.broker.store.store import SqlStore, StoreError
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Catalog
@@ -211,6 +212,23 @@ def test_cancelling(store: SqlStore) -> None:
     )
 
 
+def test_a_watch_tells_what_has_ended_once_and_to_whoever_asks_anew(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        one = tx.start(Kind.PROVISION, "one", None, timeout_s=60).id
+        two = tx.start(Kind.PROVISION, "two", None, timeout_s=60).id
+    both = frozenset({one, two})
+    with store.watch() as watch:
+        assert watch.finished(both) == frozenset()
+        assert watch.finished(both) == frozenset()
+        with store.transaction() as tx:
+            tx.cancel(one)
+        assert watch.finished(both) == {one}
+        assert watch.finished(frozenset({two})) == frozenset()
+        assert watch.finished(both) == {one}, "nothing was written since, but it is asked for again"
+        assert watch.finished(frozenset()) == frozenset()
+        assert watch.finished(frozenset({"unknown"})) == frozenset()
+
+
 def test_one_of_many_makes_the_instance(store: SqlStore) -> None:
     """Each asks whether there is one, and makes it if not: as the service does for PUT."""
     start, made = threading.Barrier(6), []
@@ -283,7 +301,7 @@ def test_a_database_of_another_version_is_refused_untouched(store: SqlStore, url
         conn.execute(sa.text("UPDATE facts SET value = '99' WHERE name = 'schema_version'"))
         conn.execute(sa.text("DROP TABLE bindings"))
     other = SqlStore(url, KEYS)
-    with pytest.raises(StoreError, match="schema version 99, this program needs 1"):
+    with pytest.raises(StoreError, match=f"schema version 99, this program needs {VERSION}"):
         other.prepare()
     assert "bindings" not in sa.inspect(other.engine).get_table_names()
     other.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.service import Accepted
+from helmbroker.broker.service import Accepted, BindingView
 from helmbroker.durable import Operation, State
 
 Answer: TypeAlias = tuple[dict[str, Any], int] | tuple[dict[str, Any], int, dict[str, str]]
@@ -26,6 +28,23 @@ _STATES = {
 def accepted(answer: Accepted) -> Answer:
     """202 (OSB items 45, 52)."""
     return {"operation": answer.operation_id}, 202
+
+
+def bound(view: BindingView) -> dict[str, Any]:
+    """What a binding delivers (OSB items 103-105)."""
+    times = {"expires_at": view.expires_at, "renew_before": view.renew_before}
+    metadata = {name: _timestamp(value) for name, value in times.items() if value is not None}
+    return {
+        "credentials": view.credentials,
+        **({"metadata": metadata} if metadata else {}),
+        **({"endpoints": view.endpoints} if view.endpoints else {}),
+    }
+
+
+def _timestamp(seconds: float) -> str:
+    """yyyy-mm-ddThh:mm:ss.sZ (OSB item 104). Rounded down: it is never later than it is."""
+    tenths = math.floor(seconds * 10)
+    return f"{datetime.fromtimestamp(tenths // 10, UTC):%Y-%m-%dT%H:%M:%S}.{tenths % 10}Z"
 
 
 def polled(operation: Operation, now: float | None = None) -> Answer:

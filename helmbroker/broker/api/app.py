@@ -116,6 +116,8 @@ def _refused(error: OsbError) -> ResponseReturnValue:
     body = {"error": error.word, "description": error.description}
     response = jsonify(gating.visible(body, Shape.OUTCOME, g.get("api_minor", gating.NEWEST)))
     response.status_code = error.status
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthenticated):
         for challenge in error.challenges:
             response.headers.add("WWW-Authenticate", challenge)

@@ -14,7 +14,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from helmbroker.broker.api import ids, journal
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest
-from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest
+from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest, RotateRequest
 from helmbroker.catalog.parameters import nested_deeper
 
 MAX_DEPTH = 32  # of a body: much deeper ones could not even be stored and read again
@@ -59,18 +59,24 @@ class _BindResource(_Body):
     app_guid: OptionalId = None
 
 
-class _Bind(_Body):
-    service_id: Id
-    plan_id: Id
+class _Rotate(_Body):
+    service_id: Id | None = None
+    plan_id: Id | None = None
     parameters: Object | None = None
     context: Object | None = None
     bind_resource: _BindResource | None = None
     app_guid: OptionalId = None
+    predecessor_binding_id: OptionalId = None
+
+
+class _Bind(_Rotate):
+    service_id: Id
+    plan_id: Id
 
 
 def provision(request: Request, instance_id: str) -> ProvisionRequest:
     """OSB item 41. Raises BadRequest."""
-    body = _parsed(_Provision, request)
+    body = _parsed(_Provision, _read(request))
     return ProvisionRequest(
         instance_id=instance_id,
         service_id=body.service_id,
@@ -84,18 +90,33 @@ def provision(request: Request, instance_id: str) -> ProvisionRequest:
     )
 
 
-def bind(request: Request, instance_id: str, binding_id: str) -> BindRequest:
-    """OSB item 98. Raises BadRequest."""
-    body = _parsed(_Bind, request)
-    resource = body.bind_resource.app_guid if body.bind_resource else None
+def bind(request: Request, instance_id: str, binding_id: str) -> BindRequest | RotateRequest:
+    """OSB items 98, 108. Raises BadRequest."""
+    body = _read(request)
+    rotation = _parsed(_Rotate, body)
+    resource = rotation.bind_resource.app_guid if rotation.bind_resource else None
+    app_guid = resource or rotation.app_guid
+    if rotation.predecessor_binding_id is not None:
+        return RotateRequest(
+            instance_id=instance_id,
+            binding_id=binding_id,
+            predecessor_id=rotation.predecessor_binding_id,
+            service_id=rotation.service_id,
+            plan_id=rotation.plan_id,
+            app_guid=app_guid,
+            parameters=None if rotation.parameters is None else Parameters(rotation.parameters),
+            context=rotation.context,
+            accepts_incomplete=accepts_incomplete(request),
+        )
+    whole = _parsed(_Bind, body)
     return BindRequest(
         instance_id=instance_id,
         binding_id=binding_id,
-        service_id=body.service_id,
-        plan_id=body.plan_id,
-        app_guid=resource or body.app_guid,
-        parameters=Parameters(body.parameters or {}),
-        context=body.context or {},
+        service_id=whole.service_id,
+        plan_id=whole.plan_id,
+        app_guid=app_guid,
+        parameters=Parameters(whole.parameters or {}),
+        context=whole.context or {},
         accepts_incomplete=accepts_incomplete(request),
     )
 
@@ -129,9 +150,13 @@ def operation(request: Request) -> str | None:
     return value if value is not None and ids.is_id(value) else None
 
 
-def _parsed(model: type[M], request: Request) -> M:
+def _read(request: Request) -> dict[str, Any]:
     body = _object(request)
     journal.compare_platforms(request, body.get("context"))
+    return body
+
+
+def _parsed(model: type[M], body: dict[str, Any]) -> M:
     try:
         return model.model_validate(body)
     except ValidationError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from helmbroker.broker.domain.decisions import Decision, Exists, Same, Start, living
-from helmbroker.broker.domain.errors import ConcurrencyError, Conflict, Gone, NotFound, NotUsable
-from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
+from helmbroker.broker.domain.errors import BadRequest, ConcurrencyError, Conflict, Gone, NotFound, NotUsable
+from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.domain.requests import BindRequest
+from helmbroker.broker.domain.requests import BindRequest, RotateRequest
 
 
 def bindable(record: InstanceRecord | None) -> InstanceRecord:
@@ -23,11 +23,52 @@ def bindable(record: InstanceRecord | None) -> InstanceRecord:
     return record
 
 
+def predecessor(
+    request: RotateRequest, existing: BindingRecord | None, old: BindingRecord | None
+) -> ServiceBinding:
+    """The binding that says what a rotation leaves out: the old one, or of a repeat what the first one had made.
+
+    Raises BadRequest for an old one that is not there, or whose credentials are not valid (OSB item 108).
+    """
+    made = existing is not None and existing.phase in (Phase.MAKING, Phase.READY) and not existing.expired
+    if existing is not None and made and existing.binding.predecessor_id == request.predecessor_id:
+        return existing.binding  # the old one may be gone by now
+    if old is None or old.phase is Phase.GONE:
+        raise BadRequest("predecessor_binding_id is not that of a binding of this service instance.")
+    if old.expired:
+        raise BadRequest("The binding that predecessor_binding_id names has expired; bind anew, without it.")
+    if old.phase is not Phase.READY:
+        raise BadRequest(f"The binding that predecessor_binding_id names cannot be rotated ({old.phase}).")
+    return old.binding
+
+
+def rotate(request: RotateRequest, old: ServiceBinding, instance: InstanceRecord) -> BindRequest:
+    """What is asked for, whole (OSB item 108). Raises BadRequest when it contradicts the predecessor.
+
+    The plan may be given as the predecessor has it, or as the instance has it since an update.
+    """
+    if request.service_id not in (None, old.service_id):
+        raise BadRequest("service_id is not that of the binding that predecessor_binding_id names.")
+    if request.plan_id not in (None, old.plan_id, instance.instance.plan_id):
+        raise BadRequest("plan_id is neither that of the predecessor nor that of the service instance.")
+    return BindRequest(
+        instance_id=request.instance_id,
+        binding_id=request.binding_id,
+        service_id=old.service_id,
+        plan_id=request.plan_id or old.plan_id,
+        app_guid=request.app_guid or old.app_guid,
+        parameters=old.parameters if request.parameters is None else request.parameters,
+        context=old.context if request.context is None else request.context,
+        accepts_incomplete=request.accepts_incomplete,
+        predecessor_id=request.predecessor_id,
+    )
+
+
 def bind(record: BindingRecord | None, request: BindRequest) -> Decision:
-    """OSB item 100. Raises Conflict, ConcurrencyError."""
+    """OSB items 100, 109. Raises Conflict, ConcurrencyError."""
     if record is None or record.phase is Phase.GONE:
         return Start()
-    if record.phase is Phase.REMOVING:
+    if record.phase is Phase.REMOVING or record.expired:
         raise ConcurrencyError
     if record.phase is Phase.REMOVE_FAILED:
         raise Conflict("The service binding with this id could not be removed; delete it again.")
@@ -70,14 +111,23 @@ def fetch_binding(
         raise NotFound("The service binding is being removed.")
     if record.phase in (Phase.MAKING, Phase.MAKE_FAILED):
         raise NotFound(f"The service binding is not there yet ({record.phase}).")
+    if record.expired:
+        raise NotFound("The service binding has expired, and is being removed.")
     return owner, record
 
 
 def _same_binding(record: BindingRecord, request: BindRequest) -> bool:
     binding = record.binding
-    return (binding.service_id, binding.plan_id, binding.app_guid, binding.parameters) == (
+    return (
+        binding.service_id,
+        binding.plan_id,
+        binding.app_guid,
+        binding.predecessor_id,
+        binding.parameters,
+    ) == (
         request.service_id,
         request.plan_id,
         request.app_guid,
+        request.predecessor_id,
         request.parameters,
     )

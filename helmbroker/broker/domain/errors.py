@@ -6,7 +6,10 @@
       NotFound 404          Gone 410          Conflict 409
       Unprocessable 422
         AsyncRequired  ConcurrencyError  RequiresApp  MaintenanceInfoConflict  NotUsable
+      OperationFailed 500
       Unavailable 503
+        TooManyWaiting  Stopping
+      TookTooLong 504
 
 Texts are for users: no values of parameters, no internals.
 """
@@ -22,6 +25,7 @@ class OsbError(Exception):
 
     status: ClassVar[HTTPStatus]
     word: ClassVar[str]
+    retry_after_s: ClassVar[int | None] = None  # when it makes sense to ask again
 
     def __init__(self, description: str) -> None:
         super().__init__(description)
@@ -88,3 +92,37 @@ class MaintenanceInfoConflict(Unprocessable):
 
 class Unavailable(OsbError):
     status, word = HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable"
+
+
+class TooManyWaiting(Unavailable):
+    """Nothing has begun: it may be asked again."""
+
+    word = "TooManyWaiting"
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many requests wait for bindings now. Try again, or use accepts_incomplete=true: it never waits."
+        )
+
+
+class Stopping(Unavailable):
+    """What was begun goes on in the next broker."""
+
+    word = "Stopping"
+    retry_after_s = 2
+
+    def __init__(self) -> None:
+        super().__init__("The broker is being stopped or restarted. Ask again; what was begun goes on.")
+
+
+class OperationFailed(OsbError):
+    """Work that the request waited for has failed: for a reason that is not in the request."""
+
+    status, word = HTTPStatus.INTERNAL_SERVER_ERROR, "OperationFailed"
+
+
+class TookTooLong(OsbError):
+    """Work that the request waited for has not ended in time."""
+
+    status, word = HTTPStatus.GATEWAY_TIMEOUT, "TookTooLong"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helmbroker.broker.domain.credentials import Credentials, Parameters
@@ -40,7 +41,10 @@ class InstanceRecord:
 
 @dataclass(frozen=True)
 class ServiceBinding:
-    """One binding of an instance. `credentials` is None until the bind operation has stored them."""
+    """One binding of an instance. `credentials`, and what comes with them, is there when the bind has stored them.
+
+    Times are seconds since the epoch on the database's clock; None: it does not expire (OSB item 104).
+    """
 
     id: str
     instance_id: str
@@ -50,15 +54,20 @@ class ServiceBinding:
     parameters: Parameters
     context: Object
     release: ReleaseRef
+    predecessor_id: str | None = None  # whose credentials it is to replace (OSB item 108)
     credentials: Credentials | None = None
+    endpoints: Sequence[Object] = ()
+    expires_at: float | None = None
+    renew_before: float | None = None
 
 
 @dataclass(frozen=True)
 class BindingRecord:
-    """A binding with its latest operation."""
+    """A binding with its latest operation. `expired`: it is to be revoked, or just being so."""
 
     binding: ServiceBinding
     operation: Operation
+    expired: bool = False
 
     @property
     def phase(self) -> Phase:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, Ser
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.catalog.credentials import Ref
-from helmbroker.catalog.model import Addon, Object
+from helmbroker.catalog.model import Addon, Lifetime, Object
 from helmbroker.durable import Operation
 
 
@@ -26,6 +26,10 @@ class Records(Protocol):
     def binding(self, instance_id: str, binding_id: str) -> BindingRecord | None: ...
     def bindings(self, instance_id: str) -> list[BindingRecord]: ...
     def operation(self, operation_id: str) -> Operation | None: ...
+
+    def due(self, most: int) -> list[tuple[str, str]]:
+        """Ids of instance and binding of at most so many bindings that have expired and are due to be revoked."""
+        ...
 
 
 class Transaction(Records, Protocol):
@@ -59,8 +63,19 @@ class Transaction(Records, Protocol):
         """The latest operation of a binding is now this one."""
         ...
 
-    def deliver(self, instance_id: str, binding_id: str, credentials: Credentials) -> None:
-        """Keep the credentials of a binding, sealed."""
+    def deliver(
+        self,
+        instance_id: str,
+        binding_id: str,
+        credentials: Credentials,
+        endpoints: Sequence[Object] = (),
+        lifetime: Lifetime | None = None,
+    ) -> None:
+        """Keep the credentials of a binding, sealed, and where they are good for; its lifetime begins now."""
+        ...
+
+    def postpone(self, instance_id: str, binding_id: str, after_s: float) -> bool:
+        """If the binding is due to be revoked, let it be due again in `after_s` seconds; whether it was."""
         ...
 
     def forget_instance(self, instance_id: str) -> None:
@@ -69,6 +84,18 @@ class Transaction(Records, Protocol):
 
     def forget_binding(self, instance_id: str, binding_id: str) -> None:
         """Leave a tombstone of a binding without credentials."""
+        ...
+
+    def drop_binding(self, instance_id: str, binding_id: str) -> None:
+        """As if the binding had never been asked for."""
+        ...
+
+
+class Watch(Protocol):
+    """Looks at operations again and again, on a connection of its own; cheap enough for ten a second."""
+
+    def finished(self, operation_ids: frozenset[str]) -> frozenset[str]:
+        """Those of them that have ended. Raises Unavailable."""
         ...
 
 
@@ -82,6 +109,10 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Records]: ...
     def transaction(self) -> AbstractContextManager[Transaction]: ...
+
+    def watch(self) -> AbstractContextManager[Watch]:
+        """Raises Unavailable."""
+        ...
 
 
 class AddonRevisions(Protocol):

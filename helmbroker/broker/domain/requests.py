@@ -35,6 +35,22 @@ class BindRequest:
     parameters: Parameters
     context: Object
     accepts_incomplete: bool
+    predecessor_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RotateRequest:
+    """PUT .../service_bindings/:bid with a predecessor: what is None is as it is there (OSB item 108)."""
+
+    instance_id: str
+    binding_id: str
+    predecessor_id: str
+    service_id: str | None
+    plan_id: str | None
+    app_guid: str | None
+    parameters: Parameters | None
+    context: Object | None
+    accepts_incomplete: bool
 
 
 @dataclass(frozen=True)

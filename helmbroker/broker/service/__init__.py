@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from helmbroker.broker.service.answers import Accepted, BindingView, InstanceView, Unchanged
+from helmbroker.broker.service.answers import Accepted, BindingView, InstanceView, Unbound, Unchanged
 from helmbroker.broker.service.bindings import BindingUseCases
 from helmbroker.broker.service.instances import InstanceUseCases
+from helmbroker.broker.service.waiting import WaitingRoom
 
-__all__ = ["Accepted", "BindingView", "InstanceView", "Service", "Unchanged"]
+__all__ = ["Accepted", "BindingView", "InstanceView", "Service", "Unbound", "Unchanged", "WaitingRoom"]
 
 
 class Service(InstanceUseCases, BindingUseCases):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from helmbroker.catalog.model import JSON, Object
@@ -30,8 +30,20 @@ class InstanceView:
 
 
 @dataclass(frozen=True)
+class Unbound:
+    """The binding was there and is gone now (200)."""
+
+
+@dataclass(frozen=True)
 class BindingView:
-    """GET binding, or the 200 of a repeated bind."""
+    """GET binding, or the answer to a bind: `made` by it (201), or there already (200).
+
+    Times are seconds since the epoch; None: it does not expire.
+    """
 
     credentials: Object = field(repr=False)
     parameters: Mapping[str, JSON] = field(repr=False)
+    endpoints: Sequence[Object] = ()
+    expires_at: float | None = None
+    renew_before: float | None = None
+    made: bool = False

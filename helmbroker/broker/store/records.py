@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,14 +12,22 @@ from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.store.schema import bindings, instances
-from helmbroker.catalog.model import NOTHING
+from helmbroker.broker.store.schema import bindings, instances, now
+from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import KeyRing
 
 CANCELLED = "stopped, because it is being removed"
 
 
+# of a binding without credentials
+_UNDELIVERED: dict[str, Any] = {
+    "sealed_credentials": None,
+    "endpoints": "[]",
+    "expires_at": None,
+    "renew_before": None,
+    "revoke_at": None,
+}
 Alone = Callable[[sa.Connection, str], None]
 
 
@@ -52,14 +60,23 @@ class SqlRecords:
         return InstanceRecord(instance, self._operation(row.operation_id))
 
     def binding(self, instance_id: str, binding_id: str) -> BindingRecord | None:
-        row = self._conn.execute(sa.select(bindings).where(*_this(instance_id, binding_id))).first()
+        row = self._conn.execute(self._bindings().where(*_this(instance_id, binding_id))).first()
         return None if row is None else self._binding(row)
 
     def bindings(self, instance_id: str) -> list[BindingRecord]:
         rows = self._conn.execute(
-            sa.select(bindings).where(bindings.c.instance_id == instance_id).order_by(bindings.c.id)
+            self._bindings().where(bindings.c.instance_id == instance_id).order_by(bindings.c.id)
         )
         return [self._binding(row) for row in rows]
+
+    def due(self, most: int) -> list[tuple[str, str]]:
+        late = bindings.c.revoke_at <= now(self._conn)
+        query = sa.select(bindings.c.instance_id, bindings.c.id).where(late).order_by(bindings.c.revoke_at)
+        return [(row.instance_id, row.id) for row in self._conn.execute(query.limit(most))]
+
+    def postpone(self, instance_id: str, binding_id: str, after_s: float) -> bool:
+        late = bindings.update().where(*_this(instance_id, binding_id), bindings.c.revoke_at <= now(self._conn))
+        return self._conn.execute(late.values(revoke_at=now(self._conn) + after_s)).rowcount > 0
 
     def operation(self, operation_id: str) -> Operation | None:
         return self._queue.get(self._conn, operation_id)
@@ -106,7 +123,8 @@ class SqlRecords:
             "context": json.dumps(binding.context),
             "namespace": binding.release.namespace,
             "release": binding.release.name,
-            "sealed_credentials": None,
+            "predecessor_id": binding.predecessor_id,
+            **_UNDELIVERED,
             "operation_id": operation.id,
         }
         if self._conn.execute(bindings.update().where(*_this(*row)).values(**values)).rowcount == 0:
@@ -118,9 +136,25 @@ class SqlRecords:
     def binding_operation(self, instance_id: str, binding_id: str, operation: Operation) -> None:
         self._change_binding(instance_id, binding_id, operation_id=operation.id)
 
-    def deliver(self, instance_id: str, binding_id: str, credentials: Credentials) -> None:
-        sealed = self._sealed(credentials, "bindings.credentials", instance_id, binding_id)
-        self._change_binding(instance_id, binding_id, sealed_credentials=sealed)
+    def deliver(
+        self,
+        instance_id: str,
+        binding_id: str,
+        credentials: Credentials,
+        endpoints: Sequence[Object] = (),
+        lifetime: Lifetime | None = None,
+    ) -> None:
+        times: dict[str, Any] = {}
+        if lifetime is not None:
+            end = now(self._conn) + lifetime.seconds
+            times = {"expires_at": end, "renew_before": end - lifetime.renewal_s, "revoke_at": end}
+        self._change_binding(
+            instance_id,
+            binding_id,
+            sealed_credentials=self._sealed(credentials, "bindings.credentials", instance_id, binding_id),
+            endpoints=json.dumps(endpoints),
+            **times,
+        )
 
     def forget_instance(self, instance_id: str) -> None:
         self._conn.execute(bindings.delete().where(bindings.c.instance_id == instance_id))
@@ -129,15 +163,20 @@ class SqlRecords:
 
     def forget_binding(self, instance_id: str, binding_id: str) -> None:
         nothing = self._sealed(Parameters(NOTHING), "bindings.parameters", instance_id, binding_id)
-        self._change_binding(
-            instance_id, binding_id, sealed_parameters=nothing, sealed_credentials=None, context="{}"
-        )
+        self._change_binding(instance_id, binding_id, sealed_parameters=nothing, context="{}", **_UNDELIVERED)
+
+    def drop_binding(self, instance_id: str, binding_id: str) -> None:
+        self._conn.execute(bindings.delete().where(*_this(instance_id, binding_id)))
 
     def _change_instance(self, instance_id: str, **values: Any) -> None:
         self._conn.execute(instances.update().where(instances.c.id == instance_id).values(**values))
 
     def _change_binding(self, instance_id: str, binding_id: str, **values: Any) -> None:
         self._conn.execute(bindings.update().where(*_this(instance_id, binding_id)).values(**values))
+
+    def _bindings(self) -> sa.Select[Any]:
+        expired = sa.case((bindings.c.expires_at <= now(self._conn), True), else_=False)
+        return sa.select(bindings, expired.label("expired"))
 
     def _binding(self, row: sa.Row[Any]) -> BindingRecord:
         where = (row.instance_id, row.id)
@@ -151,11 +190,15 @@ class SqlRecords:
             parameters=Parameters(self._opened(row.sealed_parameters, "bindings.parameters", *where)),
             context=json.loads(row.context),
             release=ReleaseRef(row.namespace, row.release),
+            predecessor_id=row.predecessor_id,
             credentials=None
             if sealed is None
             else Credentials(self._opened(sealed, "bindings.credentials", *where)),
+            endpoints=json.loads(row.endpoints),
+            expires_at=row.expires_at,
+            renew_before=row.renew_before,
         )
-        return BindingRecord(binding, self._operation(row.operation_id))
+        return BindingRecord(binding, self._operation(row.operation_id), expired=bool(row.expired))
 
     def _operation(self, operation_id: str) -> Operation:
         operation = self._queue.get(self._conn, operation_id)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from helmbroker.durable import define
 
-VERSION = 1  # of these tables; a database with another one is refused
+VERSION = 2  # of these tables; a database with another one is refused
 
 metadata = sa.MetaData()
 operations = define(metadata)
@@ -55,6 +55,22 @@ bindings = sa.Table(
     sa.Column("context", sa.Text, nullable=False),
     sa.Column("namespace", sa.String(63), nullable=False),
     sa.Column("release", sa.String(53), nullable=False),
+    sa.Column("predecessor_id", sa.Text),
     sa.Column("sealed_credentials", sa.LargeBinary),
+    sa.Column("endpoints", sa.Text, nullable=False),
+    # seconds since the epoch, on the database's clock
+    sa.Column("expires_at", sa.Double),
+    sa.Column("renew_before", sa.Double),
+    sa.Column("revoke_at", sa.Double, index=True),  # the schedule: when to look whether it is revoked
     sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False),
 )
+
+_NOW = {
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS double precision)",
+}
+
+
+def now(conn: sa.Connection) -> sa.ColumnElement[float]:
+    """The database's clock, which all processes of the broker share, in seconds since the epoch."""
+    return sa.literal_column(_NOW[conn.dialect.name], sa.Double)

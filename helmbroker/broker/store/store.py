@@ -15,6 +15,7 @@ from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import VERSION, addon_revisions, facts, metadata, operations
+from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog import archive
 from helmbroker.catalog.model import Addon, Catalog
 from helmbroker.durable import Queue, connect, reader
@@ -75,6 +76,12 @@ class SqlStore:
         """Raises Unavailable."""
         with _outages(), self.engine.begin() as conn:
             yield SqlRecords(conn, self.queue, self._keys, alone=self._alone)
+
+    @contextmanager
+    def watch(self) -> Iterator[SqlWatch]:
+        """Raises Unavailable."""
+        with _outages(), self._reader.connect() as conn:
+            yield SqlWatch(conn, self.queue)
 
     def on(self, conn: sa.Connection) -> SqlRecords:
         """Records in somebody else's transaction: that of a durable operation, with its fence."""

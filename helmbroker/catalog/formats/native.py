@@ -9,7 +9,7 @@ from jsonschema.protocols import Validator
 
 from helmbroker.catalog import archive, schema_rules
 from helmbroker.catalog.documents import Document, Unreadable, read
-from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Fault, ParameterSchemas, Plan
+from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import check, validator
 
 FILE = "addon.yaml"
@@ -31,6 +31,7 @@ _ADDON = validator(
             "tags": {"type": "array", "items": _TEXT},
             "metadata": {"type": "object"},
             "bindable": {"type": "boolean"},
+            "binding_rotatable": {"type": "boolean"},
             "plan_updateable": {"type": "boolean"},
             "parameters": {
                 "type": "object",
@@ -53,6 +54,8 @@ _PLAN = validator(
             "metadata": {"type": "object"},
             "data": {"enum": [policy.value for policy in DataPolicy]},
             "timeout_s": {"type": "integer", "minimum": 10, "maximum": 86400},
+            "binding_lifetime_s": {"type": "integer", "minimum": 10, "maximum": 10 * 365 * 86400},
+            "binding_renewal_s": {"type": "integer", "minimum": 1},
             "values": {"type": "object"},
         },
     }
@@ -87,6 +90,7 @@ def load(folder: Path) -> Addon:
         plans=plans,
         folder=folder,
         digest=digest,
+        binding_rotatable=data.get("binding_rotatable", False),
     )
 
 
@@ -117,6 +121,7 @@ def _plans(folder: Path, faults: list[Fault]) -> tuple[Plan, ...]:
         if document is None or len(faults) > before:
             continue
         plan = _plan(document)
+        faults += _lifetime_faults(document)
         for other in plans:
             faults += [
                 document.fault((key,), f"is that of plan {other.name} too; make it unique")
@@ -138,7 +143,21 @@ def _plan(document: Document) -> Plan:
         data=DataPolicy(data.get("data", DataPolicy.DELETE)),
         timeout_s=data.get("timeout_s", 600),
         values=data.get("values", {}),
+        binding_lifetime=_lifetime(data),
     )
+
+
+def _lifetime(data: Any) -> Lifetime | None:
+    """The last third is for renewal, unless the plan says otherwise."""
+    seconds = data.get("binding_lifetime_s")
+    return None if seconds is None else Lifetime(seconds, data.get("binding_renewal_s", seconds // 3))
+
+
+def _lifetime_faults(document: Document) -> list[Fault]:
+    data: Any = document.data
+    if "binding_renewal_s" in data and data["binding_renewal_s"] >= data.get("binding_lifetime_s", 0):
+        return [document.fault(("binding_renewal_s",), "must be less than binding_lifetime_s")]
+    return []
 
 
 def _schemas(document: Document, given: Any) -> list[Fault]:

@@ -26,6 +26,7 @@ from helmbroker.catalog import offerings
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import Context, Failed
 from helmbroker.sealing import KeyRing
+from tests.fakes.waiting_room import FakeWaitingRoom
 from tests.operations.harness import Hand
 from tests.unit.catalog.folders import ADDON_ID, SMALL_ID
 
@@ -63,8 +64,9 @@ class Desk:
         self.store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
         # a test does not outlive a power failure, and waiting for the disk would be most of its time
         sa.event.listen(self.store.engine, "connect", lambda conn, _record: conn.execute("PRAGMA synchronous=OFF"))
+        self.room = FakeWaitingRoom(self.store)
         revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
-        service = Service(self.store, catalog, revisions, "instances")
+        service = Service(self.store, catalog, revisions, "instances", self.room)
         login = LoginFile(folder / "platform-credentials", plain)
         login.path.write_text(":".join(USER))
         app = create_app(
@@ -139,6 +141,8 @@ class Desk:
 
     def arrive(self, key: Hashable, bring: Callable[[], None]) -> None:
         """From empty records to wherever `bring` leads. What was brought about once is then copied, by its key."""
+        self.room.begin()
+        self._failure = None
         begun = self._begun.get(key)
         with self.store.engine.begin() as conn:
             for table in reversed(TABLES):

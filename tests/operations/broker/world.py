@@ -26,6 +26,7 @@ from helmbroker.sealing import KeyRing
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.helm import FakeHelm
 from tests.fakes.revisions import FakeAddonRevisions
+from tests.fakes.waiting_room import FakeWaitingRoom
 from tests.operations.harness import Hand
 
 ADDON = native.load(Path(__file__).parent / "ledger")
@@ -136,7 +137,7 @@ def world(url: str, overrides: Object | None = None) -> Iterator[World]:
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
     given = {ADDON.name: overrides or {}}
     tools = Tools(helm, cluster, revisions, store.broker_id, given, Patience(120.0, clock))
-    service = Service(store, Catalog((ADDON,)), revisions, NAMESPACE)
+    service = Service(store, Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
     hand = Hand(store.engine, operations, handlers(store, tools))
     try:
         yield World(store, cluster, helm, service, hand, clock, tools)

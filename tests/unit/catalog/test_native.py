@@ -83,7 +83,7 @@ ONE_FAULT: dict[str, tuple[Change, str]] = {
     "missing key": (edited("addon.yaml", "bindable: true\n", ""), "addon.yaml:1: missing: bindable"),
     "unknown key": (
         edited("addon.yaml", "bindable: true", "bindable: true\nupdatable: true"),
-        "addon.yaml:1: unknown 'updatable'; allowed: apiVersion, bindable, description, id, metadata, name",
+        "addon.yaml:1: unknown 'updatable'; allowed: apiVersion, bindable, binding_rotatable, description, id",
     ),
     "unknown parameters": (
         edited("addon.yaml", "  bind:", "  unbind:"),

@@ -36,7 +36,7 @@ def schemas() -> dict[str, Any]:
 def test_golden(tmp_path: Path) -> None:
     """OSB items 23-39; B72: nothing but what the specification knows."""
     write(tmp_path / "demo")
-    both = {"bindable": True, "plan_updateable": False, "schemas": schemas()}
+    both = {"bindable": True, "plan_updateable": False, "binding_rotatable": False, "schemas": schemas()}
     large = {"id": LARGE_ID, "name": "large", "description": "Much of everything.", "free": False, **both}
     small = {"id": SMALL_ID, "name": "small", "description": "Little of everything.", "free": True, **both}
     large |= {"maximum_polling_duration": 960}
