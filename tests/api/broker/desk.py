@@ -57,13 +57,15 @@ TABLES = (operations, instances, bindings)
 class Desk:
     """The broker over the database and the key ring in `folder`, and calls to it as the platform makes them.
 
-    `methods`: further ways to log in; `edge`: what else the application is made with.
+    `methods`: further ways to log in; `url`: of another database; `edge`: what else the application is made with.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, *methods: Method, **edge: Any) -> None:
-        self.store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
-        # a test does not outlive a power failure, and waiting for the disk would be most of its time
-        sa.event.listen(self.store.engine, "connect", lambda conn, _record: conn.execute("PRAGMA synchronous=OFF"))
+    def __init__(self, folder: Path, catalog: Catalog, *methods: Method, url: str = "", **edge: Any) -> None:
+        url = url or f"sqlite:///{folder}/helmbroker.db"
+        self.store = SqlStore(url, KeyRing.load(folder / "keys.json"))
+        if url.startswith("sqlite"):
+            # a test does not outlive a power failure, and waiting for the disk would be most of its time
+            sa.event.listen(self.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA synchronous=OFF"))
         self.room = FakeWaitingRoom(self.store)
         revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
         service = Service(self.store, catalog, revisions, "instances", self.room)
@@ -77,7 +79,8 @@ class Desk:
             **edge,
         )
         self.client: FlaskClient = app.test_client()
-        self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self._carry_out))
+        self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self.carry_out))
+        self.ran: list[str] = []  # operations, in the order in which they were carried out
         self._failure: str | None = None
         self._begun: dict[Hashable, list[tuple[sa.Table, list[dict[str, Any]]]]] = {}
 
@@ -115,8 +118,9 @@ class Desk:
         self._failure = failure
         assert self.hand.turn(), "nothing is due"
 
-    def _carry_out(self, ctx: Context) -> None:
+    def carry_out(self, ctx: Context) -> None:
         """What a worker leaves in the records."""
+        self.ran.append(ctx.operation.id)
         if self._failure is not None:
             raise Failed(self._failure)
         instance_id, binding_id = (str(ctx.operation.params.get(name)) for name in ("instance_id", "binding_id"))
@@ -152,13 +156,17 @@ class Desk:
                     conn.execute(table.insert(), rows)
         if begun is None:
             bring()
-            self._begun[key] = self.rows()
+            # their order is that in which they are inserted again
+            self._begun[key] = [
+                (table, [{name: value for name, value in row.items() if name != "seq"} for row in rows])
+                for table, rows in self.rows()
+            ]
 
     def rows(self) -> list[tuple[sa.Table, list[dict[str, Any]]]]:
         """All that is recorded."""
         with self.store.engine.begin() as conn:
-            found = [(table, list(conn.execute(sa.select(table)).mappings())) for table in TABLES]
-        return [(table, [dict(row) for row in rows]) for table, rows in found]
+            queries = [(table, sa.select(table).order_by(*table.primary_key)) for table in TABLES]
+            return [(table, [dict(row) for row in conn.execute(query).mappings()]) for table, query in queries]
 
     def bring(self, path: str, phase: Phase | None) -> None:
         """An instance or a binding from nothing to a phase (None: nothing); a binding needs its instance ready."""

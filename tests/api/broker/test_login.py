@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,22 @@ def test_a_token_of_an_openid_provider_is_a_login(data: Path, catalog: Catalog) 
     finally:
         desk.store.close()
         provider.close()
+
+
+@pytest.mark.osb(1)
+def test_who_comes_while_the_logins_are_read_waits_for_them(tmp_path: Path) -> None:
+    """The first requests come together: none of them is judged by a file that another one has not read yet."""
+    (tmp_path / "logins").write_text("platform:secret\n")
+    met: list[tuple[logins.Login, ...]] = []
+    second = threading.Thread(target=lambda: met.append(file.logins()))
+
+    def form(path: Path, secret: str) -> bytes:
+        second.start()
+        second.join(0.05)  # it cannot end before this does
+        return logins.plain(path, secret)
+
+    file = LoginFile(tmp_path / "logins", form)
+    expected = file.logins()
+    second.join()
+    assert met == [expected]
+    assert [login.name for login in expected] == ["platform"]

@@ -11,6 +11,7 @@ import hmac
 import logging
 import re
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,16 +62,16 @@ class LoginFile:
         self.path = path
         self._form = form
         self._current: tuple[tuple[int, int, int] | None, tuple[Login, ...]] = (None, ())
+        self._lock = threading.Lock()
 
     def logins(self) -> tuple[Login, ...]:
         """Those in the file now; none without a file. A file that is broken is logged and changes nothing."""
-        seen, known = self._current
         try:
             stat = self.path.stat()
             now = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            if now != seen:
-                self._current = (now, known)  # a broken file is told once
-                self._current = (now, self.read())
+            if now != self._current[0]:
+                with self._lock:  # nobody is judged by logins that another thread has not read yet
+                    self._renew(now)
         except FileNotFoundError:
             if self.path.parent.is_dir():  # else a volume is away, and nobody has been thrown out
                 self._current = (None, ())
@@ -79,6 +80,16 @@ class LoginFile:
         except LoginsError as error:
             _LOG.error("%s; the logins before stay valid", error)
         return self._current[1]
+
+    def _renew(self, now: tuple[int, int, int]) -> None:
+        seen, known = self._current
+        if seen == now:
+            return  # another thread was faster
+        try:
+            self._current = (now, self.read())
+        except (LoginsError, OSError):
+            self._current = (now, known)  # a broken file is told once
+            raise
 
     def read(self) -> tuple[Login, ...]:
         """The logins in the file. Raises LoginsError, OSError."""
