@@ -51,6 +51,8 @@ class Plan:
     timeout_s: int  # of one operation on an instance of this plan, in seconds
     values: Object
     binding_lifetime: Lifetime | None = None  # None: until it is unbound
+    updates_to: tuple[str, ...] | None = None  # names of plans; None: as the addon's plan_updateable says
+    upgrade_notes: str | None = None  # wins over the addon's
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Addon:
     folder: Path
     digest: str  # sha256, 64 hex digits
     binding_rotatable: bool = False  # several bindings may work on what one of them has made
+    upgrade_notes: str | None = None  # what moving an instance to this revision means for its users
 
     @property
     def chart(self) -> Path:
@@ -83,6 +86,13 @@ class Addon:
     def binding_chart(self) -> Path:
         """The chart of a binding; there is one exactly when the addon is bindable."""
         return self.folder / "binding"
+
+    def updates_to(self, plan: Plan) -> tuple[Plan, ...]:
+        """The plans that an instance of `plan` may change to (OSB item 71)."""
+        others = tuple(other for other in self.plans if other.id != plan.id)
+        if plan.updates_to is None:
+            return others if self.plan_updateable else ()
+        return tuple(other for other in others if other.name in plan.updates_to)
 
     def plan(self, plan_id: str) -> Plan | None:
         """The plan with this id, if it is one of this offering (OSB item 42)."""

@@ -13,10 +13,7 @@ M = TypeVar("M", ServiceMetadata, ServicePlanMetadata)
 
 
 def offerings(catalog: Catalog) -> list[Service]:
-    """One service class per addon. Every boolean is written out: Korifi reads a missing one as false (item 32).
-
-    Updates are not promised, whatever the addon could do: there is no PATCH to serve them.
-    """
+    """One service class per addon. Every boolean is written out: Korifi reads a missing one as false (item 32)."""
     return [
         Service(
             id=addon.id,
@@ -26,10 +23,10 @@ def offerings(catalog: Catalog) -> list[Service]:
             plans=[_plan(addon, plan) for plan in addon.plans],
             tags=list(addon.tags),
             metadata=_filled(ServiceMetadata(), addon.metadata),
-            plan_updateable=False,
+            plan_updateable=any(addon.updates_to(plan) for plan in addon.plans),
             instances_retrievable=True,
             bindings_retrievable=True,
-            allow_context_updates=False,
+            allow_context_updates=True,
         )
         for addon in catalog.addons
     ]
@@ -43,12 +40,19 @@ def _plan(addon: Addon, plan: Plan) -> ServicePlan:
         metadata=_filled(ServicePlanMetadata(), plan.metadata),
         free=plan.free,
         bindable=addon.bindable,
-        plan_updateable=False,
         binding_rotatable=addon.bindable and addon.binding_rotatable,
+        plan_updateable=bool(addon.updates_to(plan)),
+        maintenance_info=_maintenance_info(addon, plan),
         schemas=_schemas(addon),
         # the platform gives up later than the broker, so that the broker's reason is seen (OSB item 34)
         maximum_polling_duration=plan.timeout_s + 60,
     )
+
+
+def _maintenance_info(addon: Addon, plan: Plan) -> dict[str, str]:
+    """OSB item 35: the version of the revision that is offered, and what moving to it means."""
+    notes = plan.upgrade_notes or addon.upgrade_notes
+    return {"version": addon.version} | ({"description": notes} if notes else {})
 
 
 def _filled(metadata: M, given: Object) -> M:
@@ -58,9 +62,10 @@ def _filled(metadata: M, given: Object) -> M:
 
 
 def _schemas(addon: Addon) -> Schemas:
-    create, bind = addon.parameters.create, addon.parameters.bind
+    create, update, bind = addon.parameters.create, addon.parameters.update, addon.parameters.bind
+    instance = {name: _slot(schema) for name, schema in (("create", create), ("update", update)) if schema}
     return Schemas(
-        service_instance={"create": _slot(create)} if create else None,
+        service_instance=instance or None,
         service_binding={"create": _slot(bind)} if bind and addon.bindable else None,
     )
 

@@ -49,7 +49,7 @@ def explain(error: jsonschema.ValidationError) -> str:
     wanted: Any = error.validator_value
     match error.validator:
         case "additionalProperties" if isinstance(error.instance, dict):
-            allowed, unknown = _keys(error.schema, error.instance)
+            allowed, unknown = keys(error.schema, error.instance)
             return f"unknown {', '.join(map(repr, unknown))}; allowed: {', '.join(allowed) or 'nothing'}"
         case "required" if isinstance(error.instance, dict):
             return f"missing: {', '.join(sorted(key for key in wanted if key not in error.instance))}"
@@ -68,8 +68,8 @@ def explain(error: jsonschema.ValidationError) -> str:
     return f"breaks the schema's rule {error.validator!r}"
 
 
-def _keys(schema: Any, instance: Mapping[str, object]) -> tuple[list[str], list[str]]:
-    """The keys that a schema names, and those of the instance that it does not."""
+def keys(schema: Any, instance: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    """The keys that a schema of an object names, and those of the instance that it does not."""
     named = sorted(schema.get("properties", {})) + sorted(schema.get("patternProperties", {}))
     patterns = [re.compile(pattern) for pattern in schema.get("patternProperties", {})]
     unknown = [key for key in instance if key not in named and not any(each.search(key) for each in patterns)]

@@ -1,7 +1,8 @@
-"""Helm values: how layers become one."""
+"""Values: how layers become one, and when two are the same."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,15 @@ def merge(*layers: Object) -> dict[str, JSON]:
 def coalesce(defaults: Object, given: Object) -> dict[str, Any]:
     """What templates see: `given` over the chart's `defaults`, keys that `given` nulls left out."""
     return _without_nulls(merge(defaults, given))
+
+
+def canonical(value: JSON) -> str:
+    """JSON text, the same for the same value (OSB item 49): true is not 1, as it is in Python, but 1.0 is."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(key)}:{canonical(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _without_nulls(values: Mapping[str, JSON]) -> dict[str, Any]:

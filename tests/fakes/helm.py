@@ -114,12 +114,17 @@ class FakeHelm:
             raise HelmError(HelmFault.HOOK, f"failed post-install: {failure}")
         self._end(call)
 
-    def rollback(self, ref: ReleaseRef, *, timeout_s: float, stop: threading.Event) -> None:
+    def rollback(
+        self, ref: ReleaseRef, *, revision: int | None = None, timeout_s: float, stop: threading.Event
+    ) -> None:
         self._begin(Call("rollback", ref), stop)
         current, earlier = self.cluster.releases.get(ref), self._earlier.get(ref)
         if current is None or not earlier:
             raise HelmError(HelmFault.OTHER, "release: not found")
-        target = earlier[-1]
+        found = [each for each in earlier if revision in (None, each.revision)]
+        if not found:
+            raise HelmError(HelmFault.OTHER, f"release has no {revision} version")
+        target = found[-1]
         earlier.append(current)
         self.cluster.releases[ref] = replace(target, revision=current.revision + 1, status=HelmStatus.DEPLOYED)
         self._make_objects(ref, str(target.values.get("text", "")))

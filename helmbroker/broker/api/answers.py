@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.operation import aftermath
 from helmbroker.broker.service import Accepted, BindingView
 from helmbroker.durable import Operation, State
 
@@ -48,11 +48,14 @@ def _timestamp(seconds: float) -> str:
 
 
 def polled(operation: Operation, now: float | None = None) -> Answer:
-    """last_operation (OSB items 88, 89, 95). `now`: seconds since the epoch; a wrong clock only moves a hint."""
+    """last_operation (OSB items 88, 89, 95, 96). `now`: seconds since the epoch; it only moves a hint."""
     body: dict[str, Any] = {"state": _STATES[operation.state], "description": operation.description or "working"}
     if not operation.state.finished:
         young = (time.time() if now is None else now) - operation.created_at < _YOUNG_S
         return (body, 200) if young else (body, 200, {"Retry-After": str(RETRY_AFTER_S)})
-    if operation.state is State.FAILED and operation.kind == Kind.DEPROVISION:
-        body["instance_usable"] = False  # the default would be true (OSB items 13, 86); nothing can be bound to it
+    left = aftermath(operation)
+    if left is not None:  # the defaults would be true (OSB items 13, 77, 86)
+        body["instance_usable"] = left.usable
+        if left.repeatable is not None:
+            body["update_repeatable"] = left.repeatable
     return body, 200

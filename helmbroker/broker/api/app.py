@@ -77,6 +77,7 @@ def _add_routes(app: Flask, service: Service, catalog: dict[str, Any], ready: Ca
     routes: tuple[tuple[str, str, Callable[..., Answer], Shape], ...] = (
         ("PUT", instance, instances.put, Shape.INSTANCE),
         ("GET", instance, instances.get, Shape.FETCHED_INSTANCE),
+        ("PATCH", instance, instances.patch, Shape.INSTANCE),
         ("DELETE", instance, instances.delete, Shape.INSTANCE),
         ("GET", f"{instance}/last_operation", instances.last_operation, Shape.OUTCOME),
         ("PUT", binding, bindings.put, Shape.BINDING),
@@ -112,8 +113,8 @@ def _readiness(ready: Callable[[], str | None]) -> Callable[[], ResponseReturnVa
 
 
 def _refused(error: OsbError) -> ResponseReturnValue:
-    """OSB item 10: always an object with both fields."""
-    body = {"error": error.word, "description": error.description}
+    """OSB items 10, 13: always an object with both fields."""
+    body = {"error": error.word, "description": error.description, **error.flags}
     response = jsonify(gating.visible(body, Shape.OUTCOME, g.get("api_minor", gating.NEWEST)))
     response.status_code = error.status
     if error.retry_after_s is not None:

@@ -1,4 +1,4 @@
-"""/v2/service_instances/:id (OSB 1.3, 1.4, 1.6, 1.7)."""
+"""/v2/service_instances/:id (OSB 1.3-1.7)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ class Instances:
             "service_id": view.service_id,
             "plan_id": view.plan_id,
             "parameters": view.parameters,
+            "maintenance_info": {"version": view.version},
         }, 200
+
+    def patch(self, instance_id: str) -> Answer:
+        answer = self._service.update(wire.update(request, instance_id))
+        return accepted(answer) if isinstance(answer, Accepted) else ({}, 200)
 
     def delete(self, instance_id: str) -> Answer:
         wire.require_ids(request)

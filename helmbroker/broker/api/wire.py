@@ -14,7 +14,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from helmbroker.broker.api import ids, journal
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest
-from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest, RotateRequest
+from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest, RotateRequest, UpdateRequest
 from helmbroker.catalog.parameters import nested_deeper
 
 MAX_DEPTH = 32  # of a body: much deeper ones could not even be stored and read again
@@ -55,6 +55,29 @@ class _Provision(_Body):
     maintenance_info: _MaintenanceInfo | None = None
 
 
+class _PreviousMaintenance(_Body):
+    version: StrictStr | None = None
+
+
+class _PreviousValues(_Body):
+    """OSB item 74: informational, so its types are all that is looked at."""
+
+    plan_id: StrictStr | None = None
+    service_id: StrictStr | None = None
+    organization_id: StrictStr | None = None
+    space_id: StrictStr | None = None
+    maintenance_info: _PreviousMaintenance | None = None
+
+
+class _Update(_Body):
+    service_id: Id
+    plan_id: Id | None = None
+    parameters: Object | None = None
+    context: Object | None = None
+    maintenance_info: _MaintenanceInfo | None = None
+    previous_values: _PreviousValues | None = None
+
+
 class _BindResource(_Body):
     app_guid: OptionalId = None
 
@@ -85,6 +108,20 @@ def provision(request: Request, instance_id: str) -> ProvisionRequest:
         space_guid=body.space_guid,
         parameters=Parameters(body.parameters or {}),
         context=body.context or {},
+        maintenance_version=body.maintenance_info.version if body.maintenance_info else None,
+        accepts_incomplete=accepts_incomplete(request),
+    )
+
+
+def update(request: Request, instance_id: str) -> UpdateRequest:
+    """OSB item 65. Raises BadRequest."""
+    body = _parsed(_Update, _read(request))
+    return UpdateRequest(
+        instance_id=instance_id,
+        service_id=body.service_id,
+        plan_id=body.plan_id,
+        parameters=None if body.parameters is None else Parameters(body.parameters),
+        context=body.context,
         maintenance_version=body.maintenance_info.version if body.maintenance_info else None,
         accepts_incomplete=accepts_incomplete(request),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helmbroker.broker.domain.decisions import Decision, Exists, Same, Start, living
+from helmbroker.broker.domain.decisions import Decision, Exists, Same, Start, living, usable
 from helmbroker.broker.domain.errors import BadRequest, ConcurrencyError, Conflict, Gone, NotFound, NotUsable
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding
 from helmbroker.broker.domain.operation import Phase
@@ -10,7 +10,7 @@ from helmbroker.broker.domain.requests import BindRequest, RotateRequest
 
 
 def bindable(record: InstanceRecord | None) -> InstanceRecord:
-    """The instance that a binding may be made on; one being provisioned counts: the bind waits its turn.
+    """The instance that a binding may be made on; a busy one counts: the bind waits its turn.
 
     OSB items 102, 107. Raises NotFound, ConcurrencyError, NotUsable.
     """
@@ -18,7 +18,7 @@ def bindable(record: InstanceRecord | None) -> InstanceRecord:
         raise NotFound("There is no such service instance.")
     if record.phase is Phase.REMOVING:
         raise ConcurrencyError
-    if record.phase in (Phase.MAKE_FAILED, Phase.REMOVE_FAILED):
+    if not usable(record):
         raise NotUsable(f"The service instance cannot be bound ({record.phase}): {record.operation.description}")
     return record
 

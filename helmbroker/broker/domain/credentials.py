@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from helmbroker.catalog.model import JSON, Object
+from helmbroker.catalog.values import canonical
 
 
 class Hidden:
@@ -24,21 +24,12 @@ class Hidden:
         return f"{type(self).__name__}({len(self._values)} values)"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Hidden) and _canonical(self._values) == _canonical(other._values)
+        return isinstance(other, Hidden) and canonical(self._values) == canonical(other._values)
 
     __hash__ = None  # type: ignore[assignment]  # values are compared, never looked up
 
     def __reduce__(self) -> str:
         raise TypeError("secrets are not pickled")
-
-
-def _canonical(value: JSON) -> str:
-    """JSON text, the same for the same value (OSB item 49): true is not 1, as it is in Python, but 1.0 is."""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_canonical, value)) + "]"
-    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 class Credentials(Hidden):

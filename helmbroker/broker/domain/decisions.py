@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from helmbroker.broker.domain.errors import ConcurrencyError, Conflict, Gone, NotFound
-from helmbroker.broker.domain.instance import InstanceRecord
-from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.domain.errors import ConcurrencyError, Conflict, Gone, NotFound, NotUsable
+from helmbroker.broker.domain.instance import InstanceRecord, ServiceInstance
+from helmbroker.broker.domain.operation import Phase, aftermath
 from helmbroker.broker.domain.requests import ProvisionRequest
 from helmbroker.durable import Operation
 
@@ -28,6 +28,11 @@ class Exists:
     """What is asked for is there already."""
 
 
+@dataclass(frozen=True)
+class Note:
+    """Only names of the context differ: record them, nothing else is to be done."""
+
+
 Decision = Start | Same | Exists
 
 
@@ -42,12 +47,46 @@ def provision(record: InstanceRecord | None, request: ProvisionRequest) -> Decis
     if not _same_instance(record, request):
         raise Conflict("A service instance with this id exists with other attributes; choose another id.")
     match record.phase:
+        case Phase.UPDATING:
+            raise ConcurrencyError
         case Phase.MAKING:
             return Same(record.operation)
         case Phase.MAKE_FAILED:
             return Start()  # every step converges, so a fresh attempt may begin on what the failed one left
         case _:
             return Exists()
+
+
+def updatable(record: InstanceRecord | None) -> InstanceRecord:
+    """What can be updated, or is being updated (OSB item 78). Raises NotFound, ConcurrencyError, NotUsable."""
+    known = living(record)
+    if known is None:
+        raise NotFound("There is no such service instance.")
+    if known.phase in (Phase.MAKING, Phase.REMOVING):
+        raise ConcurrencyError
+    if known.phase in (Phase.MAKE_FAILED, Phase.REMOVE_FAILED):
+        raise NotUsable(f"The service instance cannot be updated ({known.phase}): {known.operation.description}")
+    return known
+
+
+def update(record: InstanceRecord, wanted: ServiceInstance) -> Start | Same | Exists | Note:
+    """OSB items 67, 69, 70, 73, 77; `wanted`: what it would lead to. Raises ConcurrencyError.
+
+    An update that failed and could not be undone is repaired by any other one, also by one that changes nothing.
+    """
+    if record.phase is Phase.UPDATING:
+        if wanted == (record.wanted or record.instance):  # its last step has made them one
+            return Same(record.operation)
+        raise ConcurrencyError
+    if usable(record) and wanted == replace(record.instance, context=wanted.context):
+        return Exists() if wanted == record.instance else Note()
+    return Start()
+
+
+def usable(record: InstanceRecord) -> bool:
+    """Whether an instance is there to be bound; one that is busy counts: its bindings wait their turn."""
+    left = aftermath(record.operation)
+    return record.phase is not Phase.MAKE_FAILED and (left is None or left.usable)
 
 
 def living(record: InstanceRecord | None) -> InstanceRecord | None:
@@ -74,10 +113,10 @@ def deprovision(record: InstanceRecord) -> Start | Same:
 
 
 def fetch_instance(record: InstanceRecord | None) -> InstanceRecord:
-    """OSB items 59-62. Raises NotFound, ConcurrencyError."""
+    """OSB items 59-62, 77. Raises NotFound, ConcurrencyError."""
     if record is None or record.phase in (Phase.GONE, Phase.MAKING, Phase.MAKE_FAILED):
         raise NotFound("There is no such service instance, or it is not provisioned yet.")
-    if record.phase is Phase.REMOVING:
+    if record.phase in (Phase.REMOVING, Phase.UPDATING):
         raise ConcurrencyError
     return record
 

@@ -7,6 +7,8 @@
       Unprocessable 422
         AsyncRequired  ConcurrencyError  RequiresApp  MaintenanceInfoConflict  NotUsable
       OperationFailed 500
+        UpdateNotSupported
+          PlanChangeNotSupported
       Unavailable 503
         TooManyWaiting  Stopping
       TookTooLong 504
@@ -16,7 +18,9 @@ Texts are for users: no values of parameters, no internals.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -26,6 +30,7 @@ class OsbError(Exception):
     status: ClassVar[HTTPStatus]
     word: ClassVar[str]
     retry_after_s: ClassVar[int | None] = None  # when it makes sense to ask again
+    flags: ClassVar[Mapping[str, bool]] = MappingProxyType({})  # further fields of the answer (OSB item 13)
 
     def __init__(self, description: str) -> None:
         super().__init__(description)
@@ -88,6 +93,17 @@ class RequiresApp(_Fixed):
 
 class MaintenanceInfoConflict(Unprocessable):
     word = "MaintenanceInfoConflict"
+
+
+class UpdateNotSupported(Unprocessable):
+    """The change can never be made (OSB item 71)."""
+
+    word = "UpdateNotSupported"
+    flags = MappingProxyType({"update_repeatable": False})
+
+
+class PlanChangeNotSupported(UpdateNotSupported):
+    word = "PlanChangeNotSupported"
 
 
 class Unavailable(OsbError):

@@ -29,10 +29,17 @@ class ServiceInstance:
 
 @dataclass(frozen=True)
 class InstanceRecord:
-    """An instance with its latest operation (of those on the instance itself)."""
+    """An instance with its latest operation (of those on the instance itself).
+
+    wanted: what an update is to lead to, until it has; `instance` is what is in force.
+    return_to: the revision of the Helm release that runs what is in force, from when an update begins to change the
+    release until one of them has ended well, or has undone what it did.
+    """
 
     instance: ServiceInstance
     operation: Operation
+    wanted: ServiceInstance | None = None
+    return_to: int | None = None
 
     @property
     def phase(self) -> Phase:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from helmbroker.durable import Operation, State
@@ -12,6 +14,7 @@ class Kind(StrEnum):
     """The asynchronous pieces of work. The word is stored, and stands in operation ids."""
 
     PROVISION = "provision"
+    UPDATE = "update"
     DEPROVISION = "deprovision"
     BIND = "bind"
     UNBIND = "unbind"
@@ -35,6 +38,8 @@ class Phase(StrEnum):
     MAKING = "making"  # being provisioned or bound
     MAKE_FAILED = "make failed"
     READY = "ready"
+    UPDATING = "updating"
+    UPDATE_FAILED = "update failed"  # what was in force before is in force
     REMOVING = "removing"
     REMOVE_FAILED = "remove failed"
     GONE = "gone"
@@ -42,9 +47,53 @@ class Phase(StrEnum):
 
 def phase(operation: Operation) -> Phase:
     """The phase that the latest operation of an instance or binding means."""
-    removing = Kind(operation.kind) in DELETIONS
+    running, failed, succeeded = _PHASES[Kind(operation.kind)]
     if not operation.state.finished:
-        return Phase.REMOVING if removing else Phase.MAKING
-    if operation.state is State.SUCCEEDED:
-        return Phase.GONE if removing else Phase.READY
-    return Phase.REMOVE_FAILED if removing else Phase.MAKE_FAILED
+        return running
+    return succeeded if operation.state is State.SUCCEEDED else failed
+
+
+_MADE = Phase.MAKING, Phase.MAKE_FAILED, Phase.READY
+_REMOVED = Phase.REMOVING, Phase.REMOVE_FAILED, Phase.GONE
+_PHASES = {
+    Kind.PROVISION: _MADE,
+    Kind.BIND: _MADE,
+    Kind.UPDATE: (Phase.UPDATING, Phase.UPDATE_FAILED, Phase.READY),
+    Kind.DEPROVISION: _REMOVED,
+    Kind.UNBIND: _REMOVED,
+}
+
+
+# results of an update: from here on the Helm release may be changed; what was changed is looked after
+BEGUN, SETTLED = "remember", "settle"
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What an operation that failed has left of an instance (OSB items 13, 77, 86)."""
+
+    usable: bool
+    repeatable: bool | None = None  # of an update alone: the same may be asked for again, with hope
+
+    def plain(self) -> dict[str, bool | None]:
+        """As it is stored."""
+        return {"usable": self.usable, "repeatable": self.repeatable}
+
+
+def aftermath(operation: Operation) -> Aftermath | None:
+    """What a failed update or deprovision has left; None: it is no question, or not answered yet (OSB item 96)."""
+    if operation.state not in (State.FAILED, State.CANCELLED):
+        return None
+    match Kind(operation.kind):
+        case Kind.DEPROVISION:
+            return Aftermath(usable=False)  # nothing can be bound to it
+        case Kind.UPDATE if operation.state is State.CANCELLED:
+            return Aftermath(usable=False, repeatable=False)  # it is being removed
+        case Kind.UPDATE:
+            settled = operation.results.get(SETTLED)
+            if isinstance(settled, Mapping):
+                return Aftermath(usable=bool(settled["usable"]), repeatable=bool(settled["repeatable"]))
+            # its workers died again and again: nobody has looked after what they left
+            return Aftermath(usable=BEGUN not in operation.results, repeatable=True)
+        case _:
+            return None

@@ -51,6 +51,18 @@ class Transaction(Records, Protocol):
         """Record an instance, whole, with its latest operation."""
         ...
 
+    def want(self, wanted: ServiceInstance, operation: Operation) -> None:
+        """Record, sealed, what an update is to lead to, beside what is in force; it is the latest operation."""
+        ...
+
+    def begin_change(self, instance_id: str, revision: int) -> None:
+        """What is in force is run by this revision of the Helm release, which is about to be changed."""
+        ...
+
+    def settle(self, instance: ServiceInstance) -> None:
+        """This is in force, and nothing else is wanted or to be returned to."""
+        ...
+
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
         """Record a binding, whole, with its latest operation."""
         ...
@@ -153,8 +165,10 @@ class HelmReleases(Protocol):
         """Install, or upgrade what is there."""
         ...
 
-    def rollback(self, ref: ReleaseRef, *, timeout_s: float, stop: threading.Event) -> None:
-        """Back to the revision before."""
+    def rollback(
+        self, ref: ReleaseRef, *, revision: int | None = None, timeout_s: float, stop: threading.Event
+    ) -> None:
+        """Back to `revision`, or to the one before; it becomes the newest one."""
         ...
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:

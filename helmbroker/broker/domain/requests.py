@@ -24,6 +24,25 @@ class ProvisionRequest:
 
 
 @dataclass(frozen=True)
+class UpdateRequest:
+    """PATCH /v2/service_instances/:id (OSB items 65-78). None: left out, so it stays as it is (item 66)."""
+
+    instance_id: str
+    service_id: str
+    plan_id: str | None
+    parameters: Parameters | None
+    context: Object | None
+    maintenance_version: str | None
+    accepts_incomplete: bool
+
+    @property
+    def only_context(self) -> bool:
+        """OSB item 73: nothing that Helm would have to do."""
+        others = (self.plan_id, self.parameters, self.maintenance_version)
+        return self.context is not None and all(other is None for other in others)
+
+
+@dataclass(frozen=True)
 class BindRequest:
     """PUT .../service_bindings/:bid (OSB items 98-109)."""
 

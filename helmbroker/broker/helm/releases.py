@@ -127,9 +127,11 @@ class HelmCli:
         argv += ["--timeout", _seconds(deployment.timeout_s), "--hide-notes", "--skip-crds", "--reset-values"]
         self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
 
-    def rollback(self, ref: ReleaseRef, *, timeout_s: float, stop: threading.Event) -> None:
+    def rollback(
+        self, ref: ReleaseRef, *, revision: int | None = None, timeout_s: float, stop: threading.Event
+    ) -> None:
         command = self._command(stop, timeout_s)
-        asyncio.run(command.rollback(ref.name, None, namespace=ref.namespace, cleanup_on_fail=True))
+        asyncio.run(command.rollback(ref.name, revision, namespace=ref.namespace, cleanup_on_fail=True))
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
         argv = ["uninstall", ref.name, "--namespace", ref.namespace, "--ignore-not-found"]

@@ -27,6 +27,7 @@ class InstanceView:
     service_id: str
     plan_id: str
     parameters: Mapping[str, JSON] = field(repr=False)
+    version: str  # of the addon revision that it runs: maintenance_info (OSB item 63)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from helmbroker.broker.domain import decisions, naming
-from helmbroker.broker.domain.errors import AsyncRequired, MaintenanceInfoConflict
+from helmbroker.broker.domain.errors import AsyncRequired, BadRequest, NotFound
 from helmbroker.broker.domain.instance import InstanceRecord, ServiceInstance
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.ports import Transaction
-from helmbroker.broker.domain.requests import DeprovisionRequest, ProvisionRequest
+from helmbroker.broker.domain.requests import DeprovisionRequest, ProvisionRequest, UpdateRequest
+from helmbroker.broker.service import targets
 from helmbroker.broker.service.answers import Accepted, InstanceView, Unchanged
 from helmbroker.broker.service.base import UseCases, check_parameters, polled
 from helmbroker.catalog import parameters
@@ -16,7 +19,7 @@ from helmbroker.durable import Operation
 
 
 class InstanceUseCases(UseCases):
-    """PUT, GET, DELETE and polling of an instance."""
+    """PUT, GET, PATCH, DELETE and polling of an instance."""
 
     def provision(self, request: ProvisionRequest) -> Accepted | Unchanged:
         """OSB items 41-56."""
@@ -30,9 +33,9 @@ class InstanceUseCases(UseCases):
                     return Accepted(operation.id)
                 case decisions.Exists():
                     return Unchanged()
-            if request.maintenance_version is not None:
-                raise MaintenanceInfoConflict("This plan has no maintenance_info; leave it out.")
-            return self._begin(tx, request, *(asked or self._asked(request, record)))
+            addon, plan = asked or self._asked(request, record)
+            targets.check_version(request.maintenance_version, self._catalog.addon(addon.id), plan.id)
+            return self._begin(tx, request, addon, plan)
 
     def _begin(self, tx: Transaction, request: ProvisionRequest, addon: Addon, plan: Plan) -> Accepted:
         instance = ServiceInstance(
@@ -49,6 +52,39 @@ class InstanceUseCases(UseCases):
         operation = tx.start(Kind.PROVISION, instance.id, None, timeout_s=plan.timeout_s)
         tx.save_instance(instance, operation)
         return Accepted(operation.id)
+
+    def update(self, request: UpdateRequest) -> Accepted | Unchanged:
+        """OSB items 65-78. A change of the context alone is recorded at once."""
+        with self._store.transaction() as tx:
+            record = decisions.living(tx.instance(request.instance_id))
+            if record is None:
+                self._refuse_unknown(request)
+            pinned = self._revisions.addon(record.instance.addon_digest)
+            target = targets.target(request, record.instance, pinned, self._catalog.addon(pinned.id))
+            _require_async(request)
+            known = decisions.updatable(record)
+            targets.check_version(request.maintenance_version, target.offered, target.instance.plan_id)
+            decision = decisions.update(known, target.instance)
+            if isinstance(decision, decisions.Same):
+                return Accepted(decision.operation.id)
+            plan = targets.supported_plan(target, request.maintenance_version)
+            if isinstance(decision, decisions.Note):
+                tx.save_instance(target.instance, known.operation)
+            if not isinstance(decision, decisions.Start):
+                return Unchanged()
+            operation = tx.start(Kind.UPDATE, known.instance.id, None, timeout_s=plan.timeout_s)
+            tx.want(target.instance, operation)
+            return Accepted(operation.id)
+
+    def _refuse_unknown(self, request: UpdateRequest) -> NoReturn:
+        """Without an instance: what is wrong with the request is told first, as with one (OSB 1.12)."""
+        addon = self._catalog.addon(request.service_id)
+        if addon is None:
+            raise BadRequest("service_id is not in the catalog. Fetch the catalog again.")
+        if request.plan_id is not None:
+            self._offered(request.service_id, request.plan_id)
+        _require_async(request)
+        raise NotFound("There is no such service instance.")
 
     def deprovision(self, request: DeprovisionRequest) -> Accepted:
         """OSB items 79-87. Whatever runs on the instance is stopped; its bindings go with it."""
@@ -70,9 +106,9 @@ class InstanceUseCases(UseCases):
         """OSB items 59-64."""
         with self._store.read() as records:
             instance = decisions.fetch_instance(records.instance(instance_id)).instance
-            schema = self._revisions.addon(instance.addon_digest).parameters.create
-        parameters_shown = parameters.shown(schema, instance.parameters.reveal())
-        return InstanceView(instance.service_id, instance.plan_id, parameters_shown)
+        addon = self._revisions.addon(instance.addon_digest)
+        parameters_shown = parameters.shown(addon.parameters.create, instance.parameters.reveal())
+        return InstanceView(instance.service_id, instance.plan_id, parameters_shown, addon.version)
 
     def instance_operation(self, instance_id: str, operation_id: str | None) -> Operation:
         """OSB items 88-97: the named operation, or the latest when it is not one of ours."""
@@ -92,3 +128,9 @@ class InstanceUseCases(UseCases):
         addon, plan = self._offered(request.service_id, request.plan_id, pinned)
         check_parameters(addon.parameters.create, request.parameters)
         return addon, plan
+
+
+def _require_async(request: UpdateRequest) -> None:
+    """OSB items 68, 73: before it is known whether anything is to be done, but never for the context alone."""
+    if not (request.accepts_incomplete or request.only_context):
+        raise AsyncRequired

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +19,9 @@ from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import KeyRing
 
 CANCELLED = "stopped, because it is being removed"
-
-
+_NOTHING_WANTED = dict.fromkeys(
+    ("wanted_plan_id", "sealed_wanted_parameters", "wanted_context", "wanted_digest", "return_to")
+)
 # of a binding without credentials
 _UNDELIVERED: dict[str, Any] = {
     "sealed_credentials": None,
@@ -57,7 +59,18 @@ class SqlRecords:
             release=ReleaseRef(row.namespace, row.release),
             addon_digest=row.addon_digest,
         )
-        return InstanceRecord(instance, self._operation(row.operation_id))
+        wanted = None if row.wanted_plan_id is None else self._wanted(instance, row)
+        return InstanceRecord(instance, self._operation(row.operation_id), wanted, row.return_to)
+
+    def _wanted(self, instance: ServiceInstance, row: sa.Row[Any]) -> ServiceInstance:
+        parameters = self._opened(row.sealed_wanted_parameters, "instances.wanted_parameters", row.id)
+        return replace(
+            instance,
+            plan_id=row.wanted_plan_id,
+            parameters=Parameters(parameters),
+            context=json.loads(row.wanted_context),
+            addon_digest=row.wanted_digest,
+        )
 
     def binding(self, instance_id: str, binding_id: str) -> BindingRecord | None:
         row = self._conn.execute(self._bindings().where(*_this(instance_id, binding_id))).first()
@@ -113,6 +126,29 @@ class SqlRecords:
         if self._conn.execute(changed).rowcount == 0:
             self._conn.execute(instances.insert().values(id=instance.id, **values))
 
+    def want(self, wanted: ServiceInstance, operation: Operation) -> None:
+        self._change_instance(
+            wanted.id,
+            wanted_plan_id=wanted.plan_id,
+            sealed_wanted_parameters=self._sealed(wanted.parameters, "instances.wanted_parameters", wanted.id),
+            wanted_context=json.dumps(wanted.context),
+            wanted_digest=wanted.addon_digest,
+            operation_id=operation.id,
+        )
+
+    def begin_change(self, instance_id: str, revision: int) -> None:
+        self._change_instance(instance_id, return_to=revision)
+
+    def settle(self, instance: ServiceInstance) -> None:
+        self._change_instance(
+            instance.id,
+            plan_id=instance.plan_id,
+            sealed_parameters=self._sealed(instance.parameters, "instances.parameters", instance.id),
+            context=json.dumps(instance.context),
+            addon_digest=instance.addon_digest,
+            **_NOTHING_WANTED,
+        )
+
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
         row = (binding.instance_id, binding.id)
         values = {
@@ -159,7 +195,7 @@ class SqlRecords:
     def forget_instance(self, instance_id: str) -> None:
         self._conn.execute(bindings.delete().where(bindings.c.instance_id == instance_id))
         nothing = self._sealed(Parameters(NOTHING), "instances.parameters", instance_id)
-        self._change_instance(instance_id, sealed_parameters=nothing, context="{}")
+        self._change_instance(instance_id, sealed_parameters=nothing, context="{}", **_NOTHING_WANTED)
 
     def forget_binding(self, instance_id: str, binding_id: str) -> None:
         nothing = self._sealed(Parameters(NOTHING), "bindings.parameters", instance_id, binding_id)

@@ -40,6 +40,12 @@ instances = sa.Table(
     sa.Column("namespace", sa.String(63), nullable=False),
     sa.Column("release", sa.String(53), nullable=False),
     sa.Column("addon_digest", sa.String(64), sa.ForeignKey("addon_revisions.digest"), nullable=False),
+    # what an update is to lead to, as the columns above hold what is in force
+    sa.Column("wanted_plan_id", sa.Text),
+    sa.Column("sealed_wanted_parameters", sa.LargeBinary),
+    sa.Column("wanted_context", sa.Text),
+    sa.Column("wanted_digest", sa.String(64), sa.ForeignKey("addon_revisions.digest")),
+    sa.Column("return_to", sa.Integer),  # the revision of the Helm release that runs what is in force
     sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False),
 )
 

@@ -17,6 +17,9 @@ FILE = "addon.yaml"
 _UUID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
 _NAME: dict[str, Any] = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": 63}
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255}
+# SemVer 2.0 (OSB item 35): platforms read it as maintenance_info, and revisions are put in order by it
+_NUMBER, _PRE = "(0|[1-9][0-9]*)", "(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_BUILD = "[+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*"
 _ADDON = validator(
     {
         "type": "object",
@@ -26,13 +29,17 @@ _ADDON = validator(
             "apiVersion": {"enum": ["helmbroker.io/v1"]},
             "id": _UUID,
             "name": _NAME,
-            "version": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$"},
+            "version": {
+                "type": "string",
+                "pattern": f"^{_NUMBER}([.]{_NUMBER}){{2}}(-{_PRE}([.]{_PRE})*)?({_BUILD})?$",
+            },
             "description": _TEXT,
             "tags": {"type": "array", "items": _TEXT},
             "metadata": {"type": "object"},
             "bindable": {"type": "boolean"},
             "binding_rotatable": {"type": "boolean"},
             "plan_updateable": {"type": "boolean"},
+            "upgrade_notes": _TEXT,
             "parameters": {
                 "type": "object",
                 "additionalProperties": False,
@@ -56,6 +63,8 @@ _PLAN = validator(
             "timeout_s": {"type": "integer", "minimum": 10, "maximum": 86400},
             "binding_lifetime_s": {"type": "integer", "minimum": 10, "maximum": 10 * 365 * 86400},
             "binding_renewal_s": {"type": "integer", "minimum": 1},
+            "updates_to": {"type": "array", "items": _NAME, "uniqueItems": True},
+            "upgrade_notes": _TEXT,
             "values": {"type": "object"},
         },
     }
@@ -91,6 +100,7 @@ def load(folder: Path) -> Addon:
         folder=folder,
         digest=digest,
         binding_rotatable=data.get("binding_rotatable", False),
+        upgrade_notes=data.get("upgrade_notes"),
     )
 
 
@@ -114,10 +124,13 @@ def _plans(folder: Path, faults: list[Fault]) -> tuple[Plan, ...]:
         for path in sorted((folder / "plans").glob("*.yml"))
     ]
     plans: list[Plan] = []
+    documents: list[Document] = []
     for path in paths:
         name = f"plans/{path.name}"
         before = len(faults)
         document = _read(folder, name, _PLAN, faults)
+        if document is not None:
+            documents.append(document)
         if document is None or len(faults) > before:
             continue
         plan = _plan(document)
@@ -129,7 +142,27 @@ def _plans(folder: Path, faults: list[Fault]) -> tuple[Plan, ...]:
                 if getattr(plan, key) == getattr(other, key)
             ]
         plans.append(plan)
+    faults += _transitions(documents)
     return tuple(plans)
+
+
+def _transitions(documents: list[Document]) -> list[Fault]:
+    """Names in `updates_to` that no plan has, or that lead nowhere."""
+    given: list[tuple[Document, Any]] = [
+        (each, each.data if isinstance(each.data, dict) else {}) for each in documents
+    ]
+    names = {data.get("name") for _, data in given if isinstance(data.get("name"), str)}
+    found = []
+    for document, data in given:
+        listed = data.get("updates_to")
+        for index, name in enumerate(listed if isinstance(listed, list) else ()):
+            where = ("updates_to", index)
+            if name == data.get("name"):
+                found.append(document.fault(where, "is this plan itself; leave it out"))
+            elif name not in names:
+                others = ", ".join(sorted(str(other) for other in names - {data.get("name")})) or "none"
+                found.append(document.fault(where, f"there is no plan {name}; others are: {others}"))
+    return found
 
 
 def _plan(document: Document) -> Plan:
@@ -144,6 +177,8 @@ def _plan(document: Document) -> Plan:
         timeout_s=data.get("timeout_s", 600),
         values=data.get("values", {}),
         binding_lifetime=_lifetime(data),
+        updates_to=tuple(data["updates_to"]) if "updates_to" in data else None,
+        upgrade_notes=data.get("upgrade_notes"),
     )
 
 

@@ -107,6 +107,10 @@ class Desk:
         usual = BIND if "/service_bindings/" in path else PROVISION
         return self.call("PUT", f"{path}{ASYNC}", body if body is not None else {**usual, **change})
 
+    def patch(self, path: str = INSTANCE, **change: Any) -> TestResponse:
+        """Update; `change`: fields of the body beside service_id."""
+        return self.call("PATCH", f"{path}{ASYNC}", {"service_id": ADDON_ID, **change})
+
     def get(self, path: str) -> TestResponse:
         return self.call("GET", path)
 
@@ -129,6 +133,11 @@ class Desk:
             match Kind(ctx.operation.kind):
                 case Kind.BIND:
                     records.deliver(instance_id, binding_id, Credentials(CREDENTIALS))
+                case Kind.UPDATE:
+                    record = records.instance(instance_id)
+                    assert record is not None
+                    assert record.wanted is not None
+                    records.settle(record.wanted)
                 case Kind.UNBIND:
                     records.forget_binding(instance_id, binding_id)
                 case Kind.DEPROVISION:
@@ -177,6 +186,11 @@ class Desk:
             return
         self.work("because" if phase is Phase.MAKE_FAILED else None)
         if phase in (Phase.READY, Phase.MAKE_FAILED):
+            return
+        if phase in (Phase.UPDATING, Phase.UPDATE_FAILED):
+            assert self.patch(path, parameters={"replicas": 2}).status_code == 202
+            if phase is Phase.UPDATE_FAILED:
+                self.work("because")
             return
         assert self.delete(path).status_code == 202
         if phase is not Phase.REMOVING:

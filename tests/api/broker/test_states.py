@@ -154,6 +154,7 @@ def test_an_instance_is_told_without_its_secrets(ready: Desk) -> None:
         "service_id": PROVISION["service_id"],
         "plan_id": PROVISION["plan_id"],
         "parameters": {"size": "1Gi", "admin": {"password": "<hidden>"}},
+        "maintenance_info": {"version": "1.2.3"},
     }
 
 

@@ -39,6 +39,18 @@ parameters:
     properties:
       access: {{enum: [read, write]}}
       passphrase: {{type: string, writeOnly: true}}
+  update:
+    $schema: http://json-schema.org/draft-04/schema#
+    type: object
+    additionalProperties: false
+    properties:
+      replicas: {{type: integer, minimum: 1, maximum: 3}}
+      admin:
+        type: object
+        additionalProperties: false
+        properties:
+          password: {{type: string, writeOnly: true}}
+plan_updateable: true
 """,
     "plans/large.yaml": f"""\
 id: {LARGE_ID}

@@ -26,8 +26,9 @@ def faults(folder: Path) -> list[str]:
 def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
     addon = native.load(write(tmp_path))
     assert (addon.id, addon.name, addon.version, addon.tags) == (ADDON_ID, "demo", "1.2.3", ("demo",))
-    assert (addon.bindable, addon.plan_updateable, addon.folder) == (True, False, tmp_path)
-    assert addon.parameters.update is None
+    assert (addon.bindable, addon.plan_updateable, addon.folder) == (True, True, tmp_path)
+    assert addon.parameters.update is not None
+    assert [[other.name for other in addon.updates_to(plan)] for plan in addon.plans] == [["small"], ["large"]]
     assert [
         (plan.id, plan.name, plan.free, plan.data, plan.timeout_s, plan.metadata, plan.values)
         for plan in addon.plans

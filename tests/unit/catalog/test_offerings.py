@@ -28,7 +28,7 @@ def schemas() -> dict[str, Any]:
 
     given = yaml.safe_load(FILES["addon.yaml"])["parameters"]
     return {
-        "service_instance": {"create": {"parameters": given["create"]}},
+        "service_instance": {name: {"parameters": given[name]} for name in ("create", "update")},
         "service_binding": {"create": {"parameters": given["bind"]}},
     }
 
@@ -36,7 +36,9 @@ def schemas() -> dict[str, Any]:
 def test_golden(tmp_path: Path) -> None:
     """OSB items 23-39; B72: nothing but what the specification knows."""
     write(tmp_path / "demo")
-    both = {"bindable": True, "plan_updateable": False, "binding_rotatable": False, "schemas": schemas()}
+    both: dict[str, Any] = {"bindable": True, "plan_updateable": True, "schemas": schemas()}
+    both["binding_rotatable"] = False
+    both["maintenance_info"] = {"version": "1.2.3"}
     large = {"id": LARGE_ID, "name": "large", "description": "Much of everything.", "free": False, **both}
     small = {"id": SMALL_ID, "name": "small", "description": "Little of everything.", "free": True, **both}
     large |= {"maximum_polling_duration": 960}
@@ -50,10 +52,10 @@ def test_golden(tmp_path: Path) -> None:
                 "tags": ["demo"],
                 "metadata": {"displayName": "Demo"},
                 "bindable": True,
-                "plan_updateable": False,
+                "plan_updateable": True,
                 "instances_retrievable": True,
                 "bindings_retrievable": True,
-                "allow_context_updates": False,
+                "allow_context_updates": True,
                 "plans": [large, small],
             }
         ]
@@ -129,7 +131,7 @@ def test_cloud_controller_takes_the_schemas(real: list[dict[str, Any]]) -> None:
         for kind in plan["schemas"].values()
         for slot in kind.values()
     ]
-    assert len(slots) == 8
+    assert len(slots) == 12
     for schema in slots:
         jsonschema.Draft4Validator.check_schema(schema)
         assert schema["type"] == "object"
