@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,32 @@ def test_what_is_recorded_is_read_again(store: SqlStore) -> None:
 
 
 @pytest.mark.bug(47)
+@pytest.mark.bug(14, 42, 50)
+def test_what_is_wanted_lies_beside_what_is_in_force_until_it_is_settled(store: SqlStore) -> None:
+    with_binding(store)
+    before = service_instance(ADDON, password=CANARY)
+    wanted = replace(
+        service_instance(ADDON, plan="medium", password=f"{CANARY}-2", n=1), context={"instance_name": "x"}
+    )
+    with store.transaction() as tx:
+        operation = tx.start(Kind.UPDATE, before.id, None, timeout_s=60)
+        tx.want(wanted, operation)
+        tx.begin_change(before.id, 3)
+    with store.read() as records:
+        record = records.instance("instance")
+    assert record is not None
+    assert (record.instance, record.wanted, record.return_to) == (before, wanted, 3)
+    assert (record.operation.id, record.phase) == (operation.id, Phase.UPDATING)
+    assert CANARY not in everything(store) + repr(record)
+    for settled in (before, wanted):
+        with store.transaction() as tx:
+            tx.settle(settled)
+        with store.read() as records:
+            record = records.instance("instance")
+        assert record is not None
+        assert (record.instance, record.wanted, record.return_to) == (settled, None, None)
+
+
 def test_types_of_parameters_survive(store: SqlStore) -> None:
     """What was a number comes back as one."""
     given: dict[str, object] = {
@@ -147,11 +174,14 @@ def test_tombstones_leave_no_secrets(store: SqlStore) -> None:
     assert binding.binding.parameters == Parameters({})
     assert binding.operation.id == operation.id
     with store.transaction() as tx:
+        wanted = service_instance(ADDON, password=CANARY)
+        tx.want(wanted, tx.start(Kind.UPDATE, "instance", None, timeout_s=60))
         tx.forget_instance("instance")
     with store.read() as records:
         instance = records.instance("instance")
         assert records.bindings("instance") == []
     assert instance is not None
+    assert instance.wanted is None
     assert instance.instance.parameters == Parameters({})
 
 

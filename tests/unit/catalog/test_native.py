@@ -40,6 +40,29 @@ def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
     assert addon.plan(ADDON_ID) is None
 
 
+@pytest.mark.osb(32, 71)
+@pytest.mark.bug(71)
+@pytest.mark.parametrize(
+    ("addon", "small", "large", "expected"),
+    [
+        ("true", "", "", {"small": ["large"], "large": ["small"]}),
+        ("true", "updates_to: [large]", "updates_to: []", {"small": ["large"], "large": []}),
+        ("false", "", "", {"small": [], "large": []}),
+        ("false", "updates_to: [large]", "", {"small": ["large"], "large": []}),
+    ],
+)
+def test_transitions_are_the_plans_or_else_the_addons(
+    tmp_path: Path, addon: str, small: str, large: str, expected: dict[str, list[str]]
+) -> None:
+    change: Change = {
+        "addon.yaml": FILES["addon.yaml"].replace("plan_updateable: true", f"plan_updateable: {addon}"),
+        "plans/small.yaml": FILES["plans/small.yaml"] + small,
+        "plans/large.yaml": FILES["plans/large.yaml"] + large,
+    }
+    made = native.load(write(tmp_path, change))
+    assert {plan.name: [other.name for other in made.updates_to(plan)] for plan in made.plans} == expected
+
+
 def test_an_addon_that_cannot_be_bound_needs_no_binding_chart(tmp_path: Path) -> None:
     change = {**edited("addon.yaml", "bindable: true", "bindable: false"), "binding/Chart.yaml": None}
     assert not native.load(write(tmp_path, {**change, "binding/credentials.yaml": None})).bindable
@@ -117,6 +140,18 @@ ONE_FAULT: dict[str, tuple[Change, str]] = {
     "plan's values": (
         edited("plans/large.yaml", "  size: 9Gi", "- size: 9Gi"),
         "plans/large.yaml:7: values: must be of type object",
+    ),
+    "plan to nowhere": (
+        edited("plans/large.yaml", "values:", "updates_to: [small, tiny]\nvalues:"),
+        "plans/large.yaml:7: updates_to.1: there is no plan tiny; others are: small",
+    ),
+    "plan to itself": (
+        edited("plans/large.yaml", "values:", "updates_to: [large]\nvalues:"),
+        "plans/large.yaml:7: updates_to.0: is this plan itself; leave it out",
+    ),
+    "version that is not SemVer": (
+        edited("addon.yaml", "1.2.3", "1.02.3"),
+        "addon.yaml:4: version: must match ",
     ),
     "no chart": ({"chart/Chart.yaml": None}, "chart/Chart.yaml: is missing"),
     "no binding chart": ({"binding/Chart.yaml": None}, "binding/Chart.yaml: is missing"),

@@ -72,6 +72,21 @@ def test_an_addon_that_cannot_be_bound_and_takes_no_parameters_promises_neither(
 
 
 @pytest.mark.osb(23)
+@pytest.mark.osb(35)
+def test_what_an_upgrade_means_is_told(tmp_path: Path) -> None:
+    """A plan's own words win."""
+    change = {
+        "addon.yaml": FILES["addon.yaml"] + "upgrade_notes: Restarts the server.\n",
+        "plans/large.yaml": FILES["plans/large.yaml"] + "upgrade_notes: Takes minutes.\n",
+    }
+    write(tmp_path / "demo", {**change})
+    plans = document(tmp_path)["services"][0]["plans"]
+    assert {plan["name"]: plan["maintenance_info"] for plan in plans} == {
+        "large": {"version": "1.2.3", "description": "Takes minutes."},
+        "small": {"version": "1.2.3", "description": "Restarts the server."},
+    }
+
+
 def test_an_empty_catalog_is_a_catalog() -> None:
     assert offerings.document(Catalog()) == {"services": []}
 
