@@ -17,6 +17,7 @@ from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.api.auth.logins import LoginFile, plain
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.instance import InstanceRecord
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.service import Service
 from helmbroker.broker.store.revisions import UnpackedRevisions
@@ -206,3 +207,11 @@ def refusal(response: TestResponse) -> tuple[int, str]:
     assert body["description"].strip()
     assert response.content_type == "application/json"
     return response.status_code, body["error"]
+
+
+def recorded(desk: Desk) -> InstanceRecord:
+    """Instance i1, as the database has it."""
+    with desk.store.read() as records:
+        record = records.instance("i1")
+    assert record is not None
+    return record

@@ -24,7 +24,8 @@ WANTED = replace(BEFORE, parameters=Parameters({"a": 2}), context={"n": "y"})
 OTHER = replace(BEFORE, plan_id="other")
 RENAMED = replace(BEFORE, context={"n": "y"})
 PUT = ProvisionRequest("i", "service", "plan", "org", "space", Parameters({"a": 1}), {}, None, True)
-GOOD, BAD = {"settle": {"usable": True, "repeatable": True}}, {"settle": {"usable": False, "repeatable": False}}
+GOOD: dict[str, JSON] = {"settle": {"usable": True, "repeatable": True}}
+BAD: dict[str, JSON] = {"settle": {"usable": False, "repeatable": False}}
 
 
 def operation(kind: Kind, state: State, results: dict[str, JSON] | None = None) -> Operation:
@@ -81,11 +82,10 @@ def outcome(decide: Callable[[], Any]) -> object:
 @pytest.mark.bug(74)
 @pytest.mark.parametrize(("state", "expected"), PATCH.items())
 def test_patch_in_every_state(state: str, expected: tuple[object, ...]) -> None:
-    found = RECORDS[state]
-    asked = (WANTED, OTHER, RENAMED, BEFORE)
-    assert expected == tuple(
-        outcome(lambda wanted=wanted: decisions.update(decisions.updatable(found), wanted)) for wanted in asked
-    )
+    def ask(wanted: ServiceInstance) -> object:
+        return outcome(lambda: decisions.update(decisions.updatable(RECORDS[state]), wanted))
+
+    assert expected == (ask(WANTED), ask(OTHER), ask(RENAMED), ask(BEFORE))
 
 
 # in the state: PUT same, PUT other, GET, DELETE, bind
