@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.ports import Store, Transaction
-from helmbroker.broker.operations import bind, deprovision, provision, unbind
-from helmbroker.broker.operations.work import BindingWork, Tools, Work
+from helmbroker.broker.operations import bind, deprovision, provision, unbind, update
+from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.durable import Context, Failed, Handler, Step, run_steps
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
 
     return {
         Kind.PROVISION: on_instance(provision.STEPS, provision.summary),
+        Kind.UPDATE: lambda ctx: update.run(_update_work(store, tools, ctx)),
         Kind.DEPROVISION: on_instance(deprovision.STEPS, deprovision.summary),
         Kind.BIND: on_binding(bind.STEPS, bind.summary),
         Kind.UNBIND: on_binding(unbind.STEPS, unbind.summary),
@@ -53,6 +55,13 @@ def _work(store: FencedStore, tools: Tools, ctx: Context) -> Work:
     if record is None:
         raise Failed("There is no record of the service instance.")
     return Work(ctx, tools, record, _fenced(store, ctx))
+
+
+def _update_work(store: FencedStore, tools: Tools, ctx: Context) -> UpdateWork:
+    work = _work(store, tools, ctx)
+    # in its last step, what is wanted comes into force
+    wanted = replace(work.record, instance=work.record.wanted or work.record.instance)
+    return UpdateWork(ctx, tools, wanted, work.transaction, before=work.record)
 
 
 def _binding_work(store: FencedStore, tools: Tools, ctx: Context) -> BindingWork:

@@ -80,7 +80,7 @@ class Shutdown(Interrupted):
 
 
 class Later(Interrupted):
-    """The operation waits for `after_s` seconds without occupying a thread; raised by `run_steps` alone."""
+    """The operation waits for `after_s` seconds without occupying a thread, and then is claimed anew."""
 
     def __init__(self, after_s: float) -> None:
         self.after_s = after_s

@@ -129,11 +129,11 @@ class Case:
     observe: Callable[[], object]  # the world afterwards: whatever must be the same at every run
 
 
-def assert_same_end(make_case: Callable[[], Case]) -> None:
-    """Assert that the operation succeeds with the same results and world under every fault of this module."""
+def assert_same_end(make_case: Callable[[], Case], state: State = State.SUCCEEDED) -> None:
+    """Assert that the operation ends in `state` with the same results and world under every fault."""
     case = make_case()
     peace = case.hand.run(case.operation_id)
-    assert peace.state is State.SUCCEEDED, peace.description
+    assert peace.state is state, peace.description
     assert peace.results, "the handler has no steps"
     world = case.observe()
     for fault in ((step, kind) for step in peace.results for kind in Fault):
@@ -142,5 +142,5 @@ def assert_same_end(make_case: Callable[[], Case]) -> None:
         if fault[1] is Fault.EXCEPTION:
             assert (end.state, _SECRET in end.description) == (State.FAILED, False), (fault, end)
             continue
-        same = (end.state, end.results, case.observe()) == (State.SUCCEEDED, peace.results, world)
+        same = (end.state, end.results, case.observe()) == (state, peace.results, world)
         assert same, f"step {fault[0]} {fault[1]}: {end}, {case.observe()}; in peace: {peace}, {world}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Credentials
+from helmbroker.broker.domain.decisions import usable
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.operations import converge
@@ -18,12 +19,13 @@ TEMPLATE = "credentials.yaml"
 
 def check(work: BindingWork) -> Outcome:
     """The instance may have failed, or gone, while the bind waited its turn."""
-    if work.record.phase is not Phase.READY:
+    made = work.record.phase in (Phase.READY, Phase.UPDATING, Phase.UPDATE_FAILED)  # an update may wait behind
+    if not made or not usable(work.record):
         reason = work.record.operation.description
         return Fail(f"The service instance cannot be bound ({work.record.phase}): {reason}")
     release = work.tools.cluster.release(work.record.instance.release)
     if release is None:
-        return Fail("The Helm release of the service instance is gone from the cluster. Ask the operator.")
+        return Fail(converge.GONE)
     converge.check_ours(release, release.ref, work.labels)
     return converge.admit(work, work.addon.binding_chart, _values(work), work.binding.binding.release)
 

@@ -19,7 +19,9 @@ _HOPELESS_AGAIN_S = 5.0  # so long that the operation gives its thread to others
 _HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
 _HALF_CHANGED = frozenset({HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 _BY_A_JOB = frozenset({HelmFault.HOOK, HelmFault.TIMEOUT})
+_UNREPEATABLE = frozenset({HelmFault.VALUES, HelmFault.RENDER, HelmFault.CHART, HelmFault.INVALID})
 _MOST_BREACHES = 5
+GONE = "The Helm release of the service instance is gone from the cluster. Ask the operator."
 
 _CURES = {
     HelmFault.OWNERSHIP: "Remove that object, or give the broker a namespace of its own.",
@@ -39,6 +41,10 @@ _CURES = {
 }
 
 
+class Unrepeatable(Failed):
+    """The same cannot succeed when it is asked for again (OSB item 77)."""
+
+
 def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
     """Render, and let the result pass the gate. Nothing is applied."""
     try:
@@ -49,7 +55,7 @@ def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
     found = violations(manifest, ref.namespace, release=own, granted=work.granted)
     if found:
         more = f", and {len(found) - _MOST_BREACHES} more" if len(found) > _MOST_BREACHES else ""
-        return Fail(
+        raise Unrepeatable(
             work.public(
                 "The broker's policy refuses what the chart would create: "
                 f"{'; '.join(found[:_MOST_BREACHES])}{more}. The addon's author has to mend the chart."
@@ -68,7 +74,7 @@ def install(
     """
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
-    mark = {**labels, naming.LABEL_OPERATION: naming.digest(work.ctx.operation.id, length=40)}
+    mark = _mark(work, labels)
     if release is not None and release.status is HelmStatus.DEPLOYED and release.belongs_to(mark):
         return Done()
     try:
@@ -85,6 +91,45 @@ def install(
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
+
+
+def upgrade(
+    work: Work, chart: Path, values: Object, ref: ReleaseRef, labels: dict[str, str], *, doing: str, back_to: int
+) -> Outcome:
+    """The release, which has run before, as this operation wants it; its volumes are never touched.
+
+    `back_to`: the revision to begin from when a stopped attempt has left it half changed.
+    """
+    release = work.tools.cluster.release(ref)
+    check_ours(release, ref, labels)
+    if release is None or release.status in _HALF_MADE:
+        return Fail(GONE)
+    mark = _mark(work, labels)
+    if release.status is HelmStatus.DEPLOYED and release.belongs_to(mark):
+        return Done()
+    try:
+        if release.status in _HALF_CHANGED:
+            work.tools.helm.rollback(ref, revision=back_to, timeout_s=_timeout_s(work), stop=work.ctx.stop)
+        work.ctx.note(doing)
+        work.tools.helm.deploy(Deployment(ref, chart, values, mark, _timeout_s(work)), work.ctx.stop)
+    except HelmError as error:
+        raise failure(work, error, ref) from error
+    return Done()
+
+
+def restore(work: Work, ref: ReleaseRef, labels: dict[str, str], *, revision: int) -> Outcome:
+    """The release runs what it ran at `revision`. The result: whether it had left it."""
+    release = work.tools.cluster.release(ref)
+    check_ours(release, ref, labels)
+    if release is None or release.status in _HALF_MADE:
+        return Fail(GONE)
+    if release.revision == revision:
+        return Done(False)
+    try:  # also when an attempt before has done so: it is the same once more
+        work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
+    except HelmError as error:
+        raise failure(work, error, ref) from error
+    return Done(True)
 
 
 def remove(work: Work, ref: ReleaseRef, labels: dict[str, str], *, hooks: bool) -> Outcome:
@@ -132,6 +177,8 @@ def await_ready(work: Work, ref: ReleaseRef) -> Outcome:
 def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
     """Look again soon; what is hopeless is looked at less often, and fails after a while."""
     reason, operation_id = work.public(reason), work.ctx.operation.id
+    if work.reserve_s and work.time_left_s <= 0:
+        return Fail(f"gave up, as the rest of the time is for the way back; still waiting: {reason}")
     if not hopeless:
         work.tools.patience.renew(operation_id)
         return Wait(LOOK_AGAIN_S, reason)
@@ -169,7 +216,9 @@ def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Fail
         sentence += f": {detail}"
     cure = _CURES.get(error.fault)
     text = f"{sentence}. {cure}" if cure else f"{sentence}."
-    return Transient(text) if error.retryable else Failed(text)
+    if error.retryable:
+        return Transient(text)
+    return Unrepeatable(text) if error.fault in _UNREPEATABLE else Failed(text)
 
 
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
@@ -183,12 +232,17 @@ def _was_never_deployed(release: HelmRelease) -> bool:
     return release.status is HelmStatus.PENDING_INSTALL
 
 
+def _mark(work: Work, labels: dict[str, str]) -> dict[str, str]:
+    """Labels of what this very operation has deployed."""
+    return {**labels, naming.LABEL_OPERATION: naming.digest(work.ctx.operation.id, length=40)}
+
+
 def _left_alone(ref: ReleaseRef) -> str:
     return f"the Helm release {ref.name} in namespace {ref.namespace} is not this broker's and is left alone"
 
 
 def _timeout_s(work: Work) -> float:
-    return max(1.0, work.ctx.remaining_s)
+    return max(1.0, work.time_left_s)
 
 
 def _begun(text: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
+from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceInstance
 from helmbroker.broker.domain.ports import AddonRevisions, Cluster, HelmReleases, Transaction
 from helmbroker.broker.operations import redaction
 from helmbroker.catalog.model import JSON, NOTHING, Addon, DataPolicy, Object, Plan
@@ -67,6 +67,12 @@ class Work:
     tools: Tools
     record: InstanceRecord
     transaction: Callable[[], AbstractContextManager[Transaction]]  # fenced: ours, or LeaseLost
+    reserve_s: float = field(default=0.0, kw_only=True)  # of the operation's time, for what follows the steps
+
+    @property
+    def time_left_s(self) -> float:
+        """What the steps may use of the operation's time, in seconds; negative when it is used up."""
+        return self.ctx.remaining_s - self.reserve_s
 
     @property
     def addon(self) -> Addon:
@@ -103,14 +109,23 @@ class Work:
 
     def secrets(self) -> set[str]:
         """Texts that went in and must not come out in a sentence."""
-        given = self.record.instance.parameters.reveal()
-        return redaction.secrets_of(self.addon.parameters.create, given) | set(
-            redaction.named_like_secrets(self.tools.overrides.get(self.addon.name, NOTHING))
-        )
+        overrides = self.tools.overrides.get(self.addon.name, NOTHING)
+        return _given_secrets(self.tools, self.record.instance) | set(redaction.named_like_secrets(overrides))
 
     def public(self, text: str) -> str:
         """The text as a user may read it."""
         return redaction.scrub(text, self.secrets())
+
+
+@dataclass
+class UpdateWork(Work):
+    """One claim of an update: `record` has the instance as it is wanted, `before` as it is in force."""
+
+    before: InstanceRecord = field(kw_only=True)
+
+    def secrets(self) -> set[str]:
+        """Those that are wanted, and those that are in force."""
+        return super().secrets() | _given_secrets(self.tools, self.before.instance)
 
 
 @dataclass
@@ -129,3 +144,8 @@ class BindingWork(Work):
         """Those of the instance, and those of the bind request."""
         given = self.binding.binding.parameters.reveal()
         return super().secrets() | redaction.secrets_of(self.addon.parameters.bind, given)
+
+
+def _given_secrets(tools: Tools, instance: ServiceInstance) -> set[str]:
+    schema = tools.revisions.addon(instance.addon_digest).parameters.create
+    return redaction.secrets_of(schema, instance.parameters.reveal())

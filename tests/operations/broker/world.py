@@ -13,14 +13,20 @@ import sqlalchemy as sa
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
-from helmbroker.broker.domain.requests import BindRequest, DeprovisionRequest, ProvisionRequest, UnbindRequest
+from helmbroker.broker.domain.requests import (
+    BindRequest,
+    DeprovisionRequest,
+    ProvisionRequest,
+    UnbindRequest,
+    UpdateRequest,
+)
 from helmbroker.broker.operations.work import Patience, Tools
 from helmbroker.broker.service import Accepted, Service
 from helmbroker.broker.store.schema import facts, operations
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import handlers
 from helmbroker.catalog.formats import native
-from helmbroker.catalog.model import JSON, Catalog, Object
+from helmbroker.catalog.model import JSON, Addon, Catalog, Object
 from helmbroker.durable import Operation, State
 from helmbroker.sealing import KeyRing
 from tests.fakes.cluster import FakeCluster
@@ -56,6 +62,13 @@ class World:
     hand: Hand
     clock: Clock
     tools: Tools
+    revisions: FakeAddonRevisions
+
+    def offer(self, addon: Addon) -> None:
+        """The broker is restarted with this revision of the addon in its catalog."""
+        self.store.keep(Catalog((addon,)))
+        self.revisions.put(addon)
+        self.service = Service(self.store, Catalog((addon,)), self.revisions, NAMESPACE)
 
     def provision(self, *, plan: str = "small", **parameters: JSON) -> str:
         chosen = next(each for each in ADDON.plans if each.name == plan)
@@ -63,6 +76,12 @@ class World:
             INSTANCE, ADDON.id, chosen.id, "org", "space", Parameters(parameters), {}, None, accepts_incomplete=True
         )
         return _id(self.service.provision(request))
+
+    def update(self, *, plan: str | None = None, version: str | None = None, **parameters: JSON) -> str:
+        """Ask for a change; `version`: of the addon revision to upgrade to."""
+        plan_id = next((each.id for each in ADDON.plans if each.name == plan), None)
+        request = UpdateRequest(INSTANCE, ADDON.id, plan_id, Parameters(parameters), None, version, True)
+        return _id(self.service.update(request))
 
     def bind(self, binding_id: str = BINDING, **parameters: JSON) -> str:
         plan = self.instance().instance.plan_id
@@ -110,7 +129,18 @@ class World:
         record, binding = self.instance(), self.binding()
         delivered = None if binding is None else binding.binding.credentials
         shown = None if delivered is None else sorted(delivered.reveal())
-        return releases, things, record.phase, None if binding is None else binding.phase, shown
+        instance = record.instance
+        recorded = instance.plan_id, instance.parameters.reveal(), instance.addon_digest
+        unsettled = record.wanted, record.return_to
+        phases = record.phase, None if binding is None else binding.phase
+        return releases, things, phases, recorded, unsettled, shown
+
+    def in_force(self) -> tuple[object, ...]:
+        """All that an update changes, apart from numbers of revisions and from Jobs that failed."""
+        release, record = self.cluster.releases[RELEASE], self.instance()
+        things = sorted((t.kind, t.name, sorted(t.texts.items())) for t in self.cluster.all() if t.kind != "Job")
+        status = release.status, dict(release.values), dict(release.labels)
+        return status, things, record.instance, record.wanted, record.return_to
 
 
 def _id(answer: object) -> str:
@@ -140,6 +170,6 @@ def world(url: str, overrides: Object | None = None) -> Iterator[World]:
     service = Service(store, Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
     hand = Hand(store.engine, operations, handlers(store, tools))
     try:
-        yield World(store, cluster, helm, service, hand, clock, tools)
+        yield World(store, cluster, helm, service, hand, clock, tools, revisions)
     finally:
         store.close()

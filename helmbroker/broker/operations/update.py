@@ -1,0 +1,189 @@
+"""Update: the Helm release comes to run what is wanted; if it cannot, it goes back to what it ran before.
+
+The record keeps what is in force until the last step. The way there leaves time and attempts for the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from helmbroker.broker.domain.cluster import NotReady
+from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
+from helmbroker.broker.operations import converge
+from helmbroker.broker.operations.work import UpdateWork
+from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transient, run_steps
+
+BACK_SHARE = 1 / 3  # of an operation's time that the way there leaves for the way back
+BACK_ATTEMPTS = 3  # likewise, of its attempts
+_FAILED = "failed"  # the result that says that the way there is given up, and why
+_COMMIT, _RETURN, _AWAIT_RETURN = "commit", "return", "await return"
+
+
+def check(work: UpdateWork) -> Outcome:
+    return converge.admit(work, work.addon.chart, work.values(), work.record.instance.release)
+
+
+def remember(work: UpdateWork) -> Outcome:
+    """The revision that runs what is in force; after an update that was not undone, still the one before it."""
+    ref = work.record.instance.release
+    release = work.tools.cluster.release(ref)
+    converge.check_ours(release, ref, work.labels)
+    if release is None:
+        return Fail(converge.GONE)
+    revision = work.before.return_to
+    if revision is None:
+        revision = release.revision
+        with work.transaction() as tx:
+            tx.begin_change(work.record.instance.id, revision)
+    return Done(revision)
+
+
+def upgrade(work: UpdateWork) -> Outcome:
+    release, back_to = work.record.instance.release, int(str(work.ctx.results[BEGUN]))
+    doing, chart = f"updating {work.addon.name}", work.addon.chart
+    return converge.upgrade(work, chart, work.values(), release, work.labels, doing=doing, back_to=back_to)
+
+
+def await_ready(work: UpdateWork) -> Outcome:
+    return converge.await_ready(work, work.record.instance.release)
+
+
+def commit(work: UpdateWork) -> Outcome:
+    """With its own result, so that nothing which fails later can send a committed update back."""
+    with work.transaction() as tx:
+        tx.settle(work.record.instance)
+        work.ctx.save(_COMMIT, None)
+    return Done()
+
+
+def go_back(work: UpdateWork) -> Outcome:
+    """The result: whether there was anything to undo."""
+    revision = _revision_before(work)
+    if revision is None:
+        return Done(False)
+    work.ctx.note(f"undoing the update of {work.addon.name}")
+    return converge.restore(work, work.record.instance.release, work.labels, revision=revision)
+
+
+def await_return(work: UpdateWork) -> Outcome:
+    """The result: whether what is in force is ready. What was not touched is not waited for."""
+    ref = work.record.instance.release
+    if not work.ctx.results[_RETURN]:
+        return Done(not isinstance(work.tools.cluster.readiness(ref), NotReady))
+    outcome = converge.await_ready(work, ref)
+    return Done(True) if isinstance(outcome, Done) else outcome
+
+
+def settle(work: UpdateWork) -> Outcome:
+    """Nothing of the update stays."""
+    left = _aftermath(work, usable=bool(work.ctx.results[_AWAIT_RETURN]))
+    with work.transaction() as tx:
+        tx.settle(work.before.instance)
+        work.ctx.save(SETTLED, left.plain())
+    return Done(left.plain())
+
+
+STEPS = (
+    Step("check", check),
+    Step(BEGUN, remember),
+    Step("upgrade", upgrade),
+    Step("await ready", await_ready),
+    Step(_COMMIT, commit),
+)
+WAY_BACK = (
+    Step(_RETURN, go_back),
+    Step(_AWAIT_RETURN, await_return),
+    Step(SETTLED, settle),
+)
+
+
+def run(work: UpdateWork) -> str:
+    """There, or there and back. Raises Failed when it ends where it began (OSB items 76, 77), or on the way."""
+    if _FAILED not in work.ctx.results:
+        failed = _go_there(work)
+        if failed is None:
+            return f"{work.addon.name} is updated"
+        _give_up(work, failed)
+    raise _go_back(work)
+
+
+def _go_there(work: UpdateWork) -> Failed | None:
+    """None: it has arrived."""
+    ctx, most = work.ctx, work.ctx.max_attempts - BACK_ATTEMPTS
+    if ctx.operation.attempt > most and _COMMIT not in ctx.results:
+        return Failed(
+            f"gave up after {ctx.operation.attempt - 1} attempts; the last one: {ctx.operation.description}"
+        )
+    work.reserve_s = _reserve_s(work)
+    try:
+        _run(work, STEPS)
+    except Failed as error:
+        return error
+    except Transient as error:
+        if ctx.operation.attempt >= most or work.time_left_s <= 0:
+            return Failed(f"gave up after {ctx.operation.attempt} attempts: {error.reason}")
+        raise
+    return None
+
+
+def _run(work: UpdateWork, steps: Sequence[Step[UpdateWork]]) -> None:
+    """Also what fails between two steps gets its meaning here, before it is too late for the way back."""
+    try:
+        run_steps(work.ctx, steps, work)
+    except Exception as error:
+        raise work.ctx.meaning(error) from error
+
+
+def _give_up(work: UpdateWork, failed: Failed) -> None:
+    """From here on there is only the way back, also after a crash; it gets its time even if there is none left."""
+    ctx, reserve_s = work.ctx, _reserve_s(work)
+    repeatable = not isinstance(failed, converge.Unrepeatable)
+    late = ctx.remaining_s < reserve_s / 2
+    with ctx.transaction() as conn:
+        ctx.save(_FAILED, {"reason": work.public(failed.reason), "repeatable": repeatable})
+        if late:
+            deadline = ctx.operation.deadline + reserve_s - ctx.remaining_s
+            ctx.queue.write(conn, ctx.operation, deadline=deadline)
+    work.tools.patience.renew(ctx.operation.id)
+    if late:
+        raise Later(0.0)  # the next claim has the new deadline
+
+
+def _go_back(work: UpdateWork) -> Failed:
+    ctx, why = work.ctx, _sentence(str(_given_up(work)["reason"]))
+    work.reserve_s = 0.0
+    try:
+        _run(work, WAY_BACK)
+    except Failed as error:
+        ctx.save(SETTLED, _aftermath(work, usable=False).plain())
+        return Failed(
+            f"{why} It could not be undone: {_sentence(error.reason)} Update the instance again to repair it."
+        )
+    if ctx.results[_RETURN]:
+        return Failed(f"{why} The instance runs again what it ran before.")
+    return Failed(f"{why} Nothing was changed.")
+
+
+def _revision_before(work: UpdateWork) -> int | None:
+    """None: no update has touched the release since it was last as the record says."""
+    known: Any = work.ctx.results.get(BEGUN, work.before.return_to)
+    return None if known is None else int(known)
+
+
+def _aftermath(work: UpdateWork, *, usable: bool) -> Aftermath:
+    return Aftermath(usable=usable, repeatable=bool(_given_up(work)["repeatable"]))
+
+
+def _given_up(work: UpdateWork) -> dict[str, Any]:
+    found: Any = work.ctx.results[_FAILED]
+    return dict(found)
+
+
+def _reserve_s(work: UpdateWork) -> float:
+    operation = work.ctx.operation
+    return (operation.deadline - operation.created_at) * BACK_SHARE
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
