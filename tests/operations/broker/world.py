@@ -68,7 +68,8 @@ class World:
         """The broker is restarted with this revision of the addon in its catalog."""
         self.store.keep(Catalog((addon,)))
         self.revisions.put(addon)
-        self.service = Service(self.store, Catalog((addon,)), self.revisions, NAMESPACE)
+        catalog, room = Catalog((addon,)), FakeWaitingRoom(self.store)
+        self.service = Service(self.store, catalog, self.revisions, NAMESPACE, room)
 
     def provision(self, *, plan: str = "small", **parameters: JSON) -> str:
         chosen = next(each for each in ADDON.plans if each.name == plan)
