@@ -103,6 +103,8 @@ def test_read_only_reads_what_others_make(postgresql: Instance, users: list[Bind
     assert admin(postgresql, "SELECT rolconnlimit FROM pg_roles WHERE rolname = :'user'", user=reader.user) == ["1"]
 
 
+@pytest.mark.osb(115)
+@pytest.mark.bug(23)
 def test_unbinding_ends_sessions_and_refuses_the_login(postgresql: Instance) -> None:
     one, two = postgresql.bind_all(0x41, 0x42)
     sql(

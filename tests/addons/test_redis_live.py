@@ -84,6 +84,8 @@ def test_read_only_reads(redis: Instance, users: list[Binding]) -> None:
         assert "NOPERM" in ask(redis, reader, command)[0]
 
 
+@pytest.mark.osb(115)
+@pytest.mark.bug(23)
 def test_unbinding_ends_connections_and_refuses_the_login(redis: Instance, users: list[Binding]) -> None:
     gone = redis.bind(0x31)
     listens = redis.start(

@@ -81,6 +81,8 @@ def apps(kube: Kube) -> Iterator[str]:
         yield namespace
 
 
+@pytest.mark.osb(106, 115)
+@pytest.mark.bug(20, 23)
 def test_life(kube: Kube, running: Broker, apps: str) -> None:
     """Every plan of every addon, by its own contract, all at the same time."""
     with ThreadPoolExecutor(len(PLANS)) as pool:

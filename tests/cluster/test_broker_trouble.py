@@ -199,6 +199,8 @@ def timed(action: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.osb(97)
+@pytest.mark.bug(5, 15)
 def test_the_worker_is_killed(kube: Kube, tmp_path: Path) -> None:
     """In the middle of each operation: it goes on by itself, in seconds, and everything is there once."""
     with broker(kube, tmp_path / "broker", environment=QUICK) as running, throw_away_namespace(kube) as apps:

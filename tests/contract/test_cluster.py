@@ -177,6 +177,7 @@ def test_every_status_is_known(world: World, ref: ReleaseRef) -> None:
         assert release.status is status
 
 
+@pytest.mark.bug(32)
 @pytest.mark.parametrize("kind", RefKind)
 def test_values_of_own_objects(world: World, ref: ReleaseRef, kind: RefKind) -> None:
     texts = {"password": "s3cret ü", "empty": ""}
@@ -190,7 +191,7 @@ def test_values_of_own_objects(world: World, ref: ReleaseRef, kind: RefKind) -> 
     assert world.cluster.value(ref.namespace, Ref(kind, "absent", "password"), owners) is None
 
 
-@pytest.mark.bug(57)
+@pytest.mark.bug(4, 57)
 @pytest.mark.parametrize("owner", [None, "hb-2"])
 def test_values_of_other_objects_are_refused(world: World, ref: ReleaseRef, owner: str | None) -> None:
     """A template reads what its own releases made, whatever name is rendered into it."""
@@ -200,6 +201,7 @@ def test_values_of_other_objects_are_refused(world: World, ref: ReleaseRef, owne
     assert "c4n4ry" not in str(caught.value)
 
 
+@pytest.mark.bug(59)
 def test_sweeping_takes_what_hooks_left_and_nothing_else(world: World, ref: ReleaseRef) -> None:
     mine = things(ref, *HOOKS)
     claim = Thing(CLAIM, ref.namespace, "data", "hb-1")

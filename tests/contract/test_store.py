@@ -146,6 +146,7 @@ def _save_and_fail(tx: Transaction) -> None:
     raise KeyRingError("something went wrong")
 
 
+@pytest.mark.bug(18)
 def test_a_transaction_that_fails_leaves_nothing(store: SqlStore) -> None:
     with pytest.raises(KeyRingError), store.transaction() as tx:
         _save_and_fail(tx)

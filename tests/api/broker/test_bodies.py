@@ -46,6 +46,7 @@ def wrong_types() -> list[object]:
 
 
 @pytest.mark.osb(8)
+@pytest.mark.bug(58)
 @pytest.mark.parametrize(("path", "usual", "field", "value"), wrong_types())
 def test_a_field_of_another_type_is_told_by_its_name(
     broker: Desk, path: str, usual: dict[str, Any], field: str, value: Any
@@ -70,6 +71,16 @@ def test_a_mandatory_field_that_is_missing_null_or_empty_is_told(
         response = broker.put(path, body)
         assert refusal(response) == (400, "BadRequest")
         assert response.get_json()["description"].startswith(f"{field}: ")
+
+
+@pytest.mark.osb(41, 58)
+def test_a_context_is_no_substitute_for_a_field(broker: Desk) -> None:
+    context = {"platform": "cloudfoundry", "organization_guid": "org", "space_guid": "space"}
+    body = {name: PROVISION[name] for name in ("service_id", "plan_id")}
+    response = broker.put(body={**body, "context": context})
+    assert refusal(response) == (400, "BadRequest")
+    told = response.get_json()["description"]
+    assert [part.partition(":")[0] for part in told.split("; ")] == ["organization_guid", "space_guid"]
 
 
 def test_all_that_is_wrong_is_told_at_once(broker: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Ids of platforms: any characters, never a path, a name or a command (OSB item 19; B2, B3, B54, B88)."""
+"""Ids of platforms: any characters, never a path, a name or a command."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def paths(instance_id: str, binding_id: str = "b") -> tuple[str, str]:
     return instance, f"{instance}/service_bindings/{quote(binding_id, safe='')}"
 
 
+@pytest.mark.osb(19)
+@pytest.mark.bug(2, 88)
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_an_odd_id_lives_a_whole_life(desk: Desk, odd: str) -> None:
     instance, binding = paths(odd, odd)
@@ -53,6 +55,7 @@ def test_an_odd_id_lives_a_whole_life(desk: Desk, odd: str) -> None:
         assert desk.get(f"{path}/last_operation").get_json()["state"] == "succeeded"
 
 
+@pytest.mark.osb(19)
 def test_ids_that_look_alike_are_different(desk: Desk) -> None:
     alike = ["a/b", "a%2Fb", "a%252Fb", "a", "A", "a ", "ä", "a\u0308"]
     for number, odd in enumerate(alike):
@@ -63,6 +66,7 @@ def test_ids_that_look_alike_are_different(desk: Desk) -> None:
     ] * len(alike)
 
 
+@pytest.mark.osb(19)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_every_text_is_an_id_or_is_told_why_not(desk: Desk, text: str) -> None:
@@ -74,6 +78,8 @@ def test_every_text_is_an_id_or_is_told_why_not(desk: Desk, text: str) -> None:
         assert "none of them a control character" in response.get_json()["description"]
 
 
+@pytest.mark.osb(19)
+@pytest.mark.bug(2)
 @pytest.mark.parametrize("segment", ["x" * 256, "a%00b", "%0A", "%7F", "%C2%85", "%FF", "%ED%A0%80"])
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
 def test_what_can_be_no_id_is_told_wherever_it_stands(ready: Desk, method: str, segment: str) -> None:

@@ -158,6 +158,20 @@ def test_an_instance_is_told_without_its_secrets(ready: Desk) -> None:
     }
 
 
+@pytest.mark.osb(51, 53, 103)
+def test_what_we_do_not_have_is_never_named(desk: Desk) -> None:
+    """No dashboard, no metadata of instances; and a binding has no operation once it is there."""
+    told = [desk.put()]
+    desk.work()
+    told += [desk.put(), desk.get(INSTANCE), desk.put(BINDING)]
+    desk.work()
+    named = [set(response.get_json()) for response in told]
+    assert not any(names & {"dashboard_url", "metadata"} for names in named)
+    for response in (desk.put(BINDING), desk.get(BINDING)):
+        assert "operation" not in response.get_json()
+        assert not response.get_json().keys() & {"syslog_drain_url", "route_service_url", "volume_mounts"}
+
+
 @pytest.mark.osb(64, 94)
 def test_hints_in_the_query_of_a_fetch_change_nothing(ready: Desk) -> None:
     for path in (INSTANCE, f"{INSTANCE}/last_operation"):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import sqlalchemy as sa
 
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
@@ -64,6 +65,7 @@ class Hanging:
             raise HelmError(HelmFault.STOPPED, "")
 
 
+@pytest.mark.osb(83)
 def test_a_deletion_stops_a_running_provision(world: World) -> None:
     hanging = Hanging(world)
     provision = world.provision()
@@ -77,6 +79,7 @@ def test_a_deletion_stops_a_running_provision(world: World) -> None:
     assert world.helm.verbs(RELEASE) == ["deploy", "uninstall"], "one after the other"
 
 
+@pytest.mark.osb(113)
 def test_an_unbind_stops_a_running_bind_and_nothing_else(world: World) -> None:
     world.succeed(world.provision())
     hanging = Hanging(world)

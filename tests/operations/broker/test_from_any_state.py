@@ -124,6 +124,8 @@ def test_what_is_left_of_a_predecessor_is_waited_for(world: World) -> None:
     assert there == {"render": True, "deploy": False}
 
 
+@pytest.mark.osb(87)
+@pytest.mark.bug(63, 64)
 @pytest.mark.parametrize(
     "status",
     [S.DEPLOYED, S.FAILED, S.PENDING_INSTALL, S.PENDING_UPGRADE, S.PENDING_ROLLBACK, S.UNINSTALLING, S.UNKNOWN],
@@ -136,6 +138,7 @@ def test_deprovision_from_every_status(world: World, status: HelmStatus) -> None
     assert (world.cluster.releases, world.cluster.all()) == ({}, [])
 
 
+@pytest.mark.osb(115)
 @pytest.mark.parametrize(
     "status", [S.DEPLOYED, S.FAILED, S.PENDING_INSTALL, S.PENDING_UPGRADE, S.PENDING_ROLLBACK, S.UNINSTALLING]
 )
@@ -210,6 +213,7 @@ def test_an_instance_whose_release_is_gone_is_not_bound(world: World) -> None:
     assert reason == "The Helm release of the service instance is gone from the cluster. Ask the operator."
 
 
+@pytest.mark.bug(64)
 def test_a_binding_of_an_instance_that_is_gone_can_be_unbound(world: World) -> None:
     """No server is left that could drop anybody."""
     bound(world)
@@ -250,6 +254,8 @@ def failed_deprovision(world: World) -> None:
     world.cluster.down = False
 
 
+@pytest.mark.osb(85, 87, 115)
+@pytest.mark.bug(28, 63)
 @pytest.mark.parametrize(
     "begin",
     [
@@ -272,6 +278,8 @@ def test_deprovision_from_every_phase_leaves_nothing(world: World, begin: Callab
     assert world.binding() is None
 
 
+@pytest.mark.osb(82)
+@pytest.mark.bug(64)
 def test_deleted_twice_is_deleted_once(world: World) -> None:
     bound(world)
     first = world.deprovision()

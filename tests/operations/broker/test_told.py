@@ -50,6 +50,7 @@ def test_values_reach_helm_in_their_order_of_precedence(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.bug(35)
 def test_a_binding_chart_gets_what_the_format_promises(world: World) -> None:
     world.succeed(world.provision(text="given"))
     world.succeed(world.bind(pin="p"))
@@ -74,6 +75,16 @@ def test_credentials_are_those_of_the_release(world: World) -> None:
     assert record.binding.credentials == Credentials({"text": "", "password": secret.texts["password"]})
 
 
+@pytest.mark.bug(39)
+def test_a_bind_takes_few_commands_and_none_of_them_in_the_request(world: World) -> None:
+    world.succeed(world.provision())
+    before = len(world.helm.calls)
+    bind = world.bind()
+    assert len(world.helm.calls) == before
+    world.succeed(bind)
+    assert [call.verb for call in world.helm.calls[before:]] == ["render", "deploy", "render"]
+
+
 def test_a_bind_waits_for_its_instance(world: World) -> None:
     world.provision()
     operation = world.bind()
@@ -81,6 +92,7 @@ def test_a_bind_waits_for_its_instance(world: World) -> None:
     assert world.instance().phase is Phase.READY
 
 
+@pytest.mark.bug(37)
 def test_a_bind_behind_a_failed_provision_fails_with_its_reason(world: World) -> None:
     provision = world.provision(make="echo it has no room; exit 1")
     bind = world.bind()
@@ -137,6 +149,7 @@ def test_what_nobody_looked_at_for_a_while_is_given_new_patience(world: World) -
     assert world.hand.operation(operation).state is State.QUEUED
 
 
+@pytest.mark.osb(97)
 def test_the_deadline_ends_what_needs_time(world: World) -> None:
     world.cluster.states[RELEASE] = [NotReady("pod x is being made")]
     operation = world.provision()
@@ -182,6 +195,7 @@ def test_many_breaches_are_counted(world: World) -> None:
     assert "; Node n4: kind Node of v1 is not allowed, and 2 more. The" in world.fail(world.provision())
 
 
+@pytest.mark.bug(37)
 @pytest.mark.parametrize("fault", [fault for fault in HelmFault if not HelmError(fault, "").retryable])
 def test_every_failure_says_what_and_what_to_do(world: World, fault: HelmFault) -> None:
     def fail(call: Call) -> None:
@@ -196,6 +210,7 @@ def test_every_failure_says_what_and_what_to_do(world: World, fault: HelmFault) 
     assert len(cure) > 10
 
 
+@pytest.mark.bug(29, 37)
 def test_a_template_that_is_faulty_is_told(world: World) -> None:
     world.succeed(world.provision())
     world.helm.template = f"credentials:\n  - name: password\n    valu: {CANARY}\n"
@@ -215,6 +230,7 @@ def test_a_template_that_reads_what_is_not_its_own_is_refused(world: World) -> N
     assert "which its Helm releases did not make" in world.fail(world.bind())
 
 
+@pytest.mark.bug(32, 34)
 def test_a_credential_that_does_not_come_fails_after_a_while(world: World) -> None:
     world.succeed(world.provision())
     world.helm.template = (

@@ -23,6 +23,8 @@ def await_end(desk: Desk, operation: Operation) -> Operation:
     return found
 
 
+@pytest.mark.osb(97)
+@pytest.mark.bug(5)
 def test_another_worker_resumes_what_a_killed_one_left(desk: Desk, workers: Workers) -> None:
     operation, following = (desk.enqueue(params={"step_s": s}) for s in (0.3, 0.0))
     first = workers.start()
@@ -80,6 +82,8 @@ def test_cancel_reaches_another_process(desk: Desk, workers: Workers) -> None:
     workers.assert_no_overlap()
 
 
+@pytest.mark.osb(97)
+@pytest.mark.bug(5, 15)
 def test_nothing_is_lost_and_nothing_overlaps_when_workers_are_killed(desk: Desk, workers: Workers) -> None:
     chance = random.Random(20261123)  # noqa: S311 - for a test, not for a secret
     operations = [desk.enqueue(subject=f"subject {n % 6}", params={"step_s": 0.05}) for n in range(60)]

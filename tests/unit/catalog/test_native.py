@@ -162,6 +162,7 @@ ONE_FAULT: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.osb(40)
 @pytest.mark.parametrize(("change", "fault"), ONE_FAULT.values(), ids=ONE_FAULT)
 def test_a_fault_says_where_and_what(tmp_path: Path, change: Change, fault: str) -> None:
     (found,) = faults(write(tmp_path, change))
@@ -203,6 +204,7 @@ def quarantined(catalog: Catalog) -> dict[str, list[str]]:
     return {Path(folder).name: list(map(str, found)) for folder, found in catalog.quarantined.items()}
 
 
+@pytest.mark.osb(40)
 @pytest.mark.bug(76)
 def test_a_faulty_addon_is_set_apart_and_hides_no_other(shelf: Path) -> None:
     write(shelf / "a bad one", {"addon.yaml": "{"})

@@ -33,8 +33,10 @@ def schemas() -> dict[str, Any]:
     }
 
 
+@pytest.mark.osb(23, 24, 25, 37, 39)
+@pytest.mark.bug(72)
 def test_golden(tmp_path: Path) -> None:
-    """OSB items 23-39; B72: nothing but what the specification knows."""
+    """Nothing but what the specification knows."""
     write(tmp_path / "demo")
     both: dict[str, Any] = {"bindable": True, "plan_updateable": True, "schemas": schemas()}
     both["binding_rotatable"] = False
@@ -153,6 +155,15 @@ def test_cloud_controller_takes_the_schemas(real: list[dict[str, Any]]) -> None:
         assert schema["$schema"] == "http://json-schema.org/draft-04/schema#"
         assert '"$ref"' not in json.dumps(schema)
         assert len(json.dumps(schema).encode()) <= 65536
+
+
+@pytest.mark.osb(34)
+def test_the_platform_gives_up_later_than_the_broker(tmp_path: Path) -> None:
+    """So that the broker's reason is seen."""
+    write(tmp_path / "demo")
+    (addon,) = load([tmp_path]).addons
+    polled = {plan["id"]: plan["maximum_polling_duration"] for plan in document(tmp_path)["services"][0]["plans"]}
+    assert all(polled[plan.id] > plan.timeout_s for plan in addon.plans)
 
 
 @pytest.mark.osb(29)

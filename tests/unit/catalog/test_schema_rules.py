@@ -86,6 +86,7 @@ SCHEMA_FAULTS: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.osb(36, 40)
 @pytest.mark.parametrize(("yaml", "fault"), SCHEMA_FAULTS.values(), ids=SCHEMA_FAULTS)
 def test_a_schema_that_a_platform_refuses_or_that_leaves_a_door_open_is_a_fault(
     tmp_path: Path, yaml: str, fault: str

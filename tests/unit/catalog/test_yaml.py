@@ -116,6 +116,7 @@ REFUSED: dict[str, tuple[str, int, str]] = {
 }
 
 
+@pytest.mark.bug(9)
 @pytest.mark.parametrize(("text", "line", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_not_plain_data_is_refused_with_its_line(text: str, line: int, message: str) -> None:
     with pytest.raises(Unreadable) as refusal:

@@ -1,9 +1,10 @@
-"""Names of what the broker makes: bounded, valid, and never the client's (B2, B3, B54, B73, B88)."""
+"""Names of what the broker makes: bounded, valid, and never the client's."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), max_size=300) | st.sampl
 few = settings(max_examples=40, deadline=None)
 
 
+@pytest.mark.osb(19)
+@pytest.mark.bug(2, 3, 73, 88)
 @few
 @given(ids, ids)
 def test_any_ids_give_short_names_that_kubernetes_and_helm_take(instance_id: str, binding_id: str) -> None:
@@ -35,6 +38,8 @@ def _name(broker_id: str, instance_id: str) -> str:
     return naming.instance_release("ns", broker_id, instance_id).name
 
 
+@pytest.mark.osb(19)
+@pytest.mark.bug(54)
 @few
 @given(ids, ids)
 def test_different_ids_give_different_names(one: str, other: str) -> None:

@@ -105,6 +105,8 @@ def test_the_database_knows_only_our_states(desk: Desk) -> None:
         desk.change(operation, state="paused")
 
 
+@pytest.mark.osb(97)
+@pytest.mark.bug(5)
 def test_an_expired_lease_is_claimed_with_a_new_fence(desk: Desk, hand_of: HandOf) -> None:
     hand = hand_of(at_once)
     operation = desk.enqueue()

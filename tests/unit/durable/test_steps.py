@@ -96,6 +96,7 @@ def test_a_long_wait_gives_the_slot_back_and_is_no_attempt(desk: Desk, hand_of: 
     assert desk.read(later).state is State.QUEUED
 
 
+@pytest.mark.osb(97)
 @pytest.mark.parametrize("after_s", [0.0, 30.0])
 def test_waiting_ends_at_the_deadline_with_the_last_reason(desk: Desk, hand_of: HandOf, after_s: float) -> None:
     work = Work(*[Wait(after_s, "pod x: ImagePullBackOff")] * 10_000)
@@ -145,6 +146,7 @@ def test_transient_failures_end_after_the_last_attempt(desk: Desk, hand_of: Hand
     assert cleaned == [after.description], "the handler has cleaned up, once"
 
 
+@pytest.mark.osb(97)
 def test_transient_failures_end_at_the_deadline(desk: Desk, hand_of: HandOf) -> None:
     operation = desk.enqueue(timeout_s=-1)
     after = hand_of(Work(Transient("the API server is away", 3600.0)).handler("a")).run(operation.id)
@@ -160,6 +162,7 @@ def test_a_retry_is_not_put_off_beyond_the_deadline(desk: Desk, hand_of: HandOf)
     assert desk.time_of(operation, "run_at") == pytest.approx(operation.deadline, abs=1.0)
 
 
+@pytest.mark.osb(97)
 def test_crashes_count_as_attempts(desk: Desk, hand_of: HandOf) -> None:
     work, operation = Work(*[Dies() for _ in range(9)]), desk.enqueue()
     after = hand_of(work.handler("poison"), max_attempts=3).run(operation.id)

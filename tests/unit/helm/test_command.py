@@ -86,6 +86,22 @@ def test_values_travel_on_stdin_only(tmp_path: Path) -> None:
     assert "c4n4ry" not in json.dumps([found["argv"], found["env"]])
 
 
+@pytest.mark.bug(1, 2, 3, 48)
+@pytest.mark.parametrize("text", ["$(touch {0})", "`touch {0}`", "x;touch {0}", "x\ntouch {0}", "' || touch {0} #"])
+def test_nothing_is_read_by_a_shell(tmp_path: Path, text: str) -> None:
+    hostile = text.format(tmp_path / "PWNED")
+    run(stand_in(tmp_path), "upgrade", hostile, data=hostile.encode())
+    found = report(tmp_path)
+    assert (found["argv"], found["stdin"]) == (["upgrade", hostile], hostile)
+    assert not (tmp_path / "PWNED").exists()
+
+
+@pytest.mark.bug(31)
+def test_warnings_are_no_output(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, 'print("out"); sys.stderr.write("walk.go:74: found symbolic link in path")')
+    assert run(program, "template") == b"out\n"
+
+
 def test_without_values_stdin_is_empty(tmp_path: Path) -> None:
     run(stand_in(tmp_path), "uninstall", "x")
     assert report(tmp_path)["stdin"] is None

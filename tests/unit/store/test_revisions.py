@@ -35,6 +35,7 @@ def test_a_revision_is_what_was_packed(tmp_path: Path) -> None:
     assert addon.folder == tmp_path / "cache" / DIGEST
 
 
+@pytest.mark.bug(52)
 def test_it_is_unpacked_once_for_all_processes(tmp_path: Path) -> None:
     packed = Packed()
     first = UnpackedRevisions(tmp_path, packed)
@@ -70,12 +71,14 @@ def test_a_damaged_cache_is_not_believed(tmp_path: Path, damage: str) -> None:
     assert archive.digest(again.folder) == DIGEST
 
 
+@pytest.mark.bug(52)
 def test_what_a_died_process_left_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / ".unfinished-x" / "y").mkdir(parents=True)
     UnpackedRevisions(tmp_path, Packed()).addon(DIGEST)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".lock", DIGEST])
 
 
+@pytest.mark.bug(59)
 def test_many_may_want_it_at_once(tmp_path: Path) -> None:
     """Each with a lock of its own, as processes have."""
     everybody = [UnpackedRevisions(tmp_path, Packed()) for _ in range(8)]
