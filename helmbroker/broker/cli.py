@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from helmbroker.broker import wiring
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.logins import LoginsError
+from helmbroker.broker.service.inventory import inventory
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import StoreError
 from helmbroker.kubeapi.errors import KubeError
@@ -184,6 +186,19 @@ def check(settings: Settings) -> None:
     version = KubeClient.from_environment(settings.kubeconfig).server_version()
     click.echo(f"cluster    Kubernetes {version}")
     sys.exit(1 if reason or catalog.quarantined else 0)
+
+
+@main.command("list")
+@click.option("--gone", is_flag=True, help="Also what is deleted and only remembered.")
+@_with_settings
+def list_things(settings: Settings, *, gone: bool) -> None:
+    """What the broker has: a line of JSON for each service instance and binding, to compare with the platform's."""
+    with _folders(settings):
+        store = wiring.make_store(settings)
+    with store.read() as records:
+        for line in inventory(records, gone=gone):
+            click.echo(json.dumps(line))
+    store.close()
 
 
 def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path]) -> None:

@@ -42,6 +42,9 @@ class SqlRecords:
     def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing, alone: Alone | None = None) -> None:
         self._conn, self._queue, self._keys, self._alone = conn, queue, keys, alone
 
+    def instance_ids(self) -> list[str]:
+        return list(self._conn.scalars(sa.select(instances.c.id).order_by(instances.c.id)))
+
     def instance(self, instance_id: str) -> InstanceRecord | None:
         if self._alone is not None:
             self._alone(self._conn, instance_id)

@@ -97,6 +97,13 @@ def test_init_keeps_what_is_there(made: Place) -> None:
     assert (made.data / "platform-credentials").read_bytes() != before["platform-credentials"]
 
 
+@pytest.mark.osb(121)
+def test_what_the_broker_has_can_be_listed(made: Place) -> None:
+    """Nothing at first; what a line holds is tested in tests/api/broker/test_inventory.py."""
+    result = made.run("list", "--gone")
+    assert (result.exit_code, result.output) == (0, "")
+
+
 def test_no_two_machines_share_a_secret(tmp_path: Path) -> None:
     for name in "ab":
         assert Place(tmp_path / name).run("init").exit_code == 0
@@ -104,7 +111,7 @@ def test_no_two_machines_share_a_secret(tmp_path: Path) -> None:
         assert (tmp_path / "a/data" / file).read_bytes() != (tmp_path / "b/data" / file).read_bytes()
 
 
-@pytest.mark.parametrize("command", ["api", "run", "check", "worker"])
+@pytest.mark.parametrize("command", ["api", "run", "check", "worker", "list"])
 def test_without_init_it_is_named(place: Place, command: str) -> None:
     assert place.sentence(command) == f"there is no key ring at {place.data}/keys.json; `helmbroker init` makes one"
 
