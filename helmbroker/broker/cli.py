@@ -126,6 +126,7 @@ def api(settings: Settings) -> None:
         port=port,
         threads=settings.max_waiting + _THREADS,
         grace_s=_GRACE_S,
+        tls=settings.tls,
         on_stop=stopping.set,
     )
 

@@ -9,7 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_HIGHEST_PORT = 65535
+from helmbroker.runtime.listening import Tls, address
+
 _ALGORITHM = "((RS|PS|ES)(256|384|512)|EdDSA)"
 
 
@@ -35,6 +36,21 @@ class Settings(BaseSettings):
         description="the namespace in which instances live",
     )
     listen: str = Field(default="127.0.0.1:8080", description="host:port of the API")
+    tls_certificate_file: Path | None = Field(
+        default=None, description="PEM; with the key: serve https. Renewed files are shown without a restart"
+    )
+    tls_key_file: Path | None = Field(default=None, description="PEM")
+    tls_client_ca_file: Path | None = Field(
+        default=None, description="PEM; clients may show a certificate that it vouches for"
+    )
+    tls_client_required: bool = Field(
+        default=False, description="refuse connections without such a certificate, probes too"
+    )
+    tls_client_subjects: str = Field(
+        default="",
+        pattern=r"^((CN|DNS|URI):[^,]+(,\s*(CN|DNS|URI):[^,]+)*)?$",
+        description="whose certificate is a login: CN:name, DNS:name or URI:name, with commas",
+    )
     helm: str = Field(default="helm", description="the helm program, by name or path")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time, per worker")
@@ -95,9 +111,10 @@ class Settings(BaseSettings):
     @field_validator("listen")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not (port.isascii() and port.isdigit()) or int(port) > _HIGHEST_PORT:
-            raise PydanticCustomError("listen", "must be host:port, for example 0.0.0.0:8080 or [::]:8080")
+        try:
+            address(value)
+        except ValueError as error:
+            raise PydanticCustomError("listen", "{why}", {"why": str(error)}) from None
         return value
 
     @field_validator("database_url")
@@ -110,6 +127,22 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _whole_tls(self) -> Settings:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise PydanticCustomError(
+                "tls", "HELMBROKER_TLS_CERTIFICATE_FILE and HELMBROKER_TLS_KEY_FILE: set both or neither"
+            )
+        if self.tls_client_ca_file is not None and self.tls_certificate_file is None:
+            raise PydanticCustomError(
+                "tls", "HELMBROKER_TLS_CLIENT_CA_FILE needs HELMBROKER_TLS_CERTIFICATE_FILE and ..._KEY_FILE"
+            )
+        if (self.tls_client_subjects or self.tls_client_required) and self.tls_client_ca_file is None:
+            raise PydanticCustomError(
+                "tls", "HELMBROKER_TLS_CLIENT_SUBJECTS and ..._REQUIRED need HELMBROKER_TLS_CLIENT_CA_FILE"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _whole_oidc(self) -> Settings:
         if (self.oidc_issuer is None) != (self.oidc_audience is None):
             raise PydanticCustomError(
@@ -120,8 +153,14 @@ class Settings(BaseSettings):
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return address(self.listen)
+
+    @property
+    def tls(self) -> Tls | None:
+        """How to serve https, when certificate and key are given."""
+        if self.tls_certificate_file is None or self.tls_key_file is None:
+            return None
+        return Tls(self.tls_certificate_file, self.tls_key_file, self.tls_client_ca_file, self.tls_client_required)
 
     @property
     def url(self) -> str:

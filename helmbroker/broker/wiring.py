@@ -14,6 +14,7 @@ from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
+from helmbroker.broker.api.auth.certificates import ClientCertificates
 from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.service import Service, WaitingRoom
@@ -136,7 +137,9 @@ def authentication(settings: Settings) -> Authentication:
                 file.read()
         except logins.LoginsError as error:
             raise CannotStart(str(error)) from None
-    made = Authentication([BasicUsers([platform, users]), BearerTokens(tokens), *_oidc(settings)])
+    made = Authentication(
+        [BasicUsers([platform, users]), BearerTokens(tokens), *_oidc(settings), *_certificates(settings)]
+    )
     if not made.challenges():
         raise CannotStart(
             f"nobody could log in: {settings.platform_file} is missing or empty, and there is no other login; "
@@ -161,6 +164,12 @@ def _oidc(settings: Settings) -> list[Method]:
         leeway_s=settings.oidc_leeway_s,
     )
     return [OidcTokens(rules, ProviderKeys(rules.issuer, settings.oidc_jwks_url, settings.oidc_ca_file))]
+
+
+def _certificates(settings: Settings) -> list[Method]:
+    """Certificates of clients, when some of them are logins."""
+    subjects = frozenset(_words(settings.tls_client_subjects))
+    return [ClientCertificates(subjects)] if subjects else []
 
 
 def _words(text: str) -> list[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from helmbroker.runtime.listening import Tls, address
+
 PREFIX = "HELMBROKER_BRIDGE_"
 
 
@@ -46,16 +48,13 @@ class Settings(BaseSettings):
     @field_validator("listen")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-            raise ValueError("must be host:port")
+        address(value)
         return value
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return address(self.listen)
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Settings:
@@ -64,11 +63,11 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def tls(self) -> tuple[str, str] | None:
+    def tls(self) -> Tls | None:
         """Certificate and key, when both are given."""
         if self.tls_certificate_file is None or self.tls_key_file is None:
             return None
-        return str(self.tls_certificate_file), str(self.tls_key_file)
+        return Tls(self.tls_certificate_file, self.tls_key_file)
 
     @property
     def url(self) -> str:

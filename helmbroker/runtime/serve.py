@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from helmbroker.runtime.http_worker import REQUEST_S, Edge, HttpWorker
+from helmbroker.runtime.listening import RenewedContext, Tls
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication as WSGIApp
 else:
@@ -32,22 +35,25 @@ def serve(
     port: int,
     threads: int = 8,
     grace_s: int = 20,
-    tls: tuple[str, str] | None = None,
+    tls: Tls | None = None,
+    request_s: float = REQUEST_S,
     on_stop: Callable[[], None] | None = None,
 ) -> None:
     """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish.
+    A request has to arrive within `request_s` seconds.
 
-    `make_app` runs in the worker process, after the fork: engines and threads belong to it alone. `tls` is
-    (certificate file, key file), PEM. `on_stop` is called in the worker process when it is told to end: requests
-    that wait for something had better be answered then. The app finds the raw request target in
-    `environ["RAW_URI"]`. When the address cannot be had: one sentence on stderr and SystemExit(1). Ends with
-    SystemExit(0), never returns.
+    `make_app` runs in the worker process, after the fork: engines and threads belong to it alone. `on_stop` is
+    called in the worker process when it is told to end: requests that wait for something had better be answered
+    then. The app finds the raw request target in `environ["RAW_URI"]`, and what a client's certificate says in
+    `environ[PEER_CERTIFICATE]`. When the address cannot be had, or a certificate cannot be read: one sentence on
+    stderr and SystemExit(1). Ends with SystemExit(0), never returns.
     """
+    contexts = _contexts(tls)
     listener = _listen(host, port)
     settings: dict[str, object] = {
         "bind": [f"fd://{listener.fileno()}"],
         "workers": 1,
-        "worker_class": "gthread",
+        "worker_class": type("Worker", (HttpWorker,), {"request_s": request_s}),
         "threads": threads,
         "worker_connections": max(200, threads * 8),
         "backlog": _BACKLOG,
@@ -62,8 +68,9 @@ def serve(
         "logger_class": JsonLogger,
         "control_socket_disable": True,
     }
-    if tls is not None:
-        settings["certfile"], settings["keyfile"] = tls
+    if tls is not None and contexts is not None:
+        settings["certfile"], settings["keyfile"] = str(tls.certificate), str(tls.key)
+        settings["ssl_context"] = lambda _config, _factory: contexts.current()
     if on_stop is not None:
         settings |= _told(on_stop)
     address = listener.getsockname()
@@ -119,14 +126,11 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
         """Its start-up chatter is for debugging."""
         self.error_log.debug(msg, *args, **kwargs)
 
-    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """A rejected request's text may hold a broken Authorization header: only the address is kept."""
-        if msg.startswith("Invalid request from"):
-            msg = msg.partition(": ")[0].replace("{", "").replace("%", "%%")
-        self.error_log.warning(msg, *args, **kwargs)
-
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Errors name the path, never the query string."""
+        """Errors name the path, never the query string. Slow clients are no fault of ours."""
+        if isinstance(sys.exc_info()[1], TimeoutError):
+            self.error_log.info("a client was too slow")
+            return
         plain = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args)
         self.error_log.exception(msg, *plain, **kwargs)
 
@@ -142,7 +146,20 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn ships no 
             self.cfg.set(name, value)
 
     def load(self) -> WSGIApp:
-        return self._make_app()
+        return Edge(self._make_app())
+
+
+def _contexts(tls: Tls | None) -> RenewedContext | None:
+    if tls is None:
+        return None
+    try:
+        return RenewedContext(tls)
+    except OSError as error:
+        sys.stderr.write(
+            f"Cannot serve TLS with {tls.certificate} and {tls.key}: {error.strerror or error}. "
+            "They must be PEM files, and belong together.\n"
+        )
+        raise SystemExit(1) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import urllib.request
-from pathlib import Path
 
 from tests.unit.runtime.processes import BOUND_S, program, read_line
 
@@ -76,52 +75,3 @@ def test_a_broken_request_leaves_no_header_in_the_log() -> None:
     assert status == b"HTTP/1.1 400 Bad Request"
     assert "Invalid request from ip=127.0.0.1" in errors
     assert "7f3a" not in errors
-
-
-def test_tls(tmp_path: Path) -> None:
-    certificate, key = self_signed(tmp_path)
-    port = free_port()
-    source = SERVER.replace("grace_s=5", f"grace_s=5, tls=({str(certificate)!r}, {str(key)!r})")
-    with program(source, str(port)) as server:
-        read_line(server)
-        read_line(server)
-        import ssl
-
-        context = ssl.create_default_context(cafile=str(certificate))
-        with urllib.request.urlopen(f"https://localhost:{port}/x", timeout=BOUND_S, context=context) as answer:
-            assert json.loads(answer.read())["raw"] == "/x"
-        server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=BOUND_S)
-    assert server.returncode == 0
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost and its key, PEM files."""
-    import datetime as dt
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    certificate, key = folder / "tls.crt", folder / "tls.key"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return certificate, key

@@ -1,0 +1,112 @@
+"""gunicorn's threaded worker, with connections that end and errors that are JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from gunicorn import util
+from gunicorn.http import errors
+from gunicorn.workers.gthread import ThreadWorker
+
+from helmbroker.runtime.deadlines import PlainSocket
+from helmbroker.runtime.listening import PEER_CERTIFICATE
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+REQUEST_S = 30.0  # for a whole request, header and body, from when a thread begins to read it
+_OURS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+_TOLD: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (errors.LimitRequestLine, 414, "URI Too Long", "The request line is too long."),
+    (
+        errors.LimitRequestHeaders,
+        431,
+        "Request Header Fields Too Large",
+        "There are too many headers, or too large ones.",
+    ),
+    (errors.ExpectationFailed, 417, "Expectation Failed", "Only Expect: 100-continue is known."),
+    (errors.ParseException, 400, "Bad Request", "This is not a well-formed HTTP request."),
+)
+_LATE = (408, "Request Timeout", "The request did not arrive in time.")
+
+
+class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """One thread per request that is being read or answered."""
+
+    request_s = REQUEST_S
+
+    def enqueue_req(self, conn: Any) -> None:
+        if type(conn.sock) is socket.socket:
+            conn.sock = PlainSocket.adopt(conn.sock)
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        conn.sock.begin(self.request_s)
+        conn.answering = False
+        result = super().handle(conn)
+        if conn.sock.late and not conn.answering:
+            _answer(conn.sock, *_LATE)
+        return result
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        conn.answering = True
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """What is wrong before the application sees a request: 4xx and JSON; the log has the address alone."""
+        if isinstance(exc, ssl.SSLError):
+            self.log.debug("TLS failed: %s", exc.reason)
+            return
+        told = next((each[1:] for each in _TOLD if isinstance(exc, each[0])), None)
+        if told is None or isinstance(exc, _OURS):
+            super().handle_error(req, client, addr, exc)
+            return
+        # its text may hold a broken Authorization header
+        self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "-", type(exc).__name__)
+        _answer(client, *told)
+
+
+def _answer(client: Any, status: int, reason: str, description: str) -> None:
+    body = json.dumps({"error": "".join(reason.split()), "description": description}).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    try:
+        util.write_nonblock(client, head.encode() + body)
+    except OSError:
+        """Who does not send may not read, either."""
+
+
+class Edge:
+    """WSGI middleware: what the server knows of a connection, in terms that an application understands."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        sock = environ.get("gunicorn.socket")
+        if isinstance(sock, ssl.SSLSocket):
+            certificate = sock.getpeercert()
+            if certificate:
+                environ[PEER_CERTIFICATE] = certificate
+        environ["wsgi.input"] = _Input(environ["wsgi.input"])
+        return self._app(environ, start_response)
+
+
+class _Input:
+    """A body; malformed chunks are an OSError, as a broken connection is."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data: bytes = self._body.read(size if size >= 0 else None)
+        except errors.ParseException as error:
+            raise OSError(type(error).__name__) from None
+        return data
