@@ -16,6 +16,7 @@ from helmbroker.broker.api import gating, headers, journal
 from helmbroker.broker.api.answers import Answer
 from helmbroker.broker.api.auth.chain import Authentication, Unauthenticated
 from helmbroker.broker.api.bindings import Bindings
+from helmbroker.broker.api.bodies import MAX_BODY_BYTES
 from helmbroker.broker.api.catalog import CatalogView
 from helmbroker.broker.api.gating import Shape
 from helmbroker.broker.api.instances import Instances
@@ -23,7 +24,6 @@ from helmbroker.broker.api.raw_path import IdConverter, RawPath
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.service import Service
 
-MAX_BODY_BYTES = 1 << 20
 _LOG = logging.getLogger("helmbroker.api")
 _OPEN = frozenset({"live", "ready"})  # probes come without credentials
 

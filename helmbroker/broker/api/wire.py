@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from flask import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictStr, ValidationError
 from pydantic_core import PydanticCustomError
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from helmbroker.broker.api import ids, journal
+from helmbroker.broker.api import bodies, ids, journal
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest
 from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest, RotateRequest, UpdateRequest
-from helmbroker.catalog.parameters import nested_deeper
 
-MAX_DEPTH = 32  # of a body: much deeper ones could not even be stored and read again
+MAX_OBJECT_BYTES = 128 << 10  # of `parameters` and `context`, as JSON: both are stored with the instance
 
 
 def _id(text: str) -> str:
@@ -26,10 +23,16 @@ def _id(text: str) -> str:
     return text
 
 
+def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_OBJECT_BYTES:
+        raise PydanticCustomError("too_large", f"must have at most {MAX_OBJECT_BYTES} bytes as JSON")
+    return value
+
+
 Id = Annotated[StrictStr, AfterValidator(_id)]
 # Korifi sends "" where it means nothing (item 6)
 OptionalId = Annotated[Id | None, BeforeValidator(lambda value: None if value == "" else value)]
-Object = dict[str, Any]
+Object = Annotated[dict[str, Any], AfterValidator(_bounded)]
 
 
 class _Body(BaseModel):
@@ -172,8 +175,8 @@ def require_ids(request: Request) -> None:
     They belong into the query; older versions of Korifi send them in the body.
     """
     missing = [name for name in ("service_id", "plan_id") if not request.args.get(name)]
-    if missing and _body(request):
-        body = _object(request)
+    if missing and bodies.data(request):
+        body = bodies.json_object(request)
         missing = [name for name in missing if not (isinstance(body.get(name), str) and body[name])]
     if missing:
         raise BadRequest(f"Missing in the query: {', '.join(missing)}.")
@@ -188,7 +191,7 @@ def operation(request: Request) -> str | None:
 
 
 def _read(request: Request) -> dict[str, Any]:
-    body = _object(request)
+    body = bodies.json_object(request)
     journal.compare_platforms(request, body.get("context"))
     return body
 
@@ -198,47 +201,6 @@ def _parsed(model: type[M], body: dict[str, Any]) -> M:
         return model.model_validate(body)
     except ValidationError as error:
         raise BadRequest("; ".join(f"{_path(each['loc'])}: {each['msg']}" for each in error.errors())) from None
-
-
-def _object(request: Request) -> dict[str, Any]:
-    """OSB items 7, 8: the body as a JSON object. One without a content type is read, too."""
-    if request.mimetype not in ("", "application/json"):
-        raise BadRequest("The body must be sent as application/json.")
-    try:
-        data = json.loads(_body(request), parse_constant=_refuse, parse_float=_finite)
-        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise BadRequest(f"The body is not valid JSON: {error.msg} ({where}).") from None
-    except ValueError:
-        raise BadRequest("The body is not valid JSON: a number or a text in it cannot be represented.") from None
-    except RecursionError:
-        raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.") from None
-    if not isinstance(data, dict):
-        raise BadRequest("The body must be a JSON object.")
-    if nested_deeper(data, MAX_DEPTH):
-        raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.")
-    return data
-
-
-def _body(request: Request) -> bytes:
-    """The body. Raises RequestEntityTooLarge, also for one in chunks, which werkzeug cuts off silently."""
-    body = request.get_data()
-    most = request.max_content_length
-    if request.content_length is None and most is not None and len(body) >= most:
-        raise RequestEntityTooLarge
-    return body
-
-
-def _refuse(_constant: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("larger than any number that can be kept")
-    return number
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helmbroker.broker.api.app import MAX_BODY_BYTES
+from helmbroker.broker.api.bodies import MAX_BODY_BYTES
 from helmbroker.catalog.model import Catalog
 from tests.api.broker.desk import ASYNC, BINDING, IDS, INSTANCE, LOGIN, PROVISION, Desk, refusal
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.api.broker.desk import ASYNC, LOGIN, PROVISION, USER, VERSION
+from tests.unit.runtime.certificates import LOCALHOST, Authority
 
 BOUND_S = 30
 HEADERS = {**VERSION, "Authorization": LOGIN, "Content-Type": "application/json"}
@@ -155,6 +157,7 @@ def test_a_body_in_chunks_is_read_and_bounded(served: Served) -> None:
     start = f"PUT {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n{HEAD}\r\n"
     body = json.dumps(PROVISION).encode()
     assert served.raw(start.encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)) == b"HTTP/1.1 202 ACCEPTED"
+    assert served.raw(start.encode() + b"zz\r\n") == b"HTTP/1.1 400 BAD REQUEST"
     large = b"%x\r\n%s\r\n" % (1 << 16, b" " * (1 << 16)) * 17 + b"0\r\n\r\n"
     assert served.raw(start.encode() + large) == b"HTTP/1.1 413 REQUEST ENTITY TOO LARGE"
 
@@ -182,6 +185,44 @@ def test_a_provision_is_accepted_at_once(served: Served) -> None:
         assert response.status == 202
     connection.close()
     assert median(took) < 1
+
+
+@pytest.mark.osb(1, 2)
+def test_a_client_certificate_is_a_login(prepared: Path, shelf: Path, tmp_path: Path) -> None:
+    """Over TLS, with no password anywhere: the file of the first login is gone."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server", [LOCALHOST])
+    data = copytree(prepared, tmp_path / "data")
+    (data / "platform-credentials").unlink(missing_ok=True)
+    settings = {
+        "DATA_DIR": data,
+        "ADDONS_DIR": shelf,
+        "LISTEN": "127.0.0.1:0",
+        "LOG_LEVEL": "debug",
+        "TLS_CERTIFICATE_FILE": certificate,
+        "TLS_KEY_FILE": key,
+        "TLS_CLIENT_CA_FILE": authority.ca,
+        "TLS_CLIENT_SUBJECTS": "CN:platform",
+    }
+    broker = Served({f"HELMBROKER_{name}": str(value) for name, value in settings.items()})
+    try:
+        assert catalog_over_tls(broker, authority, "platform") == 200
+        assert catalog_over_tls(broker, authority, "another") == 401
+        assert catalog_over_tls(broker, authority, None) == 401
+    finally:
+        broker.end(signal.SIGTERM)
+
+
+def catalog_over_tls(broker: Served, authority: Authority, client: str | None) -> int:
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    if client is not None:
+        context.load_cert_chain(*authority.issue(client))
+    connection = http.client.HTTPSConnection("localhost", broker.port, timeout=BOUND_S, context=context)
+    try:
+        connection.request("GET", "/v2/catalog", headers=VERSION)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 @pytest.mark.bug(51)
