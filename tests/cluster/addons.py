@@ -65,7 +65,7 @@ def probe(
                 "additionalProperties": False,
                 "properties": properties,
             }
-            for kind, properties in (("create", create), ("bind", {"text": SECRET}))
+            for kind, properties in (("create", create), ("update", create), ("bind", {"text": SECRET}))
         },
     }
     plan = {"id": ids["plan"], "name": "small", "description": "Small.", "timeout_s": 120, "values": values or {}}

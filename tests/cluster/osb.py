@@ -83,6 +83,15 @@ class Instance:
     def provision(self, parameters: dict[str, Any] | None = None, *, within_s: float = 120) -> End:
         return self.follow(self.begin(parameters), within_s=within_s)
 
+    def begin_update(self, **change: Any) -> str:
+        """Ask for a change; fields of the body beside service_id."""
+        body = {"service_id": self.ids["service_id"], **change}
+        answer = self.platform.expect(202, "PATCH", self.path, body, accepts_incomplete="true")
+        return str(answer["operation"])
+
+    def update(self, *, within_s: float = 120, **change: Any) -> End:
+        return self.follow(self.begin_update(**change), within_s=within_s)
+
     def begin_deletion(self) -> str:
         answer = self.platform.expect(202, "DELETE", self.path, None, **self.ids, accepts_incomplete="true")
         return str(answer["operation"])

@@ -233,6 +233,26 @@ def test_rollback_to_a_revision_that_had_failed(place: Place) -> None:
     assert (place.release().status, place.release().values["text"]) == (HelmStatus.DEPLOYED, "at last")
 
 
+@pytest.mark.bug(41, 42)
+def test_rollback_to_a_named_revision(place: Place) -> None:
+    """However often an update was tried: values, labels and password are those of the revision, which is kept."""
+    place.deploy(text="one", settings={"extra": 1})
+    password = place.password()
+    for _ in range(3):
+        error = raised(lambda: place.deploy(labels={"helmbroker.io/operation": "o2"}, text="two", make=FAILS))
+        assert error.fault is HelmFault.HOOK
+    for _ in range(2):
+        place.helm.rollback(place.ref, revision=1, timeout_s=60.0, stop=NEVER)
+        release = place.release()
+        assert release.status is HelmStatus.DEPLOYED
+        assert release.values["text"] == "one"
+        assert release.values["settings"] == {"extra": 1, "kept": True, "taken": "gone"}
+        assert dict(release.labels) == LABELS
+        assert place.password() == password
+    error = raised(lambda: place.helm.rollback(place.ref, revision=99, timeout_s=60.0, stop=NEVER))
+    assert error.fault is HelmFault.OTHER
+
+
 @pytest.mark.parametrize("hooks", [True, False])
 def test_uninstall_from_every_status(place: Place, hooks: bool) -> None:
     def check(place: Place, status: HelmStatus) -> None:

@@ -1,0 +1,122 @@
+"""Updates on a real cluster: data and credentials outlive a plan change, and one that fails is undone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import yaml
+
+from helmbroker.kubeapi.port import Kube
+from tests.cluster.addons import ADDONS, NAMES, copies, document, probe
+from tests.cluster.broker import OVERRIDES, Broker, broker, descendants
+from tests.cluster.broker import arguments as arguments_of
+from tests.cluster.clients import Client
+from tests.cluster.inventory import await_nothing
+from tests.cluster.reach import eventually, throw_away_namespace
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "postgresql": {"settings": {"work_mem": "16MB"}},
+    "redis": {"settings": {"idle_timeout_s": 7200}},
+}
+WRITE = {
+    "postgresql": 'psql "$URI" -v ON_ERROR_STOP=1 -c "CREATE TABLE notes AS SELECT 41 AS n"',
+    "redis": 'printf \'AUTH %s %s\\nSET note 41\\n\' "$USERNAME" "$PASSWORD" | redis-cli -h "$HOST"',
+}
+# what was written, and a setting of the plan or of the parameters
+READ = {
+    "postgresql": 'psql "$URI" -v ON_ERROR_STOP=1 -At -c "SELECT n FROM notes" -c "SHOW work_mem" '
+    '-c "SHOW max_connections"',
+    "redis": 'printf \'AUTH %s %s\\nGET note\\nINFO memory\\n\' "$USERNAME" "$PASSWORD" | redis-cli -h "$HOST" | '
+    "tr -d '\\r' | grep -E '^(41|maxmemory:.*)$'",
+}
+BEFORE = {"postgresql": ["41", "4MB", "50"], "redis": ["41", "maxmemory:167772160"]}
+AFTER = {"postgresql": ["41", "16MB", "150"], "redis": ["41", "maxmemory:734003200"]}
+
+
+def with_a_plan_too_large(folder: Any, addon: str) -> None:
+    """No node has as many processors as this plan asks for."""
+    plan = document(ADDONS / addon / "plans" / "small.yaml")
+    plan |= {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, addon)), "name": "huge"}
+    plan["values"] = {**plan["values"], "resources": {"requests": {"cpu": "1000", "memory": "32Mi"}}}
+    (folder / addon / "plans" / "huge.yaml").write_text(yaml.safe_dump(plan))
+
+
+@pytest.fixture(scope="module")
+def running(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    folder = tmp_path_factory.mktemp("broker")
+    copies(folder / "addons")
+    for addon in NAMES:
+        with_a_plan_too_large(folder / "addons", addon)
+    probe(folder / "addons", "probe")
+    environment = {"HELMBROKER_ADDONS_DIR": str(folder / "addons")}
+    with broker(kube, folder, environment=environment) as made:
+        yield made
+
+
+def read(client: Client, addon: str) -> list[str]:
+    said = client.run(["sh", "-euc", READ[addon]])
+    assert said.status == 0, said.output
+    return said.output.split()
+
+
+def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
+    platform = broker.platform
+    instance = platform.instance(addon, "small")
+    assert instance.provision(within_s=180).state == "succeeded"
+    binding = instance.binding()
+    assert binding.bind().state == "succeeded"
+    image = "{repository}:{tag}".format(**OVERRIDES[addon]["image"])
+    client = Client.start(kube, apps, f"{addon}-client", image, binding.credentials())
+    client.await_ready(kube)
+    assert client.run(["sh", "-euc", WRITE[addon]]).status == 0
+    before = platform.expect(200, "GET", instance.path)
+
+    operation = instance.begin_update(plan_id=platform.ids(addon, "huge")["plan_id"], parameters=SETTINGS[addon])
+    end = instance.follow(operation)
+    assert end.state == "failed"
+    assert "cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu" in end.description, end
+    assert end.description.endswith("The instance runs again what it ran before."), end
+    told = platform.expect(200, "GET", f"{instance.path}/last_operation", None, operation=operation)
+    assert (told["instance_usable"], told["update_repeatable"]) == (True, True)
+    assert platform.expect(200, "GET", instance.path) == before
+    assert read(client, addon) == BEFORE[addon]
+
+    end = instance.update(plan_id=platform.ids(addon, "medium")["plan_id"], parameters=SETTINGS[addon])
+    assert (end.state, end.description) == ("succeeded", f"{addon} is updated"), end
+    assert read(client, addon) == AFTER[addon]
+    assert instance.binding().bind().state == "succeeded"
+    assert instance.delete().state == "succeeded"
+    await_nothing(broker.namespace, broker.release(instance.id).name)
+
+
+@pytest.mark.osb(66, 76, 77)
+@pytest.mark.bug(16, 41, 42)
+def test_data_and_credentials_outlive_updates_that_fail_and_that_succeed(kube: Kube, running: Broker) -> None:
+    assert set(NAMES) == set(SETTINGS) == set(WRITE) == set(READ)
+    with throw_away_namespace(kube) as apps, ThreadPoolExecutor(len(NAMES)) as pool:
+        for done in [pool.submit(updated, kube, running, apps, addon) for addon in NAMES]:
+            done.result()
+
+
+@pytest.mark.osb(83)
+@pytest.mark.bug(27)
+def test_a_deletion_stops_the_helm_of_an_update(running: Broker) -> None:
+    instance = running.platform.instance("probe", "small")
+    assert instance.provision().state == "succeeded"
+    operation = instance.begin_update(parameters={"make": "sleep 60"})
+    eventually(lambda: upgrading(running), within_s=20, every_s=0.05)
+    assert instance.delete(within_s=30).state == "succeeded"
+    told = running.platform.ask("GET", f"{instance.path}/last_operation", operation=operation).json()
+    assert told["state"] == "failed"
+    await_nothing(running.namespace, running.release(instance.id).name)
+
+
+def upgrading(broker: Broker) -> bool | None:
+    """Whether helm is at work; then it will wait for the Job of the update for a long time."""
+    return any("upgrade" in arguments_of(pid) for pid in descendants(broker.process.pid)) or None
