@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from jsonschema import ValidationError
 
@@ -14,6 +14,7 @@ from helmbroker.catalog.values import canonical
 
 # rules about what must be there as well: they are for the whole, and a change is only a part (B46)
 _OF_THE_WHOLE = frozenset({"required", "minProperties", "dependentRequired", "dependencies"})
+_Path: TypeAlias = tuple[str | int, ...]
 
 
 def patched(recorded: Object, given: Object) -> dict[str, JSON]:
@@ -33,24 +34,40 @@ def patched(recorded: Object, given: Object) -> dict[str, JSON]:
 def problems(schemas: ParameterSchemas, recorded: Object, given: Object) -> list[str]:
     """What is wrong with a change, each with its path, never a value; empty = all is well.
 
-    What is given as it is recorded changes nothing and is always allowed, so clients may send everything. The rest
-    has to be allowed by the `update` schema; the merged whole has to fulfil the `create` schema.
+    What is given as it is recorded changes nothing and is always allowed, so clients may send everything. So is
+    null for what `create` does not know any more, or nobody could upgrade to a revision without a parameter. The
+    rest has to be allowed by the `update` schema; the merged whole has to fulfil the `create` schema.
     """
     if parameters.nested_deeper(given, parameters.MAX_DEPTH):
         return [f"parameters are nested more than {parameters.MAX_DEPTH} deep"]
-    refused = _refused(schemas.update, _changed(recorded, given))
+    refused = _refused(schemas.update, _changed(recorded, given, _obsolete(schemas.create, recorded)))
     return refused[: parameters.MAX_PROBLEMS] or parameters.problems(schemas.create, patched(recorded, given))
 
 
-def _changed(recorded: Object, given: Object) -> dict[str, JSON]:
-    """`given` without what is recorded already, and without taking away what is not there."""
+def _obsolete(schema: Object | None, recorded: Object) -> set[_Path]:
+    """Paths of recorded keys that the schema does not take."""
+    if schema is None:
+        return {(key,) for key in recorded}
+    return {
+        (*error.absolute_path, key)
+        for error in validator(schema).iter_errors(recorded)
+        if error.validator == "additionalProperties" and isinstance(error.instance, dict)
+        for key in keys(error.schema, error.instance)[1]
+    }
+
+
+def _changed(recorded: Object, given: Object, obsolete: set[_Path], at: _Path = ()) -> dict[str, JSON]:
+    """`given` without what is recorded already, and without taking away what is not there, or is obsolete."""
     changed: dict[str, JSON] = {}
     for key, value in given.items():
         known = recorded.get(key)
         if isinstance(value, Mapping) and isinstance(known, Mapping):
-            if inner := _changed(known, value):
+            if inner := _changed(known, value, obsolete, (*at, key)):
                 changed[key] = inner
-        elif key in recorded if value is None else key not in recorded or canonical(known) != canonical(value):
+        elif value is None:
+            if key in recorded and (*at, key) not in obsolete:
+                changed[key] = None
+        elif key not in recorded or canonical(known) != canonical(value):
             changed[key] = value
     return changed
 

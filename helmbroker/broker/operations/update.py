@@ -62,7 +62,7 @@ def go_back(work: UpdateWork) -> Outcome:
     revision = _revision_before(work)
     if revision is None:
         return Done(False)
-    work.ctx.note(f"undoing the update of {work.addon.name}")
+    work.ctx.note(f"undoing the update: {_given_up(work)['reason']}")
     return converge.restore(work, work.record.instance.release, work.labels, revision=revision)
 
 

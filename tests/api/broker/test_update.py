@@ -17,7 +17,7 @@ NEW: dict[str, Any] = {"maintenance_info": {"version": "2.0.0"}}
 OLD: dict[str, Any] = {"maintenance_info": {"version": "1.2.3"}}
 
 
-@pytest.mark.osb(66, 68, 69, 78)
+@pytest.mark.osb(66, 68, 69, 75, 78)
 @pytest.mark.bug(14, 40, 43)
 def test_an_update_of_plan_and_parameters(ready: Desk) -> None:
     """Recorded under its own names, without a context, and only when it has succeeded."""

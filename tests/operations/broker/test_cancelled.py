@@ -50,15 +50,15 @@ def working(world: World) -> Iterator[Ends]:
 
 
 class Hanging:
-    """Lets the first deployment hang until it is stopped; then it leaves what a helm leaves that had no time."""
+    """Lets the first such command hang until it is stopped; then it leaves what a helm leaves that had no time."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, verb: str = "deploy") -> None:
+        self.world, self.verb = world, verb
         self.begun = threading.Event()
         world.helm.waits = self
 
     def __call__(self, call: Call, stop: threading.Event) -> None:
-        if call.verb == "deploy" and not self.begun.is_set():
+        if call.verb == self.verb and not self.begun.is_set():
             self.begun.set()
             assert stop.wait(20), "nobody stopped it"
             self.world.helm.leave_half_way(call)
@@ -77,6 +77,25 @@ def test_a_deletion_stops_a_running_provision(world: World) -> None:
     assert (stopped.state, stopped.description) == (State.CANCELLED, "stopped, because it is being removed")
     assert (world.cluster.releases, world.cluster.all()) == ({}, [])
     assert world.helm.verbs(RELEASE) == ["deploy", "uninstall"], "one after the other"
+
+
+@pytest.mark.osb(83)
+@pytest.mark.parametrize("way_back", [False, True], ids=["on the way there", "on the way back"])
+def test_a_deletion_stops_a_running_update(world: World, way_back: bool) -> None:
+    """There is no way back then: nothing of it is to stay."""
+    world.succeed(world.provision())
+    world.succeed(world.bind())
+    hanging = Hanging(world, "rollback" if way_back else "deploy")
+    update = world.update(text="changed", make="echo broken; exit 1" if way_back else "")
+    with working(world) as ends:
+        assert hanging.begun.wait(20)
+        deprovision = world.deprovision()
+        assert ends.of(deprovision) is State.SUCCEEDED
+    stopped = world.hand.operation(update)
+    assert (stopped.state, stopped.description) == (State.CANCELLED, "stopped, because it is being removed")
+    assert (world.cluster.releases, world.cluster.all()) == ({}, [])
+    verbs = ["deploy", "deploy", *(["rollback"] if way_back else []), "uninstall"]
+    assert world.helm.verbs(RELEASE) == verbs
 
 
 @pytest.mark.osb(113)

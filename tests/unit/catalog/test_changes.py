@@ -107,6 +107,19 @@ def test_without_an_update_schema_nothing_can_be_changed() -> None:
     ]
 
 
+@pytest.mark.osb(72)
+def test_what_a_newer_revision_does_not_know_can_be_taken_away() -> None:
+    """Otherwise nobody who has set it could upgrade."""
+    recorded: dict[str, JSON] = {**RECORDED, "old": 1, "tuning": {"level": "low", "older": 2}}
+    assert problems(SCHEMAS, recorded, {}) == [
+        "parameters: unknown 'old'; allowed: count, name, size, tuning",
+        "tuning: unknown 'older'; allowed: labels, level",
+    ]
+    assert problems(SCHEMAS, recorded, {"old": None, "tuning": {"older": None}}) == []
+    assert problems(SCHEMAS, recorded, {"old": 2, "tuning": {"older": None}}) == [f"old: {FIXED}"]
+    assert problems(ParameterSchemas(), recorded, dict.fromkeys(recorded)) == []
+
+
 @pytest.mark.parametrize("value", [True, 1.5, "1", [1], {"a": 1}])
 def test_a_value_of_another_type_is_another_value(value: JSON) -> None:
     """B47 for changes: true is not 1."""
