@@ -16,6 +16,7 @@ from tests.cluster.broker import OVERRIDES, Broker, broker, descendants
 from tests.cluster.broker import arguments as arguments_of
 from tests.cluster.clients import Client
 from tests.cluster.inventory import await_nothing
+from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -115,6 +116,38 @@ def test_a_deletion_stops_the_helm_of_an_update(running: Broker) -> None:
     told = running.platform.ask("GET", f"{instance.path}/last_operation", operation=operation).json()
     assert told["state"] == "failed"
     await_nothing(running.namespace, running.release(instance.id).name)
+
+
+@pytest.mark.osb(63, 72)
+@pytest.mark.bug(41)
+def test_an_upgrade_brings_the_new_chart_and_nothing_else_does(
+    kube: Kube, running: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A second broker on the same database has the next version of the addon, as during a rolling update."""
+    instance = running.platform.instance("probe", "small")
+    assert instance.provision({"replicas": 0}).state == "succeeded"
+    addons = tmp_path_factory.mktemp("newer")
+    probe(addons, "probe")
+    for path, old, new in (("addon.yaml", "1.0.0", "2.0.0"), ("chart/values.yaml", "text: default", "text: newer")):
+        text = (addons / "probe" / path).read_text()
+        assert old in text
+        (addons / "probe" / path).write_text(text.replace(old, new))
+    release = running.release(instance.id)
+
+    def text_in_the_cluster() -> object:
+        found = kube.get("ConfigMap", release.namespace, release.name)
+        assert found is not None
+        return found["data"]["text"]
+
+    with broker(kube, running.data_dir.parent, environment={"HELMBROKER_ADDONS_DIR": str(addons)}) as newer:
+        same = Instance(newer.platform, instance.id, instance.ids)
+        assert same.update(parameters={"make": ""}).state == "succeeded"
+        assert text_in_the_cluster() == "default"
+        assert same.update(maintenance_info={"version": "2.0.0"}).state == "succeeded"
+        assert text_in_the_cluster() == "newer"
+        assert newer.platform.expect(200, "GET", same.path)["maintenance_info"] == {"version": "2.0.0"}
+        assert same.delete().state == "succeeded"
+    await_nothing(running.namespace, release.name)
 
 
 def upgrading(broker: Broker) -> bool | None:
