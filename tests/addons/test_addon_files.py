@@ -36,6 +36,22 @@ def test_the_catalog_takes_them_all() -> None:
     assert all(len(addon.plans) >= 2 for addon in catalog.addons)
 
 
+@pytest.mark.osb(32, 35, 71)
+def test_plans_change_only_where_the_data_fits() -> None:
+    addons = load([ADDONS]).addons
+    changes = {
+        (a.name, plan.name): [other.name for other in a.updates_to(plan)] for a in addons for plan in a.plans
+    }
+
+    assert changes == {
+        ("postgresql", "small"): ["medium"],
+        ("postgresql", "medium"): ["small"],
+        ("redis", "small"): ["medium"],
+        ("redis", "medium"): [],
+    }
+    assert all(addon.upgrade_notes for addon in addons)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_addon_has_a_readme_and_a_schema(name: str) -> None:
     assert len((ADDONS / name / "README.md").read_text()) > 1000

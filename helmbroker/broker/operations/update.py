@@ -116,6 +116,8 @@ def _go_there(work: UpdateWork) -> Failed | None:
             f"gave up after {ctx.operation.attempt - 1} attempts; the last one: {ctx.operation.description}"
         )
     work.reserve_s = _reserve_s(work)
+    if work.time_left_s <= 0 and BEGUN not in ctx.results:
+        return Failed("gave up: its time was over when its turn came")
     try:
         _run(work, STEPS)
     except Failed as error:

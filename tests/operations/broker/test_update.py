@@ -200,6 +200,18 @@ def test_the_way_back_has_its_time_even_when_the_time_is_over(world: World, pass
     assert world.in_force() == before
 
 
+@pytest.mark.osb(77, 97)
+def test_what_comes_too_late_to_its_turn_changes_nothing(world: World) -> None:
+    world.succeed(world.provision())
+    before = world.in_force()
+    operation = world.update(text="changed")
+    expire(world, 599)
+    assert world.fail(operation) == ("Gave up: its time was over when its turn came. Nothing was changed.")
+    assert left(world, operation) == USABLE
+    assert world.in_force() == before
+    assert world.helm.verbs(RELEASE) == ["deploy"]
+
+
 def fail_rollbacks(world: World) -> Callable[[Call], None]:
     def fail(call: Call) -> None:
         if call.verb == "rollback":
