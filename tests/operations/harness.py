@@ -42,6 +42,7 @@ class Disturbed(Context):
     """A claim in which one step meets one fault, once."""
 
     fault: tuple[str, Fault] | None = None
+    spare = 0  # how often the place of the fault is passed before
 
     def begin(self, step: str) -> None:
         super().begin(step)
@@ -54,6 +55,9 @@ class Disturbed(Context):
 
     def _meet(self, step: str, *faults: Fault) -> None:
         if self.fault is None or self.fault[0] != step or self.fault[1] not in faults:
+            return
+        if self.spare > 0:
+            self.spare -= 1
             return
         fault, self.fault = self.fault[1], None
         if fault in {Fault.TRANSIENT_BEFORE, Fault.TRANSIENT_UNSAVED}:

@@ -121,6 +121,8 @@ def _go_there(work: UpdateWork) -> Failed | None:
     try:
         _run(work, STEPS)
     except Failed as error:
+        if _COMMIT in ctx.results:  # or was to be: the next claim reads from the database which of them
+            raise Transient("it is not known yet whether the update was recorded", 0.0) from error
         return error
     except Transient as error:
         if ctx.operation.attempt >= most or work.time_left_s <= 0:

@@ -212,6 +212,22 @@ def test_what_comes_too_late_to_its_turn_changes_nothing(world: World) -> None:
     assert world.helm.verbs(RELEASE) == ["deploy"]
 
 
+@pytest.mark.osb(76)
+def test_what_is_recorded_is_never_sent_back(world: World) -> None:
+    """Something unexpected happens when the record is written already."""
+    world.succeed(world.provision())
+    operation = world.update(text="changed")
+    ctx = world.hand.claim()
+    assert ctx is not None
+    ctx.fault = ("commit", Fault.EXCEPTION)
+    ctx.spare = 1  # the step's own save, inside its transaction
+    world.hand.worker.perform(ctx)
+    assert world.instance().instance.parameters.reveal() == {"text": "changed"}
+    world.succeed(operation)
+    assert world.cluster.releases[RELEASE].values["text"] == "changed"
+    assert world.helm.verbs(RELEASE) == ["deploy", "deploy"]
+
+
 def fail_rollbacks(world: World) -> Callable[[Call], None]:
     def fail(call: Call) -> None:
         if call.verb == "rollback":
