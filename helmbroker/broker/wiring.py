@@ -17,11 +17,11 @@ from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.certificates import ClientCertificates
 from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.service import Service, WaitingRoom
+from helmbroker.broker.service import Expiry, Service, WaitingRoom
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.broker.worker import handlers
+from helmbroker.broker.worker import handlers, revoke_expired
 from helmbroker.catalog import load, offerings
 from helmbroker.catalog.documents import Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
@@ -120,9 +120,13 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable,),
     )
+    schedule = threading.Thread(target=revoke_expired, args=(Expiry(store, tools.revisions), stop), name="expiry")
+    schedule.start()
     try:
         worker.run(stop)
     finally:
+        stop.set()
+        schedule.join()
         store.close()
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, unbind, update
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
+from helmbroker.broker.service import Expiry
 from helmbroker.durable import Context, Failed, Handler, Step, run_steps
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
+LOOK_FOR_EXPIRED_S = 5.0
+_LOG = logging.getLogger("helmbroker")
 W = TypeVar("W")
 
 
@@ -42,6 +48,17 @@ def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
         Kind.BIND: on_binding(bind.STEPS, bind.summary),
         Kind.UNBIND: on_binding(unbind.STEPS, unbind.summary),
     }
+
+
+def revoke_expired(expiry: Expiry, stop: threading.Event) -> None:
+    """Look for bindings whose lifetime is over, until `stop` is set; which it is at the end, whatever ends this."""
+    try:
+        while not stop.wait(LOOK_FOR_EXPIRED_S):
+            with suppress(Unavailable):  # the log has it
+                if number := expiry.revoke_due():
+                    _LOG.info("bindings have expired and are being revoked", extra={"bindings": number})
+    finally:
+        stop.set()
 
 
 def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from helmbroker.catalog.documents import Unreadable, parse
-from helmbroker.catalog.model import AddonFaults, Fault
+from helmbroker.catalog.documents import Document, Unreadable, parse
+from helmbroker.catalog.model import AddonFaults, Fault, Object
 from helmbroker.catalog.schemas import check, validator
 from helmbroker.catalog.yaml_types import TextLoader
 
@@ -29,6 +29,14 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """What a binding delivers, and where it is good for: endpoints as they go over the wire (OSB item 105)."""
+
+    credentials: tuple[Credential, ...]
+    endpoints: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True)
 class Credential:
     """One name that a binding delivers: a text, or where to find it."""
 
@@ -41,6 +49,21 @@ _REF: dict[str, Any] = {
     "additionalProperties": False,
     "required": ["name", "key"],
     "properties": {"name": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}},
+}
+_HIGHEST_PORT = 65535
+_ENDPOINT: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["host", "ports"],
+    "properties": {
+        "host": {"type": "string", "minLength": 1, "maxLength": 253},
+        "ports": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "pattern": "^[0-9]{1,5}(-[0-9]{1,5})?$"},
+        },
+        "protocol": {"enum": ["tcp", "udp", "all"]},
+    },
 }
 _KINDS = {"secretKeyRef": RefKind.SECRET, "configMapKeyRef": RefKind.CONFIG_MAP}
 _RULES = validator(
@@ -69,14 +92,15 @@ _RULES = validator(
                     },
                     "not": {"required": ["value", "valueFrom"]},
                 },
-            }
+            },
+            "endpoints": {"type": "array", "items": _ENDPOINT},
         },
     }
 )
 
 
-def read(rendered: str) -> tuple[Credential, ...]:
-    """Parse a rendered template. Raises AddonFaults; a name given twice is a fault.
+def read(rendered: str) -> Delivery:
+    """Parse a rendered template. Raises AddonFaults; a name given twice is a fault, and so is a port that is none.
 
     Values are texts on the wire, and stay as they were written: `3.10` is no number and `yes` no truth. Nothing at
     all (`null`) is a fault: it is mostly a value that the template misspelt.
@@ -95,7 +119,23 @@ def read(rendered: str) -> tuple[Credential, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise AddonFaults([Fault(name, 0, f"given twice: {', '.join(twice)}")])
-    return credentials
+    endpoints = tuple(data.get("endpoints", ()))
+    faults = _port_faults(document, endpoints)
+    if faults:
+        raise AddonFaults(faults)
+    return Delivery(credentials, endpoints)
+
+
+def _port_faults(document: Document, endpoints: tuple[Any, ...]) -> list[Fault]:
+    """A port is a number from 1, or a range of them; texts, as OSB wants them."""
+    found = []
+    for index, endpoint in enumerate(endpoints):
+        for place, port in enumerate(endpoint["ports"]):
+            first, _, last = port.partition("-")
+            if not 1 <= int(first) <= int(last or first) <= _HIGHEST_PORT:
+                where = ("endpoints", index, "ports", place)
+                found.append(document.fault(where, f"{port} is neither a port nor a range of ports"))
+    return found
 
 
 def _credential(item: dict[str, Any]) -> Credential:

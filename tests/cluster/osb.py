@@ -38,7 +38,7 @@ class Platform:
             params=query,
             auth=(self.user, self.password),
             headers={"X-Broker-API-Version": "2.17"},
-            timeout=30,
+            timeout=60,  # as platforms do
             allow_redirects=False,
         )
 

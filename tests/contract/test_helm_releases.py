@@ -151,7 +151,7 @@ def test_rendering_makes_nothing(place: Place) -> None:
 
 def test_rendering_the_credentials(place: Place) -> None:
     shown = place.helm.render(CHART, {"text": "given"}, place.ref, stop=NEVER, only="credentials.yaml")
-    text, password = credentials.read(shown)
+    text, password = credentials.read(shown).credentials
     assert (text.name, text.value) == ("text", "given")
     assert (password.name, password.value) == ("password", Ref(RefKind.SECRET, "hb-1", "password"))
 

@@ -50,7 +50,7 @@ def read_credentials(work: BindingWork) -> Outcome:
         faults = work.public(str(error))
         return Fail(f"The addon's credentials template is faulty: {faults}. The addon's author has to mend it.")
     values: dict[str, JSON] = {}
-    for item in delivered:
+    for item in delivered.credentials:
         if isinstance(item.value, str):
             values[item.name] = item.value
             continue
@@ -62,7 +62,9 @@ def read_credentials(work: BindingWork) -> Outcome:
             return converge.wait(work, missing, hopeless=True)
         values[item.name] = value
     with work.transaction() as tx:
-        tx.deliver(binding.instance_id, binding.id, Credentials(values))
+        tx.deliver(
+            binding.instance_id, binding.id, Credentials(values), delivered.endpoints, work.plan.binding_lifetime
+        )
     return Done()
 
 

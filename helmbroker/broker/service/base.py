@@ -5,8 +5,8 @@ from __future__ import annotations
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest, Gone, InvalidParameters, NotFound
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceInstance
-from helmbroker.broker.domain.operation import deletes
-from helmbroker.broker.domain.ports import AddonRevisions, Records, Store
+from helmbroker.broker.domain.operation import Kind, deletes
+from helmbroker.broker.domain.ports import AddonRevisions, Records, Store, Transaction
 from helmbroker.catalog import parameters
 from helmbroker.catalog.model import Addon, Catalog, Object, Plan
 from helmbroker.durable import Operation
@@ -33,10 +33,24 @@ class UseCases:
         raise BadRequest(f"plan_id is not a plan of {found[0].name}. Fetch the catalog again.")
 
     def _timeout_s(self, instance: ServiceInstance) -> float:
-        plan = self._revisions.addon(instance.addon_digest).plan(instance.plan_id)
-        if plan is None:
-            raise LookupError("a pinned revision holds the plans of its instances")
-        return plan.timeout_s
+        return timeout_s(self._revisions, instance)
+
+
+def begin_unbind(tx: Transaction, record: BindingRecord, timeout_s: float) -> Operation:
+    """Stop whatever is done with the binding, and have it removed."""
+    binding = record.binding
+    tx.cancel(record.operation.id)
+    operation = tx.start(Kind.UNBIND, binding.instance_id, binding.id, timeout_s=timeout_s)
+    tx.binding_operation(binding.instance_id, binding.id, operation)
+    return operation
+
+
+def timeout_s(revisions: AddonRevisions, instance: ServiceInstance) -> float:
+    """How long an operation on the instance may take, as its plan says."""
+    plan = revisions.addon(instance.addon_digest).plan(instance.plan_id)
+    if plan is None:
+        raise LookupError("a pinned revision holds the plans of its instances")
+    return plan.timeout_s
 
 
 def check_parameters(schema: Object | None, given: Parameters) -> None:

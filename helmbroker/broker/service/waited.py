@@ -6,10 +6,10 @@ from functools import partial
 
 from helmbroker.broker.domain.errors import ConcurrencyError, NotFound, OperationFailed, Stopping, TookTooLong
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
-from helmbroker.broker.domain.operation import Kind, Phase
+from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.ports import AddonRevisions, Store, Transaction
 from helmbroker.broker.service.answers import BindingView, Unbound
-from helmbroker.broker.service.base import UseCases
+from helmbroker.broker.service.base import UseCases, begin_unbind
 from helmbroker.broker.service.waiting import Ending, Undo, WaitingRoom
 from helmbroker.catalog import parameters
 from helmbroker.catalog.model import Addon, Catalog
@@ -97,12 +97,7 @@ class WaitedBindings(UseCases):
 
     def _begin_unbind(self, tx: Transaction, instance: InstanceRecord, record: BindingRecord) -> Operation:
         """Stop what is done with the binding, and have it removed."""
-        binding = record.binding
-        tx.cancel(record.operation.id)
-        timeout_s = self._timeout_s(instance.instance)
-        operation = tx.start(Kind.UNBIND, binding.instance_id, binding.id, timeout_s=timeout_s)
-        tx.binding_operation(binding.instance_id, binding.id, operation)
-        return operation
+        return begin_unbind(tx, record, self._timeout_s(instance.instance))
 
 
 def binding_view(addon: Addon, record: BindingRecord, *, made: bool = False) -> BindingView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.instance import InstanceRecord
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.service import Service
+from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog import offerings
-from helmbroker.catalog.model import Catalog
+from helmbroker.catalog.model import Catalog, Object
 from helmbroker.durable import Context, Failed
 from helmbroker.sealing import KeyRing
 from tests.fakes.waiting_room import FakeWaitingRoom
@@ -68,8 +69,8 @@ class Desk:
             # a test does not outlive a power failure, and waiting for the disk would be most of its time
             sa.event.listen(self.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA synchronous=OFF"))
         self.room = FakeWaitingRoom(self.store)
-        revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
-        service = Service(self.store, catalog, revisions, "instances", self.room)
+        self._revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
+        service = Service(self.store, catalog, self._revisions, "instances", self.room)
         login = LoginFile(folder / "platform-credentials", plain)
         login.path.write_text(":".join(USER))
         app = create_app(
@@ -83,6 +84,7 @@ class Desk:
         self.hand = Hand(self.store.engine, operations, dict.fromkeys(Kind, self.carry_out))
         self.ran: list[str] = []  # operations, in the order in which they were carried out
         self._failure: str | None = None
+        self.endpoints: Sequence[Object] = ()
         self._begun: dict[Hashable, list[tuple[sa.Table, list[dict[str, Any]]]]] = {}
 
     def _reason(self) -> str | None:
@@ -133,7 +135,7 @@ class Desk:
             records = self.store.on(conn)
             match Kind(ctx.operation.kind):
                 case Kind.BIND:
-                    records.deliver(instance_id, binding_id, Credentials(CREDENTIALS))
+                    self._deliver(records, instance_id, binding_id)
                 case Kind.UPDATE:
                     record = records.instance(instance_id)
                     assert record is not None
@@ -143,6 +145,14 @@ class Desk:
                     records.forget_binding(instance_id, binding_id)
                 case Kind.DEPROVISION:
                     records.forget_instance(instance_id)
+
+    def _deliver(self, records: SqlRecords, instance_id: str, binding_id: str) -> None:
+        record = records.instance(instance_id)
+        assert record is not None
+        plan = self._revisions.addon(record.instance.addon_digest).plan(record.instance.plan_id)
+        assert plan is not None
+        credentials = Credentials(CREDENTIALS)
+        records.deliver(instance_id, binding_id, credentials, self.endpoints, plan.binding_lifetime)
 
     def begin(self, *phases: tuple[str, Phase | None]) -> None:
         """From empty records to these phases, one after the other."""

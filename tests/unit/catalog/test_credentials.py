@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helmbroker.catalog.credentials import Credential, Ref, RefKind, read
+from helmbroker.catalog.credentials import Credential, Delivery, Ref, RefKind, read
 from helmbroker.catalog.model import AddonFaults
 
 RENDERED = """\
@@ -30,7 +30,7 @@ credentials:
 @pytest.mark.bug(30, 38)
 def test_values_are_texts_as_they_were_written_and_references_name_an_object_and_a_key() -> None:
     """What is empty, zero or false is a value; no number is written anew."""
-    assert read(RENDERED) == (
+    assert read(RENDERED).credentials == (
         Credential("host", "hb-1.demo.svc"),
         Credential("port", "5432"),
         Credential("version", "3.10"),
@@ -45,14 +45,45 @@ def test_values_are_texts_as_they_were_written_and_references_name_an_object_and
 
 
 def test_a_template_may_deliver_nothing() -> None:
-    assert read("credentials: []\n") == ()
+    assert read("credentials: []\n") == Delivery(())
+
+
+ENDPOINTS = """\
+credentials: []
+endpoints:
+  - {host: hb-1.demo.svc, ports: [5432]}
+  - {host: hb-1.demo.svc, ports: ["9000-9010", 80], protocol: udp}
+"""
+
+
+@pytest.mark.osb(105)
+def test_endpoints_are_as_the_wire_wants_them() -> None:
+    """Ports are texts."""
+    assert read(ENDPOINTS).endpoints == (
+        {"host": "hb-1.demo.svc", "ports": ["5432"]},
+        {"host": "hb-1.demo.svc", "ports": ["9000-9010", "80"], "protocol": "udp"},
+    )
 
 
 def one(item: str) -> str:
     return f"credentials:\n- {item}\n"
 
 
+def endpoint(text: str) -> str:
+    return f"credentials: []\nendpoints:\n- {text}\n"
+
+
 FAULTS = {
+    "an endpoint without ports": (endpoint("{host: x}"), ":3: endpoints.0: missing: ports"),
+    "an endpoint with no port": (endpoint("{host: x, ports: []}"), ":3: endpoints.0.ports: "),
+    "an endpoint with no host": (endpoint("{host: '', ports: [1]}"), ":3: endpoints.0.host: "),
+    "a port that is none": (
+        endpoint("{host: x, ports: [80, 65536]}"),
+        ":3: endpoints.0.ports.1: 65536 is neither a port nor a range of ports",
+    ),
+    "a range the wrong way round": (endpoint("{host: x, ports: [9-8]}"), ":3: endpoints.0.ports.0: 9-8 is neither"),
+    "a port of words": (endpoint("{host: x, ports: [http]}"), ":3: endpoints.0.ports.0: "),
+    "another protocol": (endpoint("{host: x, ports: [1], protocol: sctp}"), ":3: endpoints.0.protocol: "),
     "nothing rendered": ("", ": must be of type object"),
     "no list": ("credentials: {}", ":1: credentials: must be of type array"),
     "another key": ("credential: []", ":1: missing: credentials"),

@@ -1,0 +1,129 @@
+"""Bindings that expire: from the plan's file to the user that is dropped, by several workers at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.service import Expiry
+from helmbroker.broker.store.schema import bindings
+from helmbroker.broker.store.store import SqlStore
+from helmbroker.broker.worker import revoke_expired
+from helmbroker.sealing import KeyRing
+from tests.fakes.revisions import FakeAddonRevisions
+from tests.operations.broker.world import BINDING, BINDING_RELEASE, World
+
+TEMPLATE = """
+credentials: [{name: host, value: h}]
+endpoints: [{host: h, ports: [5432]}]
+"""
+
+
+def bound(world: World, *binding_ids: str) -> None:
+    world.succeed(world.provision(plan="brief"))
+    world.helm.template = TEMPLATE
+    for each in binding_ids or (BINDING,):
+        world.succeed(world.bind(each))
+
+
+def pass_time(world: World) -> None:
+    with world.store.engine.begin() as conn:
+        moved = {name: bindings.c[name] - 60 for name in ("expires_at", "revoke_at")}
+        conn.execute(bindings.update().values(moved))
+
+
+def revoked(world: World) -> int:
+    """Carry out what is due; how many bindings were removed by it."""
+    while world.hand.turn():
+        pass
+    with world.store.read() as records:
+        return sum(each.phase is Phase.GONE for each in records.bindings(world.instance().instance.id))
+
+
+@pytest.mark.osb(104, 105)
+def test_what_the_template_and_the_plan_say_is_kept(either_world: World) -> None:
+    bound(either_world)
+    record = either_world.binding()
+    assert record is not None
+    binding = record.binding
+    assert binding.endpoints == [{"host": "h", "ports": ["5432"]}]
+    assert binding.expires_at is not None
+    assert binding.renew_before is not None
+    assert record.operation.created_at < binding.renew_before
+    assert binding.expires_at - binding.renew_before == pytest.approx(20)
+    assert not record.expired
+    pass_time(either_world)
+    record = either_world.binding()
+    assert record is not None
+    assert record.expired
+
+
+def test_the_user_is_dropped_when_the_time_is_over(either_world: World) -> None:
+    bound(either_world)
+    schedule = Expiry(either_world.store, either_world.tools.revisions)
+    assert (schedule.revoke_due(), BINDING_RELEASE.name in names(either_world)) == (0, True)
+    pass_time(either_world)
+    assert schedule.revoke_due() == 1
+    assert revoked(either_world) == 1
+    assert BINDING_RELEASE.name not in names(either_world)
+    assert schedule.revoke_due() == 0
+
+
+def names(world: World) -> set[str]:
+    return {ref.name for ref in world.cluster.releases}
+
+
+def test_workers_that_look_at_the_same_time_begin_each_revocation_once(either_world: World) -> None:
+    ids = [f"b{number}" for number in range(8)]
+    bound(either_world, *ids)
+    pass_time(either_world)
+    start = threading.Barrier(4)
+
+    def look() -> int:
+        store = SqlStore(
+            either_world.store.engine.url.render_as_string(hide_password=False), KeyRing({"1": bytes(32)}, "1")
+        )
+        try:
+            start.wait()
+            return Expiry(store, either_world.tools.revisions).revoke_due()
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        begun = sum(each.result() for each in [pool.submit(look) for _ in range(4)])
+    assert begun == len(ids)
+    assert revoked(either_world) == len(ids)
+
+
+class Once(threading.Event):
+    """Is set when it was waited for twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits += 1
+        return self.is_set() or self.waits > 1
+
+
+def test_the_schedule_looks_until_it_is_told_to_stop(world: World) -> None:
+    bound(world)
+    pass_time(world)
+    stop = Once()
+    revoke_expired(Expiry(world.store, world.tools.revisions), stop)
+    assert (stop.waits, stop.is_set()) == (2, True)
+    assert revoked(world) == 1
+
+
+def test_a_schedule_that_breaks_ends_its_worker(world: World) -> None:
+    """Another one is started then; a schedule that nobody misses would be worse."""
+    bound(world)
+    pass_time(world)
+    stop = Once()
+    with pytest.raises(LookupError):
+        revoke_expired(Expiry(world.store, FakeAddonRevisions()), stop)
+    assert stop.is_set()
