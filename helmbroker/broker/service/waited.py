@@ -49,7 +49,7 @@ class WaitedBindings(UseCases):
                 if instance.phase is not Phase.REMOVING:  # which takes its bindings along
                     self._begin_unbind(tx, instance, record)
         if end.state is State.FAILED:
-            raise OperationFailed(f"{end.description} Nothing of the binding is kept.")
+            raise OperationFailed(f"{_sentence(end)} Nothing of the binding is kept.")
         raise ConcurrencyError  # somebody has it removed
 
     def _undoing(self, operation: Operation, before: BindingRecord | None) -> Undo:
@@ -90,7 +90,7 @@ class WaitedBindings(UseCases):
         with self._store.read() as records:
             end = records.operation(operation.id) or operation
         if end.state is State.FAILED:
-            raise OperationFailed(f"{end.description} Delete the binding again.")
+            raise OperationFailed(f"{_sentence(end)} Delete the binding again.")
         if end.state is State.CANCELLED:  # the instance is being removed, and takes it along
             raise ConcurrencyError
         return Unbound()
@@ -113,6 +113,11 @@ def binding_view(addon: Addon, record: BindingRecord, *, made: bool = False) -> 
         renew_before=binding.renew_before,
         made=made,
     )
+
+
+def _sentence(end: Operation) -> str:
+    """Why it failed, so that another sentence can follow."""
+    return end.description if end.description.endswith((".", "!", "?", "…")) else f"{end.description}."
 
 
 def _restore(tx: Transaction, record: BindingRecord, before: BindingRecord | None) -> None:
