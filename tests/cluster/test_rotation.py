@@ -68,7 +68,8 @@ def run(client_: Client, command: list[str]) -> str:
     return said.output
 
 
-@pytest.mark.osb(99, 108, 109, 115)
+@pytest.mark.osb(99, 106, 108, 109, 115)
+@pytest.mark.bug(20, 23)
 def test_credentials_are_replaced_side_by_side(kube: Kube, running: Broker, apps: str) -> None:
     """Old and new log in; the new one works on what the old one made; then the old one is refused."""
     with ThreadPoolExecutor() as pool:

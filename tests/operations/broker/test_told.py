@@ -75,6 +75,20 @@ def test_credentials_are_those_of_the_release(world: World) -> None:
     assert record.binding.credentials == Credentials({"text": "", "password": secret.texts["password"]})
 
 
+@pytest.mark.osb(106)
+@pytest.mark.bug(20)
+def test_every_binding_has_credentials_of_its_own(world: World) -> None:
+    world.succeed(world.provision())
+    delivered = []
+    for name in ("one", "two"):
+        world.succeed(world.bind(name))
+        record = world.binding(name)
+        assert record is not None
+        assert record.binding.credentials is not None
+        delivered.append(record.binding.credentials.reveal()["password"])
+    assert len(set(delivered)) == 2
+
+
 @pytest.mark.bug(39)
 def test_a_bind_takes_few_commands_and_none_of_them_in_the_request(world: World) -> None:
     world.succeed(world.provision())

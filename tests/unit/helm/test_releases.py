@@ -74,6 +74,12 @@ def test_render_asks_the_cluster_and_shows_crds(tmp_path: Path, chart: Path) -> 
     ]
 
 
+@pytest.mark.bug(31)
+def test_what_helm_warns_of_is_not_part_of_the_rendering(tmp_path: Path, chart: Path) -> None:
+    program = stand_in(tmp_path, "sys.stderr.write('walk.go: found symbolic link'); print('rendered')")
+    assert cli(tmp_path, program).render(chart, {}, REF, stop=NEVER) == "rendered\n"
+
+
 @pytest.mark.bug(19)
 def test_rendering_one_file_leaves_the_chart_alone(tmp_path: Path, chart: Path) -> None:
     """The template never lies in the chart that Helm installs."""
