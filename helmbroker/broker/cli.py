@@ -19,9 +19,11 @@ from pydantic import ValidationError
 from helmbroker.broker import wiring
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.logins import LoginsError
+from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.service.inventory import inventory
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import StoreError
+from helmbroker.catalog.model import Catalog
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
 from helmbroker.runtime.serve import serve
@@ -78,13 +80,13 @@ def _folders(settings: Settings) -> Iterator[None]:
         ) from None
 
 
-def _check_start(settings: Settings) -> None:
+def _check_start(settings: Settings) -> Catalog:
     """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
     with _folders(settings):
         wiring.make_store(settings).close()
     wiring.authentication(settings)
-    wiring.read_catalog(settings)
     wiring.read_overrides(settings)
+    return wiring.read_catalog(settings)
 
 
 @click.group(epilog=_settings_table())
@@ -109,7 +111,8 @@ def init(settings: Settings) -> None:
         made = wiring.initialise(settings)
     for path in made:
         click.echo(f"made {path}")
-    click.echo(f"The platform logs in with the user and password in {settings.platform_file}.")
+    click.echo(f"The platform logs in with the user and password in {settings.platform_file}; show them with:")
+    click.echo(f"  cat {settings.platform_file}")
     click.echo(f"Back up {settings.keys_file}: without it the stored credentials cannot be read.")
 
 
@@ -117,11 +120,12 @@ def init(settings: Settings) -> None:
 @_with_settings
 def api(settings: Settings) -> None:
     """Serve the Open Service Broker API."""
-    _check_start(settings)
+    catalog = _check_start(settings)
+    wiring.tell_quarantined(catalog)
     host, port = settings.address
     stopping = threading.Event()
     serve(
-        lambda: wiring.make_app(settings, stopping),
+        lambda: wiring.make_app(settings, stopping, catalog),
         host=host,
         port=port,
         threads=settings.max_waiting + _THREADS,
@@ -182,8 +186,12 @@ def check(settings: Settings) -> None:
             click.echo(f"             {fault}")
     wiring.read_overrides(settings)
     helm = HelmCli(settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig)
-    reason = helm.unusable()
-    click.echo(f"helm       {reason or helm.version()}")
+    try:
+        reason = helm.unusable()
+        click.echo(f"helm       {reason or helm.version()}")
+    except HelmError as error:
+        reason = error.detail
+        click.echo(f"helm       {reason}")
     version = KubeClient.from_environment(settings.kubeconfig).server_version()
     click.echo(f"cluster    Kubernetes {version}")
     sys.exit(1 if reason or catalog.quarantined else 0)

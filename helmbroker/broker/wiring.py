@@ -65,13 +65,12 @@ def make_store(settings: Settings) -> SqlStore:
     return store
 
 
-def make_app(settings: Settings, stopping: threading.Event) -> Flask:
+def make_app(settings: Settings, stopping: threading.Event, catalog: Catalog) -> Flask:
     """The API. It reads addons and the database; it knows neither helm nor the cluster.
 
     stopping: once set, requests that wait for an operation are answered at once.
     """
     authenticate = authentication(settings)
-    catalog = read_catalog(settings)
     store = make_store(settings)
     store.keep(catalog)
     room = WaitingRoom(store.watch, stopping, most=settings.max_waiting, wait_s=settings.bind_wait_s)
@@ -182,13 +181,16 @@ def _words(text: str) -> list[str]:
 
 
 def read_catalog(settings: Settings) -> Catalog:
-    """The addons; faulty ones are logged and left out. Raises CannotStart when the folder is not there."""
+    """The addons; faulty ones are quarantined. Raises CannotStart when the folder is not there."""
     if not settings.addons_dir.is_dir():
         raise CannotStart(f"there is no folder {settings.addons_dir}; set HELMBROKER_ADDONS_DIR")
-    catalog = load.load([settings.addons_dir])
+    return load.load([settings.addons_dir])
+
+
+def tell_quarantined(catalog: Catalog) -> None:
+    """Log which addons are not offered, and why."""
     for folder, faults in catalog.quarantined.items():
         _LOG.error("addon %s is not offered: %s", folder, "; ".join(map(str, faults)))
-    return catalog
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:

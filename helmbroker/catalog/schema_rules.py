@@ -43,7 +43,7 @@ def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
         draft.check_schema(schema, format_checker=draft.FORMAT_CHECKER)
     except jsonschema.SchemaError as error:
         return [document.fault((*where, *error.absolute_path), f"is no JSON Schema: {error.message}")]
-    found = []
+    found = _breaches_of_draft_04(document, where, schema)
     if schema.get("type") != "object":
         found.append(document.fault(where, "needs `type: object` at the top"))
     if len(json.dumps(schema).encode()) > MAX_BYTES:
@@ -60,6 +60,16 @@ def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
         return [*found, document.fault(where, "refers to itself without end; let a reference lead to a property")]
     opened = ((at, _open(schema, node)) for at, node, judged in nodes(schema) if judged)
     return found + [document.fault((*where, *at), why) for at, why in opened if why is not None]
+
+
+def _breaches_of_draft_04(document: Document, where: Where, schema: Object) -> list[Fault]:
+    """Platforms have to know draft-04, and Cloud Controller takes every schema for one (OSB item 36)."""
+    try:
+        jsonschema.Draft4Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        why = f"cannot be read as draft-04, as some platforms do: {error.message}; say it with keywords of draft-04"
+        return [document.fault((*where, *error.absolute_path), why)]
+    return []
 
 
 def nodes(

@@ -24,8 +24,9 @@ else:
 
 _LOG = logging.getLogger("helmbroker.serve")
 _BACKLOG = 256
-_REQUEST_LINE_BYTES = 8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
-_HEADER_BYTES = 16384  # originating identities carry group lists
+REQUEST_LINE_BYTES = 8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
+HEADER_BYTES = 16384  # originating identities carry group lists
+HEADERS = 64
 
 
 def serve(
@@ -61,9 +62,9 @@ def serve(
         "graceful_timeout": grace_s,
         "keepalive": 15,
         "preload_app": False,
-        "limit_request_line": _REQUEST_LINE_BYTES,
-        "limit_request_fields": 64,
-        "limit_request_field_size": _HEADER_BYTES,
+        "limit_request_line": REQUEST_LINE_BYTES,
+        "limit_request_fields": HEADERS,
+        "limit_request_field_size": HEADER_BYTES,
         "forwarded_allow_ips": "",
         "logger_class": JsonLogger,
         "control_socket_disable": True,

@@ -56,8 +56,12 @@ class SqlStore:
             _fact(conn, "schema_version", str(VERSION))
             _fact(conn, "broker_id", secrets.token_hex(8))
             sealed = _fact(conn, "key_check", self._keys.seal(_CHECKED, _CANARY).hex())
-            if self._keys.open(bytes.fromhex(sealed), _CANARY) != _CHECKED:
-                raise KeyRingError("the key ring is not the one that this database was begun with")
+            try:
+                self._keys.open(bytes.fromhex(sealed), _CANARY)
+            except KeyRingError as error:
+                raise KeyRingError(
+                    f"the key ring is not that of this database ({error}); restore its own"
+                ) from None
 
     @cached_property
     def broker_id(self) -> str:

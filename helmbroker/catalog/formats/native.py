@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema.protocols import Validator
 
-from helmbroker.catalog import archive, schema_rules
+from helmbroker.catalog import archive, profile, schema_rules
 from helmbroker.catalog.documents import Document, Unreadable, read
 from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import check, validator
@@ -35,7 +35,7 @@ _ADDON = validator(
             },
             "description": _TEXT,
             "tags": {"type": "array", "items": _TEXT},
-            "metadata": {"type": "object"},
+            "metadata": profile.OFFERING,
             "bindable": {"type": "boolean"},
             "binding_rotatable": {"type": "boolean"},
             "plan_updateable": {"type": "boolean"},
@@ -58,7 +58,7 @@ _PLAN = validator(
             "name": _NAME,
             "description": _TEXT,
             "free": {"type": "boolean"},
-            "metadata": {"type": "object"},
+            "metadata": profile.PLAN,
             "data": {"enum": [policy.value for policy in DataPolicy]},
             "timeout_s": {"type": "integer", "minimum": 10, "maximum": 86400},
             "binding_lifetime_s": {"type": "integer", "minimum": 10, "maximum": 10 * 365 * 86400},

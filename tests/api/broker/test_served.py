@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.api.broker.desk import ASYNC, LOGIN, PROVISION, USER, VERSION
+from tests.unit.catalog.folders import write
 from tests.unit.runtime.certificates import LOCALHOST, Authority
 
 BOUND_S = 30
@@ -189,14 +190,16 @@ def test_a_provision_is_accepted_at_once(served: Served) -> None:
 
 @pytest.mark.osb(1, 2)
 def test_a_client_certificate_is_a_login(prepared: Path, shelf: Path, tmp_path: Path) -> None:
-    """Over TLS, with no password anywhere: the file of the first login is gone."""
+    """Over TLS, with no password anywhere: the file of the first login is gone. A faulty addon is told once."""
+    addons = copytree(shelf, tmp_path / "addons")
+    write(addons / "bad", {"addon.yaml": "{"})
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server", [LOCALHOST])
     data = copytree(prepared, tmp_path / "data")
     (data / "platform-credentials").unlink(missing_ok=True)
     settings = {
         "DATA_DIR": data,
-        "ADDONS_DIR": shelf,
+        "ADDONS_DIR": addons,
         "LISTEN": "127.0.0.1:0",
         "LOG_LEVEL": "debug",
         "TLS_CERTIFICATE_FILE": certificate,
@@ -211,6 +214,7 @@ def test_a_client_certificate_is_a_login(prepared: Path, shelf: Path, tmp_path: 
         assert catalog_over_tls(broker, authority, None) == 401
     finally:
         broker.end(signal.SIGTERM)
+    assert len([line for line in broker.log if "/bad is not offered" in line]) == 1
 
 
 def catalog_over_tls(broker: Served, authority: Authority, client: str | None) -> int:

@@ -79,7 +79,8 @@ def test_init_makes_what_is_secret_readable_by_the_owner_alone(place: Place) -> 
         f"made {place.data}",
         f"made {place.data}/keys.json",
         f"made {place.data}/platform-credentials",
-        f"The platform logs in with the user and password in {place.data}/platform-credentials.",
+        f"The platform logs in with the user and password in {place.data}/platform-credentials; show them with:",
+        f"  cat {place.data}/platform-credentials",
         f"Back up {place.data}/keys.json: without it the stored credentials cannot be read.",
     ]
 
@@ -196,6 +197,18 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
     ]
     assert lines[3].startswith("             addon.yaml:2: is not valid YAML")
     assert lines[4].startswith("             chart/Chart.yaml: is missing")
+
+
+def test_check_tells_what_helm_says_when_it_breaks(made: Place) -> None:
+    """It works when it is looked for, and not any more when it is asked: no traceback."""
+    helm = made.folder / "helm"
+    helm.write_text(f"#!/bin/sh\n[ -e {made.folder}/asked ] && exit 3\ntouch {made.folder}/asked\necho v4.2.4\n")
+    helm.chmod(0o755)
+    result = made.run("check", HELM=str(helm))
+    assert type(result.exception) in (SystemExit, type(None))
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("helm ")]
+    assert "v4.2.4" not in line
+    assert result.exit_code == 1
 
 
 def test_help_lists_every_setting_with_its_default() -> None:

@@ -1,0 +1,50 @@
+"""The reference of the settings says what the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from helmbroker.broker.api import bodies, ids, wire
+from helmbroker.broker.settings import Settings as BrokerSettings
+from helmbroker.controller_bridge.settings import Settings as BridgeSettings
+from helmbroker.runtime import http_worker, serve
+
+PAGE = Path(__file__).parents[3] / "docs/reference/settings.md"
+
+
+def table(prefix: str, settings: type[BaseSettings]) -> str:
+    """The table of a page: one row per variable."""
+    rows = ["| variable | default | what it is |", "|---|---|---|"]
+    for name, field in settings.model_fields.items():
+        default = (
+            ""
+            if field.default in (None, "")
+            else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+        )
+        rows.append(f"| `{prefix}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "settings"), [("HELMBROKER_", BrokerSettings), ("HELMBROKER_BRIDGE_", BridgeSettings)]
+)
+def test_every_variable_is_documented(prefix: str, settings: type[BaseSettings]) -> None:
+    """To mend it, put the table of the failure into the page."""
+    assert table(prefix, settings) in PAGE.read_text("utf-8")
+
+
+def test_every_limit_is_documented() -> None:
+    page = PAGE.read_text("utf-8")
+    for limit in (
+        f"| body | {bodies.MAX_BODY_BYTES} bytes | 413 |",
+        f"| `parameters`, `context` | {wire.MAX_OBJECT_BYTES} bytes as JSON each | 400 |",
+        f"| nesting of a body | {bodies.MAX_DEPTH} | 400 |",
+        f"| ids | {ids.MAX_CHARACTERS} characters | 400 |",
+        f"| request line | {serve.REQUEST_LINE_BYTES} bytes | 414 |",
+        f"| header | {serve.HEADER_BYTES} bytes, {serve.HEADERS} of them | 431 |",
+        f"| time for a request to arrive | {http_worker.REQUEST_S:.0f} s | 408 |",
+    ):
+        assert limit in page
