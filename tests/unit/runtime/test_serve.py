@@ -6,6 +6,9 @@ import json
 import signal
 import socket
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from tests.unit.runtime.processes import BOUND_S, program, read_line
 
@@ -46,6 +49,39 @@ def test_one_worker_makes_the_app_after_the_fork_and_sees_the_raw_target() -> No
     assert worker != master
     events = [json.loads(line) for line in errors.splitlines()]
     assert [(event["event"], event["port"]) for event in events] == [("listening", port)]
+
+
+WAITING = """
+import sys, threading
+from helmbroker.runtime import serve
+
+stopping = threading.Event()
+
+def make_app():
+    print("ready", flush=True)
+    def app(environ, start_response):
+        print("asked", flush=True)
+        told = stopping.wait(20)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [str(told).encode()]
+    return app
+
+serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), on_stop=stopping.set)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_requests_that_wait_are_told_that_the_server_ends(number: signal.Signals) -> None:
+    port = free_port()
+    with program(WAITING, str(port)) as server, ThreadPoolExecutor(1) as pool:
+        assert read_line(server) == "ready"
+        asked = pool.submit(urllib.request.urlopen, f"http://127.0.0.1:{port}/", timeout=BOUND_S)
+        assert read_line(server) == "asked"
+        server.send_signal(number)
+        with asked.result(BOUND_S) as answer:
+            assert answer.read() == b"True"
+        server.communicate(timeout=10)
+    assert server.returncode == 0
 
 
 def test_a_taken_port_is_one_sentence_and_status_1() -> None:
