@@ -6,6 +6,7 @@ removes them, `work` carries out what is due, `fail` lets that fail.
 A cell is an answer, and the numbers of the OSB items that it holds:
   new, same        202 with an operation that was not there before; with the latest one of that very thing
   200 404 409 410  as they are; 409 says Conflict
+  made, gone       201 with credentials, 200 with nothing; the request has waited until the work was done
   busy, unusable   422 ConcurrencyError; 422 InstanceNotUsable
   async            422 AsyncRequired
   in progress, succeeded, failed: the state in the 200 of a poll
@@ -58,14 +59,14 @@ BINDING_STATES = {
     "tombstone": f"{_BOUND}, work, DELETE b, work",
 }
 BINDINGS = """
-              | PUT same | PUT other | GET     | DELETE      | poll
-absent        | new 99   | new       | 404 110 | 410 112     | 404 90
-binding       | same 100 | 409 100   | 404 110 | new 112 113 | in progress 88
-bound         | 200 100  | 409 100   | 200 110 | new 112     | succeeded 88
-bind failed   | new      | 409       | 404 110 | new         | failed 88
-unbinding     | busy     | busy      | 404     | same 112    | in progress 88
-unbind failed | 409      | 409       | 200     | new         | failed 88
-tombstone     | new      | new       | 404 110 | 410 112     | succeeded 92
+              | PUT same | PUT other | PUT sync | GET     | DELETE      | DELETE sync | poll
+absent        | new 99   | new       | made 99  | 404 110 | 410 112     | 410 112     | 404 90
+binding       | same 100 | 409 100   | made 100 | 404 110 | new 112 113 | gone 113    | in progress 88
+bound         | 200 100  | 409 100   | 200 100  | 200 110 | new 112     | gone 112    | succeeded 88
+bind failed   | new      | 409       | made     | 404 110 | new         | gone        | failed 88
+unbinding     | busy     | busy      | busy     | 404     | same 112    | gone 112    | in progress 88
+unbind failed | 409      | 409       | 409      | 200     | new         | gone 112    | failed 88
+tombstone     | new      | new       | made     | 404 110 | 410 112     | 410 112     | succeeded 92
 """
 _CELL = re.compile(r"(?P<answer>\S+(?: progress)?)(?P<items>(?: \d+)*)")
 

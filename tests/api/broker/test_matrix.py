@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from tests.api.broker import matrix
 from tests.api.broker.conftest import PLAIN_ID, PLAIN_PLAN_ID
-from tests.api.broker.desk import BIND, BINDING, IDS, INSTANCE, PROVISION, Desk, refusal
+from tests.api.broker.desk import BIND, BINDING, CREDENTIALS, IDS, INSTANCE, PROVISION, Desk, refusal
 from tests.api.broker.matrix import Cell
 from tests.unit.catalog.folders import LARGE_ID
 
@@ -22,6 +22,11 @@ REFUSED = {
     "busy": (422, "ConcurrencyError"),
     "unusable": (422, "InstanceNotUsable"),
     "async": (422, "AsyncRequired"),
+}
+# status, body, and what a GET is answered afterwards
+WAITED_FOR: dict[str, tuple[int, dict[str, Any], int]] = {
+    "made": (201, {"credentials": CREDENTIALS}, 200),
+    "gone": (200, {}, 404),
 }
 STATES = ("in progress", "succeeded", "failed")
 # every attribute alone makes another instance, or binding
@@ -82,6 +87,13 @@ def judge(desk: Desk, path: str, answer: str, response: TestResponse, before: An
         assert body["operation"] not in {row["id"] for row in before[0][1]}
         assert body["operation"] == operations(desk, path)[1]
         return
+    if answer in ("made", "gone"):
+        assert (response.status_code, body) == {"made": (201, {"credentials": CREDENTIALS}), "gone": (200, {})}[
+            answer
+        ]
+        assert desk.get(path).status_code == {"made": 200, "gone": 404}[answer]
+        assert not desk.hand.turn()
+        return
     assert now == before  # nothing else changes anything
     if answer == "same":
         assert (response.status_code, body) == (202, {"operation": operations(desk, path)[1]})
@@ -95,11 +107,20 @@ def judge(desk: Desk, path: str, answer: str, response: TestResponse, before: An
         assert refusal(response) == REFUSED[answer]
 
 
+def finish(desk: Desk) -> None:
+    """All that is due is done."""
+    while desk.hand.turn():
+        pass
+
+
 def ask(desk: Desk, path: str, request: str, change: dict[str, Any] | None = None) -> TestResponse:
     """The request of a column of the matrix."""
     match request.split():
+        case [_, "sync"] if path == BINDING:
+            desk.room.meanwhile = [lambda: finish(desk)]
+            return desk.call("PUT", path, BIND) if request == "PUT sync" else desk.call("DELETE", f"{path}?{IDS}")
         case ["PUT", "sync"]:
-            return desk.call("PUT", path, BIND if path == BINDING else PROVISION)
+            return desk.call("PUT", path, PROVISION)
         case ["PUT" | "bind", *_]:
             return desk.put(path, **(change or {}))
         case ["GET", *_]:
