@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,11 @@ import pytest
 
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.addons import copies, probe
-from tests.cluster.broker import Broker, arguments, broker, descendants
+from tests.cluster.broker import Broker, broker
 from tests.cluster.clients import Client
 from tests.cluster.forward import door
 from tests.cluster.inventory import await_nothing, objects
+from tests.cluster.killing import kill_worker
 from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
@@ -162,25 +162,6 @@ def refuses(running: Broker) -> bool:
     description = "The broker's database cannot be used now (away, or its disk is full). Try again."
     assert answer.json()["description"] == description
     return True
-
-
-def helm_of(running: Broker, *words: str) -> int | None:
-    """A helm of the worker that does this."""
-    found = [pid for pid in descendants(running.process.pid) if set(words) <= set(arguments(pid))]
-    return found[0] if found else None
-
-
-def kill_worker(running: Broker, *words: str) -> None:
-    """kill -9, in the middle of a command to helm."""
-    helm = eventually(lambda: helm_of(running, *words), within_s=30, every_s=0.01)
-    worker = running.worker_pid
-    os.kill(worker, signal.SIGKILL)
-    eventually(lambda: None if Path(f"/proc/{helm}").exists() else True, within_s=5, every_s=0.01)
-    eventually(lambda: True if _another(running, worker) else None, within_s=20)
-
-
-def _another(running: Broker, worker: int) -> bool:
-    return any("worker" in arguments(pid) and pid != worker for pid in descendants(running.process.pid))
 
 
 def releases(running: Broker) -> list[str]:

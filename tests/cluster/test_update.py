@@ -12,10 +12,10 @@ import yaml
 
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.addons import ADDONS, NAMES, copies, document, probe
-from tests.cluster.broker import OVERRIDES, Broker, broker, descendants
-from tests.cluster.broker import arguments as arguments_of
+from tests.cluster.broker import OVERRIDES, Broker, broker
 from tests.cluster.clients import Client
 from tests.cluster.inventory import await_nothing
+from tests.cluster.killing import helm_of, kill_worker
 from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
@@ -111,10 +111,28 @@ def test_a_deletion_stops_the_helm_of_an_update(running: Broker) -> None:
     instance = running.platform.instance("probe", "small")
     assert instance.provision().state == "succeeded"
     operation = instance.begin_update(parameters={"make": "sleep 60"})
-    eventually(lambda: upgrading(running), within_s=20, every_s=0.05)
+    eventually(lambda: helm_of(running, "upgrade"), within_s=20, every_s=0.05)
     assert instance.delete(within_s=30).state == "succeeded"
     told = running.platform.ask("GET", f"{instance.path}/last_operation", operation=operation).json()
     assert told["state"] == "failed"
+    await_nothing(running.namespace, running.release(instance.id).name)
+
+
+@pytest.mark.osb(76, 77, 97)
+@pytest.mark.bug(5, 17)
+def test_a_worker_killed_in_the_middle_leaves_an_update_that_goes_on(running: Broker) -> None:
+    """In the upgrade, and in the rollback that the next worker begins with; the way back is not disturbed by it."""
+    platform = running.platform
+    instance = platform.instance("redis", "small")
+    assert instance.provision().state == "succeeded"
+    operation = instance.begin_update(plan_id=platform.ids("redis", "huge")["plan_id"])
+    kill_worker(running, "upgrade")
+    kill_worker(running, "rollback")
+    end = instance.follow(operation)
+    assert end.state == "failed"
+    assert end.description.endswith("The instance runs again what it ran before."), end
+    assert instance.update(parameters=SETTINGS["redis"]).state == "succeeded"
+    assert instance.delete().state == "succeeded"
     await_nothing(running.namespace, running.release(instance.id).name)
 
 
@@ -148,8 +166,3 @@ def test_an_upgrade_brings_the_new_chart_and_nothing_else_does(
         assert newer.platform.expect(200, "GET", same.path)["maintenance_info"] == {"version": "2.0.0"}
         assert same.delete().state == "succeeded"
     await_nothing(running.namespace, release.name)
-
-
-def upgrading(broker: Broker) -> bool | None:
-    """Whether helm is at work; then it will wait for the Job of the update for a long time."""
-    return any("upgrade" in arguments_of(pid) for pid in descendants(broker.process.pid)) or None
