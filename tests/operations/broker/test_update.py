@@ -1,32 +1,25 @@
-"""Updates: there, or there and back; nothing of one that fails stays."""
+"""Updates that succeed, and what happens around them."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Ready
-from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
-from helmbroker.broker.domain.operation import Aftermath, Phase, aftermath
-from helmbroker.broker.store.schema import operations
+from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
+from helmbroker.broker.domain.errors import ConcurrencyError
+from helmbroker.broker.domain.operation import Phase
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Addon
 from helmbroker.durable import State
 from tests.fakes.cluster import CLAIM
-from tests.fakes.helm import Call
-from tests.operations.broker.test_disturbed import Disturbance, clear, disturb
 from tests.operations.broker.world import ADDON, BINDING_RELEASE, RELEASE, World
-from tests.operations.harness import Case, Dies, Fault, assert_same_end
-
-BACK = "The instance runs again what it ran before."
-USABLE = Aftermath(usable=True, repeatable=True)
+from tests.operations.harness import Fault
 
 
 def newer(folder: Path) -> Addon:
@@ -40,17 +33,6 @@ def newer(folder: Path) -> Addon:
         assert old in text
         (folder / name).write_text(text.replace(old, new))
     return native.load(folder)
-
-
-def begin_failing_update(world: World) -> str:
-    """The chart's own Job fails, when the release has been changed."""
-    world.succeed(world.provision(text="given", pin="c4n4ry"))
-    world.succeed(world.bind())
-    return world.update(plan="large", text="changed", make="echo broken; exit 1")
-
-
-def left(world: World, operation: str) -> Aftermath | None:
-    return aftermath(world.hand.operation(operation))
 
 
 @pytest.mark.osb(66, 72)
@@ -81,137 +63,6 @@ def test_the_revision_changes_by_an_upgrade_alone(world: World, tmp_path: Path) 
     world.succeed(world.deprovision())
 
 
-@pytest.mark.osb(76, 77)
-@pytest.mark.bug(15, 42)
-def test_the_way_back_may_be_repeated_and_fail(either_world: World) -> None:
-    """An update that fails ends where it began, however it is disturbed on the way there and back."""
-    before: list[object] = []
-
-    def case() -> Case:
-        clear(either_world)
-        operation = begin_failing_update(either_world)
-        before[:] = [_settled(either_world)]
-        return Case(either_world.hand, operation, lambda: _same(either_world, before[0]))
-
-    assert_same_end(case, State.FAILED)
-
-
-def _settled(world: World) -> object:
-    """In force, as if nothing were wanted."""
-    return (*world.in_force()[:3], None, None)
-
-
-def _same(world: World, before: object) -> bool:
-    assert world.in_force() == before
-    return True
-
-
-@pytest.mark.osb(76, 77, 97)
-@pytest.mark.bug(17, 42)
-@pytest.mark.parametrize("how", Disturbance)
-def test_every_command_of_a_failing_update_may_be_disturbed(world: World, how: Disturbance) -> None:
-    for number in range(6):
-        operation = begin_failing_update(world)
-        before = _settled(world)
-        disturb(world, number, how)
-        end = world.run(operation)
-        assert (end.state, world.in_force()) == (State.FAILED, before), (number, end.description)
-        assert left(world, operation) == USABLE
-        assert end.description.endswith((BACK, "Nothing was changed.")), end.description
-        clear(world)
-
-
-@pytest.mark.osb(77)
-@pytest.mark.bug(42)
-def test_a_failed_update_is_told_and_undone(world: World) -> None:
-    operation = begin_failing_update(world)
-    before = _settled(world)
-    assert world.fail(operation) == (
-        f"A Job of the chart failed: Job {RELEASE.name}-make: broken (exit code 1). "
-        f"Mend the cause, and try again. {BACK}"
-    )
-    assert (left(world, operation), world.instance().phase) == (USABLE, Phase.UPDATE_FAILED)
-    assert world.in_force() == before
-    assert world.helm.verbs(RELEASE) == ["deploy", "deploy", "rollback"]
-    world.succeed(world.bind("another"))
-    world.succeed(world.update(text="better"))
-    assert world.cluster.releases[RELEASE].values["text"] == "better"
-    assert world.instance().phase is Phase.READY
-
-
-@pytest.mark.osb(76, 77)
-@pytest.mark.parametrize("what", [{"refuse": True}, {"text": "x" * 65}], ids=str)
-def test_what_the_chart_refuses_changes_nothing_and_need_not_be_repeated(
-    world: World, what: dict[str, Any]
-) -> None:
-    world.succeed(world.provision())
-    before = world.in_force()
-    operation = world.update(**what)
-    assert world.fail(operation).endswith("Nothing was changed.")
-    assert left(world, operation) == Aftermath(usable=True, repeatable=False)
-    assert world.in_force() == before
-    assert world.helm.verbs(RELEASE) == ["deploy"]
-
-
-@pytest.mark.osb(77)
-def test_what_never_becomes_ready_goes_back(world: World) -> None:
-    world.succeed(world.provision())
-    before = world.in_force()
-    operation = world.update(text="changed")
-    hopeless = NotReady("image x:1 cannot be pulled", hopeless=True)
-    world.cluster.states[RELEASE] = [*[hopeless] * 4, Ready()]
-    for later_s in (50.0, 50.0, 50.0, 50.0):
-        world.hand.pass_time()
-        assert world.hand.turn()
-        world.clock.now += later_s
-    assert world.hand.operation(operation).description == f"Image x:1 cannot be pulled. {BACK}"
-    assert world.in_force() == before
-
-
-def expire(world: World, seconds: float) -> None:
-    """That much of every operation's time is over."""
-    with world.store.engine.begin() as conn:
-        shift = {name: operations.c[name] - seconds for name in ("created_at", "deadline")}
-        conn.execute(operations.update().values(**shift))
-
-
-@pytest.mark.osb(77, 97)
-@pytest.mark.parametrize("passed_s", [601, 7000])
-def test_the_way_back_has_its_time_even_when_the_time_is_over(world: World, passed_s: float) -> None:
-    """900 s in all; a third of it is for the way back. The broker may have been down for hours."""
-    world.succeed(world.provision())
-    before = world.in_force()
-    operation = world.update(plan="large", text="changed")
-    slow = NotReady("pod x is being made")
-    world.cluster.states[RELEASE] = [slow, slow, slow, Ready()]
-
-    def die_for_long(call: Call) -> None:
-        if call.verb == "deploy":
-            expire(world, passed_s)
-            raise Dies
-
-    world.helm.after = die_for_long
-    reason = world.fail(operation)
-    assert reason.startswith(
-        "Gave up, as the rest of the time is for the way back; still waiting: pod x is being made."
-    )
-    assert reason.endswith(BACK)
-    assert left(world, operation) == USABLE
-    assert world.in_force() == before
-
-
-@pytest.mark.osb(77, 97)
-def test_what_comes_too_late_to_its_turn_changes_nothing(world: World) -> None:
-    world.succeed(world.provision())
-    before = world.in_force()
-    operation = world.update(text="changed")
-    expire(world, 599)
-    assert world.fail(operation) == ("Gave up: its time was over when its turn came. Nothing was changed.")
-    assert left(world, operation) == USABLE
-    assert world.in_force() == before
-    assert world.helm.verbs(RELEASE) == ["deploy"]
-
-
 @pytest.mark.osb(76)
 def test_what_is_recorded_is_never_sent_back(world: World) -> None:
     """Something unexpected happens when the record is written already."""
@@ -226,74 +77,6 @@ def test_what_is_recorded_is_never_sent_back(world: World) -> None:
     world.succeed(operation)
     assert world.cluster.releases[RELEASE].values["text"] == "changed"
     assert world.helm.verbs(RELEASE) == ["deploy", "deploy"]
-
-
-def fail_rollbacks(world: World) -> Callable[[Call], None]:
-    def fail(call: Call) -> None:
-        if call.verb == "rollback":
-            raise HelmError(HelmFault.FORBIDDEN, "a right is missing")
-
-    return fail
-
-
-@pytest.mark.osb(77)
-@pytest.mark.bug(36)
-def test_an_update_that_cannot_be_undone_is_told_and_repaired_by_the_next(world: World) -> None:
-    operation = begin_failing_update(world)
-    before = _settled(world)
-    world.helm.before = fail_rollbacks(world)
-    reason = world.fail(operation)
-    assert "It could not be undone: The broker lacks a right in the cluster: a right is missing." in reason
-    assert left(world, operation) == Aftermath(usable=False, repeatable=True)
-    # one more that fails: the revision to go back to is not forgotten
-    again = world.update(refuse=True)
-    world.helm.before = None
-    assert world.fail(again).endswith(BACK)
-    assert left(world, again) == Aftermath(usable=True, repeatable=False)
-    assert world.in_force() == before
-
-
-@pytest.mark.osb(77)
-def test_asking_for_what_is_recorded_repairs_what_could_not_be_undone(world: World) -> None:
-    operation = begin_failing_update(world)
-    world.helm.before = fail_rollbacks(world)
-    world.fail(operation)
-    world.helm.before = None
-    world.succeed(world.update())
-    assert world.cluster.releases[RELEASE].values["text"] == "given"
-    assert (world.instance().phase, world.instance().return_to) == (Phase.READY, None)
-
-
-@pytest.mark.osb(77, 97)
-@pytest.mark.bug(5)
-def test_workers_that_die_again_and_again_on_the_way_leave_attempts_for_the_way_back(world: World) -> None:
-    world.succeed(world.provision())
-    before = world.in_force()
-    operation = world.update(text="changed")
-    for _ in range(5):
-        world.hand.pass_time()
-        ctx = world.hand.claim()
-        assert ctx is not None
-        ctx.fault = ("await ready", Fault.DIES_BEFORE)
-        with pytest.raises(Dies):
-            world.hand.worker.perform(ctx)
-    assert world.fail(operation).endswith(BACK)
-    assert world.in_force() == before
-
-
-@pytest.mark.osb(77, 97)
-def test_attempts_that_are_used_up_on_the_way_back_are_told(world: World) -> None:
-    operation = begin_failing_update(world)
-    for _ in range(8):
-        world.hand.pass_time()
-        ctx = world.hand.claim()
-        assert ctx is not None
-        ctx.fault = ("await return", Fault.DIES_BEFORE)
-        with pytest.raises(Dies):
-            world.hand.worker.perform(ctx)
-    assert world.fail(operation).startswith("gave up after 8 attempts")
-    assert left(world, operation) == Aftermath(usable=False, repeatable=True)
-    world.succeed(world.update())
 
 
 @pytest.mark.osb(83)
@@ -330,6 +113,26 @@ def test_volumes_are_never_touched_by_an_update(world: World, status: HelmStatus
     assert "gone from the cluster. Ask the operator." in world.fail(operation)
     assert world.cluster.thing(CLAIM, RELEASE.namespace, f"data-{RELEASE.name}-0") is not None
     assert world.helm.verbs(RELEASE) == ["deploy"]
+
+
+@pytest.mark.osb(18, 69, 70)
+@pytest.mark.bug(8)
+@pytest.mark.parametrize("same", [True, False], ids=["the same", "each another"])
+def test_of_many_updates_at_once_one_begins(either_world: World, same: bool) -> None:
+    either_world.succeed(either_world.provision())
+
+    def patch(number: int) -> str:
+        try:
+            return either_world.update(text="same" if same else str(number))
+        except ConcurrencyError:
+            return "busy"
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(patch, range(24)))
+    (operation,) = set(answers) - {"busy"}
+    assert answers.count(operation) == (24 if same else 1)
+    either_world.succeed(operation)
+    assert not either_world.hand.turn()
 
 
 def test_bindings_stay_as_they_are(world: World) -> None:
