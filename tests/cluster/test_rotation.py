@@ -68,16 +68,20 @@ def run(client_: Client, command: list[str]) -> str:
     return said.output
 
 
-@pytest.mark.osb(99, 106, 108, 109, 115)
+@pytest.mark.osb(99, 104, 106, 108, 109, 115)
 @pytest.mark.bug(20, 23)
-def test_credentials_are_replaced_side_by_side(kube: Kube, running: Broker, apps: str) -> None:
-    """Old and new log in; the new one works on what the old one made; then the old one is refused."""
+def test_credentials_are_replaced_side_by_side_or_revoked_by_themselves(
+    kube: Kube, running: Broker, apps: str
+) -> None:
+    """All at the same time: what they do most is wait for servers and Jobs."""
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(_rotate, kube, running, apps, addon) for addon in ("postgresql", "redis")]:
+        rotations = [pool.submit(_rotate, kube, running, apps, addon) for addon in ("postgresql", "redis")]
+        for done in [*rotations, pool.submit(_expire, kube, running, apps)]:
             done.result()
 
 
 def _rotate(kube: Kube, running: Broker, apps: str, addon: str) -> None:
+    """Old and new log in; the new one works on what the old one made; then the old one is refused."""
     instance = running.platform.instance(addon, "small")
     assert instance.provision().state == "succeeded"
     old_path, old = bind(instance)
@@ -104,8 +108,8 @@ def _rotate(kube: Kube, running: Broker, apps: str, addon: str) -> None:
     assert instance.delete().state == "succeeded"
 
 
-@pytest.mark.osb(104, 115)
-def test_a_binding_whose_lifetime_is_over_is_revoked_by_itself(kube: Kube, running: Broker, apps: str) -> None:
+def _expire(kube: Kube, running: Broker, apps: str) -> None:
+    """A binding whose lifetime is over is refused, and nobody had to ask for it."""
     instance = running.platform.instance("redis", "medium")
     assert instance.provision().state == "succeeded"
     path, delivered = bind(instance)
