@@ -18,6 +18,7 @@ from helmbroker.broker.api.auth.chain import Authentication, Unauthenticated
 from helmbroker.broker.api.bindings import Bindings
 from helmbroker.broker.api.bodies import MAX_BODY_BYTES
 from helmbroker.broker.api.catalog import CatalogView
+from helmbroker.broker.api.document import DocumentView
 from helmbroker.broker.api.gating import Shape
 from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
@@ -26,6 +27,7 @@ from helmbroker.broker.service import Service
 
 _LOG = logging.getLogger("helmbroker.api")
 _OPEN = frozenset({"live", "ready"})  # probes come without credentials
+_DOCUMENT = "document"
 
 
 def create_app(
@@ -54,7 +56,7 @@ def create_app(
         if request.endpoint in _OPEN:
             return
         g.caller = authentication.caller(request)
-        if request.url_rule is not None:
+        if request.url_rule is not None and request.endpoint != _DOCUMENT:
             g.api_minor = headers.api_minor(request, missing_version_status)
             g.origin = headers.originating_identity(request)
 
@@ -89,8 +91,9 @@ def _add_routes(app: Flask, service: Service, catalog: dict[str, Any], ready: Ca
         endpoint = f"{method} {rule}"
         app.add_url_rule(rule, endpoint, _gated(view, shape), methods=[method], provide_automatic_options=False)
     app.add_url_rule("/v2/catalog", "catalog", CatalogView(catalog), provide_automatic_options=False)
-    app.add_url_rule("/healthz", "live", lambda: ({"status": "ok"}, 200))
-    app.add_url_rule("/readyz", "ready", _readiness(ready))
+    app.add_url_rule("/openapi.yaml", _DOCUMENT, DocumentView(), provide_automatic_options=False)
+    app.add_url_rule("/healthz", "live", lambda: ({"status": "ok"}, 200), provide_automatic_options=False)
+    app.add_url_rule("/readyz", "ready", _readiness(ready), provide_automatic_options=False)
 
 
 def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:

@@ -28,6 +28,7 @@ from helmbroker.catalog import offerings
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.durable import Context, Failed
 from helmbroker.sealing import KeyRing
+from tests.api.broker import described
 from tests.fakes.waiting_room import FakeWaitingRoom
 from tests.operations.harness import Hand
 from tests.unit.catalog.folders import ADDON_ID, SMALL_ID
@@ -96,14 +97,20 @@ class Desk:
     def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None
     ) -> TestResponse:
-        """One request, logged in and with a version unless `headers` says otherwise (None: not sent)."""
+        """One request, logged in and with a version unless `headers` says otherwise (None: not sent).
+
+        Asserts that its answer is one that our OpenAPI document describes.
+        """
         sent = {"Authorization": LOGIN, **VERSION, **(headers or {})}
         given: dict[str, Any] = (
             {} if body is None else {"data": body} if isinstance(body, bytes) else {"json": body}
         )
-        return self.client.open(
+        answer = self.client.open(
             path, method=method, headers={name: value for name, value in sent.items() if value is not None}, **given
         )
+        faults = described.faults(method, path, answer.status_code, dict(answer.headers), answer.data)
+        assert not faults, f"not as openapi.yaml says: {faults}"
+        return answer
 
     def put(self, path: str = INSTANCE, body: Any = None, **change: Any) -> TestResponse:
         """Provision, or bind when the path is a binding's; `change`: other fields of the usual body."""
