@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 
-.PHONY: help demo demo-clean test check postgresql spec-coverage format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check fuzz postgresql spec-coverage format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,7 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
 	$(BIN)/pytest -m "(postgresql or processes) and not cluster"
+	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/pytest -m "cluster$(if $(KUBECONFIG), and not sandbox)" --timeout 600
 
@@ -42,7 +43,10 @@ check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not cluster and not postgresql and not processes"
+	$(BIN)/pytest -n 2 -m "not cluster and not postgresql and not processes and not fuzz"
+
+fuzz: $(VENV)/installed ## ten times as many requests made by chance as `make test` sends (FUZZ_CASES=200000); for the night
+	HELMBROKER_FUZZ_CASES=$(or $(FUZZ_CASES),200000) $(BIN)/pytest -n 2 -m fuzz -rP
 
 postgresql: ## install PostgreSQL's server programs for the tests that need them, when they are missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \

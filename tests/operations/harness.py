@@ -70,6 +70,8 @@ class Disturbed(Context):
 class Hand:
     """A worker turned by hand: what is claimed runs in the caller's thread, and time passes when it is told to."""
 
+    claims: type[Disturbed] = Disturbed
+
     def __init__(
         self,
         engine: sa.Engine,
@@ -87,7 +89,7 @@ class Hand:
     def claim(self) -> Disturbed | None:
         """Take what is due."""
         claimed = self.queue.claim("by hand", self._kinds, _LEASE_S)
-        return None if claimed is None else Disturbed(self.queue, *claimed, self._max_attempts, self._transient)
+        return None if claimed is None else self.claims(self.queue, *claimed, self._max_attempts, self._transient)
 
     def turn(self) -> bool:
         """Claim one operation and run it until it ends or leaves; False when nothing is due."""
