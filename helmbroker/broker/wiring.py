@@ -152,9 +152,11 @@ def authentication(settings: Settings) -> Authentication:
 
 
 def _oidc(settings: Settings) -> list[Method]:
-    """JWTs of an OpenID provider, when one is set up. Asks it for nothing yet."""
+    """JWTs of an OpenID provider, when one is set up. Asks it for nothing yet. Raises CannotStart."""
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return []
+    if settings.oidc_ca_file is not None and not settings.oidc_ca_file.is_file():
+        raise CannotStart(f"there is no file {settings.oidc_ca_file}; set HELMBROKER_OIDC_CA_FILE")
     from helmbroker.broker.api.auth.jwks import ProviderKeys  # noqa: PLC0415  # heavy, and most do without
     from helmbroker.broker.api.auth.oidc import OidcTokens, Rules  # noqa: PLC0415
 

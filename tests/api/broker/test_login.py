@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Request
 from werkzeug.test import TestResponse
 
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
+from helmbroker.broker.api.auth.chain import Caller
 from helmbroker.broker.api.auth.jwks import ProviderKeys
 from helmbroker.broker.api.auth.logins import LoginFile, hashed
 from helmbroker.broker.api.auth.oidc import OidcTokens, Rules
@@ -236,3 +238,28 @@ def test_who_comes_while_the_logins_are_read_waits_for_them(tmp_path: Path) -> N
     second.join()
     assert met == [expected]
     assert [login.name for login in expected] == ["platform"]
+
+
+class Faulty:
+    """A way to log in with a fault of ours."""
+
+    def challenge(self) -> str | None:
+        return None
+
+    def caller(self, request: Request) -> Caller | None:
+        raise LookupError("canary-fault")
+
+
+@pytest.mark.osb(15, 21)
+def test_a_fault_of_ours_is_answered_with_the_identity_of_the_request(
+    data: Path, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(data, catalog, Faulty())
+    headers: dict[str, str | None] = {"Authorization": None, "X-Broker-API-Request-Identity": "request-7"}
+    response = desk.call("GET", "/v2/catalog", headers=headers)
+    assert refusal(response) == (500, "InternalError")
+    assert response.headers["X-Broker-API-Request-Identity"] == "request-7"
+    assert "canary" not in response.text
+    (line,) = lines(caplog, "internal error")
+    assert (line["request_identity"], line["path"]) == ("request-7", "/v2/catalog")
+    desk.store.close()

@@ -185,6 +185,14 @@ def test_half_a_provider_is_refused(made: Place, name: str, value: str) -> None:
     assert said == "HELMBROKER_OIDC_ISSUER and HELMBROKER_OIDC_AUDIENCE: set both or neither"
 
 
+def test_an_authority_that_is_not_there_is_named(made: Place) -> None:
+    provider = {"OIDC_ISSUER": "https://x", "OIDC_AUDIENCE": "x"}
+    missing = f"{made.folder}/ca.crt"
+    assert made.sentence("api", **provider, OIDC_CA_FILE=missing) == (
+        f"there is no file {missing}; set HELMBROKER_OIDC_CA_FILE"
+    )
+
+
 def test_check_tells_the_faults_of_addons(made: Place) -> None:
     write(made.folder / "addons/bad", {"addon.yaml": "{", "chart/Chart.yaml": None})
     result = made.run("check", HELM="/nowhere/helm")

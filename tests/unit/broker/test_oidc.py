@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -281,6 +282,18 @@ def test_a_provider_that_nobody_answers_for(provider: Provider) -> None:
     gate = Gate(provider, "http://127.0.0.1:1/keys")
     with pytest.raises(Unavailable):
         gate.show(provider.token())
+
+
+@pytest.mark.parametrize("content", [None, "no PEM"])
+def test_an_authority_that_cannot_be_read_is_no_crash(
+    provider: Provider, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.crt"
+    if content is not None:
+        file.write_text(content)
+    keys = ProviderKeys(provider.issuer.replace("http:", "https:"), ca_file=file)
+    with pytest.raises(Unavailable):
+        keys.find("e")
 
 
 def test_the_address_of_the_keys_may_be_given(provider: Provider) -> None:

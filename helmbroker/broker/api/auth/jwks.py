@@ -70,7 +70,7 @@ class ProviderKeys:
             self._tried_at = self._clock()
             self._keys = self._fetch()
             self._fetched_at = self._clock()
-        except (requests.RequestException, _Unusable) as error:
+        except (OSError, _Unusable) as error:  # what requests raises is an OSError, too
             reason = str(error) if isinstance(error, _Unusable) else type(error).__name__
             _LOG.warning("the keys of %s cannot be fetched: %s", self._issuer, reason)
         finally:
