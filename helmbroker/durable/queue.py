@@ -75,22 +75,22 @@ class Queue:
 
         Raises Conflict when the id is taken by another kind, subject or params.
         """
-        insert = postgresql.insert if self._postgresql else sqlite.insert
         asked = plain(dict(params))
         values: dict[str, Any] = {"id": id, "kind": kind, "subject": subject, "params": asked}
         values |= {"state": State.QUEUED, "description": public(description), "cancel_requested": False}
         values |= {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0}
         values |= {"run_at": self._now, "created_at": self._now, "deadline": self._now + timeout_s}
-        conn.execute(insert(self._table).values(values).on_conflict_do_nothing(index_elements=["id"]))
-        row = conn.execute(sa.select(self._table).where(self._table.c.id == id)).one()
+        new = (postgresql.insert if self._postgresql else sqlite.insert)(self._table).values(values)
+        row = conn.execute(new.on_conflict_do_nothing(index_elements=["id"]).returning(self._table)).first()
+        row = row or conn.execute(sa.select(self._table).where(self._table.c.id == id)).one()
         if (row.kind, row.subject, row.params) != (kind, subject, asked):
             raise Conflict(f"operation {id} exists already, with another kind, subject or parameters")
-        return _read(row)
+        return read_row(row)
 
     def get(self, conn: sa.Connection, id: str) -> Operation | None:  # noqa: A002 - the word of the row
         """The operation with this id."""
         row = conn.execute(sa.select(self._table).where(self._table.c.id == id)).first()
-        return None if row is None else _read(row)
+        return None if row is None else read_row(row)
 
     def cancel(self, conn: sa.Connection, subject: str, *, description: str, only: str | None = None) -> list[str]:
         """End what waits for `subject` at once, and ask what runs to end. Returns the ids of both.
@@ -135,7 +135,7 @@ class Queue:
             claimed = claimed.values(fence=t.fence + 1, attempt=t.attempt + 1)
             remaining = (t.deadline - self._now).label("remaining_s")
             row = conn.execute(claimed.returning(self._table, remaining)).first()
-            return None if row is None else (_read(row), float(row.remaining_s))
+            return None if row is None else (read_row(row), float(row.remaining_s))
 
     def renew(self, fences: Mapping[int, int], lease_s: float) -> dict[int, tuple[bool, float]]:
         """Hold operations (seq -> fence) for `lease_s` seconds from now.
@@ -159,7 +159,7 @@ class Queue:
     def write(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
         """Change columns of an operation that `lock` has found to be ours."""
         ours = self._table.update().where(*self._ours({operation.seq: operation.fence}))
-        return _read(conn.execute(ours.values(**values).returning(self._table)).one())
+        return read_row(conn.execute(ours.values(**values).returning(self._table)).one())
 
     def finish(
         self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish | None
@@ -202,5 +202,6 @@ class Queue:
         return sa.select(found.seq, found.state, found.fence, due_in_s).order_by(found.due, found.seq).limit(1)
 
 
-def _read(row: sa.Row[Any]) -> Operation:
+def read_row(row: sa.Row[Any]) -> Operation:
+    """The operation in a row that has all columns of the table."""
     return Operation(**{f.name: getattr(row, f.name) for f in fields(Operation)} | {"state": State(row.state)})

@@ -221,6 +221,27 @@ def test_credentials_are_delivered_once_the_binding_is_saved_anew(store: SqlStor
     assert record.binding.credentials is None
 
 
+@pytest.mark.osb(90, 93)
+def test_polling_tells_the_named_operation_or_the_latest(store: SqlStore) -> None:
+    with_binding(store)
+    with store.transaction() as tx:
+        later = tx.start(Kind.DEPROVISION, "instance", None, timeout_s=60)
+        first = tx.instance("instance")
+        tx.instance_operation("instance", later)
+        binding = tx.binding("instance", "binding")
+    assert first is not None
+    assert binding is not None
+    assert store.poll("instance", None, None) == store.poll("instance", None, later.id) == later
+    assert store.poll("instance", None, first.operation.id) == first.operation
+    assert store.poll("instance", "binding", None) == binding.operation
+    assert store.poll("instance", "binding", binding.operation.id) == binding.operation
+    assert store.poll("instance", "binding", first.operation.id) == binding.operation
+    assert store.poll("instance", None, binding.operation.id) == later
+    assert store.poll("instance", None, "unknown") == later
+    assert store.poll("another", None, later.id) is None
+    assert store.poll("another", "binding", binding.operation.id) is None
+
+
 def test_cancelling(store: SqlStore) -> None:
     with_binding(store)
     with store.transaction() as tx:

@@ -123,6 +123,14 @@ class Store(Protocol):
         """Hex digits, made once per database: how what the broker makes is told from everything else."""
         ...
 
+    def poll(self, instance_id: str, binding_id: str | None, operation_id: str | None) -> Operation | None:
+        """The operation of this id if it is one of the instance (binding_id: None) or of the binding.
+
+        Else the latest one; None: there is no record of the instance or binding.
+        Raises Unavailable.
+        """
+        ...
+
     def read(self) -> AbstractContextManager[Records]: ...
     def transaction(self) -> AbstractContextManager[Transaction]: ...
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest, Gone, InvalidParameters, NotFound
-from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceInstance
+from helmbroker.broker.domain.instance import BindingRecord, ServiceInstance
 from helmbroker.broker.domain.operation import Kind, deletes
-from helmbroker.broker.domain.ports import AddonRevisions, Records, Store, Transaction
+from helmbroker.broker.domain.ports import AddonRevisions, Store, Transaction
 from helmbroker.catalog import parameters
 from helmbroker.catalog.model import Addon, Catalog, Object, Plan
 from helmbroker.durable import Operation
@@ -59,18 +59,11 @@ def check_parameters(schema: Object | None, given: Parameters) -> None:
         raise InvalidParameters("; ".join(found))
 
 
-def polled(
-    records: Records,
-    record: InstanceRecord | BindingRecord | None,
-    operation_id: str | None,
-    owner: tuple[str, str | None],  # ids of the instance and, for a binding's operation, of the binding
-) -> Operation:
-    """OSB items 90-93."""
-    if record is None:
-        if operation_id is not None and deletes(operation_id):
-            raise Gone("It has been deleted.")
+def polled(store: Store, instance_id: str, binding_id: str | None, operation_id: str | None) -> Operation:
+    """OSB items 90-93. Raises Gone, NotFound."""
+    found = store.poll(instance_id, binding_id, operation_id)
+    if found is None and operation_id is not None and deletes(operation_id):
+        raise Gone("It has been deleted.")
+    if found is None:
         raise NotFound("There is no such service instance or binding to poll.")
-    named = records.operation(operation_id) if operation_id is not None else None
-    if named is not None and (named.params.get("instance_id"), named.params.get("binding_id")) == owner:
-        return named
-    return record.operation
+    return found

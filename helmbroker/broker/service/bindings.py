@@ -111,9 +111,7 @@ class BindingUseCases(WaitedBindings):
 
     def binding_operation(self, instance_id: str, binding_id: str, operation_id: str | None) -> Operation:
         """OSB items 88-97, for bindings."""
-        with self._store.read() as records:
-            record = records.binding(instance_id, binding_id)
-            return polled(records, record, operation_id, (instance_id, binding_id))
+        return polled(self._store, instance_id, binding_id, operation_id)
 
     def _check(self, owner: InstanceRecord | None, request: BindRequest) -> None:
         """The ids and parameters, against the revision that the instance has pinned (OSB items 98, 107).

@@ -112,8 +112,7 @@ class InstanceUseCases(UseCases):
 
     def instance_operation(self, instance_id: str, operation_id: str | None) -> Operation:
         """OSB items 88-97: the named operation, or the latest when it is not one of ours."""
-        with self._store.read() as records:
-            return polled(records, records.instance(instance_id), operation_id, (instance_id, None))
+        return polled(self._store, instance_id, None, operation_id)
 
     def _asked(self, request: ProvisionRequest, record: InstanceRecord | None) -> tuple[Addon, Plan]:
         """What the catalog has under these ids, the parameters checked (OSB items 42, 43).

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
@@ -114,6 +115,7 @@ class SqlRecords:
 
     def save_instance(self, instance: ServiceInstance, operation: Operation) -> None:
         values = {
+            "id": instance.id,
             "service_id": instance.service_id,
             "plan_id": instance.plan_id,
             "organization_guid": instance.organization_guid,
@@ -125,9 +127,9 @@ class SqlRecords:
             "addon_digest": instance.addon_digest,
             "operation_id": operation.id,
         }
-        changed = instances.update().where(instances.c.id == instance.id).values(**values)
-        if self._conn.execute(changed).rowcount == 0:
-            self._conn.execute(instances.insert().values(id=instance.id, **values))
+        insert = postgresql.insert if self._conn.dialect.name == "postgresql" else sqlite.insert
+        saved = insert(instances).values(values)
+        self._conn.execute(saved.on_conflict_do_update(index_elements=["id"], set_=values))
 
     def want(self, wanted: ServiceInstance, operation: Operation) -> None:
         self._change_instance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,16 +14,18 @@ import sqlalchemy as sa
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.store import polling
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import VERSION, addon_revisions, facts, metadata, operations
 from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog import archive
 from helmbroker.catalog.model import Addon, Catalog
-from helmbroker.durable import Queue, connect, reader
+from helmbroker.durable import Operation, Queue, connect, reader
 from helmbroker.sealing import KeyRing, KeyRingError
 
 _LOG = logging.getLogger("helmbroker.store")
 _CANARY, _CHECKED = "facts.key_check", b"helmbroker"
+_TURN_S = 20.0
 _LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
 
 
@@ -39,7 +42,11 @@ class SqlStore:
             sa.event.listen(self.engine, "connect", _overwrite_what_is_deleted)
         self.queue = Queue(self.engine, operations)
         self._reader = reader(self.engine)
+        # one statement needs no transaction, which on PostgreSQL would be two more ways to the server
+        postgresql = self.engine.dialect.name == "postgresql"
+        self._poller = self.engine.execution_options(isolation_level="AUTOCOMMIT") if postgresql else self._reader
         self._keys = keys
+        self._writing = threading.Lock()
 
     def prepare(self) -> None:
         """Make the tables when they are missing. Raises StoreError, KeyRingError; then nothing has changed."""
@@ -69,6 +76,11 @@ class SqlStore:
         with self._reader.connect() as conn:
             return str(conn.scalar(sa.select(facts.c.value).where(facts.c.name == "broker_id")))
 
+    def poll(self, instance_id: str, binding_id: str | None, operation_id: str | None) -> Operation | None:
+        """See the port."""
+        with _outages(), self._poller.connect() as conn:
+            return polling.poll(conn, instance_id, binding_id, operation_id)
+
     @contextmanager
     def read(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
@@ -78,7 +90,7 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
-        with _outages(), self.engine.begin() as conn:
+        with _outages(), self._turn(), self.engine.begin() as conn:
             yield SqlRecords(conn, self.queue, self._keys, alone=self._alone)
 
     @contextmanager
@@ -90,6 +102,19 @@ class SqlStore:
     def on(self, conn: sa.Connection) -> SqlRecords:
         """Records in somebody else's transaction: that of a durable operation, with its fence."""
         return SqlRecords(conn, self.queue, self._keys)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """On SQLite one writer at a time, in this process: its own way of waiting is to sleep and try again."""
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        if not self._writing.acquire(timeout=_TURN_S):
+            raise Unavailable("The broker's database is busy. Try again.")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def _alone(self, conn: sa.Connection, instance_id: str) -> None:
         """Let nobody else decide about this instance until the transaction ends."""
