@@ -69,7 +69,8 @@ sandbox-down: ## stop it, and leave nothing behind
 sandbox-status: ## what runs, which versions, where the kubeconfig is
 	sandbox/sandbox status
 
-bench: $(VENV)/installed ## measure speed and size; compare with bare helm and kubectl
+bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare Flask, helm and kubectl
+	$(BIN)/python -m bench.api
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 

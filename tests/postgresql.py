@@ -23,9 +23,10 @@ _BOUND_S = 30.0
 
 
 class Server:
-    """One server in one folder."""
+    """One server in one folder. `durable`: it waits for the disk; most tests need not."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self._fsync = "on" if durable else "off"
         self._folder, self._programs, self._user = folder, _programs(), _unprivileged_user()
         self.url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
         if self._user is not None:
@@ -36,11 +37,10 @@ class Server:
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        # Whether the server itself is durable is not what is tested here.
         settings = (
             "listen_addresses=",
             f"unix_socket_directories={self._folder}",
-            "fsync=off",
+            f"fsync={self._fsync}",
             "max_connections=200",
         )
         command = [
@@ -68,10 +68,10 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(*, durable: bool = False) -> Iterator[Server]:
     """A running server of one's own. Fails, and says how to install it, where PostgreSQL is missing."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # short: a socket's path has at most 107 bytes
-        running = Server(Path(folder))
+        running = Server(Path(folder), durable=durable)
         running.start()
         try:
             yield running
