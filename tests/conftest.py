@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.spec import marks
+from tests.spec import marks, rules
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Raises UsageError for a marker with a number that is on no list."""
+@pytest.hookimpl(tryfirst=True)  # before any test is left out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Raises UsageError for a marker with a number that is on no list. Keeps what the tests claim."""
     wrong = sorted({problem for item in items for problem in marks.problems(item)})
     if wrong:
         raise pytest.UsageError(*wrong)
+    if [Path(argument).name for argument in config.args] == config.getini("testpaths"):
+        config.stash[rules.ALL] = rules.claims(items)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from tests.spec import marks, rules
@@ -35,3 +39,26 @@ def test_a_parametrised_test_counts_once(request: pytest.FixtureRequest) -> None
     row.add_marker(pytest.mark.osb(9))
     name = "tests/spec/test_rules.py::test_a_parametrised_test_counts_once"
     assert rules.claims([row, row])["osb"] == {9: (name,)}
+
+
+@pytest.fixture
+def found(request: pytest.FixtureRequest) -> dict[str, rules.Tests]:
+    """What all tests claim; when only some of them run, another process collects the others."""
+    own = request.config.stash.get(rules.ALL, None)
+    if own is not None:
+        return own
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.spec.rules", "--claims"], cwd=rules.ROOT, stdout=subprocess.PIPE, check=True
+    )
+    claims: dict[str, dict[str, list[str]]] = json.loads(told.stdout)
+    return {marker: {int(n): tuple(tests) for n, tests in of.items()} for marker, of in claims.items()}
+
+
+@pytest.mark.bug(87)
+def test_every_rule_that_is_due_has_a_test(found: dict[str, rules.Tests]) -> None:
+    owed = [f"{marker} {rule.number}" for marker in marks.LAST for rule in rules.without(marker, found)[0]]
+    assert owed == [], "see make spec-coverage"
+
+
+def test_the_committed_page_is_that_of_the_tests(found: dict[str, rules.Tests]) -> None:
+    assert rules.PAGE.read_text() == rules.page(found), "run make spec-coverage and commit the page"
