@@ -43,6 +43,14 @@ class _Body(BaseModel):
 
 M = TypeVar("M", bound=_Body)
 
+# pydantic's kinds of faults, in the words of JSON; its own texts name our classes
+_FAULTS = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+}
+
 
 class _MaintenanceInfo(_Body):
     version: Id
@@ -200,7 +208,8 @@ def _parsed(model: type[M], body: dict[str, Any]) -> M:
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        raise BadRequest("; ".join(f"{_path(each['loc'])}: {each['msg']}" for each in error.errors())) from None
+        faults = ((_path(each["loc"]), _FAULTS.get(each["type"], each["msg"])) for each in error.errors())
+        raise BadRequest("; ".join(f"{path}: {fault}" for path, fault in faults)) from None
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -39,6 +39,8 @@ LOGINS: dict[str, str | None] = {
     "the password cut": basic("platform:canary-password-7c2"),
     "bearer": LOGIN.replace("Basic", "Bearer"),
     "no base64": "Basic !!!",
+    "no ascii": "Basic \xff\xfe",
+    "bearer, no ascii": "Bearer \xff\xfe",
     "no text": f"Basic {base64.b64encode(bytes([255, 254])).decode()}",
     "empty": "",
     "beyond ASCII": basic("platförm:ü"),

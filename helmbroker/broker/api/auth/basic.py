@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask import Request
 
-from helmbroker.broker.api.auth.chain import REALM, Caller, How
+from helmbroker.broker.api.auth.chain import REALM, Caller, How, authorization
 from helmbroker.broker.api.auth.logins import LoginFile, proven
 
 
@@ -20,7 +20,7 @@ class BasicUsers:
         return f'Basic realm="{REALM}", charset="UTF-8"' if any(file.logins() for file in self._files) else None
 
     def caller(self, request: Request) -> Caller | None:
-        given = request.authorization
+        given = authorization(request)
         if given is None or given.type != "basic":
             return None
         logins = [login for file in self._files for login in file.logins()]

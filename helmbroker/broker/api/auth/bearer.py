@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Request
 
-from helmbroker.broker.api.auth.chain import REALM, Caller, How
+from helmbroker.broker.api.auth.chain import REALM, Caller, How, authorization
 from helmbroker.broker.api.auth.logins import LoginFile, proven
 
 CHALLENGE = f'Bearer realm="{REALM}"'
@@ -12,7 +12,7 @@ CHALLENGE = f'Bearer realm="{REALM}"'
 
 def shown(request: Request) -> str | None:
     """The bearer token of a request."""
-    given = request.authorization
+    given = authorization(request)
     return given.token if given is not None and given.type == "bearer" else None
 
 

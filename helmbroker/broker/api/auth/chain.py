@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import ClassVar, Protocol
 
 from flask import Request
+from werkzeug.datastructures import Authorization
 
 from helmbroker.broker.domain.errors import OsbError
 
@@ -34,6 +35,14 @@ class Caller:
 
 class Refused(Exception):
     """What was shown is not accepted, and why: a sentence for the one who showed it."""
+
+
+def authorization(request: Request) -> Authorization | None:
+    """What the Authorization header says; None: nothing that can be read, whatever strangers send."""
+    try:
+        return request.authorization
+    except ValueError:  # werkzeug lets base64 with other than ASCII characters through
+        return None
 
 
 class Method(Protocol):
