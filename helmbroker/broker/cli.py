@@ -58,6 +58,8 @@ def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callabl
         logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
         try:
             command(settings, *args, **kwargs)
+        except BrokenPipeError:
+            raise  # whoever reads has enough, `list | head` for example: click ends in silence
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
             sys.exit(1)

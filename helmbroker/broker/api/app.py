@@ -28,6 +28,12 @@ from helmbroker.broker.service import Service
 _LOG = logging.getLogger("helmbroker.api")
 _OPEN = frozenset({"live", "ready"})  # probes come without credentials
 _DOCUMENT = "document"
+# of the framework's own errors; its texts are meant for people in front of a browser
+_TEXTS: dict[int | None, str] = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this path; /openapi.yaml describes what there is.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; Allow names those that it takes.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body must have at most {MAX_BODY_BYTES} bytes.",
+}
 
 
 def create_app(
@@ -131,7 +137,7 @@ def _refused(error: OsbError) -> ResponseReturnValue:
 def _not_routed(error: HTTPException) -> ResponseReturnValue:
     """OSB item 21: the framework's own errors as JSON, with the framework's headers (Allow)."""
     word = "".join(part.capitalize() for part in (error.name or "Error").split())
-    response = jsonify(error=word, description=error.description or error.name)
+    response = jsonify(error=word, description=_TEXTS.get(error.code, error.description or error.name))
     response.status_code = error.code or 500
     for name, value in error.get_headers(request.environ):
         if name.lower() not in ("content-type", "content-length"):

@@ -45,6 +45,8 @@ def provision(record: InstanceRecord | None, request: ProvisionRequest) -> Decis
     if record.phase is Phase.REMOVE_FAILED:
         raise Conflict("The service instance with this id could not be removed; delete it again.")
     if not _same_instance(record, request):
+        if record.phase is Phase.MAKE_FAILED:
+            raise Conflict("An attempt to make it with other attributes has failed; delete it, then ask again.")
         raise Conflict("A service instance with this id exists with other attributes; choose another id.")
     match record.phase:
         case Phase.UPDATING:

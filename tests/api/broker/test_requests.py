@@ -204,7 +204,9 @@ def test_nobody_sent_an_identity_so_none_comes_back(broker: Desk) -> None:
     ],
 )
 def test_what_is_not_there_is_told_in_json(broker: Desk, path: str) -> None:
-    assert refusal(broker.get(path)) == (404, "NotFound")
+    response = broker.get(path)
+    assert refusal(response) == (404, "NotFound")
+    assert "/openapi.yaml" in response.get_json()["description"]
 
 
 @pytest.mark.osb(21)
@@ -243,7 +245,9 @@ def test_head_is_get_without_the_body(ready: Desk, path: str) -> None:
 @pytest.mark.osb(21)
 def test_a_body_that_is_too_large_is_told_in_json(desk: Desk) -> None:
     large = json.dumps({**PROVISION, "context": {"x": "x" * MAX_BODY_BYTES}}).encode()
-    assert refusal(desk.put(body=large)) == (413, "RequestEntityTooLarge")
+    response = desk.put(body=large)
+    assert refusal(response) == (413, "RequestEntityTooLarge")
+    assert str(MAX_BODY_BYTES) in response.get_json()["description"]
 
 
 def test_probes_need_no_login(desk: Desk) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +106,21 @@ def test_what_the_broker_has_can_be_listed(made: Place) -> None:
     """Nothing at first; what a line holds is tested in tests/api/broker/test_inventory.py."""
     result = made.run("list", "--gone")
     assert (result.exit_code, result.output) == (0, "")
+
+
+def test_who_reads_only_the_beginning_of_a_list_is_told_nothing_wrong(made: Place) -> None:
+    """`helmbroker list | head`."""
+    program = [sys.executable, "-m", "helmbroker.broker", "user", "list"]
+    assert made.run("user", "add", "alice").exit_code == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            program, check=False, env={**os.environ, **made.variables}, stdout=writer, stderr=subprocess.PIPE
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_no_two_machines_share_a_secret(tmp_path: Path) -> None:

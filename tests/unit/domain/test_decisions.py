@@ -93,6 +93,11 @@ def test_instance(at: Phase | None, row: tuple[object, ...]) -> None:
     )
 
 
+def test_what_failed_to_be_made_does_not_pass_for_something_that_exists() -> None:
+    with pytest.raises(Conflict, match="failed; delete it"):
+        decisions.provision(instance(MAKE_FAILED), OTHER)
+
+
 OTHER_BIND = replace(BIND, app_guid="another")
 # the binding is (its instance is ready):  PUT same, PUT other, GET, DELETE
 BINDING_MATRIX: dict[Phase | None, tuple[object, ...]] = {
