@@ -4,12 +4,16 @@ import sqlite3
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 _READ_ONLY = "durable_read_only"
 # A dead network must not hold a thread for ever: libpq gives up after seconds (milliseconds for tcp_user_timeout).
 _LIBPQ = {"connect_timeout": "10", "tcp_user_timeout": "20000", "keepalives_idle": "10", "keepalives_count": "3"}
+
+# The number of threads is the bound; a connection that is closed after use costs more than most transactions.
+_ALWAYS: dict[str, Any] = {"pool_size": 64, "max_overflow": -1, "hide_parameters": True}
 
 
 def connect(url: str) -> sa.Engine:
@@ -28,8 +32,7 @@ def connect(url: str) -> sa.Engine:
         parsed.set(drivername="postgresql+psycopg", query=_LIBPQ | dict(parsed.query)),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
-        max_overflow=-1,  # the number of threads is the bound
-        hide_parameters=True,
+        **_ALWAYS,
     )
 
 
@@ -45,7 +48,7 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
     # SQLite gives its -wal and -shm files the mode of the database file. touch() does not open one that exists:
     # closing it again would drop all locks that other connections of this process hold on it (POSIX).
     Path(path).touch(0o600)
-    engine = sa.create_engine(url, max_overflow=-1, hide_parameters=True)
+    engine = sa.create_engine(url, **_ALWAYS)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

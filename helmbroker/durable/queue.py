@@ -56,9 +56,12 @@ class Queue:
     """Operations in `table`. Methods that take a connection work in the caller's transaction."""
 
     def __init__(self, engine: sa.Engine, table: sa.Table) -> None:
-        self.engine, self._table = engine, table
-        self._postgresql = engine.dialect.name == "postgresql"
+        self.engine, self._table, self._postgresql = engine, table, engine.dialect.name == "postgresql"
         self._now: sa.ColumnElement[float] = sa.literal_column(_NOW[engine.dialect.name], sa.Double)
+        # Made once: that takes longer than to run it.
+        new = (postgresql if self._postgresql else sqlite).insert(table).returning(table)
+        new = new.values(run_at=self._now, created_at=self._now, deadline=self._now + sa.bindparam("timeout_s"))
+        self._add = new.on_conflict_do_nothing(index_elements=["id"])
 
     def enqueue(
         self,
@@ -78,10 +81,8 @@ class Queue:
         asked = plain(dict(params))
         values: dict[str, Any] = {"id": id, "kind": kind, "subject": subject, "params": asked}
         values |= {"state": State.QUEUED, "description": public(description), "cancel_requested": False}
-        values |= {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0}
-        values |= {"run_at": self._now, "created_at": self._now, "deadline": self._now + timeout_s}
-        new = (postgresql.insert if self._postgresql else sqlite.insert)(self._table).values(values)
-        row = conn.execute(new.on_conflict_do_nothing(index_elements=["id"]).returning(self._table)).first()
+        values |= {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "timeout_s": timeout_s}
+        row = conn.execute(self._add, values).first()
         row = row or conn.execute(sa.select(self._table).where(self._table.c.id == id)).one()
         if (row.kind, row.subject, row.params) != (kind, subject, asked):
             raise Conflict(f"operation {id} exists already, with another kind, subject or parameters")

@@ -34,6 +34,18 @@ _UNDELIVERED: dict[str, Any] = {
 Alone = Callable[[sa.Connection, str], None]
 
 
+def _save_instance(insert: Any) -> sa.Executable:
+    new = insert(instances)
+    changed = {c.name: new.excluded[c.name] for c in instances.c if c.name not in _NOTHING_WANTED}
+    saved: sa.Executable = new.on_conflict_do_update(index_elements=["id"], set_=changed)
+    return saved
+
+
+# made once: that takes longer than to run them
+_INSTANCE = sa.select(instances).where(instances.c.id == sa.bindparam("instance_id"))
+_SAVE_INSTANCE = {"postgresql": _save_instance(postgresql.insert), "sqlite": _save_instance(sqlite.insert)}
+
+
 class SqlRecords:
     """Reads and writes on `conn`, in whatever transaction it is in.
 
@@ -49,7 +61,7 @@ class SqlRecords:
     def instance(self, instance_id: str) -> InstanceRecord | None:
         if self._alone is not None:
             self._alone(self._conn, instance_id)
-        row = self._conn.execute(sa.select(instances).where(instances.c.id == instance_id)).first()
+        row = self._conn.execute(_INSTANCE, {"instance_id": instance_id}).first()
         if row is None:
             return None
         instance = ServiceInstance(
@@ -127,9 +139,7 @@ class SqlRecords:
             "addon_digest": instance.addon_digest,
             "operation_id": operation.id,
         }
-        insert = postgresql.insert if self._conn.dialect.name == "postgresql" else sqlite.insert
-        saved = insert(instances).values(values)
-        self._conn.execute(saved.on_conflict_do_update(index_elements=["id"], set_=values))
+        self._conn.execute(_SAVE_INSTANCE[self._conn.dialect.name], values)
 
     def want(self, wanted: ServiceInstance, operation: Operation) -> None:
         self._change_instance(

@@ -27,6 +27,7 @@ _LOG = logging.getLogger("helmbroker.store")
 _CANARY, _CHECKED = "facts.key_check", b"helmbroker"
 _TURN_S = 20.0
 _LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
+_LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
 
 
 class StoreError(Exception):
@@ -120,7 +121,7 @@ class SqlStore:
         """Let nobody else decide about this instance until the transaction ends."""
         if conn.dialect.name == "postgresql":  # on SQLite transactions that may write are alone anyway
             number = int(naming.digest(instance_id, length=8), 16)
-            conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, number - (1 << 31))))
+            conn.execute(_LOCK_INSTANCE, {"number": number - (1 << 31)})
 
     def keep(self, catalog: Catalog) -> None:
         """Keep every addon of the catalog as a revision, so that instances can pin it for ever."""
