@@ -1,7 +1,7 @@
 """The state matrix (OSB 1.13), whole: what every request is answered in every state of instance and binding.
 
-How each state comes about stands beside its name: `PUT i` asks for the instance, `PUT b` for its binding, `DELETE`
-removes them, `work` carries out what is due, `fail` lets that fail.
+How each state comes about stands beside its name: `PUT i` asks for the instance, `PUT b` for its binding, `PATCH`
+changes, `DELETE` removes them, `work` carries out what is due, `fail` lets that fail.
 
 A cell is an answer, and the numbers of the OSB items that it holds:
   new, same        202 with an operation that was not there before; with the latest one of that very thing
@@ -23,6 +23,8 @@ INSTANCE_STATES = {
     "provisioning": "PUT i",
     "ready": "PUT i, work, PUT b, work",
     "provision failed": "PUT i, fail",
+    "updating": "PUT i, work, PUT b, work, PATCH i",
+    "update failed": "PUT i, work, PUT b, work, PATCH i, fail",
     "deprovisioning": "PUT i, work, PUT b, work, DELETE i",
     "deprovision failed": "PUT i, work, PUT b, work, DELETE i, fail",
     "tombstone": "PUT i, work, PUT b, work, DELETE i, work",
@@ -32,10 +34,24 @@ INSTANCES = """
 absent             | new 45    | new       | async 45 | 404 60 | 410 81       | async 81    | 404 90
 provisioning       | same 46   | 409 48    | async 45 | 404 60 | new 80 83 84 | async 80    | in progress 88
 ready              | 200 47    | 409 48    | async 45 | 200 59 | new 80       | async 80    | succeeded 88
+updating           | busy 54   | 409 48    | async 45 | busy 61| new 83 84    | async 80    | in progress 88
+update failed      | 200 47    | 409 48    | async 45 | 200 59 | new 80       | async 80    | failed 88
 provision failed   | new 55    | 409 55    | async 45 | 404 60 | new 87       | async 80    | failed 88 120
 deprovisioning     | busy 54   | busy 54   | async 45 | busy 62| same 82      | async 80    | in progress 88 92
 deprovision failed | 409       | 409       | async 45 | 200 86 | new 86       | async 80    | failed 88 86
 tombstone          | new       | new       | async 45 | 404 60 | 410 81       | async 81    | succeeded 92
+"""
+UPDATES = """
+                   | PATCH    | PATCH other | PATCH sync
+absent             | 404 78   | 404 78      | async 68
+provisioning       | busy 78  | busy 78     | async 68
+ready              | new 68   | new         | async 68
+updating           | same 69  | busy 70     | async 68
+update failed      | new 77   | new 77      | async 68
+provision failed   | unusable | unusable    | async 68
+deprovisioning     | busy 78  | busy 78     | async 68
+deprovision failed | unusable | unusable    | async 68
+tombstone          | 404 78   | 404 78      | async 68
 """
 # the instance has binding b1 wherever it can have one; `bind` asks for another
 BINDINGS_OF_INSTANCES = """
@@ -43,6 +59,8 @@ BINDINGS_OF_INSTANCES = """
 absent             | 404 107     | 404 107   | 404 110     | 410 116  | 404 90
 provisioning       | new         | new       | 404 110     | 410 112  | 404 90
 ready              | new 99      | 200 100   | 200 110     | new 112  | succeeded 88
+updating           | new         | 200 100   | 200 110     | new 112  | succeeded 88
+update failed      | new         | 200 100   | 200 110     | new 112  | succeeded 88
 provision failed   | unusable    | unusable  | 404 110     | 410 112  | 404 90
 deprovisioning     | busy 18 102 | busy 102  | 404         | busy 112 | succeeded
 deprovision failed | unusable    | unusable  | 200         | new 112  | succeeded

@@ -13,6 +13,7 @@ from tests.api.broker.desk import BIND, BINDING, CREDENTIALS, IDS, INSTANCE, PRO
 from tests.api.broker.matrix import Cell
 from tests.unit.catalog.folders import LARGE_ID
 
+CHANGE = {"parameters": {"replicas": 2}}
 PATHS = {"i": INSTANCE, "b": BINDING}
 SIBLING = BINDING.replace("b1", "b2")
 REFUSED = {
@@ -60,6 +61,8 @@ def arrive(desk: Desk, history: str) -> None:
                     desk.work()
                 case "fail":
                     desk.work("because")
+                case "PATCH":
+                    assert desk.patch(PATHS[what], **CHANGE).status_code == 202
                 case "DELETE":
                     assert desk.delete(PATHS[what]).status_code == 202
                 case _:
@@ -121,6 +124,12 @@ def ask(desk: Desk, path: str, request: str, change: dict[str, Any] | None = Non
             return desk.call("PUT", path, BIND) if request == "PUT sync" else desk.call("DELETE", f"{path}?{IDS}")
         case ["PUT", "sync"]:
             return desk.call("PUT", path, PROVISION)
+        case ["PATCH", "sync"]:
+            return desk.call("PATCH", path, {"service_id": PROVISION["service_id"], **CHANGE})
+        case ["PATCH"]:
+            return desk.patch(path, **CHANGE)
+        case ["PATCH", "other"]:
+            return desk.patch(path, parameters={"replicas": 3})
         case ["PUT" | "bind", *_]:
             return desk.put(path, **(change or {}))
         case ["GET", *_]:
@@ -155,6 +164,14 @@ def test_instance(broker: Desk, cell: Cell, change: dict[str, Any]) -> None:
     arrive(broker, matrix.INSTANCE_STATES[cell.state])
     before = broker.rows()
     judge(broker, INSTANCE, cell.answer, ask(broker, INSTANCE, cell.request, change), before)
+
+
+@pytest.mark.osb(9, 11, 14, 117, 118)
+@pytest.mark.parametrize(("cell", "change"), rows(matrix.UPDATES, INSTANCE))
+def test_update(broker: Desk, cell: Cell, change: dict[str, Any]) -> None:
+    arrive(broker, matrix.INSTANCE_STATES[cell.state])
+    before = broker.rows()
+    judge(broker, INSTANCE, cell.answer, ask(broker, INSTANCE, cell.request), before)
 
 
 @pytest.mark.osb(9, 11, 14, 117, 118)
