@@ -35,6 +35,7 @@ Call = Callable[[Desk], TestResponse]
 REQUESTS: dict[str, Call] = {
     "PUT": lambda desk: desk.put(),
     "PUT other": lambda desk: desk.put(plan_id=LARGE_ID),
+    "PATCH": lambda desk: desk.patch(plan_id=LARGE_ID),
     "DELETE": lambda desk: desk.delete(),
     "bind": lambda desk: desk.put(BINDING),
     "bind other": lambda desk: desk.put(BINDING, app_guid="x"),
@@ -104,7 +105,8 @@ def outcome(desk: Desk, answers: Sequence[TestResponse]) -> tuple[Any, ...]:
     )
     work = sorted((row["kind"], row["state"], row["cancel_requested"]) for row in operations)
     records = [
-        (row["id"], row["plan_id"], kinds[row["operation_id"]], row.get("app_guid")) for row in instances + bindings
+        (row["id"], row["plan_id"], row.get("wanted_plan_id"), kinds[row["operation_id"]], row.get("app_guid"))
+        for row in instances + bindings
     ]
     return told, work, sorted(records, key=str)
 
@@ -150,7 +152,7 @@ def test_a_delete_after_an_answer_that_was_lost_finds_what_was_begun(desks: list
         assert [desk.delete(path).status_code for desk in desks] == [410, 410]
 
 
-@pytest.mark.osb(18, 48, 54, 102)
+@pytest.mark.osb(18, 48, 54, 70, 102)
 @pytest.mark.bug(7, 8, 18)
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("pair", list(combinations_with_replacement(REQUESTS, 2)), ids=" + ".join)
@@ -190,6 +192,7 @@ def test_platforms_and_workers_at_once_lose_nothing(desks: list[Desk]) -> None:
                         ("put", path, {}),
                         ("put", path, {**plain, "parameters": {}}),
                         ("put", bound, {}),
+                        ("patch", path, {"parameters": {"size": "1Gi"}}),
                         ("get", path, {}),
                         ("get", f"{path}/last_operation", {}),
                         ("delete", bound, {}),
