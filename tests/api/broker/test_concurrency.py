@@ -187,18 +187,17 @@ def test_platforms_and_workers_at_once_lose_nothing(desks: list[Desk]) -> None:
             for _ in range(12):
                 path = mine.choice(paths)
                 bound = f"{path}/service_bindings/{mine.choice('ab')}"
-                name, target, change = mine.choice(
-                    [
-                        ("put", path, {}),
-                        ("put", path, {**plain, "parameters": {}}),
-                        ("put", bound, {}),
-                        ("patch", path, {"parameters": {"size": "1Gi"}}),
-                        ("get", path, {}),
-                        ("get", f"{path}/last_operation", {}),
-                        ("delete", bound, {}),
-                        ("delete", path, {}),
-                    ]
-                )
+                every: list[tuple[str, str, dict[str, Any]]] = [
+                    ("put", path, {}),
+                    ("put", path, {**plain, "parameters": {}}),
+                    ("put", bound, {}),
+                    ("patch", path, {"parameters": {"size": "1Gi"}}),
+                    ("get", path, {}),
+                    ("get", f"{path}/last_operation", {}),
+                    ("delete", bound, {}),
+                    ("delete", path, {}),
+                ]
+                name, target, change = mine.choice(every)
                 answer: TestResponse = getattr(desk, name)(target, **change)
                 assert answer.status_code in {200, 202, 400, 404, 409, 410, 422}
             return answer
