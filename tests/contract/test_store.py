@@ -107,6 +107,36 @@ def test_what_is_wanted_lies_beside_what_is_in_force_until_it_is_settled(store: 
         assert (record.instance, record.wanted, record.return_to) == (settled, None, None)
 
 
+@pytest.mark.osb(49, 70)
+def test_a_record_and_its_operation_are_of_one_moment(store: SqlStore) -> None:
+    """Else a PATCH could change what an update has just replaced, and undo it."""
+    with_binding(store)
+    wanted = service_instance(ADDON, plan="medium")
+    with store.transaction() as tx:
+        tx.cancel_all(wanted.id)
+        tx.want(wanted, tx.start(Kind.UPDATE, wanted.id, None, timeout_s=60))
+    claimed = store.queue.claim("worker", frozenset(Kind), 60)
+    assert claimed is not None
+    going_on = [claimed]
+
+    def finish_meanwhile(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if "instances" in statement and going_on:
+            going_on.clear()
+            with store.transaction() as tx:
+                tx.settle(wanted)
+            with store.engine.begin() as conn:
+                store.queue.finish(conn, claimed[0], State.SUCCEEDED, "", None)
+
+    sa.event.listen(store.engine, "after_cursor_execute", finish_meanwhile)
+    for phase in (Phase.UPDATING, Phase.READY):
+        with store.read() as records:
+            record = records.instance(wanted.id)
+        assert record is not None
+        assert record.phase is phase
+        assert (record.wanted or record.instance) == wanted
+        assert (record.wanted is None) is (phase is Phase.READY)
+
+
 def test_types_of_parameters_survive(store: SqlStore) -> None:
     """What was a number comes back as one."""
     given: dict[str, object] = {

@@ -14,9 +14,10 @@ from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.store.schema import bindings, instances, now
+from helmbroker.broker.store.schema import bindings, instances, now, operations
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.durable import Operation, Queue
+from helmbroker.durable.queue import read_row
 from helmbroker.sealing import KeyRing
 
 CANCELLED = "stopped, because it is being removed"
@@ -34,6 +35,16 @@ _UNDELIVERED: dict[str, Any] = {
 Alone = Callable[[sa.Connection, str], None]
 
 
+def _with_operation(table: sa.Table, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Rows with the latest operation of each; `id` is that of the operation, `own_id` that of the row.
+
+    One statement, so both are of one moment: a worker changes them while we read (PostgreSQL: READ COMMITTED).
+    """
+    own = [column for column in table.c if column.name != "id"]
+    rows = sa.select(operations, table.c.id.label("own_id"), *own, *more)
+    return rows.join(table, operations.c.id == table.c.operation_id)
+
+
 def _save_instance(insert: Any) -> sa.Executable:
     new = insert(instances)
     changed = {c.name: new.excluded[c.name] for c in instances.c if c.name not in _NOTHING_WANTED}
@@ -42,7 +53,7 @@ def _save_instance(insert: Any) -> sa.Executable:
 
 
 # made once: that takes longer than to run them
-_INSTANCE = sa.select(instances).where(instances.c.id == sa.bindparam("instance_id"))
+_INSTANCE = _with_operation(instances).where(instances.c.id == sa.bindparam("instance_id"))
 _SAVE_INSTANCE = {"postgresql": _save_instance(postgresql.insert), "sqlite": _save_instance(sqlite.insert)}
 
 
@@ -65,21 +76,21 @@ class SqlRecords:
         if row is None:
             return None
         instance = ServiceInstance(
-            id=row.id,
+            id=row.own_id,
             service_id=row.service_id,
             plan_id=row.plan_id,
             organization_guid=row.organization_guid,
             space_guid=row.space_guid,
-            parameters=Parameters(self._opened(row.sealed_parameters, "instances.parameters", row.id)),
+            parameters=Parameters(self._opened(row.sealed_parameters, "instances.parameters", row.own_id)),
             context=json.loads(row.context),
             release=ReleaseRef(row.namespace, row.release),
             addon_digest=row.addon_digest,
         )
         wanted = None if row.wanted_plan_id is None else self._wanted(instance, row)
-        return InstanceRecord(instance, self._operation(row.operation_id), wanted, row.return_to)
+        return InstanceRecord(instance, read_row(row), wanted, row.return_to)
 
     def _wanted(self, instance: ServiceInstance, row: sa.Row[Any]) -> ServiceInstance:
-        parameters = self._opened(row.sealed_wanted_parameters, "instances.wanted_parameters", row.id)
+        parameters = self._opened(row.sealed_wanted_parameters, "instances.wanted_parameters", row.own_id)
         return replace(
             instance,
             plan_id=row.wanted_plan_id,
@@ -122,8 +133,9 @@ class SqlRecords:
         self._queue.cancel(self._conn, instance_id, description=CANCELLED)
 
     def cancel(self, operation_id: str) -> None:
-        operation = self._operation(operation_id)
-        self._queue.cancel(self._conn, operation.subject, description=CANCELLED, only=operation_id)
+        operation = self._queue.get(self._conn, operation_id)
+        if operation is not None:
+            self._queue.cancel(self._conn, operation.subject, description=CANCELLED, only=operation_id)
 
     def save_instance(self, instance: ServiceInstance, operation: Operation) -> None:
         values = {
@@ -227,13 +239,13 @@ class SqlRecords:
 
     def _bindings(self) -> sa.Select[Any]:
         expired = sa.case((bindings.c.expires_at <= now(self._conn), True), else_=False)
-        return sa.select(bindings, expired.label("expired"))
+        return _with_operation(bindings, expired.label("expired"))
 
     def _binding(self, row: sa.Row[Any]) -> BindingRecord:
-        where = (row.instance_id, row.id)
+        where = (row.instance_id, row.own_id)
         sealed = row.sealed_credentials
         binding = ServiceBinding(
-            id=row.id,
+            id=row.own_id,
             instance_id=row.instance_id,
             service_id=row.service_id,
             plan_id=row.plan_id,
@@ -249,13 +261,7 @@ class SqlRecords:
             expires_at=row.expires_at,
             renew_before=row.renew_before,
         )
-        return BindingRecord(binding, self._operation(row.operation_id), expired=bool(row.expired))
-
-    def _operation(self, operation_id: str) -> Operation:
-        operation = self._queue.get(self._conn, operation_id)
-        if operation is None:  # a foreign key holds it
-            raise LookupError(f"operation {operation_id} is not there")
-        return operation
+        return BindingRecord(binding, read_row(row), expired=bool(row.expired))
 
     def _sealed(self, values: Hidden, column: str, *row: str) -> bytes:
         return self._keys.seal(json.dumps(values.reveal()).encode(), _place(column, *row))
