@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
+from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.ports import AddonRevisions, Store
 from helmbroker.broker.service.base import begin_unbind, timeout_s
 
 AGAIN_S = 600.0  # a revocation that failed is begun anew
 _AT_ONCE = 100
+log = logging.getLogger("helmbroker.expiry")
 
 
 class Expiry:
@@ -23,7 +27,19 @@ class Expiry:
         """
         with self._store.read() as records:
             due = records.due(_AT_ONCE)
-        return sum(self._revoke(*ids) for ids in due)
+        return sum(self._try(*ids) for ids in due)
+
+    def _try(self, instance_id: str, binding_id: str) -> bool:
+        try:
+            return self._revoke(instance_id, binding_id)
+        except Unavailable:
+            raise
+        except Exception:  # its revision or its record cannot be read: that holds up neither others nor the worker
+            extra = {"instance": instance_id, "binding": binding_id, "again_s": AGAIN_S}
+            log.exception("an expired binding cannot be revoked", extra=extra)
+            with self._store.transaction() as tx:
+                tx.postpone(instance_id, binding_id, AGAIN_S)
+            return False
 
     def _revoke(self, instance_id: str, binding_id: str) -> bool:
         with self._store.transaction() as tx:

@@ -63,7 +63,7 @@ class WaitingRoom:
         self._places = threading.BoundedSemaphore(most)
         self._lock = threading.Lock()
         self._operations: dict[str, _Operation] = {}
-        self._looking = False
+        self._looker: threading.Thread | None = None
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -94,12 +94,13 @@ class WaitingRoom:
 
     def _enter(self, operation_id: str, undo: Undo | None) -> _Operation:
         with self._lock:
+            if self._looker is None:
+                looker = threading.Thread(target=self._look, name="waiting-room", daemon=True)
+                looker.start()
+                self._looker = looker
             operation = self._operations.setdefault(operation_id, _Operation())
             operation.waiting += 1
             operation.undo = undo or operation.undo
-            if not self._looking:
-                self._looking = True
-                threading.Thread(target=self._look, name="waiting-room", daemon=True).start()
         return operation
 
     def _leave(self, operation_id: str, operation: _Operation) -> bool:
@@ -111,7 +112,15 @@ class WaitingRoom:
             return operation.waiting == 0
 
     def _look(self) -> None:
-        """Until nobody waits, or the broker is being stopped."""
+        """Until nobody waits, or the broker is being stopped. A fault of ours ends all waits, not those to come."""
+        try:
+            self._look_again()
+        finally:
+            with self._lock:
+                if self._looker is threading.current_thread():
+                    self._end_waits()
+
+    def _look_again(self) -> None:
         while True:
             try:
                 with self._watch() as watch:
@@ -129,11 +138,15 @@ class WaitingRoom:
         with self._lock:
             if self._operations and not self._stopping.is_set():
                 return frozenset(self._operations)
-            for operation in self._operations.values():
-                operation.changed.set()
-            self._operations.clear()
-            self._looking = False
+            self._end_waits()
             return frozenset()
+
+    def _end_waits(self) -> None:
+        """With the lock held."""
+        for operation in self._operations.values():
+            operation.changed.set()
+        self._operations.clear()
+        self._looker = None
 
     def _tell(self, finished: frozenset[str]) -> None:
         with self._lock:

@@ -121,9 +121,35 @@ def test_the_schedule_looks_until_it_is_told_to_stop(world: World) -> None:
 
 def test_a_schedule_that_breaks_ends_its_worker(world: World) -> None:
     """Another one is started then; a schedule that nobody misses would be worse."""
-    bound(world)
-    pass_time(world)
     stop = Once()
     with pytest.raises(LookupError):
-        revoke_expired(Expiry(world.store, FakeAddonRevisions()), stop)
+        revoke_expired(Broken(world.store, world.tools.revisions), stop)
     assert stop.is_set()
+
+
+class Broken(Expiry):
+    """Meets a fault of ours."""
+
+    def revoke_due(self) -> int:
+        raise LookupError
+
+
+@pytest.mark.parametrize("fault", ["a revision that is lost", "a record that cannot be opened"])
+def test_a_binding_that_cannot_be_revoked_holds_up_nobody(
+    either_world: World, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the other bindings nor the worker; and it is not tried again all the time."""
+    bound(either_world, "b1", "b2")
+    pass_time(either_world)
+    revisions = either_world.tools.revisions
+    if fault == "a revision that is lost":
+        schedule, others = Expiry(either_world.store, FakeAddonRevisions()), 0
+    else:
+        with either_world.store.engine.begin() as conn:
+            broken = bindings.update().where(bindings.c.id == "b1")
+            conn.execute(broken.values(sealed_parameters=b"nothing that was sealed", revoke_at=0))
+        schedule, others = Expiry(either_world.store, revisions), 1
+    assert schedule.revoke_due() == others
+    assert "an expired binding cannot be revoked" in caplog.text
+    caplog.clear()
+    assert (schedule.revoke_due(), caplog.text) == (0, "")

@@ -53,6 +53,9 @@ def asking(world: World, wait_s: float = BOUND_S) -> Iterator[Platform]:
         yield made
     finally:
         made.stopping.set()
+        for thread in threading.enumerate():
+            if thread.name == "waiting-room":  # its connection is to be back before the pool is closed
+                thread.join(BOUND_S)
 
 
 def kinds(world: World) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ class Database:
     def __init__(self) -> None:
         self.ended: set[str] = set()
         self.asked: list[frozenset[str]] = []
-        self.looking = self.most_looking = self.outages = 0
+        self.looking = self.most_looking = self.outages = self.faults = 0
         self._changed = threading.Condition()
 
     @contextmanager
@@ -44,6 +44,9 @@ class Database:
             if self.outages:
                 self.outages -= 1
                 raise Unavailable("away")
+            if self.faults:
+                self.faults -= 1
+                raise RuntimeError("nobody thought of this")
             return operation_ids & self.ended
 
     def end(self, *operation_ids: str) -> None:
@@ -124,6 +127,14 @@ def test_what_none_of_those_who_waited_had_begun_is_not_undone(pool: ThreadPoolE
 
 def test_an_outage_is_waited_out(house: House) -> None:
     house.database.outages = 1
+    house.database.end("one")
+    assert house.wait("one").result(BOUND_S) == FINISHED
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_ours_ends_the_waits_but_not_those_to_come(house: House) -> None:
+    house.database.faults = 1
+    assert house.wait("one").result(BOUND_S) == OVER
     house.database.end("one")
     assert house.wait("one").result(BOUND_S) == FINISHED
 
