@@ -202,7 +202,7 @@ def test_tombstones_leave_no_secrets(store: SqlStore) -> None:
         binding = records.binding("instance", "binding")
     assert binding is not None
     assert binding.binding.credentials is None
-    assert binding.binding.parameters == Parameters({})
+    assert (binding.binding.parameters, binding.binding.context) == (Parameters({}), {})
     assert binding.operation.id == operation.id
     with store.transaction() as tx:
         wanted = service_instance(ADDON, password=CANARY)

@@ -60,7 +60,7 @@ def originating_identity(request: Request) -> OriginatingIdentity | None:
         identity = json.loads(base64.b64decode(encoded, validate=True))
     except (ValueError, RecursionError):
         identity = None
-    if not platform or not isinstance(identity, dict):
+    if not isinstance(identity, dict):
         raise BadRequest("X-Broker-API-Originating-Identity must be a platform and a base64 encoded JSON object.")
     users = (_shown(identity.get(key)) for key in _USER_KEYS)
     return OriginatingIdentity(_shown(platform) or "unprintable", next(filter(None, users), None))

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from flask import Request
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
-from helmbroker.broker.api.auth.chain import Caller
+from helmbroker.broker.api.auth.chain import Authentication, Caller, How, Refused
 from helmbroker.broker.api.auth.jwks import ProviderKeys
 from helmbroker.broker.api.auth.logins import LoginFile, hashed
 from helmbroker.broker.api.auth.oidc import OidcTokens, Rules
@@ -263,3 +263,34 @@ def test_a_fault_of_ours_is_answered_with_the_identity_of_the_request(
     (line,) = lines(caplog, "internal error")
     assert (line["request_identity"], line["path"]) == ("request-7", "/v2/catalog")
     desk.store.close()
+
+
+def test_logins_outlive_a_volume_that_is_away_but_not_their_file(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    secret = logins.add(volume / "users", "alice")
+    file = LoginFile(volume / "users", hashed)
+    assert logins.proven(file.logins(), secret) == "alice"
+    away = volume.rename(tmp_path / "away")
+    assert logins.proven(file.logins(), secret) == "alice"
+    away.rename(volume)
+    file.path.unlink()
+    assert file.logins() == ()
+
+
+class Other:
+    """Another way to log in, tried after one that refuses."""
+
+    def challenge(self) -> None:
+        return None
+
+    def caller(self, _request: Request) -> Caller:
+        return Caller("alice", How.CERTIFICATE)
+
+
+def test_who_is_refused_in_one_way_may_come_in_by_another(tmp_path: Path) -> None:
+    request = Request(EnvironBuilder(headers={"Authorization": "Bearer a.b.c"}).get_environ())
+    oidc = OidcTokens(Rules("https://issuer.test", AUDIENCE, ("ES256",)), ProviderKeys("https://issuer.test"))
+    with pytest.raises(Refused):
+        oidc.caller(request)
+    assert Authentication([oidc, Other()]).caller(request) == Caller("alice", How.CERTIFICATE)

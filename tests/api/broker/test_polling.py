@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from flask import Request
+from werkzeug.test import EnvironBuilder
 
+from helmbroker.broker.api import wire
 from helmbroker.broker.api.answers import polled
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.store.schema import operations
@@ -208,3 +211,9 @@ def test_usability_is_told_of_nothing_else(ready: Desk) -> None:
     for path in ("/v2/service_instances/other", BINDING):
         body = ready.get(f"{path}/last_operation").get_json()
         assert body == {"state": "failed", "description": "no"}
+
+
+@pytest.mark.osb(93)
+@pytest.mark.parametrize("value", ["a\0b", "x" * 256, "\n"], ids=ascii)
+def test_what_no_database_could_look_up_is_not_looked_up(value: str) -> None:
+    assert wire.operation(Request(EnvironBuilder(query_string={"operation": value}).get_environ())) is None

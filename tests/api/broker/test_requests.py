@@ -234,6 +234,12 @@ def test_nothing_is_redirected(broker: Desk, method: str, path: str) -> None:
     assert broker.call(method, path).status_code == broker.call(method, f"{path}/").status_code
 
 
+@pytest.mark.osb(19, 22)
+@pytest.mark.parametrize("path", ["/v2//catalog", "/v2/service_instances//last_operation"])
+def test_an_empty_segment_is_no_other_path(broker: Desk, path: str) -> None:
+    assert broker.call("GET", path).status_code == 404
+
+
 @pytest.mark.osb(22)
 @pytest.mark.parametrize("path", ["/v2/catalog", INSTANCE, f"{INSTANCE}/last_operation"])
 def test_head_is_get_without_the_body(ready: Desk, path: str) -> None:

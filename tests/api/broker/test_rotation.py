@@ -114,6 +114,18 @@ def test_a_rotation_can_be_repeated_also_when_its_predecessor_is_gone(desk: Desk
     assert rotate(desk, app_guid="app", parameters=BIND["parameters"]).status_code == 200, "what it came to"
 
 
+@pytest.mark.osb(100, 109)
+def test_a_rotation_that_is_under_way_can_be_repeated_when_its_predecessor_is_gone(desk: Desk) -> None:
+    begun = rotate(desk).get_json()
+    desk.delete(BINDING)
+    bind = desk.hand.claim()  # a worker is busy with it, however long that takes
+    assert bind is not None
+    with desk.store.transaction() as tx:
+        tx.drop_binding("i1", "b1")
+    again = rotate(desk)
+    assert (again.status_code, again.get_json()) == (202, begun)
+
+
 @pytest.mark.osb(109)
 @pytest.mark.parametrize(
     "change",

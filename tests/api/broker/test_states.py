@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helmbroker.broker.domain.operation import Phase
+from tests.api.broker.conftest import PLAIN_ID, PLAIN_PLAN_ID
 from tests.api.broker.desk import ASYNC, BINDING, CREDENTIALS, IDS, INSTANCE, PROVISION, Desk, refusal
 
 MAKING, READY = Phase.MAKING, Phase.READY
@@ -89,6 +90,19 @@ def test_the_order_of_checks_of_a_bind(desk: Desk) -> None:
     body["parameters"] = {}
     assert refusal(desk.call("PUT", BINDING, body)) == NOT_FOUND
     assert refusal(desk.call("PUT", f"{BINDING}{ASYNC}", body)) == NOT_FOUND
+
+
+@pytest.mark.osb(98, 107)
+def test_a_bind_names_the_offering_of_its_instance_and_one_that_can_be_bound(ready: Desk) -> None:
+    plain = {"service_id": PLAIN_ID, "plan_id": PLAIN_PLAN_ID}
+    assert refusal(ready.put(BINDING, **plain)) == (400, "BadRequest"), "another offering"
+    assert refusal(ready.put(BINDING, plan_id=PLAIN_PLAN_ID)) == (400, "BadRequest"), "a plan of another one"
+    assert refusal(ready.put(BINDING, plan_id="x")) == (400, "BadRequest"), "no plan at all"
+    other = "/v2/service_instances/i2"
+    assert ready.put(other, **plain, parameters={}).status_code == 202
+    answer = ready.put(f"{other}/service_bindings/b1", **plain, parameters={})
+    assert refusal(answer) == (400, "BadRequest")
+    assert answer.get_json()["description"] == "plain cannot be bound; the catalog says so (bindable)."
 
 
 @pytest.mark.osb(81, 114)

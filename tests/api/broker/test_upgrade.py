@@ -12,7 +12,7 @@ import pytest
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog
 from tests.api.broker.desk import ASYNC, INSTANCE, Desk, recorded, refusal
-from tests.unit.catalog.folders import FILES, LARGE_ID, SMALL_ID, write
+from tests.unit.catalog.folders import ADDON_ID, FILES, LARGE_ID, SMALL_ID, write
 
 EXTRA_ID = "aaaaaaaa-0000-4000-8000-000000000004"
 NEW: dict[str, Any] = {"maintenance_info": {"version": "2.0.0"}}
@@ -155,3 +155,26 @@ def test_an_instance_of_a_retired_plan_or_offering_can_be_updated(ready: Desk, n
     empty = Desk(folder, Catalog())
     assert empty.patch(parameters={"replicas": 3}).status_code == 202
     empty.store.close()
+
+
+@pytest.mark.osb(43, 72)
+def test_an_upgrade_is_refused_while_a_parameter_does_not_fit(ready: Desk, newer: Path) -> None:
+    """What was valid once is looked at again: the new chart would get it."""
+    text = FILES["addon.yaml"].replace('version: "1.2.3"', 'version: "2.0.0"')
+    with offering(ready, newer, "2.0.0", {"addon.yaml": text.replace("^[1-9]Gi$", "^[2-9]Gi$")}) as desk:
+        answer = desk.patch(**NEW)
+        assert refusal(answer) == (400, "InvalidParameters")
+        assert answer.get_json()["description"].startswith("size: ")
+        assert not desk.hand.turn()
+
+
+@pytest.mark.osb(13)
+@pytest.mark.parametrize(("version", "told"), [("2.15", False), ("2.16", True)])
+def test_older_callers_get_an_error_without_the_fields_of_later_versions(
+    ready: Desk, newer: Path, version: str, told: bool
+) -> None:
+    with offering(ready, newer, "1.2.2") as desk:
+        body = {"service_id": ADDON_ID, "maintenance_info": {"version": "1.2.2"}}
+        answer = desk.call("PATCH", f"{INSTANCE}{ASYNC}", body, {"X-Broker-API-Version": version})
+        assert answer.status_code == 422
+        assert ("update_repeatable" in answer.get_json()) is told

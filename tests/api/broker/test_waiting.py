@@ -134,6 +134,32 @@ def test_what_was_there_before_a_bind_that_never_began_is_there_again(ready: Des
     assert not ready.hand.turn()
 
 
+@pytest.mark.osb(14)
+@pytest.mark.bug(53)
+def test_a_tombstone_keeps_nothing_of_a_bind_that_never_began(ready: Desk) -> None:
+    ready.bring(BINDING, Phase.GONE)
+    assert refusal(bind(ready)) == BUSY
+    with ready.store.read() as records:
+        record = records.binding("i1", "b1")
+    assert record is not None
+    assert (record.phase, record.binding.parameters.reveal()) == (Phase.GONE, {})
+
+
+@pytest.mark.osb(113)
+def test_who_gives_up_leaves_the_unbind_of_somebody_else_alone(ready: Desk) -> None:
+    ready.room.unseen = True
+    ready.room.meanwhile = [lambda: ready.delete(BINDING)]
+    assert refusal(bind(ready)) == BUSY
+    assert all_kinds(ready) == [("bind", "cancelled"), ("unbind", "queued")]
+
+
+@pytest.mark.osb(85)
+def test_what_a_failed_bind_left_goes_with_an_instance_that_is_being_removed(ready: Desk) -> None:
+    ready.room.meanwhile = [lambda: ready.work("no"), lambda: ready.delete(INSTANCE)]
+    assert refusal(bind(ready)) == FAILED
+    assert all_kinds(ready) == [("bind", "failed")]
+
+
 @pytest.mark.osb(113, 117)
 def test_a_bind_that_takes_too_long_is_undone(ready: Desk) -> None:
     ready.room.meanwhile = [lambda: begin(ready)]

@@ -29,9 +29,9 @@ def bound(world: World, *binding_ids: str) -> None:
         world.succeed(world.bind(each))
 
 
-def pass_time(world: World) -> None:
+def pass_time(world: World, seconds: float = 60) -> None:
     with world.store.engine.begin() as conn:
-        moved = {name: bindings.c[name] - 60 for name in ("expires_at", "revoke_at")}
+        moved = {name: bindings.c[name] - seconds for name in ("expires_at", "revoke_at")}
         conn.execute(bindings.update().values(moved))
 
 
@@ -70,6 +70,16 @@ def test_the_user_is_dropped_when_the_time_is_over(either_world: World) -> None:
     assert revoked(either_world) == 1
     assert BINDING_RELEASE.name not in names(either_world)
     assert schedule.revoke_due() == 0
+
+
+@pytest.mark.osb(104)
+def test_nothing_is_revoked_while_it_is_to_be_renewed(either_world: World) -> None:
+    bound(either_world)
+    pass_time(either_world, 50)  # past renew_before
+    assert Expiry(either_world.store, either_world.tools.revisions).revoke_due() == 0
+    record = either_world.binding()
+    assert record is not None
+    assert (record.phase, record.expired) == (Phase.READY, False)
 
 
 def names(world: World) -> set[str]:

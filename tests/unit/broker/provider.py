@@ -36,7 +36,7 @@ class Provider:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.documents: dict[str, Any] = {}
-        self.status = 200
+        self.moved: dict[str, str] = {}  # path -> where it is said to be now
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,8 +44,10 @@ class Provider:
                 provider.asked.append(self.path)
                 document = provider.documents.get(self.path)
                 body = document if isinstance(document, bytes) else json.dumps(document).encode()
-                self.send_response(404 if document is None else provider.status)
-                self.send_header("Location", "/keys")
+                moved = provider.moved.get(self.path)
+                self.send_response(302 if moved else 404 if document is None else 200)
+                if moved:
+                    self.send_header("Location", moved)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -8,13 +8,16 @@ import hmac
 import json
 import logging
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+import requests_mock
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
@@ -147,6 +150,30 @@ def test_keys_for_other_uses_are_not_taken(provider: Provider) -> None:
     assert "trust" in Gate(provider).refuses(secret)
 
 
+def test_a_key_is_for_its_own_algorithm_alone(provider: Provider) -> None:
+    provider.serve(public(RSA_KEY, "r", alg="RS512"))
+    assert "trust" in Gate(provider).refuses(provider.token(RSA_KEY, "RS256", {"kid": "r"}))
+
+
+def test_a_key_that_is_too_short_is_refused(provider: Provider) -> None:
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  # that it is weak is the point
+    provider.serve(public(weak, "r"))
+    with warnings.catch_warnings(action="ignore"):  # of the library that signs
+        token = provider.token(weak, "RS256", {"kid": "r"})
+    assert "trust" in Gate(provider).refuses(token)
+
+
+def test_keys_do_not_come_over_a_less_safe_way_than_the_issuer(
+    requests_mock: requests_mock.Mocker,
+) -> None:
+    issuer, keys = "https://issuer.test", "http://issuer.test/keys"
+    requests_mock.get(f"{issuer}/.well-known/openid-configuration", json={"issuer": issuer, "jwks_uri": keys})
+    asked = requests_mock.get(keys, json={"keys": [public(EC_KEY, "e")]})
+    with pytest.raises(Unavailable):
+        ProviderKeys(issuer).find("e")
+    assert not asked.called
+
+
 def test_a_key_without_an_id_is_for_tokens_without_one(provider: Provider) -> None:
     provider.serve(public(EC_KEY, None))
     assert Gate(provider).show(provider.token(header={})) == ALICE
@@ -159,6 +186,7 @@ def test_a_key_without_an_id_is_for_tokens_without_one(provider: Provider) -> No
         ({"groups": "platform"}, {"groups": ["x", "platform"]}, True),
         ({"groups": "platform"}, {"groups": "platform"}, True),
         ({"groups": "platform"}, {"groups": "platforms"}, False),
+        ({"groups": "platform"}, {"groups": "no platform"}, False),
         ({"groups": "platform"}, {"groups": ["platforms"]}, False),
         ({"groups": "platform"}, {}, False),
         ({"scope": "broker"}, {"scope": "openid broker"}, True),
@@ -249,9 +277,10 @@ def broken(provider: Provider, fault: str) -> None:
         case "deep":
             provider.documents["/keys"] = b"[" * 100_000
         case "large":
-            provider.documents["/keys"] = b" " * ((1 << 20) + 1)
+            provider.documents["/keys"] = json.dumps(provider.documents["/keys"]).encode() + b" " * (1 << 20)
         case "a redirect":
-            provider.status = 302
+            provider.moved["/realm/.well-known/openid-configuration"] = "/elsewhere"
+            provider.documents["/elsewhere"] = discovery
 
 
 @pytest.mark.parametrize(
@@ -273,7 +302,8 @@ def test_without_any_key_nobody_can_be_told_from_a_stranger(
         gate.show(token)
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert line.startswith(f"the keys of {provider.issuer} cannot be fetched: ")
-    provider.documents, provider.status = json.loads(before), 200
+    provider.documents = json.loads(before)
+    provider.moved.clear()
     gate.now += RETRY_S
     assert gate.show(token) == ALICE
 
