@@ -288,8 +288,8 @@ class Other:
         return Caller("alice", How.CERTIFICATE)
 
 
-def test_who_is_refused_in_one_way_may_come_in_by_another(tmp_path: Path) -> None:
-    request = Request(EnvironBuilder(headers={"Authorization": "Bearer a.b.c"}).get_environ())
+def test_who_is_refused_in_one_way_may_come_in_by_another() -> None:
+    request = Request(EnvironBuilder(headers=[("Authorization", "Bearer a.b.c")]).get_environ())
     oidc = OidcTokens(Rules("https://issuer.test", AUDIENCE, ("ES256",)), ProviderKeys("https://issuer.test"))
     with pytest.raises(Refused):
         oidc.caller(request)

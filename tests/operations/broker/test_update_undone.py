@@ -180,12 +180,25 @@ def test_an_update_that_cannot_be_undone_is_told_and_repaired_by_the_next(world:
     reason = world.fail(operation)
     assert "It could not be undone: The broker lacks a right in the cluster: a right is missing." in reason
     assert left(world, operation) == Aftermath(usable=False, repeatable=True)
+    refused = world.update(refuse=True)
+    world.fail(refused)
+    assert left(world, refused) == Aftermath(usable=False, repeatable=False), "it began nothing, and mended nothing"
     # one more that fails: the revision to go back to is not forgotten
     again = world.update(refuse=True)
     world.helm.before = None
     assert world.fail(again).endswith(BACK)
     assert left(world, again) == Aftermath(usable=True, repeatable=False)
     assert world.in_force() == before
+
+
+@pytest.mark.osb(102, 107)
+def test_a_bind_that_waited_for_an_update_which_could_not_be_undone_is_refused(world: World) -> None:
+    operation = begin_failing_update(world)
+    bind = world.bind("late")
+    world.helm.before = fail_rollbacks(world)
+    world.fail(operation)
+    world.helm.before = None
+    assert world.fail(bind).startswith("The service instance cannot be bound (update failed): A Job of the chart")
 
 
 @pytest.mark.osb(77)
