@@ -132,9 +132,14 @@ def test_an_outage_is_waited_out(house: House) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_fault_of_ours_ends_the_waits_but_not_those_to_come(house: House) -> None:
+def test_a_fault_of_ours_ends_the_waits_but_not_those_to_come(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _fault: told.set())
     house.database.faults = 1
     assert house.wait("one").result(BOUND_S) == OVER
+    assert told.wait(BOUND_S)
     house.database.end("one")
     assert house.wait("one").result(BOUND_S) == FINISHED
 
