@@ -151,6 +151,7 @@ def test_who_gives_up_leaves_the_unbind_of_somebody_else_alone(ready: Desk) -> N
     ready.room.meanwhile = [lambda: ready.delete(BINDING)]
     assert refusal(bind(ready)) == BUSY
     assert all_kinds(ready) == [("bind", "cancelled"), ("unbind", "queued")]
+    assert recorded(ready) == ["b1"], "what is still to be removed"
 
 
 @pytest.mark.osb(85)
