@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helmbroker.broker.api.ids import is_id
-from tests.api.broker.desk import Desk, refusal
+from tests.api.broker.desk import INSTANCE, LOGIN, VERSION, Desk, refusal
 
 ODD = {
     "a slash": "a/b",
@@ -91,3 +91,11 @@ def test_what_can_be_no_id_is_told_wherever_it_stands(ready: Desk, method: str, 
         response = ready.call(method, path)
         assert refusal(response) == (400, "BadRequest")
         assert "1 to 255 characters" in response.get_json()["description"]
+
+
+@pytest.mark.osb(19)
+def test_bytes_that_are_no_text_are_no_id_even_when_they_are_not_encoded(desk: Desk) -> None:
+    """A router would take all of them for the same replacement character."""
+    raw = {"RAW_URI": "/v2/service_instances/\xff"}
+    answer = desk.client.get(INSTANCE, headers={"Authorization": LOGIN, **VERSION}, environ_overrides=raw)
+    assert answer.status_code == 400

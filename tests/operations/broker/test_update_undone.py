@@ -104,6 +104,22 @@ def test_what_the_chart_refuses_changes_nothing_and_need_not_be_repeated(
     assert world.helm.verbs(RELEASE) == ["deploy"]
 
 
+@pytest.mark.osb(76, 77)
+def test_where_helm_has_changed_nothing_there_is_nothing_to_undo(world: World) -> None:
+    world.succeed(world.provision())
+    before = world.in_force()
+    operation = world.update(text="changed")
+
+    def fail(call: Call) -> None:
+        if call.verb == "deploy":
+            raise HelmError(HelmFault.FORBIDDEN, "a right is missing")
+
+    world.helm.before = fail
+    assert world.fail(operation).endswith("Nothing was changed.")
+    assert "rollback" not in world.helm.verbs(RELEASE)
+    assert world.in_force() == before
+
+
 @pytest.mark.osb(77)
 def test_what_never_becomes_ready_goes_back(world: World) -> None:
     world.succeed(world.provision())
