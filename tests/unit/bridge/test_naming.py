@@ -95,7 +95,7 @@ def test_bad_credentials_are_named_without_values(resource: str, credentials: di
     assert "canary" not in str(caught.value)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True), st.text(min_size=1))
 def test_every_variable_is_a_good_name(resource: str, key: str) -> None:
     assert VARIABLE.fullmatch(variable(resource, key))
