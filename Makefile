@@ -36,7 +36,7 @@ test: check postgresql ## all tests: unit, contract, API, operations, addons, th
 	$(BIN)/pytest -m "(postgresql or processes) and not cluster"
 	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
-	$(SANDBOX_ENV); $(BIN)/pytest -m "cluster$(if $(KUBECONFIG), and not sandbox)" --timeout 600
+	$(SANDBOX_ENV); $(BIN)/pytest -n 2 --dist loadfile -m "cluster$(if $(KUBECONFIG), and not sandbox)" --timeout 900
 
 check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster, under a minute
 	$(BIN)/ruff check

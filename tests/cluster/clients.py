@@ -71,3 +71,12 @@ class Client:
         argv = [kubectl, "exec", "--namespace", self.namespace, self.name, "--", *within]
         done = subprocess.run(argv, check=False, capture_output=True, timeout=60)
         return Said(done.returncode, (done.stdout + done.stderr).decode(errors="replace"))
+
+    def run_when_served(self, command: list[str]) -> Said:
+        """As `run`, once the server's address is known again: for a moment after a restart the node refuses it."""
+
+        def look() -> Said | None:
+            said = self.run(command)
+            return None if "Connection refused" in said.output else said
+
+        return eventually(look, within_s=20)

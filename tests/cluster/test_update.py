@@ -61,7 +61,7 @@ def running(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Br
 
 
 def read(client: Client, addon: str) -> list[str]:
-    said = client.run(["sh", "-euc", READ[addon]])
+    said = client.run_when_served(["sh", "-euc", READ[addon]])
     assert said.status == 0, said.output
     return said.output.split()
 
