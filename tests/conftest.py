@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.spec import marks, rules
+
+settings.register_profile("here", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("here")
 
 
 @pytest.hookimpl(tryfirst=True)  # before any test is left out
