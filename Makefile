@@ -34,6 +34,7 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
 	$(BIN)/pytest -m "(postgresql or processes) and not cluster"
+	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
 	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/pytest -n 2 --dist loadfile -m "cluster$(if $(KUBECONFIG), and not sandbox)" --timeout 900

@@ -13,6 +13,11 @@ settings.register_profile("here", deadline=None)  # a busy machine is no reason 
 settings.load_profile("here")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The tests of the API run on either database; the same tests, so no mark tells them apart."""
+    parser.addoption("--api-database", choices=("sqlite", "postgresql"), default="sqlite")
+
+
 @pytest.hookimpl(tryfirst=True)  # before any test is left out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Raises UsageError for a marker with a number that is on no list. Keeps what the tests claim."""

@@ -18,7 +18,7 @@ CASES = int(os.environ.get("HELMBROKER_FUZZ_CASES", "20000"))
 
 
 @pytest.mark.fuzz
-@pytest.mark.timeout(max(600, CASES // 20))
+@pytest.mark.timeout(max(1800, CASES // 10))
 @pytest.mark.osb(5, 6, 7, 8, 9, 10, 19, 20, 21, 88, 117)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_request_gets_an_answer_that_is_not_described(seed: int, tmp_path: Path) -> None:

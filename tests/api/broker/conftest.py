@@ -14,8 +14,10 @@ from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog
 from helmbroker.sealing import KeyRing
 from tests.api.broker.desk import INSTANCE, Desk
+from tests.postgresql import empty_database, postgresql_url
 from tests.unit.catalog.folders import FILES, write
 
+__all__ = ["postgresql_url"]
 PLAIN_ID = "bbbbbbbb-0000-4000-8000-000000000001"
 PLAIN_PLAN_ID = "bbbbbbbb-0000-4000-8000-000000000002"
 
@@ -68,9 +70,16 @@ def data(prepared: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def broker(prepared: Path, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def broker(
+    request: pytest.FixtureRequest, prepared: Path, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
     """One broker for nearly all tests: a new engine would compile every statement anew."""
-    made = Desk(shutil.copytree(prepared, tmp_path_factory.mktemp("broker") / "data"), catalog)
+    postgresql = request.config.getoption("--api-database") == "postgresql"
+    url = empty_database(request.getfixturevalue("postgresql_url")) if postgresql else ""
+    made = Desk(shutil.copytree(prepared, tmp_path_factory.mktemp("broker") / "data"), catalog, url=url)
+    if postgresql:
+        made.store.prepare()
+        made.store.keep(catalog)
     yield made
     made.store.close()
 

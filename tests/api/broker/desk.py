@@ -65,6 +65,7 @@ class Desk:
 
     def __init__(self, folder: Path, catalog: Catalog, *methods: Method, url: str = "", **edge: Any) -> None:
         url = url or f"sqlite:///{folder}/helmbroker.db"
+        self.folder, self.url = folder, url
         self.store = SqlStore(url, KeyRing.load(folder / "keys.json"))
         if url.startswith("sqlite"):
             # a test does not outlive a power failure, and waiting for the disk would be most of its time

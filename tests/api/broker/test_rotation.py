@@ -67,9 +67,7 @@ def pass_time(desk: Desk, seconds: float) -> None:
 
 
 def expiry(desk: Desk) -> Expiry:
-    return Expiry(
-        desk.store, UnpackedRevisions(Path(str(desk.store.engine.url.database)).parent, desk.store.packed)
-    )
+    return Expiry(desk.store, UnpackedRevisions(desk.folder, desk.store.packed))
 
 
 @pytest.mark.osb(33)

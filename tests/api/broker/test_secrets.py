@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helmbroker.broker.store.schema import instances
 from tests.api.broker.desk import ASYNC, BIND, BINDING, CREDENTIALS, INSTANCE, LOGIN, PROVISION, Desk
 
 CANARIES = (
@@ -80,7 +81,7 @@ def test_secrets_of_parameters_are_never_shown_again(ready: Desk) -> None:
 
 @pytest.mark.bug(50, 53)
 def test_the_database_file_holds_no_secret_and_after_a_delete_not_even_a_sealed_one(data: Path, desk: Desk) -> None:
-    folder = Path(str(desk.store.engine.url.database)).parent
+    folder = desk.folder
     for path in (INSTANCE, BINDING):
         desk.put(path)
         desk.work()
@@ -102,7 +103,7 @@ def test_a_fault_of_ours_is_logged_and_told_to_nobody(desk: Desk, caplog: pytest
     desk.put()
     desk.work()
     with desk.store.engine.begin() as conn:
-        conn.exec_driver_sql("UPDATE instances SET sealed_parameters = x'00'")
+        conn.execute(instances.update().values(sealed_parameters=b"0"))
     response = desk.call("GET", INSTANCE, headers={"X-Broker-API-Request-Identity": "request-1"})
     assert response.status_code == 500
     assert response.get_json() == {

@@ -27,8 +27,7 @@ def offering(desk: Desk, newer: Path, version: str, change: dict[str, str | None
     write(newer, {"addon.yaml": text, "plans/extra.yaml": extra, **(change or {})})
     catalog = load([newer.parent])
     assert catalog.quarantined == {}
-    folder = Path(str(desk.store.engine.url.database)).parent
-    restarted = Desk(folder, catalog)
+    restarted = Desk(desk.folder, catalog, url=desk.url)
     restarted.store.keep(catalog)
     try:
         yield restarted
@@ -151,8 +150,7 @@ def test_an_instance_of_a_retired_plan_or_offering_can_be_updated(ready: Desk, n
         assert desk.patch(plan_id=LARGE_ID, **NEW).status_code == 202
         desk.work()
         assert desk.get(INSTANCE).get_json()["plan_id"] == LARGE_ID
-    folder = Path(str(ready.store.engine.url.database)).parent
-    empty = Desk(folder, Catalog())
+    empty = Desk(ready.folder, Catalog(), url=ready.url)
     assert empty.patch(parameters={"replicas": 3}).status_code == 202
     empty.store.close()
 
