@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from helmbroker.broker.domain.operation import aftermath
+from helmbroker.broker.operations.progress import described
 from helmbroker.broker.service import Accepted, BindingView
 from helmbroker.durable import Operation, State
 
@@ -49,7 +50,7 @@ def _timestamp(seconds: float) -> str:
 
 def polled(operation: Operation, now: float | None = None) -> Answer:
     """last_operation (OSB items 88, 89, 95, 96). `now`: seconds since the epoch; it only moves a hint."""
-    body: dict[str, Any] = {"state": _STATES[operation.state], "description": operation.description or "working"}
+    body: dict[str, Any] = {"state": _STATES[operation.state], "description": described(operation) or "working"}
     if not operation.state.finished:
         young = (time.time() if now is None else now) - operation.created_at < _YOUNG_S
         return (body, 200) if young else (body, 200, {"Retry-After": str(RETRY_AFTER_S)})

@@ -16,7 +16,7 @@ from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transie
 
 BACK_SHARE = 1 / 3  # of an operation's time that the way there leaves for the way back
 BACK_ATTEMPTS = 3  # likewise, of its attempts
-_FAILED = "failed"  # the result that says that the way there is given up, and why
+GIVEN_UP = "failed"  # the result that says that the way there is given up, and why
 _COMMIT, _RETURN, _AWAIT_RETURN = "commit", "return", "await return"
 
 
@@ -100,7 +100,7 @@ WAY_BACK = (
 
 def run(work: UpdateWork) -> str:
     """There, or there and back. Raises Failed when it ends where it began (OSB items 76, 77), or on the way."""
-    if _FAILED not in work.ctx.results:
+    if GIVEN_UP not in work.ctx.results:
         failed = _go_there(work)
         if failed is None:
             return f"{work.addon.name} is updated"
@@ -145,7 +145,7 @@ def _give_up(work: UpdateWork, failed: Failed) -> None:
     repeatable = not isinstance(failed, converge.Unrepeatable)
     late = ctx.remaining_s < reserve_s / 2
     with ctx.transaction() as conn:
-        ctx.save(_FAILED, {"reason": work.public(failed.reason), "repeatable": repeatable})
+        ctx.save(GIVEN_UP, {"reason": work.public(failed.reason), "repeatable": repeatable})
         if late:
             deadline = ctx.operation.deadline + reserve_s - ctx.remaining_s
             ctx.queue.write(conn, ctx.operation, deadline=deadline)
@@ -180,7 +180,7 @@ def _aftermath(work: UpdateWork, *, usable: bool) -> Aftermath:
 
 
 def _given_up(work: UpdateWork) -> dict[str, Any]:
-    found: Any = work.ctx.results[_FAILED]
+    found: Any = work.ctx.results[GIVEN_UP]
     return dict(found)
 
 

@@ -9,6 +9,7 @@ from werkzeug.test import EnvironBuilder
 from helmbroker.broker.api import wire
 from helmbroker.broker.api.answers import polled
 from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.operations.progress import TABLES
 from helmbroker.broker.store.schema import operations
 from tests.api.broker.desk import BINDING, INSTANCE, Desk, refusal
 
@@ -41,7 +42,8 @@ def test_from_waiting_to_the_end(placed: Desk, path: str) -> None:
     ctx = placed.hand.claim()
     assert ctx is not None
     ctx.note("pulling the image")
-    assert poll(placed, path, operation) == ("in progress", "pulling the image")
+    steps = len(TABLES[ctx.operation.kind])
+    assert poll(placed, path, operation) == ("in progress", f"pulling the image (step 1 of {steps}: check)")
     placed.hand.worker.perform(ctx)
     assert poll(placed, path, operation) == ("succeeded", "done")
 
