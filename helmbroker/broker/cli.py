@@ -22,8 +22,8 @@ from helmbroker.broker.api.auth.logins import LoginsError
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.service.inventory import inventory
 from helmbroker.broker.settings import Settings
-from helmbroker.broker.store.store import StoreError
 from helmbroker.catalog.model import Catalog
+from helmbroker.database import UnusableDatabase
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
 from helmbroker.runtime.serve import serve
@@ -63,7 +63,7 @@ def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callabl
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
             sys.exit(1)
-        except (wiring.CannotStart, LoginsError, KeyRingError, StoreError, KubeError) as error:
+        except (wiring.CannotStart, LoginsError, KeyRingError, UnusableDatabase, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(1)
 

@@ -56,7 +56,7 @@ def initialise(settings: Settings) -> list[str]:
 
 
 def make_store(settings: Settings) -> SqlStore:
-    """The database, its tables in place. Raises CannotStart, KeyRingError, StoreError."""
+    """The database, its tables in place. Raises CannotStart, KeyRingError, UnusableDatabase."""
     store = SqlStore(settings.url, KeyRing.load(settings.keys_file))
     try:
         store.prepare()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from helmbroker import durable
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
+from helmbroker.database import Schema, define_facts, prepare, reader
 
 _METADATA = sa.MetaData()
 OPERATIONS = durable.define(_METADATA)
+_FACTS = define_facts(_METADATA)
 _ALIVE = sa.text("deleted IS NULL")
 _RESOURCES = sa.Table(
     "resources",
@@ -39,6 +42,14 @@ _RESOURCES = sa.Table(
     sa.Column("deleted", sa.Double),
     sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
 )
+SCHEMA = Schema(
+    owner="bridge",
+    own=_RESOURCES,
+    facts=_FACTS,
+    metadata=_METADATA,
+    migrations=Path(__file__).parent / "migrations" / "versions",
+    epoch=1,
+)
 _T = _RESOURCES.c
 _SHOWN = [column for column in _T if column.name not in {"sealed_options", "deleted"}]
 
@@ -55,14 +66,11 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self._reader = durable.reader(engine)
+        self._reader = reader(engine)
 
-    def create_tables(self) -> None:
-        """Make the tables that are missing; several processes may do so at once."""
-        with self.engine.begin() as conn:
-            if conn.dialect.name == "postgresql":
-                conn.execute(sa.text("SELECT pg_advisory_xact_lock(1751477362)"))
-            _METADATA.create_all(conn)
+    def prepare(self) -> None:
+        """Make the tables or bring them up to date; others may work on them meanwhile. Raises UnusableDatabase."""
+        prepare(self.engine, SCHEMA, lambda _: None)
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""

@@ -13,7 +13,7 @@ from helmbroker.controller_bridge.model import Role
 from helmbroker.controller_bridge.settings import Settings, SetupError
 from helmbroker.controller_bridge.store import DATABASE_AWAY, Store
 from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens
-from helmbroker.durable import connect
+from helmbroker.database import UnusableDatabase, connect
 from helmbroker.runtime.files import write_private
 from helmbroker.sealing import KeyRing
 
@@ -48,10 +48,10 @@ def make_store(settings: Settings) -> Store:
         raise SetupError(f"there is no {settings.data_dir}; run `helmbroker-bridge init` first")
     try:
         store = Store(connect(settings.url))
-        store.create_tables()
+        store.prepare()
     except DATABASE_AWAY as error:
         raise SetupError(f"the database cannot be opened: {getattr(error, 'orig', error)}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, UnusableDatabase) as error:
         raise SetupError(f"the database cannot be opened: {error}") from None
     return store
 

@@ -4,7 +4,6 @@ See docs/explanation/operations.md. At most 500 lines, for ever.
 """
 
 from helmbroker.durable.context import Context, run_steps
-from helmbroker.durable.engine import connect, reader
 from helmbroker.durable.model import (
     JSON,
     Cancelled,
@@ -47,8 +46,6 @@ __all__ = [
     "Transient",
     "Wait",
     "Worker",
-    "connect",
     "define",
-    "reader",
     "run_steps",
 ]

@@ -11,16 +11,13 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from helmbroker.database import now
 from helmbroker.durable.model import JSON, Conflict, Operation, State, plain, public
 
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
 _CLAIM_LOCK = 0x64757261  # PostgreSQL advisory lock: claims come one after the other, as on SQLite
 # Constants instead of bind parameters, so that the partial indexes are used.
 _QUEUED, _RUNNING = (sa.literal_column(f"'{s}'", sa.String) for s in (State.QUEUED, State.RUNNING))
-_NOW = {
-    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
-    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS double precision)",
-}
 
 
 def define(metadata: sa.MetaData) -> sa.Table:
@@ -57,7 +54,7 @@ class Queue:
 
     def __init__(self, engine: sa.Engine, table: sa.Table) -> None:
         self.engine, self._table, self._postgresql = engine, table, engine.dialect.name == "postgresql"
-        self._now: sa.ColumnElement[float] = sa.literal_column(_NOW[engine.dialect.name], sa.Double)
+        self._now = now(engine)
         # Made once: that takes longer than to run it.
         new = (postgresql if self._postgresql else sqlite).insert(table).returning(table)
         new = new.values(run_at=self._now, created_at=self._now, deadline=self._now + sa.bindparam("timeout_s"))

@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
+from helmbroker.database import reader
 from helmbroker.durable.context import Context
-from helmbroker.durable.engine import reader
 from helmbroker.durable.model import (
     Cancelled,
     Failed,

@@ -15,8 +15,7 @@ from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.domain.ports import Transaction
-from helmbroker.broker.store.schema import VERSION
-from helmbroker.broker.store.store import SqlStore, StoreError
+from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import State
@@ -376,17 +375,6 @@ def test_the_wrong_key_ring_is_refused_at_the_start(store: SqlStore, url: str) -
         other.prepare()
     other.close()
     store.prepare()
-
-
-def test_a_database_of_another_version_is_refused_untouched(store: SqlStore, url: str) -> None:
-    with store.engine.begin() as conn:
-        conn.execute(sa.text("UPDATE facts SET value = '99' WHERE name = 'schema_version'"))
-        conn.execute(sa.text("DROP TABLE bindings"))
-    other = SqlStore(url, KEYS)
-    with pytest.raises(StoreError, match=f"schema version 99, this program needs {VERSION}"):
-        other.prepare()
-    assert "bindings" not in sa.inspect(other.engine).get_table_names()
-    other.close()
 
 
 def test_a_changed_or_moved_row_is_refused(store: SqlStore) -> None:

@@ -17,7 +17,7 @@ from helmbroker.broker.store.schema import operations
 from helmbroker.broker.worker import handlers
 from helmbroker.catalog import offerings
 from helmbroker.catalog.model import Catalog
-from helmbroker.durable import reader
+from helmbroker.database import reader
 from helmbroker.durable.model import Later
 from tests.fakes.waiting_room import FakeWaitingRoom
 from tests.operations.broker import world as worlds

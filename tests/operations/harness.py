@@ -16,7 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from helmbroker.durable import JSON, Context, Handler, Operation, Queue, State, Transient, Worker, reader
+from helmbroker.database import reader
+from helmbroker.durable import JSON, Context, Handler, Operation, Queue, State, Transient, Worker
 
 _LEASE_S = 60.0
 _SECRET = "a text that nobody may see"

@@ -14,8 +14,9 @@ from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.store.schema import bindings, instances, now, operations
+from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
+from helmbroker.database import now
 from helmbroker.durable import Operation, Queue
 from helmbroker.durable.queue import read_row
 from helmbroker.sealing import KeyRing

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
+from helmbroker.database import Schema, define_facts
 from helmbroker.durable import define
-
-VERSION = 2  # of these tables; a database with another one is refused
 
 metadata = sa.MetaData()
 operations = define(metadata)
 
-# what is true of the whole database: schema_version, broker_id
-facts = sa.Table(
-    "facts",
-    metadata,
-    sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
+facts = define_facts(metadata)  # schema_version, broker_id, key_check
 
 # every addon revision that was ever offered: instances pin one by its digest
 addon_revisions = sa.Table(
@@ -71,12 +66,11 @@ bindings = sa.Table(
     sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False),
 )
 
-_NOW = {
-    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
-    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS double precision)",
-}
-
-
-def now(conn: sa.Connection) -> sa.ColumnElement[float]:
-    """The database's clock, which all processes of the broker share, in seconds since the epoch."""
-    return sa.literal_column(_NOW[conn.dialect.name], sa.Double)
+SCHEMA = Schema(
+    owner="broker",
+    own=instances,
+    facts=facts,
+    metadata=metadata,
+    migrations=Path(__file__).parent / "migrations" / "versions",
+    epoch=2,
+)

@@ -16,11 +16,12 @@ from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.store import polling
 from helmbroker.broker.store.records import SqlRecords
-from helmbroker.broker.store.schema import VERSION, addon_revisions, facts, metadata, operations
+from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, operations
 from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog import archive
 from helmbroker.catalog.model import Addon, Catalog
-from helmbroker.durable import Operation, Queue, connect, reader
+from helmbroker.database import connect, fact, prepare, reader
+from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import KeyRing, KeyRingError
 
 _LOG = logging.getLogger("helmbroker.store")
@@ -28,10 +29,6 @@ _CANARY, _CHECKED = "facts.key_check", b"helmbroker"
 _TURN_S = 20.0
 _LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
 _LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
-
-
-class StoreError(Exception):
-    """The database cannot be used. A sentence for the operator."""
 
 
 class SqlStore:
@@ -50,26 +47,19 @@ class SqlStore:
         self._writing = threading.Lock()
 
     def prepare(self) -> None:
-        """Make the tables when they are missing. Raises StoreError, KeyRingError; then nothing has changed."""
-        with self.engine.begin() as conn:
-            _one_at_a_time(conn)
-            if sa.inspect(conn).has_table(facts.name):
-                version = _fact(conn, "schema_version", str(VERSION))
-                if version != str(VERSION):
-                    raise StoreError(
-                        f"the database has schema version {version}, this program needs {VERSION}: "
-                        "run the version of helmbroker that it belongs to"
-                    )
-            metadata.create_all(conn)
-            _fact(conn, "schema_version", str(VERSION))
-            _fact(conn, "broker_id", secrets.token_hex(8))
-            sealed = _fact(conn, "key_check", self._keys.seal(_CHECKED, _CANARY).hex())
-            try:
-                self._keys.open(bytes.fromhex(sealed), _CANARY)
-            except KeyRingError as error:
-                raise KeyRingError(
-                    f"the key ring is not that of this database ({error}); restore its own"
-                ) from None
+        """Make the tables or bring them up to date; others may work on them meanwhile.
+
+        Raises UnusableDatabase, KeyRingError; then nothing has changed.
+        """
+        prepare(self.engine, SCHEMA, self._check_facts)
+
+    def _check_facts(self, conn: sa.Connection) -> None:
+        fact(conn, facts, "broker_id", secrets.token_hex(8))
+        sealed = fact(conn, facts, "key_check", self._keys.seal(_CHECKED, _CANARY).hex())
+        try:
+            self._keys.open(bytes.fromhex(sealed), _CANARY)
+        except KeyRingError as error:
+            raise KeyRingError(f"the key ring is not that of this database ({error}); restore its own") from None
 
     @cached_property
     def broker_id(self) -> str:
@@ -169,12 +159,3 @@ def _one_at_a_time(conn: sa.Connection) -> None:
 
 def _keep(conn: sa.Connection, addon: Addon) -> None:
     conn.execute(addon_revisions.insert().values(digest=addon.digest, packed=archive.pack(addon.folder)))
-
-
-def _fact(conn: sa.Connection, name: str, first: str) -> str:
-    """A fact of the database; `first` when it has none yet."""
-    known = conn.scalar(sa.select(facts.c.value).where(facts.c.name == name))
-    if known is None:
-        conn.execute(facts.insert().values(name=name, value=first))
-        return first
-    return str(known)

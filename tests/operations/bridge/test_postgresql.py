@@ -10,7 +10,8 @@ import pytest
 
 from helmbroker.controller_bridge.model import BindingState, InstanceState
 from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, NotUnique, Refused
-from helmbroker.durable import State, connect
+from helmbroker.database import connect
+from helmbroker.durable import State
 from tests.operations.bridge.world import APP, DB, World
 from tests.postgresql import empty_database, postgresql_url
 

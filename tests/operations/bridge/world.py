@@ -15,7 +15,8 @@ from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
 from helmbroker.controller_bridge.service import NewResource, Service
 from helmbroker.controller_bridge.store import OPERATIONS, Store
-from helmbroker.durable import Operation, connect
+from helmbroker.database import connect
+from helmbroker.durable import Operation
 from helmbroker.sealing import KeyRing
 from tests.fakes.app_releases import FakeAppReleases
 from tests.fakes.osb_broker import FakeBroker
@@ -52,7 +53,7 @@ class World:
 
     def __init__(self, folder: Path, *, looks: int = 1, engine: sa.Engine | None = None) -> None:
         self.store = Store(engine or empty_engine(folder))
-        self.store.create_tables()
+        self.store.prepare()
         with self.store.writing() as conn:
             for table in ("operations", "resources"):
                 conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours

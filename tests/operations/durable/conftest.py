@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import connect
+from helmbroker.database import connect
 from tests.operations.durable.processes import Workers
 from tests.postgresql import empty_database, postgresql_url
 from tests.unit.durable.conftest import all_log_lines, desk, hand_of

@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 
-from helmbroker.durable import Context, Done, Interrupted, Operation, Queue, Step, Worker, connect, run_steps
+from helmbroker.database import connect
+from helmbroker.durable import Context, Done, Interrupted, Operation, Queue, Step, Worker, run_steps
 from tests.unit.durable.desk import OPERATIONS
 
 LEASE_S = float(sys.argv[2])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from helmbroker.durable import State, connect
+from helmbroker.database import connect
+from helmbroker.durable import State
 from tests.operations.durable.processes import Workers
 from tests.operations.durable.test_processes import await_end
 from tests.postgresql import empty_database, server

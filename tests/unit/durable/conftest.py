@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import Handler, connect
+from helmbroker.database import connect
+from helmbroker.durable import Handler
 from tests.operations.harness import Hand
 from tests.unit.durable.desk import METADATA, OPERATIONS, Desk
 

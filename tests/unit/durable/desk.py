@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from helmbroker.durable import JSON, Context, Handler, Operation, Queue, Worker, define, reader
+from helmbroker.database import reader
+from helmbroker.durable import JSON, Context, Handler, Operation, Queue, Worker, define
 
 METADATA = sa.MetaData()
 OPERATIONS = define(METADATA)

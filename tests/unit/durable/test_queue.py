@@ -5,7 +5,8 @@ from types import MappingProxyType
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import Conflict, Context, State, Transient, reader
+from helmbroker.database import reader
+from helmbroker.durable import Conflict, Context, State, Transient
 from tests.operations.harness import Hand
 from tests.unit.durable.desk import BOUND_S, OPERATIONS, Desk, at_once
 

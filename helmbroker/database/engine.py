@@ -1,4 +1,4 @@
-"""Engines for SQLite and PostgreSQL with the transactions that durable operations rely on."""
+"""Engines for SQLite and PostgreSQL, and the transactions that all our code relies on."""
 
 import sqlite3
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-_READ_ONLY = "durable_read_only"
+_READ_ONLY = "helmbroker_read_only"
 # A dead network must not hold a thread for ever: libpq gives up after seconds (milliseconds for tcp_user_timeout).
 _LIBPQ = {"connect_timeout": "10", "tcp_user_timeout": "20000", "keepalives_idle": "10", "keepalives_count": "3"}
 

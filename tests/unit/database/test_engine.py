@@ -1,15 +1,25 @@
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.durable import connect, reader
-from tests.unit.durable.desk import OWN, Desk
+from helmbroker.database import connect, reader
+
+METADATA = sa.MetaData()
+WORDS = sa.Table("words", METADATA, sa.Column("word", sa.String(100), primary_key=True))
 
 
-def test_a_new_file_is_for_its_owner_only(tmp_path: Path, desk: Desk) -> None:
-    desk.enqueue()
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    engine = connect(f"sqlite:///{tmp_path}/test.db")
+    METADATA.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+def test_a_new_file_is_for_its_owner_only(tmp_path: Path, engine: sa.Engine) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {"test.db": 0o600, "test.db-wal": 0o600, "test.db-shm": 0o600}
 
@@ -32,19 +42,18 @@ def test_the_urls_password_stays_out_of_sight() -> None:
 @pytest.mark.bug(18)
 def test_reads_wait_for_no_writer_and_see_no_half_of_it(engine: sa.Engine) -> None:
     with engine.begin() as writer, reader(engine).connect() as conn:
-        writer.execute(OWN.insert().values(word="new"))
-        assert conn.execute(sa.select(OWN)).all() == []
+        writer.execute(WORDS.insert().values(word="new"))
+        assert conn.execute(sa.select(WORDS)).all() == []
 
 
 def test_a_reader_writes_nothing(engine: sa.Engine) -> None:
     with reader(engine).connect() as conn, pytest.raises(sa.exc.OperationalError, match="readonly"):
-        conn.execute(OWN.insert().values(word="new"))
+        conn.execute(WORDS.insert().values(word="new"))
     with engine.begin() as conn:  # the same pooled connection
-        conn.execute(OWN.insert().values(word="new"))
+        conn.execute(WORDS.insert().values(word="new"))
 
 
-def test_pragmas(tmp_path: Path) -> None:
-    engine = connect(f"sqlite:///{tmp_path}/test.db")
+def test_pragmas(engine: sa.Engine) -> None:
     with reader(engine).connect() as conn:
         values = {
             p: conn.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous", "foreign_keys")

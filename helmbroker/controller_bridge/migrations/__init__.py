@@ -1,0 +1,1 @@
+"""How the platform side's tables became what they are, one revision after the other."""

@@ -1,0 +1,8 @@
+"""What everything on SQL stands on: engines, the database's clock, facts about it, its schema kept up to date."""
+
+from helmbroker.database.clock import now
+from helmbroker.database.engine import connect, reader
+from helmbroker.database.facts import define_facts, fact
+from helmbroker.database.migrate import Schema, UnusableDatabase, prepare
+
+__all__ = ["Schema", "UnusableDatabase", "connect", "define_facts", "fact", "now", "prepare", "reader"]
