@@ -101,7 +101,9 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)
-    helm = HelmCli(settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig)
+    helm = HelmCli(
+        settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig, lease_s=settings.lease_s
+    )
     tools = Tools(
         helm=helm,
         cluster=KubeCluster(KubeClient.from_environment(settings.kubeconfig)),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
+import sys
 import threading
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -19,13 +19,12 @@ from pathlib import Path
 import pyhelm3
 
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.helm import guard
 from helmbroker.broker.helm.errors import classify
 
 _POLL_S = 0.05
 _KILL_S = 5.0
 _MARGIN_S = 30.0
-# of util-linux, looked up once; without it a helm may outlive a worker that was killed
-SETPRIV = [found] if (found := shutil.which("setpriv")) else []
 
 
 class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no types
@@ -40,38 +39,57 @@ class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no ty
         limit_s: float,
         grace_s: float = 10.0,
         margin_s: float = _MARGIN_S,
+        patience_s: float = 15.0,
     ) -> None:
-        """`limit_s` is what helm is told; `margin_s` later it is stopped: SIGTERM, `grace_s` later SIGKILL."""
+        """`limit_s` is what helm is told; `margin_s` later it is stopped: SIGTERM, `grace_s` later SIGKILL.
+
+        Killed as soon as this process dies, and when it was frozen for `patience_s`.
+        """
         super().__init__(executable=str(executable), default_timeout=f"{max(1, int(limit_s))}s")
         self._environment = dict(environment)
         self._stop = stop or threading.Event()
         # helm's own --timeout bounds single waits; an API server that never answers would hang it for ever
         self._limit_s = limit_s + margin_s
         self._grace_s = grace_s
+        self._patience_s = patience_s
 
     async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:  # noqa: A002
         """Run helm; its stdout. Raises HelmError. Parameters travel on stdin only, never in the command."""
-        argv = [*_dying_with_us(), self._executable, *map(str, command)]
+        told, pipe = os.pipe()
+        os.set_blocking(pipe, False)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                env=self._environment,
-                stdin=PIPE if input is not None else DEVNULL,
-                stdout=PIPE,
-                stderr=PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise HelmError(HelmFault.OTHER, f"helm cannot be started: {error.strerror}") from error
-        stdout, stderr = await self._ended(process, input)
+            process = await self._guarded(told, input is not None)
+            _tell(pipe, guard.packed([str(self._executable), *map(str, command)]))
+            stdout, stderr = await self._ended(process, input, pipe)
+        finally:
+            os.close(pipe)
         if process.returncode != 0:
             raise classify(stderr.decode(errors="replace"), process.returncode or 1)
         return stdout
 
-    async def _ended(self, process: Process, data: bytes | None) -> tuple[bytes, bytes]:
+    async def _guarded(self, told: int, has_input: bool) -> Process:
+        """The guard (guard.py), which listens to the pipe `told`."""
+        arguments = map(str, (os.getpid(), self._patience_s, told))
+        try:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", guard.__file__, *arguments),
+                env=self._environment,
+                stdin=PIPE if has_input else DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
+                start_new_session=True,
+                pass_fds=(told,),
+            )
+        except OSError as error:
+            raise HelmError(HelmFault.OTHER, f"helm cannot be started: {error.strerror}") from error
+        finally:
+            os.close(told)
+
+    async def _ended(self, process: Process, data: bytes | None, pipe: int) -> tuple[bytes, bytes]:
         io = asyncio.ensure_future(process.communicate(data))
         end = time.monotonic() + self._limit_s
         while not (await asyncio.wait({io}, timeout=_POLL_S))[0]:
+            _tell(pipe, b".")
             if self._stop.is_set() or time.monotonic() > end:
                 await self._terminate(process, io)
                 if self._stop.is_set():
@@ -87,6 +105,7 @@ class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no ty
                 return
 
 
-def _dying_with_us() -> list[str]:
-    """Prefix that kills helm when the thread that started it dies, kill -9 of the worker included."""
-    return [*SETPRIV, "--pdeathsig", "KILL", "--"] if SETPRIV else []
+def _tell(pipe: int, data: bytes) -> None:
+    """To a guard that has just ended, or was frozen for so long that the pipe is full, there is nothing to tell."""
+    with suppress(BrokenPipeError, BlockingIOError):
+        os.write(pipe, data)

@@ -20,7 +20,7 @@ import semver
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
-from helmbroker.broker.helm.command import SETPRIV, ExecCommand
+from helmbroker.broker.helm.command import ExecCommand
 from helmbroker.catalog.model import Object
 
 MINIMUM = semver.Version(4, 2, 4)  # older ones do not repeat server-side apply conflicts
@@ -29,6 +29,8 @@ _RENDER_S = 60.0
 _HISTORY = 10
 _VERSION_S = 10.0
 _STALE_S = 3600.0
+_GRACE_S = 10.0
+_SHARE = 0.3  # of a lease: less than is left when a worker that cannot renew it begins to stop (durable.worker)
 # of our own environment helm gets what it needs to run and to reach the cluster; no secret of ours is in it
 _INHERITED = (
     "PATH",
@@ -48,8 +50,10 @@ class HelmCli:
     serving, and its operations fail with the reason.
     """
 
-    def __init__(self, program: str, folder: Path, *, kubeconfig: str | None = None) -> None:
+    def __init__(self, program: str, folder: Path, *, kubeconfig: str | None = None, lease_s: float = 60.0) -> None:
+        """`lease_s`: for which the worker holds its operations; no helm of a frozen worker lives longer."""
         self._program, self._folder = program, folder
+        self._share_s = lease_s * _SHARE
         self._usable: Path | None = None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._environment = {"HOME": str(folder)}
@@ -78,8 +82,6 @@ class HelmCli:
         reason = self.unusable()
         if reason is not None:
             _LOG.error("operations will fail: %s", reason)
-        if not SETPRIV:
-            _LOG.warning("there is no setpriv (util-linux): helm may go on when a worker is killed")
 
     def _executable(self) -> Path:
         """Helm on this machine, its version checked once. Raises HelmError."""
@@ -150,7 +152,14 @@ class HelmCli:
         return asyncio.run(self._command(stop, limit_s).run(argv, data)).decode()
 
     def _command(self, stop: threading.Event | None, limit_s: float) -> ExecCommand:
-        return ExecCommand(self._executable(), self._environment, stop=stop, limit_s=limit_s)
+        return ExecCommand(
+            self._executable(),
+            self._environment,
+            stop=stop,
+            limit_s=limit_s,
+            grace_s=min(_GRACE_S, self._share_s),
+            patience_s=self._share_s,
+        )
 
     @contextmanager
     def _copied(self, chart: Path) -> Iterator[Path]:

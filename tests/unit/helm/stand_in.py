@@ -11,7 +11,7 @@ if sys.argv[1] == "version":
     print({version!r})
     sys.exit()
 report = {{"argv": sys.argv[1:], "env": dict(os.environ), "pid": os.getpid(), "group": os.getpgid(0)}}
-report["session"] = os.getsid(0)
+report["session"], report["parent"] = os.getsid(0), os.getppid()
 report["stdin"] = None if os.readlink("/proc/self/fd/0") == "/dev/null" else sys.stdin.read()
 open(os.path.join(place, "report.tmp"), "w").write(json.dumps(report))
 os.rename(os.path.join(place, "report.tmp"), os.path.join(place, "report"))

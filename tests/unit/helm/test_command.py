@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_the_environment_is_what_was_given(tmp_path: Path, monkeypatch: pytest.M
 def test_it_has_a_session_of_its_own(tmp_path: Path) -> None:
     run(stand_in(tmp_path), "list")
     found = report(tmp_path)
-    assert found["group"] == found["session"] == found["pid"]
+    assert found["group"] == found["session"] != os.getsid(0)
 
 
 def test_an_error_is_classified(tmp_path: Path) -> None:
@@ -185,25 +186,118 @@ def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
     assert (caught.value.fault, caught.value.detail.rpartition(": ")[2]) == (HelmFault.OTHER, "Permission denied")
 
 
-def test_it_dies_with_its_worker(tmp_path: Path) -> None:
-    """Two helms on one release: what comes of a killed worker whose helm goes on."""
-    program = stand_in(tmp_path, CHILD)
-    worker = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            (
-                "import asyncio, os, sys; from pathlib import Path\n"
-                "from helmbroker.broker.helm.command import ExecCommand\n"
-                "command = ExecCommand(Path(sys.argv[1]), {'PATH': os.environ['PATH']}, limit_s=60.0)\n"
-                "asyncio.run(command.run(['upgrade'], b'{}'))"
-            ),
-            str(program),
-        ],
-        cwd=CHECKOUT,
+def worker(program: Path, patience_s: float = 60.0) -> subprocess.Popen[bytes]:
+    """A process that runs the program as helm."""
+    script = (
+        "import asyncio, os, sys; from pathlib import Path\n"
+        "from helmbroker.broker.helm.command import ExecCommand\n"
+        "options = {'limit_s': 60.0, 'patience_s': float(sys.argv[2])}\n"
+        "command = ExecCommand(Path(sys.argv[1]), {'PATH': os.environ['PATH']}, **options)\n"
+        "asyncio.run(command.run(['upgrade'], b'{}'))"
     )
-    appears(tmp_path / "child")
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
+    return subprocess.Popen([sys.executable, "-c", script, str(program), str(patience_s)], cwd=CHECKOUT)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_it_dies_with_its_worker(tmp_path: Path, number: int) -> None:
+    """Two helms on one release: what comes of a killed worker whose helm goes on."""
+    killed = worker(stand_in(tmp_path, "time.sleep(60)"))
+    appears(tmp_path / "report")
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    dead_at = time.monotonic()
     assert ends(report(tmp_path)["pid"])
-    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)  # of the stand-in: helm has no children
+    assert time.monotonic() - dead_at < 1.0, "a tenth of it on a machine that has time"
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.005, 0.01, 0.02, 0.04])
+def test_it_dies_with_a_worker_that_is_killed_while_it_starts_it(tmp_path: Path, delay_s: float) -> None:
+    """At whatever moment: what it leaves are processes that are about to end, and no helm that begins."""
+    program = stand_in(tmp_path, "time.sleep(60)")
+    killed = worker(program)
+    guard = eventually(lambda: next(iter(children(killed.pid)), None))
+    threading.Event().wait(delay_s)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert ends(guard)
+    if (tmp_path / "report").exists():
+        assert ends(report(tmp_path)["pid"])
+    assert not [pid for pid in processes() if str(program) in arguments(pid)]
+
+
+def test_it_does_not_outlive_a_worker_that_is_frozen(tmp_path: Path) -> None:
+    """Others take its operations over meanwhile; awake again, it begins anew."""
+    frozen = worker(stand_in(tmp_path, "time.sleep(60)"), patience_s=0.5)
+    appears(tmp_path / "report")
+    frozen.send_signal(signal.SIGSTOP)
+    try:
+        assert ends(report(tmp_path)["pid"])
+    finally:
+        frozen.kill()
+        frozen.wait()
+
+
+def test_it_dies_with_its_worker_even_if_its_guard_is_frozen(tmp_path: Path) -> None:
+    """The kernel sees to it, in no time, and not the guard that looks now and then."""
+    killed = worker(stand_in(tmp_path, "time.sleep(60)"))
+    appears(tmp_path / "report")
+    os.kill(report(tmp_path)["parent"], signal.SIGSTOP)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert ends(report(tmp_path)["pid"])
+
+
+def test_a_guard_that_is_killed_takes_helm_with_it(tmp_path: Path) -> None:
+    waiting = worker(stand_in(tmp_path, "time.sleep(60)"))
+    appears(tmp_path / "report")
+    os.kill(report(tmp_path)["parent"], signal.SIGKILL)
+    assert ends(report(tmp_path)["pid"])
+    assert waiting.wait(20) == 1, "HelmError: it is tried again"
+
+
+def test_a_worker_that_lives_is_heard(tmp_path: Path) -> None:
+    assert run(stand_in(tmp_path, 'time.sleep(1.0); print("out")'), "upgrade", patience_s=0.5) == b"out\n"
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 255])
+def test_the_status_is_that_of_helm(tmp_path: Path, status: int) -> None:
+    program = stand_in(tmp_path, f"sys.exit({status})")
+    if status:
+        with pytest.raises(HelmError):
+            run(program, "upgrade")
+    else:
+        run(program, "upgrade")
+
+
+@pytest.mark.parametrize("text", ["", "-", "\n", "ü", "x" * 30000])
+def test_arguments_arrive_as_they_are(tmp_path: Path, text: str) -> None:
+    run(stand_in(tmp_path), "upgrade", text, "", "last")
+    assert report(tmp_path)["argv"] == ["upgrade", text, "", "last"]
+
+
+def processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def children(parent: int) -> list[int]:
+    return [pid for pid in processes() if _stat(pid)[1:2] == [str(parent)]]
+
+
+def _stat(pid: int) -> list[str]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
+
+
+def arguments(pid: int) -> list[str]:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return []
+
+
+def eventually(look: Callable[[], int | None]) -> int:
+    deadline = time.monotonic() + 20
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it does not appear"
+        os.sched_yield()
+    return found
