@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 
-.PHONY: help demo demo-clean test check fuzz postgresql spec-coverage format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz postgresql spec-coverage format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,12 @@ test: check postgresql ## all tests: unit, contract, API, operations, addons, th
 	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
 	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
-	$(SANDBOX_ENV); $(BIN)/pytest -n 2 --dist loadfile -m "cluster$(if $(KUBECONFIG), and not sandbox)" --timeout 900
+	$(SANDBOX_ENV); $(BIN)/pytest -n 2 --dist loadfile -m "cluster and not chaos$(if $(KUBECONFIG), and not sandbox)" --timeout 900
+	$(SANDBOX_ENV); $(BIN)/pytest -m chaos -rP
+
+chaos: $(VENV)/installed postgresql ## 300 times kill -9 and more under 200 operations on a cluster of your own; half an hour
+	$(CLUSTER)
+	$(SANDBOX_ENV); $(BIN)/python -m tests.chaos --database both $(if $(KUBECONFIG),,--freeze-api-server) --write docs/reference/durability.md
 
 check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster, under a minute
 	$(BIN)/ruff check

@@ -25,6 +25,8 @@ class Door:
             self.port: int = probe.getsockname()[1]
         self._listener: socket.socket | None = None
         self._pipes: list[socket.socket] = []
+        self._flow = threading.Event()
+        self._flow.set()
 
     def open(self) -> None:
         """From now on connections are forwarded."""
@@ -44,6 +46,14 @@ class Door:
                 each.shutdown(socket.SHUT_RDWR)
         self._pipes.clear()
 
+    def stall(self) -> None:
+        """From now on connections are accepted, and nothing comes through."""
+        self._flow.clear()
+
+    def resume(self) -> None:
+        """What waited goes on."""
+        self._flow.set()
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -52,10 +62,10 @@ class Door:
             except OSError:
                 return
             self._pipes += [near, far]
-            threading.Thread(target=_pump, args=(near, far), daemon=True).start()
+            threading.Thread(target=_pump, args=(near, far, self._flow), daemon=True).start()
 
 
-def _pump(near: socket.socket, far: socket.socket) -> None:
+def _pump(near: socket.socket, far: socket.socket, flow: threading.Event) -> None:
     with selectors.DefaultSelector() as selector, near, far:
         selector.register(near, selectors.EVENT_READ, far)
         selector.register(far, selectors.EVENT_READ, near)
@@ -64,6 +74,7 @@ def _pump(near: socket.socket, far: socket.socket) -> None:
                 for key, _ in selector.select():
                     source: Any = key.fileobj
                     data = source.recv(1 << 16)
+                    flow.wait()
                     if not data:
                         return
                     key.data.sendall(data)
@@ -81,4 +92,5 @@ def door(kubeconfig: Path, target: Path) -> Iterator[Door]:
     try:
         yield made
     finally:
+        made.resume()
         made.close()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.catalog import archive
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Addon
@@ -30,10 +31,17 @@ class UnpackedRevisions:
         self._lock = threading.Lock()
 
     def addon(self, digest: str) -> Addon:
+        """Raises Unavailable while the disk cannot be written: a full one is cleared some day."""
         with self._lock:
             known = self._addons.get(digest)
             if known is None or not known.folder.is_dir():  # it may have been cleared away under us
-                known = self._addons[digest] = native.load(self._folder(digest))
+                try:
+                    known = self._addons[digest] = native.load(self._folder(digest))
+                except OSError as error:
+                    raise Unavailable(
+                        f"The broker cannot unpack an addon on its disk: {error.strerror}. "
+                        "Free space in its data directory, or make it writable."
+                    ) from error
             return known
 
     def _folder(self, digest: str) -> Path:

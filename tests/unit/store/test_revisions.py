@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.catalog import archive
 from helmbroker.catalog.formats import native
@@ -53,6 +54,18 @@ def test_a_folder_that_is_lost_comes_back(tmp_path: Path) -> None:
     revisions = UnpackedRevisions(tmp_path, Packed())
     shutil.rmtree(revisions.addon(DIGEST).folder)
     assert archive.digest(revisions.addon(DIGEST).folder) == DIGEST
+
+
+def test_a_disk_that_cannot_be_written_is_no_end(tmp_path: Path) -> None:
+    """Operations are tried again until it can: a full disk loses none."""
+    (tmp_path / "full").touch()
+    revisions = UnpackedRevisions(tmp_path / "full" / "cache", Packed())
+    with pytest.raises(
+        Unavailable, match=r"cannot unpack an addon on its disk: .* Free space in its data directory"
+    ):
+        revisions.addon(DIGEST)
+    (tmp_path / "full").unlink()
+    assert revisions.addon(DIGEST).digest == DIGEST
 
 
 @pytest.mark.parametrize("damage", ["changed", "added", "removed", "linked"])
