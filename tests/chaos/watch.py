@@ -65,6 +65,10 @@ class Watch:
                 self.looks["without an answer"] += 1
                 continue
             self.looks["answered"] += 1
+            running = {
+                row[0] for row in rows
+            }  # what is not was given back, or has ended: the next claim takes over nothing
+            self._held = {seq: held for seq, held in self._held.items() if seq in running}
             for row in rows:
                 self._see(*row)
 

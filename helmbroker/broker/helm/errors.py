@@ -17,6 +17,10 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
     (HelmFault.OWNERSHIP, ("cannot be imported into the current release", "cannot re-?use a name")),
     (HelmFault.VALUES, ("don't meet the specifications of the schema",)),
     (
+        HelmFault.UNREACHABLE,  # in the middle of rendering, when a chart looks something up
+        (r"error calling lookup: .*(dial tcp|connection re(fused|set)|timeout|TLS handshake|EOF|http2|deadline)",),
+    ),
+    (
         HelmFault.RENDER,
         (
             "execution error at",

@@ -35,6 +35,37 @@ SAID = [
         ),
         None,
     ),
+    *(
+        (
+            fault,
+            (
+                'Error: template: c/templates/s.yaml:16:41: executing "c/templates/s.yaml" at <lookup "v1" '
+                f'"Secret" .Release.Namespace .Release.Name>: error calling lookup: {why}'
+            ),
+            None,
+        )
+        for fault, why in [
+            (
+                HelmFault.UNREACHABLE,
+                (
+                    'Get "https://127.0.0.1:9/api/v1/namespaces/n/secrets/s": dial tcp 127.0.0.1:9: connect: '
+                    "connection refused"
+                ),
+            ),
+            (
+                HelmFault.UNREACHABLE,
+                (
+                    "unable to get apiresource from unstructured: /v1, Kind=Secret: "
+                    'Get "https://127.0.0.1:45245/api/v1?timeout=32s": read tcp 127.0.0.1:1->127.0.0.1:2: read: '
+                    "connection reset by peer"
+                ),
+            ),
+            (
+                HelmFault.RENDER,
+                'secrets "s" is forbidden: User "u" cannot get resource "secrets" in the namespace "n"',
+            ),
+        ]
+    ),
     (HelmFault.RENDER, "Error: parse error at (c/templates/cm.yaml:2): unclosed action started at :1", None),
     (
         HelmFault.VALUES,
