@@ -111,6 +111,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
         patience=Patience(settings.stuck_after_s),
+        keys=KeyRing.load(settings.keys_file),
     )
     helm.warn_if_unusable()
     worker = Worker(

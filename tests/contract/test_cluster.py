@@ -11,8 +11,9 @@ from typing import Protocol
 
 import pytest
 
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Ready
+from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Ready, RecordSecret
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.kube.cluster import KubeCluster
@@ -25,6 +26,7 @@ from tests.fakes.kube import FakeKube
 from tests.fakes.release_secrets import StoredRelease, stored_release
 
 SET = "StatefulSet"
+_OWNER = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 
 
 class World(Protocol):
@@ -103,7 +105,7 @@ class _Nobody(FakeKube):
 
 
 def _object(thing: Thing) -> Obj:
-    annotations = {} if thing.owner is None else {"meta.helm.sh/release-name": thing.owner}
+    annotations = {} if thing.owner is None else {_OWNER[0]: thing.owner, _OWNER[1]: thing.namespace}
     if thing.kept:
         annotations["helm.sh/resource-policy"] = "keep"
     metadata = {"name": thing.name, "namespace": thing.namespace, "annotations": annotations}
@@ -262,6 +264,12 @@ def test_a_cluster_that_is_away_is_worth_another_try(world: World, ref: ReleaseR
         lambda: world.cluster.sweep(ref, claims=True),
         lambda: world.cluster.leftovers(ref, claims=True),
         lambda: world.cluster.ensure_namespace("x"),
+        lambda: world.cluster.record(ref),
+        lambda: world.cluster.keep(RecordSecret(ref, {}, b"")),
+        lambda: world.cluster.forget(ref.namespace, {}),
+        lambda: world.cluster.records(ref.namespace, {}),
+        lambda: world.cluster.made_secrets(ref),
+        lambda: world.cluster.put_back(ref, [MadeSecret("a", "Opaque", {}, {})]),
     )
     for call in calls:
         with pytest.raises(ClusterUnavailable, match="The cluster cannot be used now: "):

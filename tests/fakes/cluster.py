@@ -6,10 +6,14 @@ ConfigMaps with the release that made them. Not modelled: controllers; what is r
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness, Ready
+from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness, Ready, RecordSecret
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.catalog.credentials import Ref
 
@@ -42,6 +46,7 @@ class FakeCluster:
         self.states: dict[ReleaseRef, list[Readiness]] = {}
         self.failed_jobs: dict[ReleaseRef, str] = {}
         self.leaving: dict[tuple[str, str, str], int] = {}
+        self.kept: dict[ReleaseRef, RecordSecret] = {}
         self.down = False
         self._things: dict[tuple[str, str, str], Thing] = {}
 
@@ -108,9 +113,60 @@ class FakeCluster:
         self._answer()
         self.namespaces.add(name)
 
+    def record(self, ref: ReleaseRef) -> RecordSecret | None:
+        self._answer()
+        return self.kept.get(ref)
+
+    def keep(self, record: RecordSecret) -> None:
+        self._answer()
+        name, namespace = naming.record_name(record.ref), record.ref.namespace
+        known = self.kept.get(record.ref)
+        if known is not None and not known.belongs_to(record.labels):
+            raise ClusterRefused(
+                f"The Secret {name} in namespace {namespace} is not this broker's and is left alone. "
+                "Remove it, or give the broker a namespace of its own."
+            )
+        if namespace not in self.namespaces:
+            raise ClusterRefused(
+                f'The namespace for instances is not there: namespaces "{namespace}" not found. '
+                "Make the namespace, or give the broker's service account the right to make it."
+            )
+        self.kept[record.ref] = record
+
+    def forget(self, namespace: str, labels: Mapping[str, str]) -> None:
+        for record in self.records(namespace, labels):
+            del self.kept[record.ref]
+
+    def records(self, namespace: str, labels: Mapping[str, str]) -> list[RecordSecret]:
+        self._answer()
+        found = [each for ref, each in self.kept.items() if ref.namespace == namespace]
+        return [each for each in found if naming.LABEL_RECORD in each.labels and each.belongs_to(labels)]
+
+    def made_secrets(self, ref: ReleaseRef) -> list[MadeSecret]:
+        self._answer()
+        made = [each for each in self.all() if each.kind == "Secret" and each.owner == ref.name]
+        here = [each for each in made if each.namespace == ref.namespace and ref in self.releases]
+        return [MadeSecret(each.name, "Opaque", _labels(each), _encoded(each.texts)) for each in here]
+
+    def put_back(self, ref: ReleaseRef, secrets: Sequence[MadeSecret]) -> None:
+        self._answer()
+        for each in secrets:
+            if self.thing("Secret", ref.namespace, each.name) is None:
+                texts = {key: base64.b64decode(value).decode() for key, value in each.data.items()}
+                label = each.labels.get("app.kubernetes.io/instance")
+                self.put(Thing("Secret", ref.namespace, each.name, label, ref.name, texts=texts))
+
     def _of(self, ref: ReleaseRef) -> list[Thing]:
         return [each for each in self.all() if (each.namespace, each.label) == (ref.namespace, ref.name)]
 
     def _answer(self) -> None:
         if self.down:
             raise ClusterUnavailable("The cluster cannot be used now: nobody is at home.")
+
+
+def _labels(thing: Thing) -> dict[str, str]:
+    return {} if thing.label is None else {"app.kubernetes.io/instance": thing.label}
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}

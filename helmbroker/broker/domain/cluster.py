@@ -53,3 +53,17 @@ class NotReady:
 
 
 Readiness = Ready | NotReady
+
+
+@dataclass(frozen=True)
+class RecordSecret:
+    """The Secret in which the cluster remembers what has the Helm release `ref`. `addon`: its packed revision."""
+
+    ref: ReleaseRef
+    labels: Mapping[str, str]
+    sealed: bytes = field(repr=False)
+    addon: bytes | None = field(default=None, repr=False)
+
+    def belongs_to(self, labels: Mapping[str, str]) -> bool:
+        """Whether it carries all these labels, so is ours to change."""
+        return all(self.labels.get(key) == value for key, value in labels.items())

@@ -34,12 +34,14 @@ class InstanceRecord:
     wanted: what an update is to lead to, until it has; `instance` is what is in force.
     return_to: the revision of the Helm release that runs what is in force, from when an update begins to change the
     release until one of them has ended well, or has undone what it did.
+    deployed: the revision of the Helm release that we made last; None: it was made before this was recorded.
     """
 
     instance: ServiceInstance
     operation: Operation
     wanted: ServiceInstance | None = None
     return_to: int | None = None
+    deployed: int | None = None
 
     @property
     def phase(self) -> Phase:
@@ -75,6 +77,7 @@ class BindingRecord:
     binding: ServiceBinding
     operation: Operation
     expired: bool = False
+    deployed: int | None = None
 
     @property
     def phase(self) -> Phase:

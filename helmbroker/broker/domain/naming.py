@@ -56,3 +56,11 @@ def binding_labels(broker_id: str, instance_id: str, binding_id: str) -> dict[st
     """Labels on the Helm release of a binding."""
     labels = instance_labels(broker_id, instance_id)
     return {**labels, LABEL_BINDING: digest(instance_id, binding_id, length=40)}
+
+
+LABEL_RECORD = "helmbroker.io/record"
+
+
+def record_name(release: ReleaseRef) -> str:
+    """The Secret in which the cluster remembers what has this Helm release: at most 47 characters."""
+    return f"{release.name}-record"

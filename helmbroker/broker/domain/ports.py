@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from helmbroker.broker.domain.cluster import HelmRelease, Readiness
+from helmbroker.broker.domain.cluster import HelmRelease, Readiness, RecordSecret
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
+from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.catalog.credentials import Ref
@@ -65,6 +66,10 @@ class Transaction(Records, Protocol):
 
     def settle(self, instance: ServiceInstance) -> None:
         """This is in force, and nothing else is wanted or to be returned to."""
+        ...
+
+    def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
+        """What is in force of the instance, or of the binding, is run by this revision of its Helm release."""
         ...
 
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
@@ -218,4 +223,28 @@ class Cluster(Protocol):
 
     def ensure_namespace(self, name: str) -> None:
         """Make the namespace when it is missing (and may be made)."""
+        ...
+
+    def record(self, ref: ReleaseRef) -> RecordSecret | None:
+        """What the cluster remembers of what has this Helm release; also a Secret of that name that is not ours."""
+        ...
+
+    def keep(self, record: RecordSecret) -> None:
+        """Make this Secret, or write it anew. Raises ClusterRefused when one of that name lacks its labels."""
+        ...
+
+    def forget(self, namespace: str, labels: Mapping[str, str]) -> None:
+        """Delete the record Secrets that carry all these labels."""
+        ...
+
+    def records(self, namespace: str, labels: Mapping[str, str]) -> list[RecordSecret]:
+        """The record Secrets that carry all these labels."""
+        ...
+
+    def made_secrets(self, ref: ReleaseRef) -> list[MadeSecret]:
+        """The Secrets that the Helm release has made, as it has written down, and labelled as its own."""
+        ...
+
+    def put_back(self, ref: ReleaseRef, secrets: Sequence[MadeSecret]) -> None:
+        """Make those of the Secrets that are missing, so that the release finds them as its own."""
         ...

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
-from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness
-from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness, RecordSecret
+from helmbroker.broker.domain.helm_errors import ClusterRefused
+from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.kube import release_secret
 from helmbroker.broker.kube.readiness import Observed, claims_of, job_failure, judge, satisfied
+from helmbroker.broker.kube.records import KubeRecords
+from helmbroker.broker.kube.translated import translated
 from helmbroker.catalog.credentials import Ref, RefKind
-from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Forbidden, KubeError, Unauthorized, Unreachable
+from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Forbidden
 from helmbroker.kubeapi.port import Kube, Obj
 
 _INSTANCE = "app.kubernetes.io/instance"  # by convention of charts: the Helm release
@@ -39,7 +41,7 @@ class KubeCluster:
     """See broker.domain.ports.Cluster."""
 
     def __init__(self, kube: Kube) -> None:
-        self._kube = kube
+        self._kube, self._records = kube, KubeRecords(kube)
 
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         secret = self._newest(ref)
@@ -51,7 +53,7 @@ class KubeCluster:
             return NotReady("the Helm release is gone. Somebody else removed it", hopeless=True)
         observed = []
         for wanted in release_secret.workloads(secret):
-            with _translated():
+            with translated():
                 workload = self._kube.get(wanted.kind, ref.namespace, wanted.name)
             if workload is None:
                 return NotReady(f"{wanted.kind} {wanted.name} is gone. Somebody else removed it", hopeless=True)
@@ -61,7 +63,7 @@ class KubeCluster:
     def failed_job(self, ref: ReleaseRef) -> str | None:
         secret = self._newest(ref)
         for name in release_secret.hook_jobs(secret) if secret is not None else ():
-            with _translated():
+            with translated():
                 job = self._kube.get("Job", ref.namespace, name)
             cause = None if job is None else job_failure(self._look_closer(job))
             if cause is not None:
@@ -69,7 +71,7 @@ class KubeCluster:
         return None
 
     def value(self, namespace: str, ref: Ref, owners: frozenset[str]) -> str | None:
-        with _translated():
+        with translated():
             obj = self._kube.get(ref.kind, namespace, ref.name)
         if obj is None:
             return None
@@ -103,7 +105,7 @@ class KubeCluster:
         return sorted(f"{kind} {obj['metadata']['name']}" for kind in kinds for obj in self._labelled(kind, ref))
 
     def ensure_namespace(self, name: str) -> None:
-        with _translated():
+        with translated():
             try:
                 if self._kube.get("Namespace", None, name) is None:
                     self._kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -113,8 +115,27 @@ class KubeCluster:
                 # a broker with rights in one namespace may not look at namespaces; Helm says if it is missing
                 return
 
+    def record(self, ref: ReleaseRef) -> RecordSecret | None:
+        return self._records.record(ref)
+
+    def keep(self, record: RecordSecret) -> None:
+        self._records.keep(record)
+
+    def forget(self, namespace: str, labels: Mapping[str, str]) -> None:
+        self._records.forget(namespace, labels)
+
+    def records(self, namespace: str, labels: Mapping[str, str]) -> list[RecordSecret]:
+        return self._records.records(namespace, labels)
+
+    def made_secrets(self, ref: ReleaseRef) -> list[MadeSecret]:
+        secret = self._newest(ref)
+        return [] if secret is None else self._records.made(ref, release_secret.secrets(secret))
+
+    def put_back(self, ref: ReleaseRef, secrets: Sequence[MadeSecret]) -> None:
+        self._records.put_back(ref, secrets)
+
     def _newest(self, ref: ReleaseRef) -> Obj | None:
-        with _translated():
+        with translated():
             secrets = self._kube.list("Secret", ref.namespace, labels=release_secret.selector(ref))
         return release_secret.newest(secrets)
 
@@ -123,7 +144,7 @@ class KubeCluster:
         namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
         by_name = {_JOB: name}
         labels = workload["spec"].get("selector", {}).get("matchLabels")
-        with _translated():
+        with translated():
             found = self._kube.list("Pod", namespace, labels=by_name if workload["kind"] == "Job" else labels)
             about = {name, *(pod["metadata"]["name"] for pod in found), *claims_of(found)}
             events = [
@@ -145,7 +166,7 @@ class KubeCluster:
         return Observed(workload, found, events)
 
     def _labelled(self, kind: str, ref: ReleaseRef) -> list[Obj]:
-        with _translated():
+        with translated():
             try:
                 return self._kube.list(kind, ref.namespace, labels={_INSTANCE: ref.name})
             except Forbidden:
@@ -155,7 +176,7 @@ class KubeCluster:
 
     def _delete(self, obj: Obj) -> None:
         metadata = obj["metadata"]
-        with _translated():
+        with translated():
             try:
                 self._kube.delete(obj["kind"], metadata["namespace"], metadata["name"], uid=metadata["uid"])
             except Conflict:
@@ -164,14 +185,3 @@ class KubeCluster:
 
 def _of_pods(event: Obj, job: str) -> bool:
     return str(event.get("involvedObject", {}).get("name")).startswith(f"{job}-")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """The API's errors as the operations know them."""
-    try:
-        yield
-    except (Unreachable, Unauthorized) as error:  # tokens are rotated: the next one may be accepted
-        raise ClusterUnavailable(f"The cluster cannot be used now: {error.message}.") from error
-    except KubeError as error:
-        raise ClusterRefused(f"The cluster refused a call of the broker: {error}.") from error

@@ -51,12 +51,20 @@ def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     )
 
 
+def objects(secret: Obj) -> list[ObjectName]:
+    """What the release has made, hooks left out."""
+    manifest = yaml.load_all(_content(secret).get("manifest") or "", Loader=yaml.CSafeLoader)
+    return [ObjectName(obj["kind"], obj["metadata"]["name"]) for obj in manifest if obj]
+
+
 def workloads(secret: Obj) -> list[ObjectName]:
     """What of the release runs pods, hooks left out."""
-    manifest = yaml.load_all(_content(secret).get("manifest") or "", Loader=yaml.CSafeLoader)
-    return [
-        ObjectName(obj["kind"], obj["metadata"]["name"]) for obj in manifest if obj and obj["kind"] in _WORKLOADS
-    ]
+    return [each for each in objects(secret) if each.kind in _WORKLOADS]
+
+
+def secrets(secret: Obj) -> list[str]:
+    """Names of the Secrets of the release, hooks left out."""
+    return [each.name for each in objects(secret) if each.kind == "Secret"]
 
 
 def hook_jobs(secret: Obj) -> list[str]:

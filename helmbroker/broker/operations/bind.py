@@ -6,8 +6,9 @@ from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.decisions import usable
 from helmbroker.broker.domain.helm_errors import HelmError
+from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.operations import converge
+from helmbroker.broker.operations import converge, remembering
 from helmbroker.broker.operations.work import BindingWork
 from helmbroker.catalog import credentials
 from helmbroker.catalog.credentials import Ref
@@ -28,6 +29,12 @@ def check(work: BindingWork) -> Outcome:
         return Fail(converge.GONE)
     converge.check_ours(release, release.ref, work.labels)
     return converge.admit(work, work.addon.binding_chart, _values(work), work.binding.binding.release)
+
+
+def remember(work: BindingWork) -> Outcome:
+    """Before the first effect: what is made from here on can be found again without the database."""
+    remembering.binding_kept(work, work.binding.binding, Stage.MAKING)
+    return Done()
 
 
 def make_user(work: BindingWork) -> Outcome:
@@ -68,6 +75,19 @@ def read_credentials(work: BindingWork) -> Outcome:
     return Done()
 
 
+def confirm(work: BindingWork) -> Outcome:
+    """The cluster remembers what was delivered; the record, by which revision of the Helm release."""
+    ids = work.binding.binding.instance_id, work.binding.binding.id
+    with work.transaction() as tx:
+        delivered = tx.binding(*ids)
+    if delivered is None:
+        return Fail("There is no record of the service binding.")
+    revision = remembering.binding_kept(work, delivered.binding, Stage.MADE)
+    with work.transaction() as tx:
+        tx.deployed(*ids, revision)
+    return Done()
+
+
 def _resolve(work: BindingWork, ref: Ref) -> str | None:
     owners = frozenset({work.record.instance.release.name, work.binding.binding.release.name})
     return work.tools.cluster.value(work.binding.binding.release.namespace, ref, owners)
@@ -97,6 +117,8 @@ def summary(_work: BindingWork) -> str:
 
 STEPS = (
     Step("check", check),
+    Step("remember", remember),
     Step("make user", make_user),
     Step("read credentials", read_credentials),
+    Step("confirm", confirm),
 )

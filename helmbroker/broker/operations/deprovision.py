@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from helmbroker.broker.domain import naming
-from helmbroker.broker.operations import converge
+from helmbroker.broker.operations import converge, remembering
 from helmbroker.broker.operations.work import Work
 from helmbroker.durable import Done, Outcome, Step
+
+
+def mark(work: Work) -> Outcome:
+    remembering.being_removed(work, work.record.instance.release, work.labels)
+    return Done()
 
 
 def uninstall_bindings(work: Work) -> Outcome:
@@ -39,6 +44,8 @@ def await_gone(work: Work) -> Outcome:
 
 
 def forget(work: Work) -> Outcome:
+    """The cluster first, and what it remembers of bindings too; labels without a binding's are on all of them."""
+    work.tools.cluster.forget(work.record.instance.release.namespace, work.labels)
     with work.transaction() as tx:
         tx.forget_instance(work.record.instance.id)
     return Done()
@@ -61,6 +68,7 @@ def _somebody_elses(work: Work) -> bool:
 
 
 STEPS = (
+    Step("mark", mark),
     Step("uninstall bindings", uninstall_bindings),
     Step("uninstall", uninstall),
     Step("sweep", sweep),

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from helmbroker.broker.operations import converge
+from helmbroker.broker.domain.kept import Stage
+from helmbroker.broker.operations import converge, remembering
 from helmbroker.broker.operations.work import Work
-from helmbroker.durable import Outcome, Step
+from helmbroker.durable import Done, Outcome, Step
 
 
 def check(work: Work) -> Outcome:
     return converge.admit(work, work.addon.chart, work.values(), work.record.instance.release)
+
+
+def remember(work: Work) -> Outcome:
+    """Before the first effect: what is made from here on can be found again without the database."""
+    work.tools.cluster.ensure_namespace(work.record.instance.release.namespace)
+    remembering.instance_kept(work, work.record.instance, Stage.MAKING)
+    return Done()
 
 
 def install(work: Work) -> Outcome:
@@ -22,6 +30,15 @@ def await_ready(work: Work) -> Outcome:
     return converge.await_ready(work, work.record.instance.release)
 
 
+def confirm(work: Work) -> Outcome:
+    """The cluster remembers that it is made; the record, by which revision of the Helm release."""
+    instance = work.record.instance
+    revision = remembering.instance_kept(work, instance, Stage.MADE)
+    with work.transaction() as tx:
+        tx.deployed(instance.id, None, revision)
+    return Done()
+
+
 def summary(work: Work) -> str:
     """What the platform shows at the end."""
     return f"{work.addon.name} is ready"
@@ -29,6 +46,8 @@ def summary(work: Work) -> str:
 
 STEPS = (
     Step("check", check),
+    Step("remember", remember),
     Step("install", install),
     Step("await ready", await_ready),
+    Step("confirm", confirm),
 )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.operations import converge
+from helmbroker.broker.operations import converge, remembering
 from helmbroker.broker.operations.work import BindingWork
 from helmbroker.durable import Done, Outcome, Step
+
+
+def mark(work: BindingWork) -> Outcome:
+    remembering.being_removed(work, work.binding.binding.release, work.binding_labels)
+    return Done()
 
 
 def drop_user(work: BindingWork) -> Outcome:
@@ -17,6 +22,8 @@ def drop_user(work: BindingWork) -> Outcome:
 
 
 def forget(work: BindingWork) -> Outcome:
+    """The cluster first: what it remembers without a record would be found as lost."""
+    work.tools.cluster.forget(work.binding.binding.release.namespace, work.binding_labels)
     with work.transaction() as tx:
         tx.forget_binding(work.binding.binding.instance_id, work.binding.binding.id)
     return Done()
@@ -28,6 +35,7 @@ def summary(_work: BindingWork) -> str:
 
 
 STEPS = (
+    Step("mark", mark),
     Step("drop user", drop_user),
     Step("forget", forget),
 )

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from helmbroker.broker.domain.cluster import NotReady
+from helmbroker.broker.domain.instance import ServiceInstance
+from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
-from helmbroker.broker.operations import converge
+from helmbroker.broker.operations import converge, remembering
 from helmbroker.broker.operations.work import UpdateWork
 from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transient, run_steps
 
@@ -49,6 +51,11 @@ def await_ready(work: UpdateWork) -> Outcome:
     return converge.await_ready(work, work.record.instance.release)
 
 
+def confirm(work: UpdateWork) -> Outcome:
+    """The cluster remembers what is to be in force, before the record says so."""
+    return _remember(work, work.record.instance)
+
+
 def commit(work: UpdateWork) -> Outcome:
     """With its own result, so that nothing which fails later can send a committed update back."""
     with work.transaction() as tx:
@@ -75,6 +82,11 @@ def await_return(work: UpdateWork) -> Outcome:
     return Done(True) if isinstance(outcome, Done) else outcome
 
 
+def confirm_return(work: UpdateWork) -> Outcome:
+    """The cluster remembers again what is in force."""
+    return _remember(work, work.before.instance)
+
+
 def settle(work: UpdateWork) -> Outcome:
     """Nothing of the update stays."""
     left = _aftermath(work, usable=bool(work.ctx.results[_AWAIT_RETURN]))
@@ -89,11 +101,13 @@ STEPS = (
     Step(BEGUN, remember),
     Step("upgrade", upgrade),
     Step("await ready", await_ready),
+    Step("confirm", confirm),
     Step(_COMMIT, commit),
 )
 WAY_BACK = (
     Step(_RETURN, go_back),
     Step(_AWAIT_RETURN, await_return),
+    Step("confirm return", confirm_return),
     Step(SETTLED, settle),
 )
 
@@ -173,6 +187,13 @@ def _revision_before(work: UpdateWork) -> int | None:
     """None: no update has touched the release since it was last as the record says."""
     known: Any = work.ctx.results.get(BEGUN, work.before.return_to)
     return None if known is None else int(known)
+
+
+def _remember(work: UpdateWork, instance: ServiceInstance) -> Outcome:
+    revision = remembering.instance_kept(work, instance, Stage.MADE)
+    with work.transaction() as tx:
+        tx.deployed(instance.id, None, revision)
+    return Done()
 
 
 def _aftermath(work: UpdateWork, *, usable: bool) -> Aftermath:

@@ -16,6 +16,7 @@ from helmbroker.catalog.model import JSON, NOTHING, Addon, DataPolicy, Object, P
 from helmbroker.catalog.parameters import texts
 from helmbroker.catalog.values import merge
 from helmbroker.durable import Context
+from helmbroker.sealing import KeyRing
 
 _FORGOTTEN_AFTER_S = 60.0
 
@@ -57,6 +58,7 @@ class Tools:
     broker_id: str
     overrides: Mapping[str, Object] = field(repr=False)  # addon name -> the operator's Helm values
     patience: Patience
+    keys: KeyRing  # under which the cluster remembers records
 
 
 @dataclass

@@ -25,6 +25,7 @@ CANCELLED = "stopped, because it is being removed"
 _NOTHING_WANTED = dict.fromkeys(
     ("wanted_plan_id", "sealed_wanted_parameters", "wanted_context", "wanted_digest", "return_to")
 )
+_APART = {*_NOTHING_WANTED, "deployed_revision"}  # what is not part of an instance
 # of a binding without credentials
 _UNDELIVERED: dict[str, Any] = {
     "sealed_credentials": None,
@@ -32,6 +33,7 @@ _UNDELIVERED: dict[str, Any] = {
     "expires_at": None,
     "renew_before": None,
     "revoke_at": None,
+    "deployed_revision": None,
 }
 Alone = Callable[[sa.Connection, str], None]
 
@@ -48,7 +50,7 @@ def _with_operation(table: sa.Table, *more: sa.ColumnElement[Any]) -> sa.Select[
 
 def _save_instance(insert: Any) -> sa.Executable:
     new = insert(instances)
-    changed = {c.name: new.excluded[c.name] for c in instances.c if c.name not in _NOTHING_WANTED}
+    changed = {c.name: new.excluded[c.name] for c in instances.c if c.name not in _APART}
     saved: sa.Executable = new.on_conflict_do_update(index_elements=["id"], set_=changed)
     return saved
 
@@ -88,7 +90,7 @@ class SqlRecords:
             addon_digest=row.addon_digest,
         )
         wanted = None if row.wanted_plan_id is None else self._wanted(instance, row)
-        return InstanceRecord(instance, read_row(row), wanted, row.return_to)
+        return InstanceRecord(instance, read_row(row), wanted, row.return_to, row.deployed_revision)
 
     def _wanted(self, instance: ServiceInstance, row: sa.Row[Any]) -> ServiceInstance:
         parameters = self._opened(row.sealed_wanted_parameters, "instances.wanted_parameters", row.own_id)
@@ -177,6 +179,12 @@ class SqlRecords:
             **_NOTHING_WANTED,
         )
 
+    def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
+        if binding_id is None:
+            self._change_instance(instance_id, deployed_revision=revision)
+        else:
+            self._change_binding(instance_id, binding_id, deployed_revision=revision)
+
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
         row = (binding.instance_id, binding.id)
         values = {
@@ -223,7 +231,9 @@ class SqlRecords:
     def forget_instance(self, instance_id: str) -> None:
         self._conn.execute(bindings.delete().where(bindings.c.instance_id == instance_id))
         nothing = self._sealed(Parameters(NOTHING), "instances.parameters", instance_id)
-        self._change_instance(instance_id, sealed_parameters=nothing, context="{}", **_NOTHING_WANTED)
+        self._change_instance(
+            instance_id, sealed_parameters=nothing, context="{}", deployed_revision=None, **_NOTHING_WANTED
+        )
 
     def forget_binding(self, instance_id: str, binding_id: str) -> None:
         nothing = self._sealed(Parameters(NOTHING), "bindings.parameters", instance_id, binding_id)
@@ -262,7 +272,7 @@ class SqlRecords:
             expires_at=row.expires_at,
             renew_before=row.renew_before,
         )
-        return BindingRecord(binding, read_row(row), expired=bool(row.expired))
+        return BindingRecord(binding, read_row(row), bool(row.expired), row.deployed_revision)
 
     def _sealed(self, values: Hidden, column: str, *row: str) -> bytes:
         return self._keys.seal(json.dumps(values.reveal()).encode(), _place(column, *row))

@@ -41,6 +41,7 @@ instances = sa.Table(
     sa.Column("wanted_context", sa.Text),
     sa.Column("wanted_digest", sa.String(64), sa.ForeignKey("addon_revisions.digest")),
     sa.Column("return_to", sa.Integer),  # the revision of the Helm release that runs what is in force
+    sa.Column("deployed_revision", sa.Integer),  # of the Helm release, as we have left it
     sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False),
 )
 
@@ -63,7 +64,21 @@ bindings = sa.Table(
     sa.Column("expires_at", sa.Double),
     sa.Column("renew_before", sa.Double),
     sa.Column("revoke_at", sa.Double, index=True),  # the schedule: when to look whether it is revoked
+    sa.Column("deployed_revision", sa.Integer),
     sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False),
+)
+
+# where records and cluster differ, as the last check has seen it; replaced as a whole by each check
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("kind", sa.String(64), primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),  # what it is about, in words
+    sa.Column("instance_id", sa.Text),  # of a service instance that has a record
+    # seconds since the epoch, on the database's clock
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("seen", sa.Double, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # public: what differs, and the cure
 )
 
 SCHEMA = Schema(

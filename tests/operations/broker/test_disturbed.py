@@ -144,7 +144,7 @@ def clear(world: World) -> None:
         record = records.instance(INSTANCE)
     if record is not None and record.phase is not Phase.GONE:
         world.succeed(world.deprovision())
-    assert (world.cluster.all(), world.cluster.releases) == ([], {})
+    assert (world.cluster.all(), world.cluster.releases, world.cluster.kept) == ([], {}, {})
 
 
 @pytest.mark.parametrize("name", BEGIN)

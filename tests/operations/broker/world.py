@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
+from helmbroker.broker.domain.kept import Kept, Stage
+from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.requests import (
     BindRequest,
     DeprovisionRequest,
@@ -20,6 +22,7 @@ from helmbroker.broker.domain.requests import (
     UnbindRequest,
     UpdateRequest,
 )
+from helmbroker.broker.operations.remembering import opened
 from helmbroker.broker.operations.work import Patience, Tools
 from helmbroker.broker.service import Accepted, Service
 from helmbroker.broker.store.schema import facts, operations
@@ -37,6 +40,7 @@ from tests.operations.harness import Hand
 
 ADDON = native.load(Path(__file__).parent / "ledger")
 NAMESPACE, INSTANCE, BINDING, BROKER = "instances", "an instance", "a binding", "0123456789abcdef"
+KEYS = KeyRing({"1": bytes(32)}, "1")
 RELEASE = naming.instance_release(NAMESPACE, BROKER, INSTANCE)
 BINDING_RELEASE = naming.binding_release(RELEASE, INSTANCE, BINDING)
 
@@ -134,7 +138,23 @@ class World:
         recorded = instance.plan_id, instance.parameters.reveal(), instance.addon_digest
         unsettled = record.wanted, record.return_to
         phases = record.phase, None if binding is None else binding.phase
-        return releases, things, phases, recorded, unsettled, shown
+        return releases, things, phases, recorded, unsettled, shown, self.remembered()
+
+    def remembered(self) -> dict[str, object]:
+        """What the cluster remembers: the stage, whether it is the record's thing, and its very Helm release."""
+        instance, things = self.instance(), {}
+        things[instance.instance.release] = Kept(instance.instance, Stage.MADE, instance.deployed)
+        with self.store.read() as records:
+            bound = [each for each in records.bindings(INSTANCE) if each.phase is not Phase.GONE]
+        things |= {each.binding.release: Kept(each.binding, Stage.MADE, each.deployed) for each in bound}
+        found: dict[str, object] = {}
+        for ref, record in self.cluster.kept.items():
+            kept, recorded = opened(KEYS, record), things[ref]
+            running = self.cluster.releases[ref].revision if ref in self.cluster.releases else None
+            exact = kept.stage is not Stage.MADE or kept.revision == recorded.revision == running
+            secrets = [(each.name, sorted(each.data)) for each in kept.secrets]
+            found[ref.name] = kept.stage, kept.same_thing(recorded.thing), exact, secrets, record.addon is not None
+        return found
 
     def in_force(self) -> tuple[object, ...]:
         """All that an update changes, apart from numbers of revisions and from Jobs that failed."""
@@ -157,7 +177,7 @@ def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
 @contextmanager
 def world(url: str, overrides: Object | None = None) -> Iterator[World]:
     """A fresh one in an empty database."""
-    store = SqlStore(url, KeyRing({"1": bytes(32)}, "1"))
+    store = SqlStore(url, KEYS)
     if store.engine.dialect.name == "sqlite":
         sa.event.listen(store.engine, "connect", _without_waiting_for_the_disk)
     store.prepare()
@@ -167,7 +187,7 @@ def world(url: str, overrides: Object | None = None) -> Iterator[World]:
     cluster, clock = FakeCluster(NAMESPACE), Clock()
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
     given = {ADDON.name: overrides or {}}
-    tools = Tools(helm, cluster, revisions, store.broker_id, given, Patience(120.0, clock))
+    tools = Tools(helm, cluster, revisions, store.broker_id, given, Patience(120.0, clock), KEYS)
     service = Service(store, Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
     hand = Hand(store.engine, operations, handlers(store, tools))
     try:

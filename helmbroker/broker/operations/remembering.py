@@ -1,0 +1,105 @@
+"""The cluster is made to remember what is recorded, so that nothing is lost with the database.
+
+Sealed, in one Secret for each instance and binding, written before the first effect and renewed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.cluster import RecordSecret
+from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
+from helmbroker.broker.domain.kept import CannotRead, Kept, Stage, decode, encode
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.operations.work import BindingWork, Work
+from helmbroker.catalog import archive
+from helmbroker.sealing import KeyRing, KeyRingError
+
+MOST_BYTES = 700_000  # of a record with its addon revision: in base64 it must fit into an object of etcd
+INSTANCE, BINDING = "instance", "binding"  # values of the label LABEL_RECORD
+
+
+def opened(keys: KeyRing, record: RecordSecret) -> Kept:
+    """What a record Secret tells. Raises CannotRead."""
+    try:
+        return decode(keys.open(record.sealed, _place(record.ref)))
+    except KeyRingError as error:
+        raise CannotRead(str(error)) from None
+
+
+def instance_kept(work: Work, instance: ServiceInstance, stage: Stage) -> int | None:
+    """The cluster remembers this instance, its addon revision and the Secrets that its chart has made.
+
+    The newest revision of its Helm release, when it is MADE.
+    """
+    labels = {**work.labels, naming.LABEL_RECORD: INSTANCE}
+    return _keep(work, _seen(work, instance, stage), labels, _packed(work, instance))
+
+
+def binding_kept(work: BindingWork, binding: ServiceBinding, stage: Stage) -> int | None:
+    """The cluster remembers this binding, its credentials and the Secrets that its chart has made."""
+    labels = {**work.binding_labels, naming.LABEL_RECORD: BINDING}
+    return _keep(work, _seen(work, binding, stage), labels, None)
+
+
+def being_removed(work: Work, ref: ReleaseRef, labels: Mapping[str, str]) -> None:
+    """Who restores the database in the middle of a removal learns that it had begun."""
+    record = work.tools.cluster.record(ref)
+    if record is None or not record.belongs_to(labels):
+        return
+    try:
+        kept = opened(work.tools.keys, record)
+    except CannotRead:
+        return  # it goes with the rest
+    if kept.stage is not Stage.REMOVING:
+        _write(work, replace(kept, stage=Stage.REMOVING), record.labels, record.addon)
+
+
+def _seen(work: Work, thing: ServiceInstance | ServiceBinding, stage: Stage) -> Kept:
+    if stage is not Stage.MADE:
+        return Kept(thing, stage)
+    release = work.tools.cluster.release(thing.release)
+    secrets = work.tools.cluster.made_secrets(thing.release)
+    return Kept(thing, stage, None if release is None else release.revision, tuple(secrets))
+
+
+def _keep(work: Work, kept: Kept, labels: Mapping[str, str], addon: bytes | None) -> int | None:
+    """Write it, unless it is so already. What is too large for an object is left out: see decision 0020."""
+    record = work.tools.cluster.record(kept.thing.release)
+    size = len(encode(kept))
+    if size > MOST_BYTES:
+        kept = replace(kept, secrets=())
+        size = len(encode(kept))
+    if addon is not None and size + len(addon) > MOST_BYTES:
+        addon = None
+    if record is None or not record.belongs_to(labels) or not _says(work.tools.keys, record, kept, addon):
+        _write(work, kept, labels, addon)
+    return kept.revision
+
+
+def _write(work: Work, kept: Kept, labels: Mapping[str, str], addon: bytes | None) -> None:
+    ref = kept.thing.release
+    work.tools.cluster.keep(RecordSecret(ref, dict(labels), sealed(work.tools.keys, kept), addon))
+
+
+def sealed(keys: KeyRing, kept: Kept) -> bytes:
+    """As it lies in its Secret, and opens only there."""
+    return keys.seal(encode(kept), _place(kept.thing.release))
+
+
+def _says(keys: KeyRing, record: RecordSecret, kept: Kept, addon: bytes | None) -> bool:
+    try:
+        return record.addon == addon and encode(opened(keys, record)) == encode(kept)
+    except CannotRead:
+        return False
+
+
+def _packed(work: Work, instance: ServiceInstance) -> bytes:
+    return archive.pack(work.tools.revisions.addon(instance.addon_digest).folder)
+
+
+def _place(ref: ReleaseRef) -> str:
+    return json.dumps(["cluster.record", ref.namespace, naming.record_name(ref)])
