@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.cluster import RecordSecret
 from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.sealing import KeyRing, KeyRingError
 
 FORMAT = 1
+INSTANCE, BINDING = "instance", "binding"  # values of the label LABEL_RECORD
 
 
 class Stage(StrEnum):
@@ -51,9 +55,22 @@ class Kept:
         return _plain(self.thing) | {"context": None} == _plain(thing) | {"context": None}
 
 
+def sealed(keys: KeyRing, kept: Kept) -> bytes:
+    """As it lies in its Secret, and opens only there."""
+    return keys.seal(encode(kept), _place(kept.thing.release))
+
+
+def opened(keys: KeyRing, record: RecordSecret) -> Kept:
+    """What a record Secret tells. Raises CannotRead."""
+    try:
+        return decode(keys.open(record.sealed, _place(record.ref)))
+    except KeyRingError as error:
+        raise CannotRead(str(error)) from None
+
+
 def encode(kept: Kept) -> bytes:
     """As it is sealed."""
-    word = "instance" if isinstance(kept.thing, ServiceInstance) else "binding"
+    word = INSTANCE if isinstance(kept.thing, ServiceInstance) else BINDING
     secrets = [
         {"name": each.name, "type": each.type, "labels": dict(each.labels), "data": dict(each.data)}
         for each in kept.secrets
@@ -133,3 +150,7 @@ def binding(plain: Mapping[str, Any]) -> ServiceBinding:
 
 def _plain(thing: ServiceInstance | ServiceBinding) -> dict[str, Any]:
     return plain_instance(thing) if isinstance(thing, ServiceInstance) else plain_binding(thing)
+
+
+def _place(ref: ReleaseRef) -> str:
+    return json.dumps(["cluster.record", ref.namespace, naming.record_name(ref)])

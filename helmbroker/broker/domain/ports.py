@@ -11,6 +11,7 @@ from typing import Protocol
 
 from helmbroker.broker.domain.cluster import HelmRelease, Readiness, RecordSecret
 from helmbroker.broker.domain.credentials import Credentials
+from helmbroker.broker.domain.drift import Finding, Seen, SeenRelease
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
@@ -31,6 +32,14 @@ class Records(Protocol):
     def binding(self, instance_id: str, binding_id: str) -> BindingRecord | None: ...
     def bindings(self, instance_id: str) -> list[BindingRecord]: ...
     def operation(self, operation_id: str) -> Operation | None: ...
+
+    def busy(self) -> frozenset[str]:
+        """Ids of instances with operations that have not ended, their bindings' too."""
+        ...
+
+    def findings(self) -> list[Seen]:
+        """Where records and cluster differed when that was last looked at."""
+        ...
 
     def due(self, most: int) -> list[tuple[str, str]]:
         """Ids of instance and binding of at most so many bindings that have expired and are due to be revoked."""
@@ -70,6 +79,10 @@ class Transaction(Records, Protocol):
 
     def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
         """What is in force of the instance, or of the binding, is run by this revision of its Helm release."""
+        ...
+
+    def replace_findings(self, found: Sequence[Finding]) -> None:
+        """These are all there are now; when each was seen first is kept."""
         ...
 
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
@@ -190,6 +203,14 @@ class HelmReleases(Protocol):
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
         """Remove the release; one that is not there is done. `hooks`: run the chart's pre-delete Jobs."""
+        ...
+
+
+class Survey(Protocol):
+    """A look at all that is the broker's in the cluster. Raises ClusterUnavailable, ClusterRefused."""
+
+    def releases(self, namespace: str, broker_id: str) -> list[SeenRelease]:
+        """The Helm releases that carry the broker's label, in their newest revisions, and what became of them."""
         ...
 
 

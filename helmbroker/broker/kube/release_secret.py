@@ -51,20 +51,20 @@ def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     )
 
 
-def objects(secret: Obj) -> list[ObjectName]:
-    """What the release has made, hooks left out."""
-    manifest = yaml.load_all(_content(secret).get("manifest") or "", Loader=yaml.CSafeLoader)
-    return [ObjectName(obj["kind"], obj["metadata"]["name"]) for obj in manifest if obj]
+def manifest(secret: Obj) -> list[Obj]:
+    """What the release has made, as its chart says it, hooks left out."""
+    return [obj for obj in yaml.load_all(_content(secret).get("manifest") or "", Loader=yaml.CSafeLoader) if obj]
 
 
 def workloads(secret: Obj) -> list[ObjectName]:
     """What of the release runs pods, hooks left out."""
-    return [each for each in objects(secret) if each.kind in _WORKLOADS]
+    made = [ObjectName(obj["kind"], obj["metadata"]["name"]) for obj in manifest(secret)]
+    return [each for each in made if each.kind in _WORKLOADS]
 
 
 def secrets(secret: Obj) -> list[str]:
     """Names of the Secrets of the release, hooks left out."""
-    return [each.name for each in objects(secret) if each.kind == "Secret"]
+    return [str(obj["metadata"]["name"]) for obj in manifest(secret) if obj["kind"] == "Secret"]
 
 
 def hook_jobs(secret: Obj) -> list[str]:

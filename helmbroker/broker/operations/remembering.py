@@ -5,29 +5,19 @@ Sealed, in one Secret for each instance and binding, written before the first ef
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import RecordSecret
 from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
-from helmbroker.broker.domain.kept import CannotRead, Kept, Stage, decode, encode
+from helmbroker.broker.domain.kept import BINDING, INSTANCE, CannotRead, Kept, Stage, encode, opened, sealed
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.operations.work import BindingWork, Work
 from helmbroker.catalog import archive
-from helmbroker.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import KeyRing
 
 MOST_BYTES = 700_000  # of a record with its addon revision: in base64 it must fit into an object of etcd
-INSTANCE, BINDING = "instance", "binding"  # values of the label LABEL_RECORD
-
-
-def opened(keys: KeyRing, record: RecordSecret) -> Kept:
-    """What a record Secret tells. Raises CannotRead."""
-    try:
-        return decode(keys.open(record.sealed, _place(record.ref)))
-    except KeyRingError as error:
-        raise CannotRead(str(error)) from None
 
 
 def instance_kept(work: Work, instance: ServiceInstance, stage: Stage) -> int | None:
@@ -85,11 +75,6 @@ def _write(work: Work, kept: Kept, labels: Mapping[str, str], addon: bytes | Non
     work.tools.cluster.keep(RecordSecret(ref, dict(labels), sealed(work.tools.keys, kept), addon))
 
 
-def sealed(keys: KeyRing, kept: Kept) -> bytes:
-    """As it lies in its Secret, and opens only there."""
-    return keys.seal(encode(kept), _place(kept.thing.release))
-
-
 def _says(keys: KeyRing, record: RecordSecret, kept: Kept, addon: bytes | None) -> bool:
     try:
         return record.addon == addon and encode(opened(keys, record)) == encode(kept)
@@ -99,7 +84,3 @@ def _says(keys: KeyRing, record: RecordSecret, kept: Kept, addon: bytes | None) 
 
 def _packed(work: Work, instance: ServiceInstance) -> bytes:
     return archive.pack(work.tools.revisions.addon(instance.addon_digest).folder)
-
-
-def _place(ref: ReleaseRef) -> str:
-    return json.dumps(["cluster.record", ref.namespace, naming.record_name(ref)])

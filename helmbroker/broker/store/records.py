@@ -11,13 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
+from helmbroker.broker.domain.drift import Finding, Seen
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.store import findings
 from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.database import now
-from helmbroker.durable import Operation, Queue
+from helmbroker.durable import Operation, Queue, State
 from helmbroker.durable.queue import read_row
 from helmbroker.sealing import KeyRing
 
@@ -123,6 +125,16 @@ class SqlRecords:
 
     def operation(self, operation_id: str) -> Operation | None:
         return self._queue.get(self._conn, operation_id)
+
+    def busy(self) -> frozenset[str]:
+        running = operations.c.state.in_([State.QUEUED, State.RUNNING])
+        return frozenset(self._conn.scalars(sa.select(operations.c.subject).where(running).distinct()))
+
+    def findings(self) -> list[Seen]:
+        return findings.read(self._conn)
+
+    def replace_findings(self, found: Sequence[Finding]) -> None:
+        findings.replace(self._conn, found)
 
     def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
         params: dict[str, Any] = {"instance_id": instance_id}

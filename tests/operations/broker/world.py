@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
-from helmbroker.broker.domain.kept import Kept, Stage
+from helmbroker.broker.domain.kept import Kept, Stage, opened
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.requests import (
     BindRequest,
@@ -22,7 +22,6 @@ from helmbroker.broker.domain.requests import (
     UnbindRequest,
     UpdateRequest,
 )
-from helmbroker.broker.operations.remembering import opened
 from helmbroker.broker.operations.work import Patience, Tools
 from helmbroker.broker.service import Accepted, Service
 from helmbroker.broker.store.schema import facts, operations

@@ -23,25 +23,25 @@ def row(kind: str = Kind.PROVISION, **values: Any) -> Operation:
 
 CASES = {
     "not begun": (row(state=State.QUEUED, fence=0, attempt=0), "busy"),
-    "first step": (row(), "busy (step 1 of 3: check)"),
-    "a step is done": (row(results={"check": None}), "busy (step 2 of 3: install)"),
+    "first step": (row(), "busy (step 1 of 5: check)"),
+    "a step is done": (row(results={"check": None, "remember": None}), "busy (step 3 of 5: install)"),
     "its end is not stored yet": (
-        row(results={"check": None, "install": None, "await ready": None}),
-        "busy (step 3 of 3: await ready)",
+        row(results=dict.fromkeys(("check", "remember", "install", "await ready", "confirm"))),
+        "busy (step 5 of 5: confirm)",
     ),
-    "waits, which is no attempt": (row(state=State.QUEUED, attempt=0, fence=4), "busy (step 1 of 3: check)"),
-    "second attempt": (row(attempt=2), "busy (step 1 of 3: check; attempt 2 of 8)"),
+    "waits, which is no attempt": (row(state=State.QUEUED, attempt=0, fence=4), "busy (step 1 of 5: check)"),
+    "second attempt": (row(attempt=2), "busy (step 1 of 5: check; attempt 2 of 8)"),
     "waits for its second attempt": (
         row(state=State.QUEUED, attempt=1, fence=3),
-        "busy (step 1 of 3: check; attempt 2 of 8)",
+        "busy (step 1 of 5: check; attempt 2 of 8)",
     ),
-    "the claim that only says that it gives up": (row(attempt=9), "busy (step 1 of 3: check; attempt 8 of 8)"),
-    "update, on its way there": (row(Kind.UPDATE, results=DONE_THERE), "busy (step 4 of 5: await ready)"),
+    "the claim that only says that it gives up": (row(attempt=9), "busy (step 1 of 5: check; attempt 8 of 8)"),
+    "update, on its way there": (row(Kind.UPDATE, results=DONE_THERE), "busy (step 4 of 6: await ready)"),
     "update, on its way back": (
         row(Kind.UPDATE, results={**DONE_THERE, update.GIVEN_UP: {"reason": "no"}, "return": True}),
-        "busy (step 2 of 3 of the way back: await return)",
+        "busy (step 2 of 4 of the way back: await return)",
     ),
-    "nothing was said": (row(description=""), "(step 1 of 3: check)"),
+    "nothing was said": (row(description=""), "(step 1 of 5: check)"),
     "another program's kind": (row("schedule"), "busy"),
     **{str(state): (row(state=state), "busy") for state in State if state.finished},
 }
