@@ -12,6 +12,7 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.kube import release_secret
 from helmbroker.broker.kube.readiness import Observed, claims_of, job_failure, judge, satisfied
 from helmbroker.broker.kube.records import KubeRecords
+from helmbroker.broker.kube.surroundings import Surroundings
 from helmbroker.broker.kube.translated import translated
 from helmbroker.catalog.credentials import Ref, RefKind
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Forbidden
@@ -41,7 +42,9 @@ class KubeCluster:
     """See broker.domain.ports.Cluster."""
 
     def __init__(self, kube: Kube) -> None:
-        self._kube, self._records = kube, KubeRecords(kube)
+        self._records = KubeRecords(kube)
+        self._kube = kube
+        self._surroundings = Surroundings(kube)
 
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         secret = self._newest(ref)
@@ -163,7 +166,8 @@ class KubeCluster:
                         "Event", namespace, fields={"involvedObject.name": owned["metadata"]["name"]}
                     )
                 ]
-        return Observed(workload, found, events)
+            around = self._surroundings.of(namespace, found)
+        return Observed(workload, found, events, around)
 
     def _labelled(self, kind: str, ref: ReleaseRef) -> list[Obj]:
         with translated():

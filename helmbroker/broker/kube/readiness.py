@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from helmbroker.broker.domain.cluster import NotReady, Readiness, Ready
 from helmbroker.kubeapi import pods
+from helmbroker.kubeapi.causes import line
+from helmbroker.kubeapi.pods import Around
 from helmbroker.kubeapi.port import Obj
 
 
@@ -17,6 +19,7 @@ class Observed:
     workload: Obj
     pods: Sequence[Obj] = ()
     events: Sequence[Obj] = ()
+    around: Around = field(default_factory=Around)
 
 
 def satisfied(workload: Obj) -> bool:
@@ -84,16 +87,28 @@ def _reason(observed: Observed) -> NotReady:
     if refused is not None:
         return NotReady(f"{name}: {refused}", hopeless=True)
     if troubles:
-        return NotReady(troubles[0].reason)
+        return NotReady(troubles[0].reason + _evicted_before(observed))
     if not observed.pods:
-        return NotReady(f"{name} has no pods yet")
+        said = pods.not_made(own)
+        return NotReady(f"{name} has no pods yet" + (f": {line(said[0].get('message'))}" if said else ""))
     return NotReady(f"{name} runs" if workload["kind"] == "Job" else f"{name} is being updated")
+
+
+def _evicted_before(observed: Observed) -> str:
+    """A pod that is made anew does not say how the one before it ended."""
+    gone = [event for event in observed.events if _kind(event) == "Pod" and not _any_of(event, observed.pods)]
+    evicted = pods.evicted(gone)
+    return "" if evicted is None else f"; before that, {evicted}"
+
+
+def _any_of(event: Obj, found: Sequence[Obj]) -> bool:
+    return any(_about(event, pod) for pod in found)
 
 
 def _trouble(pod: Obj, observed: Observed) -> pods.Trouble:
     claims = claims_of([pod])
     events = [event for event in observed.events if _about(event, pod) or _claim(event) in claims]
-    found = pods.trouble(pod, events)
+    found = pods.trouble(pod, events, observed.around)
     probe = None if found.hopeless else pods.failed_probe(events)
     return found if probe is None else pods.Trouble(f"{found.reason}: {probe}", hopeless=False)
 

@@ -223,7 +223,8 @@ def test_config_that_is_missing_gets_a_moment() -> None:
     told = 'secret "other" not found'
     assert not patience_over(stuck("CreateContainerConfigError", told, since_s=CONFIG_S - 1), [], NOW)
     verdict = judge(seen(stuck("CreateContainerConfigError", told, since_s=CONFIG_S), readyReplicas=0), 5)
-    assert verdict == Broken(f"process type web: container app of pod web-2-x cannot be started: {told}")
+    cure = "Make it, or correct what names it"
+    assert verdict == Broken(f"process type web: container app of pod web-2-x cannot be started: {told}. {cure}")
     lagging = stuck("CreateContainerConfigError", "failed to sync secret cache: timed out", since_s=3600)
     assert not patience_over(lagging, [], NOW)
 

@@ -66,7 +66,7 @@ def show(kube: FakeKube, case: str) -> dict[str, Any]:
         ("crash", "ended with exit code 7 (Error): it cannot work"),
         ("unschedulable", "cannot be scheduled"),
         ("no-class", 'storageclass.storage.k8s.io "absent" not found'),
-        ("quota", "exceeded quota"),
+        ("quota", "quota q is exceeded"),
         ("job-failed", "the reason (exit code 4)"),
     ],
 )
@@ -76,6 +76,68 @@ def test_all_that_is_needed_is_asked_for(kube: FakeKube, cluster: KubeCluster, c
     assert isinstance(state, NotReady)
     assert state.hopeless
     assert told in state.reason
+
+
+def with_room(kube: FakeKube) -> dict[str, Any]:
+    """A pod that asks for more than the only node has; the workload."""
+    (recorded,) = copy.deepcopy(CASES["too-big"]["nodes"])
+    kube.create({"apiVersion": "v1", **recorded})
+    kube.set_status("Node", None, recorded["metadata"]["name"], recorded["status"])
+    return show(kube, "too-big")
+
+
+ROOM = "and the node with most room has 2 CPU and 23.35 GiB free"
+
+
+def test_what_is_asked_for_stands_beside_what_is_free(kube: FakeKube, cluster: KubeCluster) -> None:
+    """The long lists are asked for once, however often somebody looks."""
+    kube.create(stored_release(StoredRelease(REF, workloads=[with_room(kube)])))
+    for _ in range(3):
+        state = cluster.readiness(REF)
+        assert isinstance(state, NotReady)
+        assert ROOM in state.reason
+    assert [call for call in kube.calls if call[1] == "Node"][1:] == [("list", "Node", None, None)]
+
+
+@pytest.mark.parametrize("kind", ["Node", "Pod"])
+def test_without_rights_over_the_cluster_only_what_is_asked_for_is_told(
+    kube: FakeKube, cluster: KubeCluster, kind: str
+) -> None:
+    kube.create(stored_release(StoredRelease(REF, workloads=[with_room(kube)])))
+
+    def before(verb: str, at_kind: str, namespace: str | None, _name: str | None) -> None:
+        if (verb, at_kind, namespace) == ("list", kind, None):
+            raise Forbidden("list", "not yours")
+
+    kube.before = before
+    state = cluster.readiness(REF)
+    assert isinstance(state, NotReady)
+    assert "it asks 80 CPU and 400 GiB. Ask for less" in state.reason
+
+
+def test_a_claim_that_names_no_class_says_so(kube: FakeKube, cluster: KubeCluster) -> None:
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "data-no-provisioner-0", "namespace": NAMESPACE}}
+    kube.create({"apiVersion": "v1", **claim, "spec": {"accessModes": ["ReadWriteOnce"]}})
+    kube.create(stored_release(StoredRelease(REF, workloads=[show(kube, "no-provisioner")])))
+    state = cluster.readiness(REF)
+    assert isinstance(state, NotReady)
+    assert "there is no default StorageClass" in state.reason
+
+
+def test_a_silent_node_is_told(kube: FakeKube, cluster: KubeCluster) -> None:
+    """Its pod is said to run, and is not ready, long after it does not run any more."""
+    workload = show(kube, "ready")
+    condition = {"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status."}
+    kube.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}})
+    kube.set_status("Node", None, "node1", {"conditions": [condition]})
+    (pod,) = copy.deepcopy(CASES["ready"]["pods"])
+    pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    kube.set_status("Pod", NAMESPACE, "ready-0", pod["status"])
+    kube.set_status("StatefulSet", NAMESPACE, "ready", {"observedGeneration": 1, "readyReplicas": 0})
+    kube.create(stored_release(StoredRelease(REF, workloads=[workload])))
+    state = cluster.readiness(REF)
+    assert isinstance(state, NotReady)
+    assert state.reason.startswith("pod ready-0 cannot be reached: its node node1 is not ready (Kubelet stopped")
 
 
 def test_what_is_ready_costs_two_requests(kube: FakeKube, cluster: KubeCluster) -> None:

@@ -14,26 +14,113 @@ import pytest
 
 from helmbroker.broker.domain.cluster import NotReady, Ready
 from helmbroker.broker.kube.readiness import Observed, claims_of, job_failure, judge, satisfied
+from helmbroker.kubeapi import room
+from helmbroker.kubeapi.pods import Around
 
 CASES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "observed.json").read_text())
 
 
 def observed(case: str) -> Observed:
     found = copy.deepcopy(CASES[case])
-    return Observed(found["workload"], found["pods"], found["events"])
+    claims = {claim["metadata"]["name"]: claim for claim in found.get("claims", ())}
+    free = room.free(found["nodes"], []) if "nodes" in found else None
+    return Observed(found["workload"], found["pods"], found["events"], Around(claims, free))
 
 
+MAKE_IT = "Make it, or correct what names it"
+RAISE = "Raise the quota, choose a smaller plan, or remove what is not needed"
+UNREACHABLE = "The registry cannot be reached: check its name, and the node's network or mirror"
 HOPELESS = {
     "image": (
         "image nowhere.invalid/x:1 for container main of pod image-0 cannot be pulled: failed to pull and unpack",
-        "Check the name, the registry and the pull secret",
+        f"connect: network is unreachable. {UNREACHABLE}",
     ),
     "image-never": (
         (
             "image nowhere.invalid/x:1 for container main of pod image-never-0 cannot be pulled: "
             'Container image "nowhere.invalid/x:1" is not present with pull policy of Never'
         ),
-        "Check the name, the registry and the pull secret",
+        "Bring it to the node, or let its pull policy fetch it",
+    ),
+    **{
+        f"image-{case}": (
+            f"image localhost:{port} for container main of pod image-{case}-0 cannot be pulled: ",
+            end,
+        )
+        for case, port, end in (
+            (
+                "absent",
+                "5999/absent:1",
+                "The registry does not have it: correct its name and tag, or push it",
+            ),
+            ("private", "5999/private:1", "401 Unauthorized. The registry refuses access: check the pull secret"),
+            ("forbidden", "5999/forbidden:1", "403 Forbidden. The registry refuses access: check the pull secret"),
+            ("broken", "5999/broken:1", "Server Error. The registry does not work: tell who runs it"),
+            ("busy", "5999/busy:1", "The registry wants fewer requests: wait, log in, or use a mirror"),
+            ("refused", "5998/x:1", f"connect: connection refused. {UNREACHABLE}"),
+        )
+    },
+    "image-invalid": (
+        "image Not/Valid:1 for container main of pod image-invalid-0 ",
+        "must be lowercase. Correct the name",
+    ),
+    "too-big": (
+        (
+            "pod too-big-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu, "
+            "1 Insufficient memory; it asks 80 CPU and 400 GiB, "
+            "and the node with most room has 2 CPU and 23.35 GiB free. "
+        ),
+        "Ask for less, or give the cluster room for it",
+    ),
+    "too-big-memory": (
+        "pod too-big-memory-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient memory; it asks 400 GiB",
+        "Ask for less, or give the cluster room for it",
+    ),
+    "pinned": (
+        "pod pinned-0 cannot be scheduled: 0/1 nodes are available: 1 node(s) didn't match Pod's node ",
+        "Change where it may run, or give the cluster such a node",
+    ),
+    "claim-quota": (
+        (
+            'StatefulSet claim-quota: persistentvolumeclaims "data-claim-quota-0" may not be made: quota q '
+            "is exceeded (persistentvolumeclaims: 1 asked, 1 of 1 used). "
+        ),
+        RAISE,
+    ),
+    "unstated": (
+        (
+            'StatefulSet evicted: pods "evicted-0" may not be made: quota q wants every container '
+            "to say its requests.memory. "
+        ),
+        "Let the plan or the chart say them, or give the namespace a LimitRange with defaults",
+    ),
+    "limit-range": (
+        (
+            'StatefulSet limit-range: pods "limit-range-0" may not be made: a LimitRange of the namespace '
+            "does not allow it "
+            "(maximum memory usage per Container is 64Mi, but limit is 128Mi). "
+        ),
+        "Choose a plan within these limits, or change the LimitRange",
+    ),
+    "pod-security": (
+        (
+            'StatefulSet pod-security: pods "pod-security-0" may not be made: Pod Security level restricted '
+            "of the namespace "
+            "forbids it (allowPrivilegeEscalation != false "
+        ),
+        "The addon's author has to mend the chart, or the operator to lower that level",
+    ),
+    "oom": (
+        "container main of pod oom-0 was killed, as it used more than its memory limit of 32Mi (OOMKilled). ",
+        "Choose a larger plan, or raise the limit",
+    ),
+    "liveness": (
+        "container main of pod liveness-0 was stopped, as it does not live: Liveness probe failed: no pulse",
+        "",
+    ),
+    "startup": (
+        "container main of pod startup-0 was stopped, as it does not live: Startup probe failed: not up",
+        "",
     ),
     "unschedulable": (
         "pod unschedulable-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu.",
@@ -41,30 +128,30 @@ HOPELESS = {
     ),
     "crash": ("container main of pod crash-0 ended with exit code 7 (Error): it cannot work", ""),
     "init": ("container first of pod init-0 ended with exit code 2 (Error): no way", ""),
-    "config": ('container main of pod config-0 cannot be started: secret "absent" not found', ""),
-    "mount": ('Pod mount-0: MountVolume.SetUp failed for volume "s" : secret "absent" not found', ""),
+    "config": ('container main of pod config-0 cannot be started: secret "absent" not found', MAKE_IT),
+    "mount": ('Pod mount-0: MountVolume.SetUp failed for volume "s" : secret "absent" not found', MAKE_IT),
     "no-class": (
         (
             "pod no-class-0 waits for its volume: PersistentVolumeClaim data-no-class-0: "
             'storageclass.storage.k8s.io "absent" not found'
         ),
-        "Check the storage class and its provisioner",
+        "Make the StorageClass absent, or name another one in the plan",
     ),
     "no-provisioner": (
         (
             "pod no-provisioner-0 waits for its volume: PersistentVolumeClaim data-no-provisioner-0: "
             "no persistent volumes available for this claim and no storage class is set"
         ),
-        "Check the storage class and its provisioner",
+        "Name a StorageClass in the plan, or make one the default",
     ),
     "quota": (
         (
-            'StatefulSet quota: Create Pod quota-0 in StatefulSet quota failed error: pods "quota-0" is forbidden: '
-            "exceeded quota: q, requested: requests.memory=900Gi"
+            'StatefulSet quota: pods "quota-0" may not be made: quota q is exceeded '
+            "(requests.memory: 900Gi asked, 224Mi of 100Gi used)"
         ),
-        "Raise the quota, or remove what forbids it",
+        RAISE,
     ),
-    "quota-deployment": ("Deployment quota-deployment: ", "Raise the quota, or remove what forbids it"),
+    "quota-deployment": ("Deployment quota-deployment: ", RAISE),
     "job-failed": ("Job job-failed: the reason (exit code 4)", ""),
     "job-late": ("Job job-late: Job was active longer than specified deadline", ""),
     "job-image": ("Job job-image: Pod job-image-lml8s: Failed to pull image", ""),
@@ -73,6 +160,7 @@ HOPELESS = {
 HOPEFUL = {
     "not-ready": "container main of pod not-ready-0 runs and is not ready yet: Readiness probe failed",
     "job-runs": "Job job-runs runs",
+    "claim-provisioner": "pod claim-provisioner-0 waits for its volume, which nobody.example/none has to make",
 }
 
 

@@ -29,7 +29,7 @@ def container(state: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"name": "c", "image": "i:1", "ready": False, "restartCount": 0, "state": state, **more}
 
 
-ENDED = {"terminated": {"exitCode": 1, "reason": "OOMKilled"}}
+ENDED = {"terminated": {"exitCode": 1, "reason": "Error"}}
 FULL = "0/3 nodes are available: 3 Insufficient memory."
 
 
@@ -65,7 +65,7 @@ def test_who_crashes_again_and_again_is_given_up_on_also_while_it_runs(
 ) -> None:
     status = container(state, lastState=ENDED, restartCount=restarts)
     found = pods.trouble(pod(containerStatuses=[status]))
-    assert found == pods.Trouble("container c of pod p ended with exit code 1 (OOMKilled)", hopeless)
+    assert found == pods.Trouble("container c of pod p ended with exit code 1 (Error)", hopeless)
 
 
 def test_a_container_that_is_ready_is_not_to_blame() -> None:
@@ -139,3 +139,76 @@ def test_ready(condition: str, metadata: dict[str, Any], expected: bool) -> None
         "status": {"conditions": [{"type": "Ready", "status": condition}]},
     }
     assert pods.ready(found) is expected
+
+
+def node(status: str, message: str) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": status, "message": message}
+    return {"metadata": {"name": "node1"}, "status": {"conditions": [condition]}}
+
+
+LOST = node("Unknown", "Kubelet stopped posting node status.")
+
+
+def test_a_pod_whose_node_is_silent() -> None:
+    fine = pod(containerStatuses=[container({"running": {}}, ready=True)], phase="Running")
+    assert pods.doubts_its_node(fine)
+    found = pods.trouble(fine, (), pods.Around(nodes={"node1": LOST}))
+    assert found == pods.Trouble(
+        "pod p cannot be reached: its node node1 is not ready (Kubelet stopped posting node status). "
+        "Bring it back, or remove it from the cluster",
+        hopeless=False,
+    )
+    assert pods.trouble(fine, (), pods.Around(nodes={"node1": node("True", "")})).reason == "pod p is Running"
+    assert not pods.doubts_its_node(pod(containerStatuses=[container({"running": {}})]))
+    assert not pods.doubts_its_node(pod(node=None))
+
+
+def test_a_pod_that_does_not_go() -> None:
+    leaving = pod(phase="Running")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert pods.doubts_its_node(leaving)
+    assert pods.trouble(leaving, (), pods.Around(nodes={"node1": LOST})).reason.startswith(
+        "pod p is being stopped, but its node node1 is not ready (Kubelet stopped"
+    )
+    held = pod(phase="Failed")
+    held["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.com/x"]}
+    assert pods.trouble(held).reason == (
+        "pod p is being stopped, but is held by the finalizer example.com/x: whoever set it has to remove it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("Evicted", "pod p was evicted: low on memory"), ("NodeLost", "pod p was ended (NodeLost): low on memory")],
+)
+def test_a_pod_that_its_node_put_out(reason: str, told: str) -> None:
+    gone = pod(phase="Failed", reason=reason, message="low on memory. ")
+    assert pods.trouble(gone) == pods.Trouble(told, hopeless=False)
+
+
+def test_memory_that_was_used_up_by_a_child_of_a_shell() -> None:
+    """The shell itself ends well: the exit code is 0."""
+    ended = {"terminated": {"exitCode": 0, "reason": "OOMKilled"}}
+    found = pods.trouble(pod(containerStatuses=[container(ended, restartCount=2)]))
+    assert found.reason.startswith(
+        "container c of pod p was killed, as there was no memory left for it (OOMKilled)"
+    )
+    assert found.hopeless
+
+
+def test_the_probe_of_another_container_is_not_told() -> None:
+    ended = container(ENDED, lastState=ENDED)
+    said = [event("Unhealthy", "Liveness probe failed: no"), event("Killing", "Container d failed liveness probe")]
+    assert pods.trouble(pod(containerStatuses=[ended]), said).reason.endswith("ended with exit code 1 (Error)")
+
+
+def test_a_provisioner_that_fails_is_told_before_one_that_is_waited_for() -> None:
+    about = {"kind": "PersistentVolumeClaim", "name": "data"}
+    waits = event("ExternalProvisioning", "by the external provisioner 'csi.example' or", kind="Normal")
+    waits |= {"involvedObject": about, "lastTimestamp": "2026-01-01T00:00:01Z"}
+    fails = event("ProvisioningFailed", "no space left")
+    fails |= {"involvedObject": about, "lastTimestamp": "2026-01-01T00:00:02Z"}
+    pending = pod(node=None, scheduled="pod has unbound immediate PersistentVolumeClaims")
+    told = "pod p waits for its volume: PersistentVolumeClaim data: no space left. Check the storage class and "
+    assert pods.trouble(pending, [waits, fails]) == pods.Trouble(f"{told}its provisioner", hopeless=True)
+    assert pods.trouble(pending, [waits]).reason == "pod p waits for its volume, which csi.example has to make"
