@@ -252,6 +252,30 @@ def test_alembic_is_loaded_only_for_a_change(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 @SCHEMAS
+def test_who_is_killed_while_changing_the_schema_has_changed_nothing(engine: sa.Engine, schema: Schema) -> None:
+    make_old(engine, schema)
+    before = described(engine)
+    url = engine.url.render_as_string(hide_password=False)
+    program = (
+        "import sys\n"
+        "from helmbroker.broker.store.schema import SCHEMA as broker\n"
+        "from helmbroker.controller_bridge.store import SCHEMA as bridge\n"
+        "from helmbroker.database import connect, prepare\n"
+        "def wait(conn):\n    print('changed', flush=True)\n    sys.stdin.read()\n"
+        f"prepare(connect({url!r}), {schema.owner}, wait)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == b"changed\n"
+        killed.kill()
+    assert described(engine) == before
+    prepare(engine, schema, nothing_more)
+    with engine.connect() as conn:
+        assert conn.scalar(REVISION) == schema.revisions[-1]
+
+
+@pytest.mark.processes
+@SCHEMAS
 def test_revisions_are_in_the_wheel(tmp_path: Path, schema: Schema) -> None:
     for each in ("helmbroker", "pyproject.toml", "README.md", "LICENSE"):
         source = Path(__file__).parents[2] / each
