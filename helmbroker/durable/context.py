@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -75,6 +77,14 @@ class Context:
         if self._why is not None:
             raise type(self._why)
 
+    def still_ours(self) -> None:
+        """Ask the database before something that repeating does not undo. Raises LeaseLost, or as `check`.
+
+        Afterwards nobody else takes the operation over until the lease ends, of which 40 % are left at least.
+        """
+        self.write(lambda _conn: self.operation)
+        self.check()
+
     def wait(self, seconds: float) -> None:
         """Sleep, but no longer than until `stop`; then `check`."""
         self.stop.wait(seconds)
@@ -84,14 +94,14 @@ class Context:
         """Tell whoever polls what is done or waited for now. Written only when it changed."""
         text = public(description)
         if text != self._description:
-            self.write(lambda conn: self.queue.write(conn, self.operation, description=text))
-            self._description = text
+            self._description = self._store(description=text).description
 
     def save(self, step: str, result: JSON) -> None:
         """Store a step's result: the step is finished for good."""
-        results = {**self.results, step: plain(result)}
-        self.write(lambda conn: self.queue.write(conn, self.operation, results=results))
-        self.results = results
+        self.results = self._store(results={**self.results, step: plain(result)}).results
+
+    def _store(self, **values: Any) -> Operation:
+        return self.write(partial(self.queue.write, operation=self.operation, **values))
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

@@ -106,8 +106,8 @@ class Queue:
             description=sa.case((queued, reason), else_=t.description),
             finished_at=sa.case((queued, self._now), else_=t.finished_at),
         )
-        meant = t.state.in_([State.QUEUED, State.RUNNING]), t.id == (t.id if only is None else only)
-        return list(conn.scalars(statement.where(t.subject == subject, *meant).returning(t.id)))
+        statement = statement.where(t.subject == subject, t.state.in_([State.QUEUED, State.RUNNING]))
+        return list(conn.scalars(statement.where(t.id == (t.id if only is None else only)).returning(t.id)))
 
     def version(self, conn: sa.Connection) -> object:
         """On SQLite a value that changes when another connection has written; else None."""
@@ -131,9 +131,8 @@ class Queue:
             claimed = self._table.update().where(t.seq == found.seq, t.state == found.state, t.fence == found.fence)
             claimed = claimed.values(state=State.RUNNING, owner=owner, lease_until=self._now + lease_s)
             claimed = claimed.values(fence=t.fence + 1, attempt=t.attempt + 1)
-            remaining = (t.deadline - self._now).label("remaining_s")
-            row = conn.execute(claimed.returning(self._table, remaining)).first()
-            return None if row is None else (read_row(row), float(row.remaining_s))
+            row = conn.execute(claimed.returning(self._table, t.deadline - self._now)).first()
+            return None if row is None else (read_row(row), float(row[-1]))
 
     def renew(self, fences: Mapping[int, int], lease_s: float) -> dict[int, tuple[bool, float]]:
         """Hold operations (seq -> fence) for `lease_s` seconds from now.

@@ -30,8 +30,13 @@ def insert(ctx: Context, word: str) -> None:
 
 @pytest.mark.parametrize(
     "write",
-    [lambda ctx: ctx.save("a", 1), lambda ctx: ctx.note("news"), lambda ctx: insert(ctx, "zombie")],
-    ids=["save", "note", "transaction"],
+    [
+        lambda ctx: ctx.save("a", 1),
+        lambda ctx: ctx.note("news"),
+        lambda ctx: insert(ctx, "zombie"),
+        lambda ctx: ctx.still_ours(),
+    ],
+    ids=["save", "note", "transaction", "still ours"],
 )
 def test_a_zombie_writes_nothing(desk: Desk, zombie: Disturbed, write: Callable[[Context], None]) -> None:
     before = desk.read(zombie.operation)
@@ -174,6 +179,18 @@ def test_a_thread_that_was_frozen_leaves_by_itself(desk: Desk, hand_of: HandOf) 
     with pytest.raises(LeaseLost):
         ctx.wait(0.001)
     assert ctx.stop.is_set()
+
+
+def test_what_is_still_ours_may_be_acted_on(desk: Desk, hand_of: HandOf) -> None:
+    operation = desk.enqueue()
+    ctx = hand_of(at_once).claim()
+    assert ctx is not None
+    before = desk.read(operation)
+    ctx.still_ours()
+    assert desk.read(operation) == before
+    ctx.leave_at = time.monotonic()  # it is, but not for long enough
+    with pytest.raises(LeaseLost):
+        ctx.still_ours()
 
 
 @pytest.mark.parametrize("why", [Cancelled, Shutdown, LeaseLost])
