@@ -4,5 +4,17 @@ from helmbroker.database.clock import now
 from helmbroker.database.engine import connect, reader
 from helmbroker.database.facts import define_facts, fact
 from helmbroker.database.migrate import Schema, UnusableDatabase, prepare
+from helmbroker.database.presence import Presence, define_workers
 
-__all__ = ["Schema", "UnusableDatabase", "connect", "define_facts", "fact", "now", "prepare", "reader"]
+__all__ = [
+    "Presence",
+    "Schema",
+    "UnusableDatabase",
+    "connect",
+    "define_facts",
+    "define_workers",
+    "fact",
+    "now",
+    "prepare",
+    "reader",
+]

@@ -22,7 +22,8 @@ from helmbroker.durable.model import (
     Transient,
     Wait,
 )
-from helmbroker.durable.queue import Queue, define
+from helmbroker.durable.queue import Queue
+from helmbroker.durable.tables import define
 from helmbroker.durable.worker import Handler, Worker
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 W = TypeVar("W")
+SCHEDULE = "schedule:"  # what ids and subjects of schedules begin with
 _DESCRIPTION_CHARACTERS = 1000
 
 
@@ -42,7 +43,17 @@ class Operation:
     cancel_requested: bool
     created_at: float
     deadline: float
-    finished_at: float | None
+    finished_at: float | None  # of a schedule: when its last run ended
+    lane: str = ""
+
+    @property
+    def every_s(self) -> float | None:
+        """The period of a schedule; None: it is none."""
+        return float(str(self.params["every_s"])) if self.id.startswith(SCHEDULE) else None
+
+    def excludes(self, other: "Operation") -> bool:
+        """Whether the two must not run at the same time."""
+        return self.subject == other.subject and (not self.lane or not other.lane or self.lane == other.lane)
 
 
 class Conflict(Exception):

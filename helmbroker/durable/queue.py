@@ -1,7 +1,7 @@
 """The operations table: who may run what, in which order, and whose writes count.
 
-Safety rests on two things: a partial unique index allows one running operation per subject, and every write
-of a worker carries the fence that it got with its claim.
+Safety rests on two things: the database refuses to let two run that exclude each other (see `tables`), and every
+write of a worker carries the fence that it got with its claim.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,41 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.database import now
-from helmbroker.durable.model import JSON, Conflict, Operation, State, plain, public
+from helmbroker.durable.model import JSON, SCHEDULE, Conflict, Operation, State, plain, public
 
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
+Claimed: TypeAlias = tuple[Operation, float]  # and the seconds until its deadline
 _CLAIM_LOCK = 0x64757261  # PostgreSQL advisory lock: claims come one after the other, as on SQLite
+_RUN_S = 3600.0  # what one run of a schedule may take
+_UNLIMITED = 2**31 - 1
+_UNCLAIMED = {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "cancel_requested": False}
 # Constants instead of bind parameters, so that the partial indexes are used.
 _QUEUED, _RUNNING = (sa.literal_column(f"'{s}'", sa.String) for s in (State.QUEUED, State.RUNNING))
-
-
-def define(metadata: sa.MetaData) -> sa.Table:
-    """Add the table `operations` to `metadata`; the caller creates it."""
-
-    queued, running = (sa.text(f"state = '{state}'") for state in (State.QUEUED, State.RUNNING))
-
-    def columns(names: str, type_: sa.types.TypeEngine[Any], *, nullable: bool = False) -> list[sa.Column[Any]]:
-        return [sa.Column(name, type_, nullable=nullable) for name in names.split()]
-
-    return sa.Table(
-        "operations",
-        metadata,
-        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-        sa.Column("id", sa.String(255), nullable=False, unique=True),
-        *columns("kind subject state", sa.String(255)),
-        *columns("description", sa.Text()),
-        *columns("params results", sa.JSON()),
-        *columns("attempt fence", sa.Integer()),
-        *columns("cancel_requested", sa.Boolean()),
-        *columns("cancel_reason owner", sa.Text(), nullable=True),
-        *columns("lease_until run_at created_at deadline", sa.Double()),
-        *columns("finished_at", sa.Double(), nullable=True),
-        sa.CheckConstraint(f"state IN {tuple(map(str, State))}", name="operations_state"),
-        sa.Index("operations_running", "subject", unique=True, sqlite_where=running, postgresql_where=running),
-        sa.Index("operations_queued", "subject", "seq", sqlite_where=queued, postgresql_where=queued),
-        sa.Index("operations_subject", "subject", "seq"),
-        sqlite_autoincrement=True,  # seq and fence together are never used again
-    )
 
 
 class Queue:
@@ -54,11 +29,17 @@ class Queue:
 
     def __init__(self, engine: sa.Engine, table: sa.Table) -> None:
         self.engine, self._table, self._postgresql = engine, table, engine.dialect.name == "postgresql"
-        self._now = now(engine)
-        # Made once: that takes longer than to run it.
-        new = (postgresql if self._postgresql else sqlite).insert(table).returning(table)
-        new = new.values(run_at=self._now, created_at=self._now, deadline=self._now + sa.bindparam("timeout_s"))
+        self._now, insert = now(engine), (postgresql if self._postgresql else sqlite).insert
+        self.workers = table.metadata.tables["workers"]
+        # Made once: that takes longer than to run them.
+        self._candidate = self._candidates()
+        end, again = self._now + sa.bindparam("timeout_s"), self._now + sa.bindparam("every_s")
+        new = insert(table).values(run_at=self._now, created_at=self._now, deadline=end).returning(table)
         self._add = new.on_conflict_do_nothing(index_elements=["id"])
+        kept = {"params": new.excluded.params, "deadline": end, "cancel_requested": False}
+        kept["state"] = sa.case((table.c.state == _RUNNING, _RUNNING), else_=_QUEUED)
+        kept["run_at"] = sa.case((table.c.run_at > again, again), else_=table.c.run_at)
+        self._keep = new.on_conflict_do_update(index_elements=["id"], set_=kept)
 
     def enqueue(
         self,
@@ -69,21 +50,33 @@ class Queue:
         subject: str,
         params: Mapping[str, JSON],
         timeout_s: float,
+        lane: str = "",
         description: str = "waiting for its turn",
     ) -> Operation:
         """Add an operation that has `timeout_s` seconds from now on; or read the one with this id.
 
+        Without `lane` it runs alone on its subject. With one it runs beside those of other lanes, never beside one
+        that runs alone; within a lane, and where one of two runs alone, who came first goes first.
         Raises Conflict when the id is taken by another kind, subject or params.
         """
         asked = plain(dict(params))
-        values: dict[str, Any] = {"id": id, "kind": kind, "subject": subject, "params": asked}
-        values |= {"state": State.QUEUED, "description": public(description), "cancel_requested": False}
-        values |= {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "timeout_s": timeout_s}
+        values = {"id": id, "kind": kind, "subject": subject, "params": asked, "lane": lane, "timeout_s": timeout_s}
+        values |= {"state": State.QUEUED, "description": public(description), **_UNCLAIMED}
         row = conn.execute(self._add, values).first()
         row = row or conn.execute(sa.select(self._table).where(self._table.c.id == id)).one()
         if (row.kind, row.subject, row.params) != (kind, subject, asked):
             raise Conflict(f"operation {id} exists already, with another kind, subject or parameters")
         return read_row(row)
+
+    def schedule(self, conn: sa.Connection, kind: str, every_s: float) -> None:
+        """Have `kind` run now, and again `every_s` seconds after each end: one operation that never finishes.
+
+        Where it is known already, only its period changes. `finished_at` is when the last run ended, the
+        description how; a run may take an hour.
+        """
+        name, times = f"{SCHEDULE}{kind}", {"timeout_s": every_s + _RUN_S, "every_s": every_s}
+        values = {"id": name, "kind": kind, "subject": name, "params": {"every_s": every_s}, "lane": ""} | times
+        conn.execute(self._keep, values | {"state": State.QUEUED, "description": "not run yet", **_UNCLAIMED})
 
     def get(self, conn: sa.Connection, id: str) -> Operation | None:  # noqa: A002 - the word of the row
         """The operation with this id."""
@@ -113,18 +106,18 @@ class Queue:
         """On SQLite a value that changes when another connection has written; else None."""
         return None if self._postgresql else conn.exec_driver_sql("PRAGMA data_version").scalar()
 
-    def due_in_s(self, conn: sa.Connection, kinds: frozenset[str]) -> float:
+    def due_in_s(self, conn: sa.Connection, kinds: frozenset[str], limit: int | None = None) -> float:
         """Seconds until an operation can be claimed (0 or less: now; infinite: there is none)."""
-        row = conn.execute(self._candidate(kinds)).first()
+        row = conn.execute(self._candidate, {"kinds": sorted(kinds), "most": limit or _UNLIMITED}).first()
         return float("inf") if row is None else float(row.due_in_s)
 
-    def claim(self, owner: str, kinds: frozenset[str], lease_s: float) -> tuple[Operation, float] | None:
-        """Take the operation that is due, for `lease_s` seconds. With it: the seconds until its deadline."""
+    def claim(self, owner: str, kinds: frozenset[str], lease_s: float, limit: int | None = None) -> Claimed | None:
+        """Take the operation that is due, for `lease_s` seconds, unless `limit` are held by whatever workers."""
         t = self._table.c
         with self.engine.begin() as conn:
             if self._postgresql:
                 conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLAIM_LOCK)))
-            found = conn.execute(self._candidate(kinds)).first()
+            found = conn.execute(self._candidate, {"kinds": sorted(kinds), "most": limit or _UNLIMITED}).first()
             if found is None or found.due_in_s > 0:
                 return None
             # State and fence again: its worker may have ended it since it was read.
@@ -135,18 +128,18 @@ class Queue:
             return None if row is None else (read_row(row), float(row[-1]))
 
     def renew(self, fences: Mapping[int, int], lease_s: float) -> dict[int, tuple[bool, float]]:
-        """Hold operations (seq -> fence) for `lease_s` seconds from now.
+        """Hold operations (seq -> fence) for `lease_s` seconds from now; a lease that is over stays over.
 
         Of those still ours: whether they are to be cancelled, and the seconds their lease has left, which are
         fewer where a transaction has locked the row: nobody waits for that here.
         """
         t, ours = self._table.c, self._ours(fences)
-        free = sa.select(t.seq).where(*ours).with_for_update(skip_locked=True, key_share=True).scalar_subquery()
-        left = (t.lease_until - self._now).label("left_s")
+        free = sa.select(t.seq).where(*ours, t.lease_until > self._now)
+        mine = t.seq.in_(free.with_for_update(skip_locked=True, key_share=True).scalar_subquery())
         with self.engine.begin() as conn:
-            conn.execute(self._table.update().where(t.seq.in_(free)).values(lease_until=self._now + lease_s))
-            rows = conn.execute(sa.select(t.seq, t.cancel_requested, left).where(*ours))
-            return {row.seq: (row.cancel_requested, float(row.left_s)) for row in rows}
+            conn.execute(self._table.update().where(mine).values(lease_until=self._now + lease_s))
+            rows = conn.execute(sa.select(t.seq, t.cancel_requested, t.lease_until - self._now).where(*ours))
+            return {seq: (cancel, float(left_s)) for seq, cancel, left_s in rows}
 
     def lock(self, conn: sa.Connection, operation: Operation) -> bool:
         """Whether the operation is held under its fence; if so, it stays so until this transaction ends."""
@@ -159,15 +152,16 @@ class Queue:
         return read_row(conn.execute(ours.values(**values).returning(self._table)).one())
 
     def finish(
-        self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish | None
+        self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish
     ) -> Operation:
-        """End it, and tell `on_finish`. A CANCELLED one gets the description that came with the cancel."""
-        text: Any = public(description)
-        if state is State.CANCELLED:
-            text = sa.func.coalesce(self._table.c.cancel_reason, text)
+        """End it, or this run of a schedule. A CANCELLED one gets the description that came with the cancel."""
+        reason = sa.func.coalesce(self._table.c.cancel_reason, public(description))
+        text: Any = reason if state is State.CANCELLED else public(description)
+        if (every_s := operation.every_s) is not None:
+            run = {"attempt": 0, "results": {}, "finished_at": self._now, "deadline": self._now + every_s + _RUN_S}
+            return self.requeue(conn, operation, every_s, description=text, cancel_requested=False, **run)
         after = self.write(conn, operation, state=state, description=text, finished_at=self._now, owner=None)
-        if on_finish is not None:
-            on_finish(conn, after)
+        on_finish(conn, after)
         return after
 
     def requeue(self, conn: sa.Connection, operation: Operation, after_s: float, **values: Any) -> Operation:
@@ -183,20 +177,31 @@ class Queue:
         t = self._table.c
         return t.state == _RUNNING, sa.tuple_(t.seq, t.fence).in_(list(fences.items()))
 
-    def _candidate(self, kinds: frozenset[str]) -> sa.Select[Any]:
-        """What is due first: an operation whose lease ends, or the head of a line of which none runs."""
-        t, running, earlier = self._table.c, self._table.alias().c, self._table.alias().c
+    def _candidates(self) -> sa.Select[Any]:
+        """What is due first: an operation whose lease ends, or one that nothing earlier or running excludes.
+
+        While as many run as may, nothing is due before the first of their leases ends.
+        """
+        t, running, earlier, held = self._table.c, *(self._table.alias().c for _ in range(3))
         leased = sa.select(t.seq, t.state, t.fence, t.lease_until.label("due")).where(t.state == _RUNNING)
         heads = sa.select(t.seq, t.state, t.fence, t.run_at.label("due")).where(
             t.state == _QUEUED,
-            ~sa.exists().where(running.subject == t.subject, running.state == _RUNNING),
-            ~sa.exists().where(earlier.subject == t.subject, earlier.state == _QUEUED, earlier.seq < t.seq),
+            ~sa.exists().where(running.state == _RUNNING, *_exclude(running, t)),
+            ~sa.exists().where(earlier.state == _QUEUED, earlier.seq < t.seq, *_exclude(earlier, t)),
         )
         # A kind this worker does not know is left to a newer worker; a cancelled one needs no handler.
-        mine = sa.or_(t.kind.in_(sorted(kinds)), t.cancel_requested)
+        mine = sa.or_(t.kind.in_(sa.bindparam("kinds", expanding=True)), t.cancel_requested)
         found = sa.union_all(leased.where(mine), heads.where(mine)).subquery().c
-        due_in_s = (found.due - self._now).label("due_in_s")
-        return sa.select(found.seq, found.state, found.fence, due_in_s).order_by(found.due, found.seq).limit(1)
+        until = sa.case((sa.func.count() >= sa.bindparam("most"), sa.func.min(held.lease_until)), else_=0.0)
+        full = sa.select(until).where(held.state == _RUNNING, held.lease_until > self._now).scalar_subquery()
+        due_in_s = (sa.case((full > found.due, full), else_=found.due) - self._now).label("due_in_s")
+        chosen = sa.select(found.seq, found.state, found.fence, due_in_s)
+        return chosen.order_by(found.due, found.seq).limit(1)
+
+
+def _exclude(one: Any, other: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    """Whether two rows must not run at the same time: Operation.excludes, and the rule of the table, in SQL."""
+    return one.subject == other.subject, sa.or_(one.lane == other.lane, one.lane == "", other.lane == "")
 
 
 def read_row(row: sa.Row[Any]) -> Operation:

@@ -1,20 +1,17 @@
 """Runs operations: one thread claims, one keeps the leases, one per operation runs its handler."""
 
 import logging
-import os
 import random
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import TypeAlias
 
 import sqlalchemy as sa
 
-from helmbroker.database import reader
+from helmbroker.database import Presence, reader
 from helmbroker.durable.context import Context
 from helmbroker.durable.model import (
     Cancelled,
@@ -41,7 +38,8 @@ class Worker:
     """Runs the operations of `handlers` (by kind), at most `concurrency` at a time. Times are seconds.
 
     `transient` exceptions of a handler mean the same as Transient. `on_finish` gets the finished operation, in
-    the transaction that finishes it.
+    the transaction that finishes it. `limit`: of the operations that run at a time, over all workers together.
+    `schedules` (kind -> seconds): these kinds run again and again, each in one worker at a time (`Queue.schedule`).
     """
 
     queue: Queue
@@ -53,11 +51,12 @@ class Worker:
     poll_s: float = 0.15  # on SQLite, where a look costs next to nothing; on PostgreSQL three times as long
     max_attempts: int = 8
     transient: tuple[type[Exception], ...] = ()
-    on_finish: OnFinish | None = None
+    on_finish: OnFinish = lambda _conn, _operation: None
+    limit: int | None = None
+    schedules: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._kinds = frozenset(self.handlers)
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._kinds, self._presence = frozenset(self.handlers), Presence(self.queue.engine, self.queue.workers)
         self._running: dict[Context, threading.Thread] = {}  # copies of it are atomic
         self._wake, self._draining, self._ended = threading.Event(), threading.Event(), threading.Event()
 
@@ -92,10 +91,12 @@ class Worker:
 
     def perform(self, ctx: Context) -> None:
         """Run one claimed operation in this thread, and write how it ended."""
-        log.info("operation started", extra=ctx.log_fields)
+        told = logging.INFO if ctx.operation.every_s is None else logging.DEBUG
+        log.log(told, "operation started", extra=ctx.log_fields)
         try:
             after = ctx.write(self._ending(ctx))
-            log.info("operation is now %s: %s", after.state, after.description, extra=ctx.log_fields)
+            told = told if after.description == ctx.operation.description else logging.INFO
+            log.log(told, "operation is now %s: %s", after.state, after.description, extra=ctx.log_fields)
         except LeaseLost:
             log.warning("operation left to others: its lease is lost", extra=ctx.log_fields)
         except Exception:  # of on_finish: without it there is no outcome, so it is tried again when the lease ends
@@ -135,6 +136,10 @@ class Worker:
     def _claims(self) -> None:
         while not self._draining.is_set():
             try:
+                self._presence.tell()
+                with self.queue.engine.begin() as conn:
+                    for kind, every_s in sorted(self.schedules.items()):
+                        self.queue.schedule(conn, kind, every_s)
                 with reader(self.queue.engine).connect() as conn:
                     self._look(conn)
             except sa.exc.SQLAlchemyError as error:
@@ -151,7 +156,7 @@ class Worker:
                     seen = self.queue.version(conn)
                     pause_s *= 3 if seen is None else 1
                     if seen is None or seen != version or due <= time.monotonic():
-                        version, due = seen, time.monotonic() + self.queue.due_in_s(conn, self._kinds)
+                        version, due = seen, time.monotonic() + self.queue.due_in_s(conn, self._kinds, self.limit)
                 if due <= time.monotonic() and self._claim():
                     continue
                 pause_s = min(pause_s, max(due - time.monotonic(), 0.01))
@@ -160,7 +165,7 @@ class Worker:
 
     def _claim(self) -> bool:
         before = time.monotonic()
-        claimed = self.queue.claim(self._owner, self._kinds, self.lease_s)
+        claimed = self.queue.claim(self._presence.owner, self._kinds, self.lease_s, self.limit)
         if claimed is None:
             return False
         ctx = Context(self.queue, *claimed, self.max_attempts, self.transient, self._draining)
@@ -174,7 +179,7 @@ class Worker:
         new = ctx.operation
         for its, thread in self._running.copy().items():
             old = its.operation
-            if old.subject == new.subject and (old.seq, old.fence) < (new.seq, new.fence):
+            if old.excludes(new) and (old.seq, old.fence) < (new.seq, new.fence):
                 its.interrupt(LeaseLost())  # a claim that this process has lost, or ended, and not left yet
                 thread.join()
         try:
@@ -188,8 +193,10 @@ class Worker:
             try:
                 if self._running:
                     self._beat(self._running.copy())
+                self._presence.tell()
             except sa.exc.SQLAlchemyError as error:
                 log.warning("cannot renew leases (%s); trying again", type(error).__name__)
+        self._presence.leave()
 
     def _beat(self, contexts: Iterable[Context]) -> None:
         before = time.monotonic()

@@ -213,7 +213,7 @@ def test_broker_and_bridge_share_no_database(make: Callable[[str], sa.Engine]) -
 def test_a_table_in_use_is_waited_for(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others wait behind us for as long as we wait, so we stand back and try again."""
     engine = connect(empty_database(postgresql_url))
-    make_old(engine, BROKER)
+    prepare(engine, BROKER, nothing_more)
     monkeypatch.setattr("helmbroker.database.migrate._LOCK_WAIT", "50ms")
     monkeypatch.setattr("helmbroker.database.migrate._PAUSE_S", 0.01)
     reader = engine.connect()

@@ -124,7 +124,7 @@ def test_a_record_and_its_operation_are_of_one_moment(store: SqlStore) -> None:
             with store.transaction() as tx:
                 tx.settle(wanted)
             with store.engine.begin() as conn:
-                store.queue.finish(conn, claimed[0], State.SUCCEEDED, "", None)
+                store.queue.finish(conn, claimed[0], State.SUCCEEDED, "", lambda *_: None)
 
     sa.event.listen(store.engine, "after_cursor_execute", finish_meanwhile)
     for phase in (Phase.UPDATING, Phase.READY):

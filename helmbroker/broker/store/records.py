@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
 from helmbroker.broker.domain.drift import Finding, Seen
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
@@ -137,11 +138,17 @@ class SqlRecords:
         findings.replace(self._conn, found)
 
     def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
-        params: dict[str, Any] = {"instance_id": instance_id}
-        if binding_id is not None:
-            params["binding_id"] = binding_id
+        params, lane = {"instance_id": instance_id}, ""  # alone on the instance
+        if binding_id is not None:  # beside other bindings, one after the other with its own kind
+            params["binding_id"], lane = binding_id, naming.binding_key(instance_id, binding_id)
         return self._queue.enqueue(
-            self._conn, id=kind.new_id(), kind=kind, subject=instance_id, params=params, timeout_s=timeout_s
+            self._conn,
+            id=kind.new_id(),
+            kind=kind,
+            subject=instance_id,
+            params=params,
+            timeout_s=timeout_s,
+            lane=lane,
         )
 
     def cancel_all(self, instance_id: str) -> None:

@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.catalog.model import Catalog
-from helmbroker.durable import Context, Worker
+from helmbroker.durable import Context, Operation, Worker
 from tests.api.broker.conftest import PLAIN_ID, PLAIN_PLAN_ID
 from tests.api.broker.desk import BINDING, INSTANCE, Desk
 from tests.postgresql import empty_database, postgresql_url
@@ -171,6 +171,43 @@ def test_two_at_once_are_two_in_a_row(desks: list[Desk], start: str, pair: tuple
 
 
 @pytest.mark.osb(18, 117)
+def test_bindings_are_made_beside_each_other_and_beside_nothing_else(desks: list[Desk]) -> None:
+    """Two workers: as many at a time as there are bindings, but an unbind waits for the bind that it undoes."""
+    desks[0].begin((INSTANCE, Phase.READY))
+    answers = at_once(desks, [put_binding(number) for number in range(5)])
+    assert {answer.status_code for answer in answers} == {202}
+    binds = [claim(desk) for desk in (desks * 3)[:5]]
+    assert {ctx.operation.kind for ctx in binds} == {Kind.BIND}
+    unbind = desks[1].delete(BINDING.replace("b1", "b0")).get_json()["operation"]
+    assert desks[0].hand.claim() is None, "its bind is told to end, but has not ended"
+    update = desks[0].patch(plan_id=LARGE_ID).get_json()["operation"]
+    later = put_binding(9)(desks[1]).get_json()["operation"]
+    binds.sort(key=lambda ctx: str(ctx.operation.params["binding_id"]), reverse=True)
+    for ctx in binds:  # that of b0 is the last one
+        assert desks[1].hand.claim() is None, (
+            "the update waits for all before it; who came later, for the update"
+        )
+        desks[0].hand.worker.perform(ctx)
+    for operation in (unbind, update, later):
+        ctx = claim(desks[1])
+        assert ctx.operation.id == operation
+        assert desks[0].hand.claim() is None
+        desks[1].hand.worker.perform(ctx)
+    delete = desks[0].delete().get_json()["operation"]
+    assert claim(desks[1]).operation.id == delete
+
+
+def put_binding(number: int) -> Call:
+    return lambda desk: desk.put(BINDING.replace("b1", f"b{number}"))
+
+
+def claim(desk: Desk) -> Context:
+    ctx = desk.hand.claim()
+    assert ctx is not None
+    return ctx
+
+
+@pytest.mark.osb(18, 117)
 @pytest.mark.bug(5, 8, 18)
 def test_platforms_and_workers_at_once_lose_nothing(desks: list[Desk]) -> None:
     """Three instances, eight callers, two workers: nothing is 5xx, is lost, runs twice or together."""
@@ -222,24 +259,24 @@ def test_platforms_and_workers_at_once_lose_nothing(desks: list[Desk]) -> None:
 
 
 class Watched:
-    """What workers do, and whether two of them ever work on one instance."""
+    """What workers do, and whether two of them ever do what excludes each other."""
 
     def __init__(self, desk: Desk) -> None:
         self.ran: list[str] = []
         self.together: list[str] = []
-        self._desk, self._busy, self._lock = desk, set[str](), threading.Lock()
+        self._desk, self._busy, self._lock = desk, list[Operation](), threading.Lock()
 
     def __call__(self, ctx: Context) -> None:
         with self._lock:
             self.ran.append(ctx.operation.id)
-            if ctx.operation.subject in self._busy:
+            if any(ctx.operation.excludes(other) for other in self._busy):
                 self.together.append(ctx.operation.id)
-            self._busy.add(ctx.operation.subject)
+            self._busy.append(ctx.operation)
         try:
             self._desk.carry_out(ctx)
         finally:
             with self._lock:
-                self._busy.discard(ctx.operation.subject)
+                self._busy.remove(ctx.operation)
 
     def await_quiet(self) -> None:
         """Until all operations have ended."""

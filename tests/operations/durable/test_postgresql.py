@@ -1,15 +1,22 @@
 """Durable operations on PostgreSQL: the unit tests again, and a server that goes away."""
 
+import threading
+
 import pytest
+import sqlalchemy as sa
 
 from helmbroker.database import connect
 from helmbroker.durable import State
 from tests.operations.durable.processes import Workers
 from tests.operations.durable.test_processes import await_end
 from tests.postgresql import empty_database, server
-from tests.unit.durable.desk import METADATA, Desk
+from tests.unit.durable.desk import BOUND_S, METADATA, OPERATIONS, Desk
 from tests.unit.durable.test_context import *  # noqa: F403
+from tests.unit.durable.test_lanes import *  # noqa: F403
+from tests.unit.durable.test_lanes import PAIRS, in_lanes, together
+from tests.unit.durable.test_limit import *  # noqa: F403
 from tests.unit.durable.test_queue import *  # noqa: F403
+from tests.unit.durable.test_schedules import *  # noqa: F403
 from tests.unit.durable.test_steps import *  # noqa: F403
 from tests.unit.durable.test_worker import *  # noqa: F403
 
@@ -19,6 +26,35 @@ pytestmark = pytest.mark.postgresql
 @pytest.fixture
 def database(postgresql_url: str) -> str:
     return empty_database(postgresql_url)
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if not together(*pair)])
+def test_two_that_start_at_the_same_moment_are_refused(desk: Desk, pair: tuple[str, str]) -> None:
+    """Neither sees the other: the second has to wait for the first one's end, and then to look."""
+    first, second = in_lanes(desk, *pair)
+    refused: list[sa.exc.IntegrityError] = []
+
+    def start_second() -> None:
+        try:
+            desk.change(second, state=State.RUNNING)
+        except sa.exc.IntegrityError as error:
+            refused.append(error)
+
+    late = threading.Thread(target=start_second)
+    with desk.engine.begin() as conn:
+        conn.execute(OPERATIONS.update().where(OPERATIONS.c.id == first.id).values(state=State.RUNNING))
+        late.start()
+        late.join(0.1)
+        assert late.is_alive(), "it did not wait"
+    late.join(BOUND_S)
+    assert refused
+
+
+def test_a_transaction_that_looks_at_the_past_starts_nothing(desk: Desk) -> None:
+    in_lanes(desk, "a")
+    past = desk.engine.execution_options(isolation_level="REPEATABLE READ")
+    with past.connect() as conn, pytest.raises(sa.exc.IntegrityError, match="read committed"):
+        conn.execute(OPERATIONS.update().values(state=State.RUNNING))
 
 
 def test_running_operations_survive_a_crash_of_the_server() -> None:

@@ -37,6 +37,7 @@ class Desk:
         id: str | None = None,  # noqa: A002
         params: Mapping[str, JSON] | None = None,
         timeout_s: float = 600.0,
+        lane: str = "",
     ) -> Operation:
         with self.engine.begin() as conn:
             return self.queue.enqueue(
@@ -46,6 +47,7 @@ class Desk:
                 subject=subject,
                 params=params or {},
                 timeout_s=timeout_s,
+                lane=lane,
             )
 
     def read(self, operation: Operation) -> Operation:
