@@ -60,6 +60,17 @@ class Settings(BaseSettings):
         le=600,
         description="how long the operations of a killed worker wait before another one takes them over",
     )
+    concurrency_total: int | None = Field(
+        default=None,
+        ge=1,
+        description="operations at the same time, over all workers; by default no limit",
+    )
+    keep_operations_s: float = Field(
+        default=2592000,
+        ge=604800,
+        description="how long what has ended is kept: operations, what is known of deleted instances and bindings, "
+        "addon revisions that nothing uses",
+    )
     stuck_after_s: float = Field(
         default=120, ge=1, description="how long a hopeless pod (image, scheduling, crashes) is waited for"
     )

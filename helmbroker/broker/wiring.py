@@ -19,9 +19,10 @@ from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.service import Expiry, Service, WaitingRoom
 from helmbroker.broker.settings import Settings
+from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.broker.worker import handlers, revoke_expired
+from helmbroker.broker.worker import PERIODS_S, handlers, scheduled
 from helmbroker.catalog import load, offerings
 from helmbroker.catalog.documents import Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
@@ -114,21 +115,20 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         keys=KeyRing.load(settings.keys_file),
     )
     helm.warn_if_unusable()
+    retention = Retention(store.engine, settings.keep_operations_s)
     worker = Worker(
         store.queue,
-        handlers(store, tools),
+        handlers(store, tools) | scheduled(Expiry(store, tools.revisions), retention.forget_old),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable,),
+        limit=settings.concurrency_total,
+        schedules=PERIODS_S,
     )
-    schedule = threading.Thread(target=revoke_expired, args=(Expiry(store, tools.revisions), stop), name="expiry")
-    schedule.start()
     try:
         worker.run(stop)
     finally:
-        stop.set()
-        schedule.join()
         store.close()
 
 

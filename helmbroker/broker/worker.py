@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, unbind, update
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
@@ -21,8 +18,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
-LOOK_FOR_EXPIRED_S = 5.0
-_LOG = logging.getLogger("helmbroker")
+PERIODS_S: Mapping[str, float] = {Schedule.EXPIRY: 10.0, Schedule.RETENTION: 3600.0}
 W = TypeVar("W")
 
 
@@ -50,15 +46,18 @@ def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
     }
 
 
-def revoke_expired(expiry: Expiry, stop: threading.Event) -> None:
-    """Look for bindings whose lifetime is over, until `stop` is set; which it is at the end, whatever ends this."""
-    try:
-        while not stop.wait(LOOK_FOR_EXPIRED_S):
-            with suppress(Unavailable):  # the log has it
-                if number := expiry.revoke_due():
-                    _LOG.info("bindings have expired and are being revoked", extra={"bindings": number})
-    finally:
-        stop.set()
+def scheduled(expiry: Expiry, forget_old: Callable[[Callable[[], None]], Mapping[str, int]]) -> dict[str, Handler]:
+    """What runs each schedule; what it returns is told until the next run."""
+
+    def revoke(_ctx: Context) -> str:
+        number = expiry.revoke_due()
+        return f"{number} bindings have expired and are being revoked" if number else "nothing has expired"
+
+    def forget(ctx: Context) -> str:
+        deleted = ", ".join(f"{number} {name}" for name, number in forget_old(ctx.check).items())
+        return f"deleted: {deleted or 'nothing'}"
+
+    return {Schedule.EXPIRY: revoke, Schedule.RETENTION: forget}
 
 
 def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:

@@ -1,5 +1,6 @@
 """What everything on SQL stands on: engines, the database's clock, facts about it, its schema kept up to date."""
 
+from helmbroker.database.batches import delete_in_batches
 from helmbroker.database.clock import now
 from helmbroker.database.engine import connect, reader
 from helmbroker.database.facts import define_facts, fact
@@ -12,6 +13,7 @@ __all__ = [
     "UnusableDatabase",
     "connect",
     "define_facts",
+    "delete_in_batches",
     "define_workers",
     "fact",
     "now",

@@ -24,6 +24,13 @@ class Kind(StrEnum):
         return f"{self}:{uuid.uuid4()}"
 
 
+class Schedule(StrEnum):
+    """What is done again and again, of no instance. The word is stored."""
+
+    EXPIRY = "expiry"
+    RETENTION = "retention"
+
+
 DELETIONS = frozenset({Kind.DEPROVISION, Kind.UNBIND})
 
 

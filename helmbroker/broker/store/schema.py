@@ -20,6 +20,7 @@ addon_revisions = sa.Table(
     metadata,
     sa.Column("digest", sa.String(64), primary_key=True),
     sa.Column("packed", sa.LargeBinary, nullable=False),
+    sa.Column("kept_at", sa.Double),  # when it was last in a catalog; seconds since the epoch
 )
 
 instances = sa.Table(
@@ -42,7 +43,7 @@ instances = sa.Table(
     sa.Column("wanted_digest", sa.String(64), sa.ForeignKey("addon_revisions.digest")),
     sa.Column("return_to", sa.Integer),  # the revision of the Helm release that runs what is in force
     sa.Column("deployed_revision", sa.Integer),  # of the Helm release, as we have left it
-    sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False),
+    sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False, index=True),
 )
 
 bindings = sa.Table(
@@ -65,7 +66,7 @@ bindings = sa.Table(
     sa.Column("renew_before", sa.Double),
     sa.Column("revoke_at", sa.Double, index=True),  # the schedule: when to look whether it is revoked
     sa.Column("deployed_revision", sa.Integer),
-    sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False),
+    sa.Column("operation_id", sa.String(255), sa.ForeignKey("operations.id"), nullable=False, index=True),
 )
 
 # where records and cluster differ, as the last check has seen it; replaced as a whole by each check

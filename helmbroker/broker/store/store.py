@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,14 +20,15 @@ from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, operations
 from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog import archive
-from helmbroker.catalog.model import Addon, Catalog
-from helmbroker.database import connect, fact, prepare, reader
+from helmbroker.catalog.model import Catalog
+from helmbroker.database import connect, fact, now, prepare, reader
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import KeyRing, KeyRingError
 
 _LOG = logging.getLogger("helmbroker.store")
 _CANARY, _CHECKED = "facts.key_check", b"helmbroker"
 _TURN_S = 20.0
+_KEEP_S = 86400.0  # much less than what is not used is kept for
 _LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
 _LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
 
@@ -45,6 +47,8 @@ class SqlStore:
         self._poller = self.engine.execution_options(isolation_level="AUTOCOMMIT") if postgresql else self._reader
         self._keys = keys
         self._writing = threading.Lock()
+        self._offered: Catalog | None = None
+        self._keep_at = 0.0  # on the monotonic clock
 
     def prepare(self) -> None:
         """Make the tables or bring them up to date; others may work on them meanwhile.
@@ -81,6 +85,8 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
+        with _outages():
+            self._keep_on()
         with _outages(), self._turn(), self.engine.begin() as conn:
             yield SqlRecords(conn, self.queue, self._keys, alone=self._alone)
 
@@ -114,13 +120,20 @@ class SqlStore:
             conn.execute(_LOCK_INSTANCE, {"number": number - (1 << 31)})
 
     def keep(self, catalog: Catalog) -> None:
-        """Keep every addon of the catalog as a revision, so that instances can pin it for ever."""
+        """Keep every addon of the catalog as a revision, so that instances can pin it; again each day we serve."""
+        self._offered, self._keep_at = catalog, time.monotonic() + _KEEP_S
         with self.engine.begin() as conn:
             _one_at_a_time(conn)
-            known = set(conn.scalars(sa.select(addon_revisions.c.digest)))
             for addon in catalog.addons:
-                if addon.digest not in known:
-                    _keep(conn, addon)
+                known = addon_revisions.update().where(addon_revisions.c.digest == addon.digest)
+                if conn.execute(known.values(kept_at=now(conn))).rowcount == 0:
+                    row = {"digest": addon.digest, "packed": archive.pack(addon.folder), "kept_at": now(conn)}
+                    conn.execute(addon_revisions.insert().values(row))
+
+    def _keep_on(self) -> None:
+        """What is still offered is not old, however long ago it was first."""
+        if self._offered is not None and time.monotonic() > self._keep_at:
+            self.keep(self._offered)
 
     def packed(self, digest: str) -> bytes | None:
         """An addon revision as it was packed."""
@@ -155,7 +168,3 @@ def _one_at_a_time(conn: sa.Connection) -> None:
     """Replicas start together: they do this one after the other."""
     if conn.dialect.name == "postgresql":
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-
-
-def _keep(conn: sa.Connection, addon: Addon) -> None:
-    conn.execute(addon_revisions.insert().values(digest=addon.digest, packed=archive.pack(addon.folder)))

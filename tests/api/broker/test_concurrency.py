@@ -184,9 +184,7 @@ def test_bindings_are_made_beside_each_other_and_beside_nothing_else(desks: list
     later = put_binding(9)(desks[1]).get_json()["operation"]
     binds.sort(key=lambda ctx: str(ctx.operation.params["binding_id"]), reverse=True)
     for ctx in binds:  # that of b0 is the last one
-        assert desks[1].hand.claim() is None, (
-            "the update waits for all before it; who came later, for the update"
-        )
+        assert desks[1].hand.claim() is None, "the update waits for all before it; who came later, for the update"
         desks[0].hand.worker.perform(ctx)
     for operation in (unbind, update, later):
         ctx = claim(desks[1])

@@ -7,14 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.operation import Phase, Schedule
 from helmbroker.broker.service import Expiry
-from helmbroker.broker.store.schema import bindings
+from helmbroker.broker.store.schema import bindings, operations
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.broker.worker import revoke_expired
+from helmbroker.broker.worker import PERIODS_S, scheduled
 from helmbroker.sealing import KeyRing
 from tests.fakes.revisions import FakeAddonRevisions
 from tests.operations.broker.world import BINDING, BINDING_RELEASE, World
+from tests.operations.harness import Hand
 
 TEMPLATE = """
 credentials: [{name: host, value: h}]
@@ -108,40 +110,19 @@ def test_workers_that_look_at_the_same_time_begin_each_revocation_once(either_wo
     assert revoked(either_world) == len(ids)
 
 
-class Once(threading.Event):
-    """Is set when it was waited for twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits = 0
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waits += 1
-        return self.is_set() or self.waits > 1
-
-
-def test_the_schedule_looks_until_it_is_told_to_stop(world: World) -> None:
+def test_the_schedule_is_an_operation_of_no_instance(world: World) -> None:
+    """It revokes what is due, and says so until the next time."""
     bound(world)
     pass_time(world)
-    stop = Once()
-    revoke_expired(Expiry(world.store, world.tools.revisions), stop)
-    assert (stop.waits, stop.is_set()) == (2, True)
+    expiry = Expiry(world.store, world.tools.revisions)
+    hand = Hand(world.store.engine, operations, scheduled(expiry, lambda _between: {}), transient=(Unavailable,))
+    with world.store.engine.begin() as conn:
+        hand.queue.schedule(conn, Schedule.EXPIRY, PERIODS_S[Schedule.EXPIRY])
+    for told in ("1 bindings have expired and are being revoked", "nothing has expired"):
+        hand.pass_time()
+        assert hand.turn()
+        assert hand.operation("schedule:expiry").description == told
     assert revoked(world) == 1
-
-
-def test_a_schedule_that_breaks_ends_its_worker(world: World) -> None:
-    """Another one is started then; a schedule that nobody misses would be worse."""
-    stop = Once()
-    with pytest.raises(LookupError):
-        revoke_expired(Broken(world.store, world.tools.revisions), stop)
-    assert stop.is_set()
-
-
-class Broken(Expiry):
-    """Meets a fault of ours."""
-
-    def revoke_due(self) -> int:
-        raise LookupError
 
 
 @pytest.mark.parametrize("fault", ["a revision that is lost", "a record that cannot be opened"])

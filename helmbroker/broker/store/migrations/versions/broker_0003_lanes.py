@@ -2,8 +2,8 @@
 
 from helmbroker.durable.migrations import operations_0002
 
-revision = "broker_0002"
-down_revision = "broker_0001"
+revision = "broker_0003"
+down_revision = "broker_0002"
 
 
 def upgrade() -> None:
