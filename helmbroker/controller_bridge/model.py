@@ -37,6 +37,12 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"
 
 
+class Schedule(StrEnum):
+    """What is done again and again, of no resource."""
+
+    RETENTION = "retention"
+
+
 class Role(IntEnum):
     """What a token's owner may do with an app; each role includes the ones before it."""
 

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = Field(default=None, description="PEM")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time")
+    keep_operations_s: float = Field(
+        default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="of the logs")
 
     @field_validator("listen")

@@ -18,7 +18,7 @@ _METADATA = sa.MetaData()
 OPERATIONS = durable.define(_METADATA)
 _FACTS = define_facts(_METADATA)
 _ALIVE = sa.text("deleted IS NULL")
-_RESOURCES = sa.Table(
+RESOURCES = sa.Table(
     "resources",
     _METADATA,
     sa.Column("uuid", sa.String(36), primary_key=True),
@@ -44,13 +44,13 @@ _RESOURCES = sa.Table(
 )
 SCHEMA = Schema(
     owner="bridge",
-    own=_RESOURCES,
+    own=RESOURCES,
     facts=_FACTS,
     metadata=_METADATA,
     migrations=Path(__file__).parent / "migrations" / "versions",
     epoch=1,
 )
-_T = _RESOURCES.c
+_T = RESOURCES.c
 _SHOWN = [column for column in _T if column.name not in {"sealed_options", "deleted"}]
 
 
@@ -93,7 +93,7 @@ class Store:
         values = {column.name: getattr(resource, column.name) for column in _SHOWN}
         try:
             with conn.begin_nested():
-                conn.execute(sa.insert(_RESOURCES).values(**values, sealed_options=sealed_options))
+                conn.execute(sa.insert(RESOURCES).values(**values, sealed_options=sealed_options))
         except sa.exc.IntegrityError:
             raise NameTaken(resource.name) from None
 
@@ -112,7 +112,7 @@ class Store:
     def page(self, conn: sa.Connection, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:
         """How many living resources the app has, and some of them, newest first."""
         mine = (_T.app == app, _T.deleted.is_(None))
-        count = conn.scalar(sa.select(sa.func.count()).select_from(_RESOURCES).where(*mine)) or 0
+        count = conn.scalar(sa.select(sa.func.count()).select_from(RESOURCES).where(*mine)) or 0
         query = sa.select(*_SHOWN).where(*mine).order_by(_T.created.desc(), _T.uuid).limit(limit).offset(offset)
         return count, [_resource(row) for row in conn.execute(query).mappings()]
 
@@ -122,12 +122,12 @@ class Store:
 
     def forget_options(self, conn: sa.Connection, uuid: str) -> None:
         """The broker has accepted them: they are its matter now."""
-        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(sealed_options=None))
+        conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(sealed_options=None))
 
     def set_catalog_ids(self, conn: sa.Connection, uuid: str, service_id: str, plan_id: str) -> None:
         """What the broker calls the service and the plan."""
         values = {"service_id": service_id, "plan_id": plan_id}
-        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(**values))
+        conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
     def change(
         self,
@@ -143,13 +143,13 @@ class Store:
         values: dict[str, Any] = {"updated": time.time(), **operation}
         given = {"instance": instance, "binding": binding, "message": message}
         values |= {name: value for name, value in given.items() if value is not None}
-        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(**values))
+        conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
     def delete(self, conn: sa.Connection, uuid: str) -> None:
         """Tombstone: the name is free again, the row stays for whoever looks for traces."""
         moment = time.time()
         values = {"deleted": moment, "updated": moment, "sealed_options": None}
-        conn.execute(sa.update(_RESOURCES).where(_T.uuid == uuid).values(**values))
+        conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
 
 def _resource(row: sa.RowMapping) -> Resource:

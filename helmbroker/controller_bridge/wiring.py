@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.port import AppReleases
-from helmbroker.controller_bridge.model import Role
+from helmbroker.controller_bridge.model import Role, Schedule
 from helmbroker.controller_bridge.settings import Settings, SetupError
 from helmbroker.controller_bridge.store import DATABASE_AWAY, Store
 from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
+_RETENTION_S = 3600.0
 
 
 def initialise(settings: Settings) -> list[str]:
@@ -80,6 +81,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.operations.handlers import handlers  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.work import Ports  # noqa: PLC0415
+    from helmbroker.controller_bridge.retention import forget_old  # noqa: PLC0415
     from helmbroker.durable import Worker  # noqa: PLC0415
 
     store = make_store(settings)
@@ -89,7 +91,13 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         apps=make_apps(settings),
         sealer=sealing.load(settings.keys_file),
     )
-    worker = Worker(store.queue(), handlers(ports), concurrency=settings.concurrency, on_finish=on_finish(store))
+    worker = Worker(
+        store.queue(),
+        handlers(ports) | {Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s)},
+        concurrency=settings.concurrency,
+        on_finish=on_finish(store),
+        schedules={Schedule.RETENTION: _RETENTION_S},
+    )
     _LOG.info("working", extra={"concurrency": settings.concurrency})
     worker.run(stop, grace_s)
 

@@ -1,0 +1,38 @@
+"""What nobody asks for any more is deleted: tombstones of resources, old operations, workers that died."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from helmbroker.controller_bridge.store import OPERATIONS, RESOURCES
+from helmbroker.database import delete_in_batches, now
+from helmbroker.durable import Context, Handler, State
+
+_WORKERS = OPERATIONS.metadata.tables["workers"]
+_WORKER_KEPT_S = 86400.0
+_FINISHED = [state for state in State if state.finished]
+
+
+def forget_old(engine: sa.Engine, keep_s: float) -> Handler:
+    """The handler of the schedule. keep_s: for how long what has ended is kept."""
+    start = now(engine) - keep_s
+    latest = (RESOURCES.c.instance_operation, RESOURCES.c.binding_operation)
+    old = (
+        (RESOURCES.c.uuid, RESOURCES.c.deleted < start),
+        (
+            OPERATIONS.c.id,
+            sa.and_(
+                OPERATIONS.c.state.in_(_FINISHED),
+                OPERATIONS.c.finished_at < start,
+                *(~sa.exists().where(each == OPERATIONS.c.id) for each in latest),
+            ),
+        ),
+        (_WORKERS.c.owner, _WORKERS.c.seen_at < now(engine) - _WORKER_KEPT_S),
+    )
+
+    def run(ctx: Context) -> str:
+        counts = {column.table.name: delete_in_batches(engine, column, where, ctx.check) for column, where in old}
+        deleted = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+        return f"deleted: {deleted or 'nothing'}"
+
+    return run
