@@ -178,8 +178,9 @@ def check(settings: Settings) -> None:
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     with _folders(settings):
-        wiring.make_store(settings).close()
-    click.echo(f"database   ok ({settings.url.partition(':')[0]})")
+        store = wiring.make_store(settings)
+    click.echo(f"database   ok ({store.describe()})")
+    store.close()
     catalog = wiring.read_catalog(settings)
     click.echo(f"addons     {', '.join(addon.name for addon in catalog.addons) or 'none'}")
     for folder, faults in catalog.quarantined.items():

@@ -3,8 +3,9 @@
 from helmbroker.database.batches import delete_in_batches
 from helmbroker.database.clock import now
 from helmbroker.database.engine import connect, reader
+from helmbroker.database.errors import UnusableDatabase
 from helmbroker.database.facts import define_facts, fact
-from helmbroker.database.migrate import Schema, UnusableDatabase, prepare
+from helmbroker.database.migrate import Schema, describe, prepare
 from helmbroker.database.presence import Presence, define_workers
 
 __all__ = [
@@ -13,8 +14,9 @@ __all__ = [
     "UnusableDatabase",
     "connect",
     "define_facts",
-    "delete_in_batches",
     "define_workers",
+    "delete_in_batches",
+    "describe",
     "fact",
     "now",
     "prepare",

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from helmbroker.database.errors import UnusableDatabase
 from helmbroker.database.facts import fact
+from helmbroker.database.place import MOUNTS, place, refuse_other_host, refuse_shared_file
 
 _LOG = logging.getLogger("helmbroker.database")
 _EPOCH = "schema_version"
@@ -32,10 +34,6 @@ _VERSIONS = sa.Table(
     sa.Column("version_num", sa.String(32), nullable=False),
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
-
-
-class UnusableDatabase(Exception):
-    """The database cannot be used. A sentence for the operator, with the cure."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,20 @@ class Schema:
         return sorted(match["revision"] for match in found if match and match["owner"] == self.owner)
 
 
-def prepare(engine: sa.Engine, schema: Schema, then: Callable[[sa.Connection], None]) -> None:
+def prepare(
+    engine: sa.Engine, schema: Schema, then: Callable[[sa.Connection], None], *, mounts: Path = MOUNTS
+) -> None:
     """Make the tables or bring them up to date, then call `then`, all in one transaction that is alone.
 
     Raises UnusableDatabase, or what `then` raises; then nothing has changed.
     """
+    refuse_shared_file(engine, mounts)
     for tries_left in reversed(range(_TRIES)):
         try:
             with engine.begin() as conn:
                 if conn.dialect.name == "postgresql":
                     conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                refuse_other_host(conn)
                 _bring_up(conn, schema)
                 then(conn)
         except sa.exc.OperationalError as error:
@@ -80,6 +82,17 @@ def prepare(engine: sa.Engine, schema: Schema, then: Callable[[sa.Connection], N
             time.sleep(_PAUSE_S)
         else:
             return
+
+
+def describe(engine: sa.Engine, schema: Schema) -> str:
+    """In words for the operator: which database, where, its revision and its epoch."""
+    with engine.connect() as conn:
+        revision = conn.scalar(sa.select(_VERSIONS.c.version_num))
+        epoch = conn.scalar(sa.select(schema.facts.c.value).where(schema.facts.c.name == _EPOCH))
+    newer = "" if revision in schema.revisions else " of a newer version"
+    kind = place(engine)
+    where = engine.dialect.name if kind is None else f"{engine.dialect.name} on {kind}"
+    return f"{where}, revision {revision}{newer}, schema version {epoch}"
 
 
 def _bring_up(conn: sa.Connection, schema: Schema) -> None:

@@ -21,7 +21,7 @@ from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, opera
 from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog import archive
 from helmbroker.catalog.model import Catalog
-from helmbroker.database import connect, fact, now, prepare, reader
+from helmbroker.database import connect, describe, fact, now, prepare, reader
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import KeyRing, KeyRingError
 
@@ -56,6 +56,10 @@ class SqlStore:
         Raises UnusableDatabase, KeyRingError; then nothing has changed.
         """
         prepare(self.engine, SCHEMA, self._check_facts)
+
+    def describe(self) -> str:
+        """In words for the operator: which database, where, its schema."""
+        return describe(self.engine, SCHEMA)
 
     def _check_facts(self, conn: sa.Connection) -> None:
         fact(conn, facts, "broker_id", secrets.token_hex(8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from helmbroker.broker.cli import main
 from helmbroker.broker.settings import Settings
+from helmbroker.broker.store.schema import SCHEMA
 from tests.unit.catalog.folders import write
 
 CANARY = "canary-02be"
@@ -216,8 +218,9 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
     result = made.run("check", HELM="/nowhere/helm")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert lines[:3] == [
-        "database   ok (sqlite)",
+    told = rf"database   ok \(sqlite on \S+, revision {SCHEMA.revisions[-1]}, schema version 2\)"
+    assert re.fullmatch(told, lines[0])
+    assert lines[1:3] == [
         "addons     demo",
         f"           {made.folder}/addons/bad is not offered:",
     ]
