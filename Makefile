@@ -33,7 +33,8 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 	$(SANDBOX_ENV) || true; $(BIN)/python -m demo --clean
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
-	$(BIN)/pytest -m "(postgresql or processes) and not cluster"
+	$(BIN)/pytest -m "(postgresql or processes) and not cluster and not sweep"
+	$(BIN)/pytest -n 2 -m sweep
 	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
 	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
@@ -49,7 +50,7 @@ check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not cluster and not postgresql and not processes and not fuzz"
+	$(BIN)/pytest -n 2 -m "not cluster and not postgresql and not processes and not fuzz and not sweep"
 
 fuzz: $(VENV)/installed ## ten times as many requests made by chance as `make test` sends (FUZZ_CASES=200000); for the night
 	HELMBROKER_FUZZ_CASES=$(or $(FUZZ_CASES),200000) $(BIN)/pytest -n 2 -m fuzz -rP

@@ -61,6 +61,7 @@ def test_the_first_change_records_what_ran_before(world: World) -> None:
     assert before.images == {"web": IMAGE, "worker": IMAGE}
     assert (after.version, after.state, after.config) == (2, ReleaseState.PENDING, {"addon_db": ("DATABASE_URL",)})
     assert (after.images, after.author, after.summary) == (before.images, "ann", "summary of bind-1")
+    assert (after.key, before.key) == ("bind-1", "")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", after.created)
 
 

@@ -221,6 +221,22 @@ def test_sweeping_takes_what_hooks_left_and_nothing_else(world: World, ref: Rele
     world.cluster.sweep(ref, claims=True)
 
 
+@pytest.mark.bug(59)
+def test_sweeping_takes_only_what_was_there_when_somebody_vouched_for_it(world: World, ref: ReleaseRef) -> None:
+    """A worker that is frozen between looking and deleting meets what the next one has made when it wakes up."""
+    old, new = Thing("Secret", ref.namespace, "old", "hb-1"), Thing("ConfigMap", ref.namespace, "new", "hb-1")
+    world.put(old)
+
+    def refused() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        world.cluster.sweep(ref, claims=True, meanwhile=refused)
+    assert world.has(old)
+    world.cluster.sweep(ref, claims=True, meanwhile=lambda: world.put(new))
+    assert (world.has(old), world.has(new)) == (False, True)
+
+
 def test_leftovers_are_named(world: World, ref: ReleaseRef) -> None:
     for thing in (*things(ref, "Pod", CLAIM, "Secret"), *things(ref, "Pod", label="hb-10")):
         world.put(thing)

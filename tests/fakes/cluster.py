@@ -7,7 +7,7 @@ ConfigMaps with the release that made them. Not modelled: controllers; what is r
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from helmbroker.broker.domain import naming
@@ -93,9 +93,11 @@ class FakeCluster:
             )
         return found.texts.get(ref.key)
 
-    def sweep(self, ref: ReleaseRef, *, claims: bool) -> None:
+    def sweep(self, ref: ReleaseRef, *, claims: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
         self._answer()
-        for thing in self._of(ref):
+        found = self._of(ref)
+        meanwhile()
+        for thing in found:
             if thing.kind != "Pod" and (claims or (thing.kind != CLAIM and not thing.kept)):
                 self.remove(thing.kind, thing.namespace, thing.name)
 

@@ -91,14 +91,17 @@ class FakeBroker:
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         self._called("deprovision", caller)
         answer = self._delete(self.instances, ref.instance_id, "deprovision")
-        for key in [key for key in self.bindings if key.startswith(ref.instance_id) and not answer.pending]:
-            del self.bindings[key]
+        if not answer.pending:
+            self._drop_bindings(ref.instance_id)
         self.after("deprovision")
         return answer
 
     def instance_status(self, ref: InstanceRef, operation: str | None) -> Status:
         self._called("instance_status")
-        return self._look(self.instances, ref.instance_id)
+        status = self._look(self.instances, ref.instance_id)
+        if ref.instance_id not in self.instances:
+            self._drop_bindings(ref.instance_id)
+        return status
 
     def instance_parameters(self, ref: InstanceRef) -> Mapping[str, JSON]:
         self._called("instance_parameters")
@@ -134,6 +137,11 @@ class FakeBroker:
         if caller is not None:
             self.callers.append((method, caller.user))
         self.before(method)
+
+    def _drop_bindings(self, instance_id: str) -> None:
+        """They go with their instance."""
+        for key in [key for key in self.bindings if key.startswith(instance_id)]:
+            del self.bindings[key]
 
     def _put(self, things: dict[str, Thing], key: str, request: object, method: str) -> Thing:
         made = things.get(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -233,9 +233,13 @@ class Cluster(Protocol):
         """The text under a key of an object that one of the Helm releases `owners` made; None: not there."""
         ...
 
-    def sweep(self, ref: ReleaseRef, *, claims: bool) -> None:
+    def sweep(self, ref: ReleaseRef, *, claims: bool, meanwhile: Callable[[], None] = ...) -> None:
         """Delete what Helm leaves behind of an uninstalled release: what its hooks made, and (`claims`) its volume
-        claims and whatever the chart marks to be kept."""
+        claims and whatever the chart marks to be kept.
+
+        `meanwhile`: called between looking and deleting. Only these very objects are deleted, so what it vouches
+        for is vouched for all of them; when it raises, nothing is deleted.
+        """
         ...
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness, RecordSecret
 from helmbroker.broker.domain.helm_errors import ClusterRefused
@@ -96,12 +96,14 @@ class KubeCluster:
                 "The addon's author has to mend it."
             ) from None
 
-    def sweep(self, ref: ReleaseRef, *, claims: bool) -> None:
-        for kind in (*_SWEPT, _CLAIM) if claims else _SWEPT:
-            for obj in self._labelled(kind, ref):
-                kept = (obj["metadata"].get("annotations") or {}).get(_KEEP) == "keep"
-                if claims or not kept:
-                    self._delete(obj)
+    def sweep(self, ref: ReleaseRef, *, claims: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
+        kinds = (*_SWEPT, _CLAIM) if claims else _SWEPT
+        found = [obj for kind in kinds for obj in self._labelled(kind, ref)]
+        meanwhile()
+        for obj in found:
+            kept = (obj["metadata"].get("annotations") or {}).get(_KEEP) == "keep"
+            if claims or not kept:
+                self._delete(obj)
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
         kinds = ("Pod", _CLAIM) if claims else ("Pod",)

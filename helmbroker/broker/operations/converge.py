@@ -80,14 +80,13 @@ def install(
     try:
         if release is not None and release.status in _HALF_MADE:
             _uninstall(work, ref, hooks=False, timeout_s=_timeout_s(work))
-            work.tools.cluster.sweep(ref, claims=claims)
+            sweep(work, ref, claims=claims)
             release = None
         if release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
             return Wait(LOOK_AGAIN_S, f"what an earlier attempt made is not gone yet: {_listed(left)}")
         if release is not None and release.status in _HALF_CHANGED:
-            work.tools.helm.rollback(ref, timeout_s=_timeout_s(work), stop=work.ctx.stop)
-        work.ctx.note(doing)
-        work.tools.helm.deploy(Deployment(ref, chart, values, mark, _timeout_s(work)), work.ctx.stop)
+            _rollback(work, ref, None)
+        _deploy(work, Deployment(ref, chart, values, mark, _timeout_s(work)), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -109,9 +108,8 @@ def upgrade(
         return Done()
     try:
         if release.status in _HALF_CHANGED:
-            work.tools.helm.rollback(ref, revision=back_to, timeout_s=_timeout_s(work), stop=work.ctx.stop)
-        work.ctx.note(doing)
-        work.tools.helm.deploy(Deployment(ref, chart, values, mark, _timeout_s(work)), work.ctx.stop)
+            _rollback(work, ref, back_to)
+        _deploy(work, Deployment(ref, chart, values, mark, _timeout_s(work)), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -126,7 +124,7 @@ def restore(work: Work, ref: ReleaseRef, labels: dict[str, str], *, revision: in
     if release.revision == revision:
         return Done(False)
     try:  # also when an attempt before has done so: it is the same once more
-        work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
+        _rollback(work, ref, revision)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done(True)
@@ -142,7 +140,7 @@ def remove(work: Work, ref: ReleaseRef, labels: dict[str, str], *, hooks: bool) 
             _uninstall(work, ref, hooks=hooks, timeout_s=_timeout_s(work))
         except HelmError as error:
             raise failure(work, error, ref) from error
-    work.tools.cluster.sweep(ref, claims=False)
+    sweep(work, ref, claims=False)
     return Done()
 
 
@@ -193,6 +191,11 @@ def await_gone(work: Work, ref: ReleaseRef, *, claims: bool) -> Outcome:
     return Wait(LOOK_AGAIN_S, f"not gone yet: {_listed(left)}") if left else Done()
 
 
+def sweep(work: Work, ref: ReleaseRef, *, claims: bool) -> None:
+    """Delete what Helm has left behind of the release, as far as it was there while the operation was ours."""
+    work.tools.cluster.sweep(ref, claims=claims, meanwhile=work.still_ours)
+
+
 def is_foreign(release: HelmRelease | None, labels: dict[str, str]) -> bool:
     """Whether there is a release, and it is not ours: it is neither changed nor deleted."""
     return release is not None and not release.belongs_to(labels)
@@ -221,7 +224,19 @@ def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Fail
     return Unrepeatable(text) if error.fault in _UNREPEATABLE else Failed(text)
 
 
+def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
+    work.ctx.note(doing)
+    work.still_ours()
+    work.tools.helm.deploy(deployment, work.ctx.stop)
+
+
+def _rollback(work: Work, ref: ReleaseRef, revision: int | None) -> None:
+    work.still_ours()
+    work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
+
+
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
+    work.still_ours()
     work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
 
 

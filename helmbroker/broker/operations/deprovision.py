@@ -33,7 +33,7 @@ def uninstall(work: Work) -> Outcome:
 def sweep(work: Work) -> Outcome:
     """What Helm leaves behind: what hooks made, and the claims of a StatefulSet if the plan says so."""
     if not _somebody_elses(work):
-        work.tools.cluster.sweep(work.record.instance.release, claims=work.deletes_data)
+        converge.sweep(work, work.record.instance.release, claims=work.deletes_data)
     return Done()
 
 
@@ -45,6 +45,7 @@ def await_gone(work: Work) -> Outcome:
 
 def forget(work: Work) -> Outcome:
     """The cluster first, and what it remembers of bindings too; labels without a binding's are on all of them."""
+    work.still_ours()
     work.tools.cluster.forget(work.record.instance.release.namespace, work.labels)
     with work.transaction() as tx:
         tx.forget_instance(work.record.instance.id)

@@ -55,7 +55,7 @@ class Entry:
         """What may be shown: names of variables, never values."""
         config = {group: tuple(sorted(variables)) for group, variables in self.config.items()}
         shown = (self.author, self.summary, self.created, self.reason)
-        return AppRelease(self.number, self.state, dict(self.images), config, *shown)
+        return AppRelease(self.number, self.state, dict(self.images), config, *shown, key=self.key)
 
 
 @dataclass(frozen=True)

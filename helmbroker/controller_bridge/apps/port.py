@@ -38,6 +38,7 @@ class AppRelease:
     summary: str
     created: str  # RFC 3339, UTC, seconds
     reason: str  # why it failed; empty otherwise
+    key: str = ""  # the operation that asked for it; empty when the bridge itself did
 
 
 @dataclass(frozen=True)

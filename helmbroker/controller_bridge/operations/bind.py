@@ -29,7 +29,7 @@ def bind(ctx: Context, ports: Ports) -> str:
 
 
 def _bind(work: Work) -> Outcome:
-    answer, work.credentials = work.ports.broker.bind(work.binding(), work.caller)
+    answer, work.credentials = work.acting.broker.bind(work.binding(), work.caller)
     return Done({"pending": answer.pending, "operation": answer.operation})
 
 
@@ -62,12 +62,12 @@ def _credentials(work: Work) -> Credentials:
     except BrokerError:
         if result(work, "bind").get("pending"):
             raise
-        _, given = work.ports.broker.bind(work.binding(), work.caller)
+        _, given = work.acting.broker.bind(work.binding(), work.caller)
         return given or Credentials({})
 
 
 def _unbind(work: Work) -> Outcome:
-    answer = work.ports.broker.unbind(work.binding(), Caller(None))
+    answer = work.acting.broker.unbind(work.binding(), Caller(None))
     return Done({"pending": answer.pending, "operation": answer.operation})
 
 

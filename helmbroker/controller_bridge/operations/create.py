@@ -47,7 +47,7 @@ def _provision(work: Work) -> Outcome:
         parameters = options.parameters(given, schema)
     except (SealError, options.OptionsError) as error:
         return Fail(str(error))
-    answer = work.ports.broker.provision(work.instance(), parameters, work.caller)
+    answer = work.acting.broker.provision(work.instance(), parameters, work.caller)
     return Done({"pending": answer.pending, "operation": answer.operation})
 
 
@@ -71,7 +71,7 @@ def _remove(work: Work) -> Outcome:
     row = work.reload()
     if row.service_id is None:
         return Done()
-    answer = work.ports.broker.deprovision(work.instance(), Caller(None))
+    answer = work.acting.broker.deprovision(work.instance(), Caller(None))
     return Done({"pending": answer.pending, "operation": answer.operation})
 
 

@@ -25,7 +25,7 @@ def _await_unbound(work: Work) -> Outcome:
 def _deprovision(work: Work) -> Outcome:
     if work.resource.service_id is None:
         return Done()  # the broker was never asked for it
-    answer = work.ports.broker.deprovision(work.instance(), work.caller)
+    answer = work.acting.broker.deprovision(work.instance(), work.caller)
     return Done({"pending": answer.pending, "operation": answer.operation})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
+from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import Operation, State
 
@@ -34,7 +35,7 @@ def _created(conn: sa.Connection, store: Store, resource: Resource, operation: O
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
     if operation.state is State.SUCCEEDED:
         store.change(conn, resource.uuid, binding=BindingState.READY, message=operation.description)
-    elif "await unbind" in operation.results:
+    elif "await unbind" in operation.results and not recovery_failed(operation.results):
         store.change(
             conn, resource.uuid, binding=BindingState.FAILED, message=operation.description, binding_id=None
         )

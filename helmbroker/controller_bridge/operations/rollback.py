@@ -19,7 +19,7 @@ def _rollback(work: Work) -> Outcome:
     target = operation.params["version"]
     if not isinstance(target, int):
         raise TypeError("an app release is an integer")
-    version = work.ports.apps.rollback(work.app, target, author=work.user, key=operation.id)
+    version = work.acting.apps.rollback(work.app, target, author=work.user, key=operation.id)
     return Done({"version": version})
 
 

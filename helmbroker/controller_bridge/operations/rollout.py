@@ -14,7 +14,7 @@ from helmbroker.controller_bridge.apps.port import (
     ReleaseState,
 )
 from helmbroker.controller_bridge.operations.work import Work, failure, pause_s, result, step, undoing
-from helmbroker.durable import Done, Fail, Outcome, Step, Wait
+from helmbroker.durable import JSON, Done, Fail, Outcome, Step, Wait
 
 RESERVE_S = 420.0  # kept for bringing the app back and for undoing the binding
 _LAST_S = 60.0
@@ -32,7 +32,7 @@ def change(work: Work, group: str, variables: Mapping[str, str] | None, summary:
     When nothing is left to change, that is a release which an interrupted operation has made and nobody has
     seen come up; None when there is no such release either.
     """
-    apps = work.ports.apps
+    apps = work.acting.apps
     version = apps.change_config(
         work.app, ConfigChange({group: variables}), author=work.user, summary=summary, key=work.ctx.operation.id
     )
@@ -75,13 +75,27 @@ def recovering(source: str) -> tuple[Step[Work], ...]:
     )
 
 
+def _begun(work: Work, source: str) -> int | None:
+    """As `made`; also what the step made when it failed after that, so that it could not say so."""
+    if source in work.ctx.results:
+        return made(work, source)
+    operation = work.ctx.operation
+    return next((one.version for one in work.ports.apps.releases(work.app) if one.key == operation.id), None)
+
+
+def recovery_failed(results: Mapping[str, JSON]) -> bool:
+    """Whether the app could not be brought back."""
+    found = (results.get(name) for name in ("recover", "await recovery", "settle recovery"))
+    return any(isinstance(each, Mapping) and "problem" in each for each in found)
+
+
 def _recover(source: str) -> Callable[[Work], Outcome]:
     def recover(work: Work) -> Outcome:
-        version = made(work, source)
+        version = _begun(work, source)
         if version is None:
             return Done()
         key = f"{work.ctx.operation.id}:recover"
-        back = work.ports.apps.recover(work.app, version, reason=failure(work), key=key)
+        back = work.acting.apps.recover(work.app, version, reason=failure(work), key=key)
         return Done({"version": back})
 
     return _noting(recover)
@@ -104,7 +118,7 @@ def _await_recovery(work: Work) -> Outcome:
 def _settle_recovery(work: Work) -> Outcome:
     version = made(work, "recover")
     if version is not None and not result(work, "await recovery"):
-        work.ports.apps.settle(work.app, version)
+        work.acting.apps.settle(work.app, version)
     return Done()
 
 
@@ -127,7 +141,7 @@ def _settling(source: str, *, app_may_be_gone: bool) -> Callable[[Work], Outcome
         version = made(work, source)
         try:
             if version is not None:
-                work.ports.apps.settle(work.app, version)
+                work.acting.apps.settle(work.app, version)
         except AppNotFound:
             if not app_may_be_gone:
                 raise

@@ -30,7 +30,7 @@ def _withdraw(work: Work) -> Outcome:
 
 
 def _delete(work: Work) -> Outcome:
-    answer = work.ports.broker.unbind(work.binding(), work.caller)
+    answer = work.acting.broker.unbind(work.binding(), work.caller)
     return Done({"pending": answer.pending, "operation": answer.operation})
 
 

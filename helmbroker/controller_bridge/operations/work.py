@@ -70,6 +70,18 @@ class Work:
             raise Failed("the resource is not in the database any more")
         return self._resource
 
+    @property
+    def acting(self) -> Ports:
+        """The ports, for a call that others see. Raises LeaseLost when another worker has the operation.
+
+        Asks the database, as the clock of a machine that was asleep has not gone on; then the clock, as this
+        thread may have been frozen since.
+        """
+        with self.ctx.transaction():
+            pass
+        self.ctx.check()
+        return self.ports
+
     def instance(self) -> InstanceRef:
         """The instance at the broker. Raises Failed before its service and plan have been looked up."""
         row = self.resource

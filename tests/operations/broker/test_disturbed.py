@@ -12,7 +12,7 @@ from helmbroker.broker.domain.operation import Phase
 from helmbroker.durable import State
 from tests.fakes.helm import Call
 from tests.operations.broker.world import INSTANCE, World
-from tests.operations.harness import Case, Dies, assert_same_end
+from tests.operations.harness import Dies
 
 
 def begin_provision(world: World) -> str:
@@ -52,18 +52,6 @@ BEGIN: dict[str, Callable[[World], str]] = {
     "deprovision": begin_deprovision,
     "deprovision after failure": begin_deprovision_after_failure,
 }
-
-
-@pytest.mark.bug(15)
-@pytest.mark.parametrize("name", ["provision", "bind", "unbind", "update", "deprovision"])
-def test_steps_may_be_repeated_and_fail(either_world: World, name: str) -> None:
-    """A crash or an exception at any step ends in the same world, or in a failure that is told."""
-
-    def case() -> Case:
-        clear(either_world)
-        return Case(either_world.hand, BEGIN[name](either_world), either_world.observe)
-
-    assert_same_end(case)
 
 
 class Disturbance(StrEnum):

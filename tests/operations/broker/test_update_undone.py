@@ -15,7 +15,7 @@ from helmbroker.durable import State
 from tests.fakes.helm import Call
 from tests.operations.broker.test_disturbed import Disturbance, clear, disturb
 from tests.operations.broker.world import RELEASE, World
-from tests.operations.harness import Case, Dies, Fault, assert_same_end
+from tests.operations.harness import Dies, Fault
 
 BACK = "The instance runs again what it ran before."
 USABLE = Aftermath(usable=True, repeatable=True)
@@ -32,29 +32,9 @@ def left(world: World, operation: str) -> Aftermath | None:
     return aftermath(world.hand.operation(operation))
 
 
-@pytest.mark.osb(76, 77)
-@pytest.mark.bug(15, 42)
-def test_the_way_back_may_be_repeated_and_fail(either_world: World) -> None:
-    """An update that fails ends where it began, however it is disturbed on the way there and back."""
-    before: list[object] = []
-
-    def case() -> Case:
-        clear(either_world)
-        operation = begin_failing_update(either_world)
-        before[:] = [_settled(either_world)]
-        return Case(either_world.hand, operation, lambda: _same(either_world, before[0]))
-
-    assert_same_end(case, State.FAILED)
-
-
 def _settled(world: World) -> object:
     """In force, as if nothing were wanted."""
     return (*world.in_force()[:3], None, None)
-
-
-def _same(world: World, before: object) -> bool:
-    assert world.in_force() == before
-    return True
 
 
 @pytest.mark.osb(76, 77, 97)
