@@ -17,7 +17,7 @@ import pytest
 
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
-from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
 from helmbroker.broker.domain.ports import Cluster, Deployment, HelmReleases
 from helmbroker.broker.helm.releases import HelmCli
 from helmbroker.broker.kube.cluster import KubeCluster
@@ -36,6 +36,8 @@ FAILS = "echo the reason; exit 3"
 PENDING = (HelmStatus.PENDING_INSTALL, HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK)
 NEVER = threading.Event()
 SetStatus = Callable[[ReleaseRef, HelmStatus], None]
+
+LABELS_OF_A_CLAIM = {**LABELS, LABEL_CLAIM: "1"}
 
 
 @dataclass
@@ -300,3 +302,16 @@ def test_a_stop_ends_helm_and_the_next_one_gets_on(place: Place) -> None:
     place.uninstall(hooks=False)
     place.deploy(text="after")
     assert place.release().values["text"] == "after"
+
+
+def test_what_others_upgrade_is_told_from_what_the_broker_does(place: Place) -> None:
+    """Helm carries labels over, so a helm without ours repeats them."""
+    place.deploy(labels=LABELS_OF_A_CLAIM)
+    assert not place.release().by_others
+    place.deploy(labels={**LABELS, LABEL_CLAIM: "2"}, text="by the broker")
+    assert not place.release().by_others
+    place.deploy(labels={"team": "other"}, text="by hand")
+    place.set_status(place.ref, HelmStatus.PENDING_UPGRADE)
+    found = place.release()
+    assert (found.by_others, found.status) == (True, HelmStatus.PENDING_UPGRADE)
+    assert found.belongs_to(LABELS_OF_A_CLAIM | {LABEL_CLAIM: "2"})

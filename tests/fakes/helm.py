@@ -17,7 +17,7 @@ from pathlib import Path
 
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
-from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
 from helmbroker.catalog.model import Object
 from helmbroker.catalog.values import coalesce
@@ -102,10 +102,12 @@ class FakeHelm:
         if current is not None and current.status in PENDING:
             raise HelmError(HelmFault.PENDING, "another operation (install/upgrade/rollback) is in progress")
         revision = 1 if current is None else current.revision + 1
-        labels = {**(current.labels if current is not None else {}), **deployment.labels}
+        before = {} if current is None else current.labels
+        labels = {**before, **deployment.labels}
         if current is not None:
             self._earlier.setdefault(ref, []).append(current)
-        release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values)
+        carried = LABEL_CLAIM in before and before[LABEL_CLAIM] == labels[LABEL_CLAIM]
+        release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values, by_others=carried)
         self._make_objects(ref, str(values.get("text", "")))
         failure = self._hook(ref, "make", values)
         status = HelmStatus.FAILED if failure else HelmStatus.DEPLOYED
@@ -159,7 +161,9 @@ class FakeHelm:
         elif call.verb in ("deploy", "rollback"):
             status = HelmStatus.PENDING_UPGRADE if call.verb == "deploy" else HelmStatus.PENDING_ROLLBACK
             self._earlier.setdefault(call.ref, []).append(current)
-            self.cluster.releases[call.ref] = replace(current, revision=current.revision + 1, status=status)
+            labels = {**current.labels, **call.labels}
+            half = replace(current, revision=current.revision + 1, status=status, labels=labels, by_others=False)
+            self.cluster.releases[call.ref] = half
 
     def verbs(self, ref: ReleaseRef) -> list[str]:
         """The commands that changed, or were to change, a release."""

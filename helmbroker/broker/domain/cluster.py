@@ -26,13 +26,18 @@ class HelmStatus(StrEnum):
 
 @dataclass(frozen=True)
 class HelmRelease:
-    """The newest revision of a Helm release. `values`: what templates see, chart defaults merged in."""
+    """The newest revision of a Helm release. `values`: what templates see, chart defaults merged in.
+
+    by_others: its label of the broker's claim is that of the revision before, as Helm carries labels over; so
+    it was made by a helm that was not the broker's.
+    """
 
     ref: ReleaseRef
     revision: int
     status: HelmStatus
     labels: Mapping[str, str]
     values: Object = field(repr=False)
+    by_others: bool = False
 
     def belongs_to(self, labels: Mapping[str, str]) -> bool:
         """Whether it carries all these labels, so is ours to change."""

@@ -45,6 +45,7 @@ LABEL_BROKER = "helmbroker.io/broker"
 LABEL_INSTANCE = "helmbroker.io/instance"
 LABEL_BINDING = "helmbroker.io/binding"
 LABEL_OPERATION = "helmbroker.io/operation"
+LABEL_CLAIM = "helmbroker.io/claim"  # another one each time the broker deploys; others' helms carry it over
 
 
 def instance_labels(broker_id: str, instance_id: str) -> dict[str, str]:

@@ -47,8 +47,7 @@ class KubeCluster:
         self._surroundings = Surroundings(kube)
 
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
-        secret = self._newest(ref)
-        return None if secret is None else release_secret.read(secret, ref)
+        return release_secret.latest(self._secrets(ref), ref)
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         secret = self._newest(ref)
@@ -140,9 +139,11 @@ class KubeCluster:
         self._records.put_back(ref, secrets)
 
     def _newest(self, ref: ReleaseRef) -> Obj | None:
+        return release_secret.newest(self._secrets(ref))
+
+    def _secrets(self, ref: ReleaseRef) -> list[Obj]:
         with translated():
-            secrets = self._kube.list("Secret", ref.namespace, labels=release_secret.selector(ref))
-        return release_secret.newest(secrets)
+            return self._kube.list("Secret", ref.namespace, labels=release_secret.selector(ref))
 
     def _look_closer(self, workload: Obj) -> Observed:
         """Pods, claims and events of a workload: asked for only when it is not ready."""

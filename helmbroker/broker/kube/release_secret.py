@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
-from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
 from helmbroker.catalog.values import coalesce
 from helmbroker.kubeapi.port import Obj
 
@@ -31,6 +31,16 @@ class ObjectName:
 def selector(ref: ReleaseRef) -> dict[str, str]:
     """Labels that find all revisions of a release."""
     return {"owner": "helm", "name": ref.name}
+
+
+def latest(secrets: list[Obj], ref: ReleaseRef) -> HelmRelease | None:
+    """The newest revision, compared with the one before."""
+    found = sorted(secrets, key=lambda secret: int(secret["metadata"]["labels"]["version"]))[-2:]
+    if not found:
+        return None
+    claims = [secret["metadata"]["labels"].get(LABEL_CLAIM) for secret in found]
+    carried = len(claims) > 1 and claims[0] is not None and claims[0] == claims[1]
+    return replace(read(found[-1], ref), by_others=carried)
 
 
 def newest(secrets: list[Obj]) -> Obj | None:

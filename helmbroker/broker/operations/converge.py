@@ -9,15 +9,14 @@ from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
+from helmbroker.broker.operations.pending import HALF_CHANGED, HOPELESS_AGAIN_S, others_at_work
 from helmbroker.broker.operations.policy import violations
 from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import Object
 from helmbroker.durable import Done, Fail, Failed, Outcome, Transient, Wait
 
 LOOK_AGAIN_S = 0.25
-_HOPELESS_AGAIN_S = 5.0  # so long that the operation gives its thread to others meanwhile
 _HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
-_HALF_CHANGED = frozenset({HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 _BY_A_JOB = frozenset({HelmFault.HOOK, HelmFault.TIMEOUT})
 _UNREPEATABLE = frozenset({HelmFault.VALUES, HelmFault.RENDER, HelmFault.CHART, HelmFault.INVALID})
 _MOST_BREACHES = 5
@@ -77,6 +76,8 @@ def install(
     mark = _mark(work, labels)
     if release is not None and release.status is HelmStatus.DEPLOYED and release.belongs_to(mark):
         return Done()
+    if busy := others_at_work(work, release):
+        return busy
     try:
         if release is not None and release.status in _HALF_MADE:
             _uninstall(work, ref, hooks=False, timeout_s=_timeout_s(work))
@@ -84,9 +85,9 @@ def install(
             release = None
         if release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
             return Wait(LOOK_AGAIN_S, f"what an earlier attempt made is not gone yet: {_listed(left)}")
-        if release is not None and release.status in _HALF_CHANGED:
+        if release is not None and release.status in HALF_CHANGED:
             _rollback(work, ref, None)
-        _deploy(work, Deployment(ref, chart, values, mark, _timeout_s(work)), doing)
+        _deploy(work, Deployment(ref, chart, values, _claimed(work, mark), _timeout_s(work)), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -106,10 +107,12 @@ def upgrade(
     mark = _mark(work, labels)
     if release.status is HelmStatus.DEPLOYED and release.belongs_to(mark):
         return Done()
+    if busy := others_at_work(work, release):
+        return busy
     try:
-        if release.status in _HALF_CHANGED:
+        if release.status in HALF_CHANGED:
             _rollback(work, ref, back_to)
-        _deploy(work, Deployment(ref, chart, values, mark, _timeout_s(work)), doing)
+        _deploy(work, Deployment(ref, chart, values, _claimed(work, mark), _timeout_s(work)), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -123,6 +126,8 @@ def restore(work: Work, ref: ReleaseRef, labels: dict[str, str], *, revision: in
         return Fail(GONE)
     if release.revision == revision:
         return Done(False)
+    if busy := others_at_work(work, release):
+        return busy
     try:  # also when an attempt before has done so: it is the same once more
         _rollback(work, ref, revision)
     except HelmError as error:
@@ -135,6 +140,8 @@ def remove(work: Work, ref: ReleaseRef, labels: dict[str, str], *, hooks: bool) 
     release = work.tools.cluster.release(ref)
     if is_foreign(release, labels):
         return Done(_left_alone(ref))
+    if busy := others_at_work(work, release):
+        return busy
     if release is not None:
         try:
             _uninstall(work, ref, hooks=hooks, timeout_s=_timeout_s(work))
@@ -152,6 +159,8 @@ def remove_at_any_rate(work: Work, ref: ReleaseRef, labels: dict[str, str]) -> O
     release = work.tools.cluster.release(ref)
     if release is None or is_foreign(release, labels) or _was_never_deployed(release):
         return remove(work, ref, labels, hooks=False)
+    if busy := others_at_work(work, release):
+        return busy
     try:
         _uninstall(work, ref, hooks=True, timeout_s=_timeout_s(work) / 2)
     except HelmError as error:
@@ -182,7 +191,7 @@ def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
         return Wait(LOOK_AGAIN_S, reason)
     if work.tools.patience.over(operation_id):
         return Fail(f"{_begun(reason)}.")
-    return Wait(_HOPELESS_AGAIN_S, reason)
+    return Wait(HOPELESS_AGAIN_S, reason)
 
 
 def await_gone(work: Work, ref: ReleaseRef, *, claims: bool) -> Outcome:
@@ -250,6 +259,12 @@ def _was_never_deployed(release: HelmRelease) -> bool:
 def _mark(work: Work, labels: dict[str, str]) -> dict[str, str]:
     """Labels of what this very operation has deployed."""
     return {**labels, naming.LABEL_OPERATION: naming.digest(work.ctx.operation.id, length=40)}
+
+
+def _claimed(work: Work, mark: dict[str, str]) -> dict[str, str]:
+    """With what tells this deployment from those that others make of the same release."""
+    operation = work.ctx.operation
+    return {**mark, naming.LABEL_CLAIM: naming.digest(operation.id, str(operation.fence), length=40)}
 
 
 def _left_alone(ref: ReleaseRef) -> str:

@@ -20,7 +20,9 @@ def uninstall_bindings(work: Work) -> Outcome:
         bindings = [record.binding for record in tx.bindings(instance.id)]
     for binding in bindings:
         labels = naming.binding_labels(work.tools.broker_id, instance.id, binding.id)
-        converge.remove(work, binding.release, labels, hooks=False)
+        outcome = converge.remove(work, binding.release, labels, hooks=False)
+        if not isinstance(outcome, Done):
+            return outcome
     return Done()
 
 

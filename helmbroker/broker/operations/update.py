@@ -13,6 +13,7 @@ from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.pending import in_force
 from helmbroker.broker.operations.work import UpdateWork
 from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transient, run_steps
 
@@ -35,7 +36,7 @@ def remember(work: UpdateWork) -> Outcome:
         return Fail(converge.GONE)
     revision = work.before.return_to
     if revision is None:
-        revision = release.revision
+        revision = in_force(release)
         with work.transaction() as tx:
             tx.begin_change(work.record.instance.id, revision)
     return Done(revision)

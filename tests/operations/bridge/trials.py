@@ -15,7 +15,8 @@ from helmbroker.controller_bridge.operations.work import Pace, Ports
 from helmbroker.controller_bridge.service import NoSuchResource, Refused
 from helmbroker.durable import State
 from tests.operations.bridge.world import APP, DB, SEALER, World
-from tests.operations.sweep import Context, Course, How, Memory, Moment, Place, Rows, Trial, Watched
+from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
+from tests.operations.sweep import How, Trial
 
 
 def create(world: World) -> str:

@@ -286,3 +286,89 @@ def test_deleted_twice_is_deleted_once(world: World) -> None:
     assert world.deprovision() == first
     world.succeed(first)
     assert world.helm.verbs(RELEASE) == ["deploy", "uninstall"]
+
+
+GONE_ASK = "The Helm release of the service instance is gone from the cluster. Ask the operator."
+HALF = {S.PENDING_UPGRADE: "deploy", S.PENDING_ROLLBACK: "rollback"}
+UPDATES = {
+    S.DEPLOYED: ["deploy"],
+    S.FAILED: ["deploy"],
+    S.SUPERSEDED: ["deploy"],
+    S.PENDING_UPGRADE: ["rollback", "deploy"],
+    S.PENDING_ROLLBACK: ["rollback", "deploy"],
+    S.PENDING_INSTALL: None,
+    S.UNINSTALLING: None,
+}
+
+
+@pytest.mark.bug(17)
+@pytest.mark.parametrize("status", UPDATES)
+def test_update_from_every_status(world: World, status: HelmStatus) -> None:
+    """What was half changed goes back first; what is half gone is not made anew over volumes that may be lost."""
+    provisioned(world)
+    world.succeed(world.update(text="one"))
+    if status in HALF:
+        world.helm.leave_half_way(Call(HALF[status], RELEASE))
+    else:
+        found(world, RELEASE, status)
+    before = len(world.helm.verbs(RELEASE))
+    operation, verbs = world.update(text="two"), UPDATES[status]
+    if verbs is None:
+        assert GONE_ASK in world.fail(operation)
+    else:
+        world.succeed(operation)
+        assert world.helm.verbs(RELEASE)[before:] == verbs
+        assert world.cluster.releases[RELEASE].values["text"] == "two"
+    world.succeed(world.deprovision())
+    assert (world.cluster.releases, world.cluster.all()) == ({}, [])
+
+
+BINDS = {
+    S.DEPLOYED: ["deploy"],
+    S.FAILED: ["deploy"],
+    S.UNINSTALLED: ["deploy"],
+    S.SUPERSEDED: ["deploy"],
+    S.PENDING_INSTALL: ["uninstall", "deploy"],
+    S.UNINSTALLING: ["uninstall", "deploy"],
+}
+
+
+@pytest.mark.bug(17)
+@pytest.mark.parametrize("status", BINDS)
+def test_bind_from_every_status(world: World, status: HelmStatus) -> None:
+    provisioned(world)
+    operation = world.bind()
+    found(world, BINDING_RELEASE, status)
+    world.succeed(operation)
+    assert world.helm.verbs(BINDING_RELEASE) == BINDS[status]
+
+
+def by_hand(world: World, ref: ReleaseRef) -> None:
+    """A person runs `helm upgrade` on a release of ours, at this moment."""
+    current = world.cluster.releases[ref]
+    half = replace(current, revision=current.revision + 1, status=S.PENDING_UPGRADE, by_others=True)
+    world.helm.leave_half_way(Call("deploy", ref))
+    world.cluster.releases[ref] = half
+
+
+@pytest.mark.parametrize("kind", ["update", "deprovision", "unbind", "deprovision with a binding"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_who_upgrades_by_hand_is_waited_for_and_then_helped_out(world: World, kind: str, ends: bool) -> None:
+    """A helm that is not ours may still run: it is not worked against. If it was killed, nobody waits for ever."""
+    bound(world)
+    ref = RELEASE if kind in {"update", "deprovision"} else BINDING_RELEASE
+    by_hand(world, ref)
+    operation = {"update": lambda: world.update(text="x"), "unbind": world.unbind}.get(kind, world.deprovision)()
+    before = len(world.helm.verbs(ref))
+    for _ in range(4):
+        assert world.hand.turn()
+        world.hand.pass_time()
+        world.clock.now += 30
+    assert world.helm.verbs(ref)[before:] == []
+    told = world.hand.operation(operation).description
+    assert told.startswith(f"somebody else is upgrading the Helm release {ref.name} (revision 2)"), told
+    if ends:
+        world.cluster.releases[ref] = replace(world.cluster.releases[ref], status=S.DEPLOYED)
+    world.succeed(operation)
+    verbs = world.helm.verbs(ref)[before:]
+    assert ("rollback" in verbs) == (kind == "update" and not ends)

@@ -20,7 +20,8 @@ from tests.fakes.cluster import CLAIM
 from tests.fakes.helm import Call
 from tests.operations.broker.test_update import newer
 from tests.operations.broker.world import RELEASE, World
-from tests.operations.sweep import Context, Course, How, Memory, Moment, Place, Rows, Trial, Watched
+from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
+from tests.operations.sweep import How, Trial
 
 BROKEN = "echo broken; exit 1"
 
