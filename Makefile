@@ -78,6 +78,7 @@ sandbox-status: ## what runs, which versions, where the kubeconfig is
 
 bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare Flask, helm and kubectl
 	$(BIN)/python -m bench.api
+	$(BIN)/python -m bench.durable
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 

@@ -1,6 +1,7 @@
 """Engines for SQLite and PostgreSQL, and the transactions that all our code relies on."""
 
 import sqlite3
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-_READ_ONLY = "helmbroker_read_only"
+_READ_ONLY, _TURN = "helmbroker_read_only", "helmbroker_turn"
+_BUSY_S = 20.0
 # A dead network must not hold a thread for ever: libpq gives up after seconds (milliseconds for tcp_user_timeout).
 _LIBPQ = {"connect_timeout": "10", "tcp_user_timeout": "20000", "keepalives_idle": "10", "keepalives_count": "3"}
 
@@ -21,7 +23,8 @@ def connect(url: str) -> sa.Engine:
 
     `engine.begin()` and `engine.connect()` may write: on SQLite their transactions take the write lock at once
     (BEGIN IMMEDIATE), so they never fail half-way because somebody else wrote in between. Plain reads belong
-    to `reader(engine).connect()`. A new SQLite file gets the mode 0600. Raises ValueError for any other database.
+    to `reader(engine).connect()`: on SQLite one that may write keeps other threads from writing until it is
+    closed. A new SQLite file gets the mode 0600. Raises ValueError for any other database.
     """
     parsed = sa.make_url(url)
     if (database := parsed.get_backend_name()) == "sqlite":
@@ -49,11 +52,13 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
     # closing it again would drop all locks that other connections of this process hold on it (POSIX).
     Path(path).touch(0o600)
     engine = sa.create_engine(url, **_ALWAYS)
+    # Writers of one process take turns: SQLite's own way of waiting is to sleep and try again.
+    turns = threading.Lock()
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the sqlite3 module
-        for pragma in ("busy_timeout=20000", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (f"busy_timeout={_BUSY_S * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
         # Two that switch a new file at once refuse each other, whatever busy_timeout says.
         for _ in range(100):
@@ -66,6 +71,17 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
     def _begin(connection: sa.Connection) -> None:
         options, run = connection.get_execution_options(), connection.connection.cursor().execute
         run(f"PRAGMA query_only={int(_READ_ONLY in options)}")  # by the driver itself: ten times as fast
-        run("BEGIN") if _READ_ONLY in options else connection.exec_driver_sql("BEGIN IMMEDIATE")  # which may fail
+        if _READ_ONLY in options:
+            run("BEGIN")
+            return
+        info = connection.connection.record_info
+        if info is not None and not info.get(_TURN):
+            info[_TURN] = turns.acquire(timeout=_BUSY_S)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # which may fail
+
+    @sa.event.listens_for(engine, "checkin")
+    def _end(_connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        if record.record_info is not None and record.record_info.pop(_TURN, False):
+            turns.release()
 
     return engine

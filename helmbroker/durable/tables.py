@@ -35,6 +35,7 @@ def define(metadata: sa.MetaData) -> sa.Table:
         sa.CheckConstraint(f"state IN {tuple(map(str, State))}", name="operations_state"),
         sa.Index("operations_lane", "subject", "lane", unique=True, sqlite_where=running, postgresql_where=running),
         sa.Index("operations_queued", "subject", "seq", sqlite_where=queued, postgresql_where=queued),
+        sa.Index("operations_due", "run_at", "seq", sqlite_where=queued, postgresql_where=queued),
         sa.Index("operations_subject", "subject", "seq"),
         sqlite_autoincrement=True,  # seq and fence together are never used again
     )

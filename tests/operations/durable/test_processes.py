@@ -72,9 +72,11 @@ def test_a_worker_that_is_asked_to_end_leaves_its_work_to_the_next_at_once(desk:
 
 def test_cancel_reaches_another_process(desk: Desk, workers: Workers) -> None:
     operation = desk.enqueue(params={"step_s": 60.0})
-    workers.start()
+    workers.start(lease_s=40.0)  # and a heartbeat of 2 s, as usual
     workers.await_line(lambda line: line.event == "begin")
+    asked = time.monotonic()
     desk.cancel(description="the instance is deleted")
+    assert workers.await_line(lambda line: line.event == "Cancelled").at - asked < 3.0
     following = desk.enqueue(params={"step_s": 0.0})
     after = await_end(desk, operation)
     assert (after.state, after.description) == (State.CANCELLED, "the instance is deleted")

@@ -1,4 +1,6 @@
 import stat
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,3 +61,35 @@ def test_pragmas(engine: sa.Engine) -> None:
             p: conn.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_writers_of_a_process_take_turns_instead_of_sleeping(engine: sa.Engine) -> None:
+    begun: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda _c, _cu, sql, *_: begun.append(sql))
+
+    def write() -> None:
+        with engine.begin() as conn:
+            conn.execute(WORDS.insert().values(word="second"))
+
+    second = threading.Thread(target=write)
+    with engine.begin() as conn:
+        conn.execute(WORDS.insert().values(word="first"))
+        second.start()
+        second.join(0.1)
+        assert begun.count("BEGIN IMMEDIATE") == 1, "the other one has not even tried"
+    second.join(10)
+    assert begun.count("BEGIN IMMEDIATE") == 2
+
+
+def test_a_connection_keeps_its_turn_until_it_is_closed(engine: sa.Engine) -> None:
+    start = time.monotonic()
+    for word in ("a", "b"):
+        with engine.connect() as conn:
+            for number in range(2):
+                conn.execute(WORDS.insert().values(word=f"{word}{number}"))
+                conn.commit()
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as conn:
+        conn.execute(WORDS.insert().values(word="a0"))
+    with engine.begin() as conn:
+        assert len(conn.execute(sa.select(WORDS)).all()) == 4
+    assert time.monotonic() - start < 10, "nobody waited for himself"

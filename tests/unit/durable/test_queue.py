@@ -237,3 +237,21 @@ def test_what_is_handed_back_cannot_be_renewed(desk: Desk, hand_of: HandOf) -> N
         desk.queue.hand_back(conn, ctx.operation)
     assert desk.queue.renew({ctx.operation.seq: ctx.operation.fence}, 60.0) == {}
     assert hand.turn(), "it can be claimed at once"
+
+
+def test_attempts_are_counted_in_the_row_whoever_makes_them(desk: Desk, engine: sa.Engine) -> None:
+    """Failures for now and crashes, each in another worker: no memory is needed to give up."""
+    seen: list[int] = []
+
+    def handle(ctx: Context) -> str:
+        seen.append(ctx.operation.attempt)
+        raise Transient("not now", 3600.0)
+
+    operation = desk.enqueue()
+    for crashes in (False, True, False, True, False):
+        hand = Hand(engine, OPERATIONS, {"work": handle}, max_attempts=5)
+        hand.pass_time()
+        assert hand.claim() is not None if crashes else hand.turn()
+    after = desk.read(operation)
+    assert seen == [1, 3, 5]
+    assert (after.state, after.description) == (State.FAILED, "gave up after 5 attempts: not now")
