@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     )
     helm: str = Field(default="helm", description="the helm program, by name or path")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
+    worker_listen: str | None = Field(
+        default=None, description="host:port on which the worker answers /healthz and /readyz; by default nowhere"
+    )
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time, per worker")
     lease_s: float = Field(
         default=60,
@@ -98,6 +101,12 @@ class Settings(BaseSettings):
         description="claims that tokens must have: name=value,...; of a list one element",
     )
     oidc_leeway_s: float = Field(default=30, ge=0, le=300, description="how far clocks may differ")
+    drain_s: float = Field(
+        default=0,
+        ge=0,
+        le=120,
+        description="how long the API serves on after SIGTERM while /readyz says 503, for load balancers to leave",
+    )
     missing_version_status: Literal["400", "412"] = Field(
         default="400",
         description="the answer to requests without X-Broker-API-Version; 412 for checkers older than OSB 2.16",
@@ -119,11 +128,11 @@ class Settings(BaseSettings):
         default="info", description="how much is logged: debug, info, warning or error"
     )
 
-    @field_validator("listen")
+    @field_validator("listen", "worker_listen")
     @classmethod
-    def _host_and_port(cls, value: str) -> str:
+    def _host_and_port(cls, value: str | None) -> str | None:
         try:
-            address(value)
+            address(value or "localhost:0")
         except ValueError as error:
             raise PydanticCustomError("listen", "{why}", {"why": str(error)}) from None
         return value
@@ -191,6 +200,11 @@ class Settings(BaseSettings):
     def users_file(self) -> Path:
         """Lines `user:SHA-256 of the password`: more users."""
         return self.data_dir / "users"
+
+    @property
+    def admins_file(self) -> Path:
+        """Lines `name:SHA-256 of the token`: who may look at /admin and /metrics."""
+        return self.data_dir / "admins"
 
     @property
     def tokens_file(self) -> Path:

@@ -6,12 +6,16 @@ import logging
 import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from helmbroker.broker import health
+from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
+from helmbroker.broker.api.auth.admin import Admins
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.certificates import ClientCertificates
@@ -26,8 +30,11 @@ from helmbroker.broker.worker import PERIODS_S, handlers, scheduled
 from helmbroker.catalog import load, offerings
 from helmbroker.catalog.documents import Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
+from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
 from helmbroker.runtime.files import write_private
+from helmbroker.runtime.listening import address
+from helmbroker.runtime.probes import probes
 from helmbroker.sealing import KeyRing
 
 if TYPE_CHECKING:
@@ -66,10 +73,13 @@ def make_store(settings: Settings) -> SqlStore:
     return store
 
 
-def make_app(settings: Settings, stopping: threading.Event, catalog: Catalog) -> Flask:
+def make_app(
+    settings: Settings, stopping: threading.Event, catalog: Catalog, draining: threading.Event | None = None
+) -> Flask:
     """The API. It reads addons and the database; it knows neither helm nor the cluster.
 
-    stopping: once set, requests that wait for an operation are answered at once.
+    stopping: once set, requests that wait for an operation are answered at once. draining: once set, it is not
+    ready any more, and serves what comes nevertheless.
     """
     authenticate = authentication(settings)
     store = make_store(settings)
@@ -78,6 +88,8 @@ def make_app(settings: Settings, stopping: threading.Event, catalog: Catalog) ->
     service = Service(store, catalog, _revisions(settings, store), settings.instance_namespace, room)
 
     def ready() -> str | None:
+        if stopping.is_set() or (draining is not None and draining.is_set()):
+            return "This process is being stopped; send requests to another one."
         try:
             with store.read() as records:
                 records.operation("none")  # any query that goes to the database
@@ -91,7 +103,23 @@ def make_app(settings: Settings, stopping: threading.Event, catalog: Catalog) ->
         authenticate,
         ready,
         missing_version_status=int(settings.missing_version_status),
+        facts=lambda: _facts(store, catalog),
+        admin=Admin(admins(settings, authenticate), store.overview, store, catalog),
     )
+
+
+def _facts(store: SqlStore, catalog: Catalog) -> dict[str, str]:
+    """What readiness tells, and does not depend on: an API without workers answers, and accepts what waits."""
+    try:
+        with store.overview() as overview:
+            seen = overview.workers()
+    except Unavailable:  # gone since it was looked at
+        return {}
+    living = [worker for worker in seen if worker.lives]
+    latest = min((worker.now - worker.seen_at for worker in seen), default=None)
+    none = "none" if latest is None else f"none; the last one was seen {latest:.0f} s ago"
+    addons = f"{len(catalog.addons)} offered, {len(catalog.quarantined)} quarantined"
+    return {"addons": addons, "workers": str(len(living)) if living else none}
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
@@ -105,9 +133,10 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     helm = HelmCli(
         settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig, lease_s=settings.lease_s
     )
+    kube = KubeClient.from_environment(settings.kubeconfig)
     tools = Tools(
         helm=helm,
-        cluster=KubeCluster(KubeClient.from_environment(settings.kubeconfig)),
+        cluster=KubeCluster(kube),
         revisions=_revisions(settings, store),
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
@@ -115,6 +144,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         keys=KeyRing.load(settings.keys_file),
     )
     helm.warn_if_unusable()
+    answers = health.probes(Pulse(store.engine), kube, helm.unusable)
     retention = Retention(store.engine, settings.keep_operations_s)
     worker = Worker(
         store.queue,
@@ -127,7 +157,8 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         schedules=PERIODS_S,
     )
     try:
-        worker.run(stop)
+        with probes(*address(settings.worker_listen), answers) if settings.worker_listen else nullcontext():
+            worker.run(stop)
     finally:
         store.close()
 
@@ -152,6 +183,17 @@ def authentication(settings: Settings) -> Authentication:
             "`helmbroker init` makes one"
         )
     return made
+
+
+def admins(settings: Settings, platforms: Authentication) -> Admins:
+    """Who may look at /admin and /metrics. Raises CannotStart when the file of their logins is broken."""
+    file = logins.LoginFile(settings.admins_file, logins.hashed)
+    try:
+        if file.path.exists():
+            file.read()
+    except logins.LoginsError as error:
+        raise CannotStart(str(error)) from None
+    return Admins(BearerTokens(file), platforms)
 
 
 def _oidc(settings: Settings) -> list[Method]:

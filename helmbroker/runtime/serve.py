@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +43,15 @@ def serve(
     tls: Tls | None = None,
     request_s: float = REQUEST_S,
     on_stop: Callable[[], None] | None = None,
+    drain: Drain | None = None,
 ) -> None:
     """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish.
     A request has to arrive within `request_s` seconds.
 
     `make_app` runs in the worker process, after the fork: engines and threads belong to it alone. `on_stop` is
     called in the worker process when it is told to end: requests that wait for something had better be answered
-    then. The app finds the raw request target in `environ["RAW_URI"]`, and what a client's certificate says in
+    then. `drain`: a SIGTERM is first told and waited about, while everything is served as before. The app finds the
+    raw request target in `environ["RAW_URI"]`, and what a client's certificate says in
     `environ[PEER_CERTIFICATE]`. When the address cannot be had, or a certificate cannot be read: one sentence on
     stderr and SystemExit(1). Ends with SystemExit(0), never returns.
     """
@@ -59,7 +65,7 @@ def serve(
         "worker_connections": max(200, threads * 8),
         "backlog": _BACKLOG,
         "timeout": 60,
-        "graceful_timeout": grace_s,
+        "graceful_timeout": grace_s + (0 if drain is None else math.ceil(drain.seconds)),
         "keepalive": 15,
         "preload_app": False,
         "limit_request_line": REQUEST_LINE_BYTES,
@@ -73,17 +79,34 @@ def serve(
         settings["certfile"], settings["keyfile"] = str(tls.certificate), str(tls.key)
         settings["ssl_context"] = lambda _config, _factory: contexts.current()
     if on_stop is not None:
-        settings |= _told(on_stop)
+        settings |= _told(on_stop, drain)
     address = listener.getsockname()
     _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
     _Application(make_app, settings).run()
 
 
-def _told(on_stop: Callable[[], None]) -> dict[str, object]:
+@dataclass(frozen=True)
+class Drain:
+    """Time for load balancers to leave: `begin` is called at once, the server stops `seconds` later."""
+
+    seconds: float
+    begin: Callable[[], None]
+
+
+def _told(on_stop: Callable[[], None], drain: Drain | None) -> dict[str, object]:
     """gunicorn's hooks for both ways to end: SIGTERM has none, so its handler is wrapped."""
 
     def wrap(worker: Any) -> None:
+        draining = threading.Event()
+
         def handle(number: int, frame: FrameType | None) -> None:
+            if drain is not None and drain.seconds > 0 and not draining.is_set():
+                draining.set()
+                drain.begin()
+                again = threading.Timer(drain.seconds, os.kill, (os.getpid(), signal.SIGTERM))
+                again.daemon = True
+                again.start()
+                return
             on_stop()
             worker.handle_exit(number, frame)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from helmbroker.broker.api import gating, headers, journal
+from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.answers import Answer
 from helmbroker.broker.api.auth.chain import Authentication, Unauthenticated
 from helmbroker.broker.api.bindings import Bindings
@@ -28,6 +30,7 @@ from helmbroker.broker.service import Service
 _LOG = logging.getLogger("helmbroker.api")
 _OPEN = frozenset({"live", "ready"})  # probes come without credentials
 _DOCUMENT = "document"
+_FOR_ADMINS = re.compile(r"/+(admin|metrics)(/|$)")
 # of the framework's own errors; its texts are meant for people in front of a browser
 _TEXTS: dict[int | None, str] = {
     HTTPStatus.NOT_FOUND: "There is nothing at this path; /openapi.yaml describes what there is.",
@@ -43,10 +46,13 @@ def create_app(
     ready: Callable[[], str | None],
     *,
     missing_version_status: int = HTTPStatus.BAD_REQUEST,
+    admin: Admin | None = None,
+    facts: Callable[[], Mapping[str, str]] = dict,
 ) -> Flask:
     """`catalog`: the body of GET /v2/catalog. `ready`: why the broker cannot serve, or None.
 
     `missing_version_status`: 400, or 412 for checkers that expect what was right before 2.16 (OSB item 3).
+    `admin`: what operators look at; they have logins of their own. `facts`: what else readiness tells.
     """
     app = Flask("helmbroker", static_folder=None)
     app.url_map.converters["osb"] = IdConverter
@@ -55,11 +61,17 @@ def create_app(
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.wsgi_app = RawPath(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented place for middleware
-    _add_routes(app, service, catalog, ready)
+    _add_routes(app, service, catalog)
+    _add_probes(app, ready, facts)
+    if admin is not None:
+        _add_admin_routes(app, admin)
 
     @app.before_request
     def check() -> None:
         if request.endpoint in _OPEN:
+            return
+        if admin is not None and _FOR_ADMINS.match(request.path):
+            g.caller = admin.admins.caller(request)
             return
         g.caller = authentication.caller(request)
         if request.url_rule is not None and request.endpoint != _DOCUMENT:
@@ -78,7 +90,7 @@ def create_app(
     return app
 
 
-def _add_routes(app: Flask, service: Service, catalog: dict[str, Any], ready: Callable[[], str | None]) -> None:
+def _add_routes(app: Flask, service: Service, catalog: dict[str, Any]) -> None:
     instances, bindings = Instances(service), Bindings(service)
     instance = "/v2/service_instances/<osb:instance_id>"
     binding = f"{instance}/service_bindings/<osb:binding_id>"
@@ -98,8 +110,25 @@ def _add_routes(app: Flask, service: Service, catalog: dict[str, Any], ready: Ca
         app.add_url_rule(rule, endpoint, _gated(view, shape), methods=[method], provide_automatic_options=False)
     app.add_url_rule("/v2/catalog", "catalog", CatalogView(catalog), provide_automatic_options=False)
     app.add_url_rule("/openapi.yaml", _DOCUMENT, DocumentView(), provide_automatic_options=False)
+
+
+def _add_probes(app: Flask, ready: Callable[[], str | None], facts: Callable[[], Mapping[str, str]]) -> None:
     app.add_url_rule("/healthz", "live", lambda: ({"status": "ok"}, 200), provide_automatic_options=False)
-    app.add_url_rule("/readyz", "ready", _readiness(ready), provide_automatic_options=False)
+    app.add_url_rule("/readyz", "ready", _readiness(ready, facts), provide_automatic_options=False)
+
+
+def _add_admin_routes(app: Flask, admin: Admin) -> None:
+    routes: tuple[tuple[str, Callable[..., ResponseReturnValue]], ...] = (
+        ("/admin/operations", admin.operations),
+        ("/admin/operations/<osb:operation_id>", admin.operation),
+        ("/admin/instances/<osb:instance_id>", admin.instance),
+        ("/admin/workers", admin.workers),
+        ("/admin/findings", admin.findings),
+        ("/admin/openapi.yaml", admin.document),
+        ("/metrics", admin.metrics),
+    )
+    for rule, view in routes:
+        app.add_url_rule(rule, rule, view, provide_automatic_options=False)
 
 
 def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:
@@ -113,10 +142,12 @@ def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:
     return gated
 
 
-def _readiness(ready: Callable[[], str | None]) -> Callable[[], ResponseReturnValue]:
+def _readiness(
+    ready: Callable[[], str | None], facts: Callable[[], Mapping[str, str]]
+) -> Callable[[], ResponseReturnValue]:
     def view() -> ResponseReturnValue:
         reason = ready()
-        return ({"status": "ok"}, 200) if reason is None else ({"status": reason}, 503)
+        return ({"status": "ok", **facts()}, 200) if reason is None else ({"status": reason}, 503)
 
     return view
 

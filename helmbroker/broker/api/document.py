@@ -13,8 +13,8 @@ NAME = "openapi.yaml"
 class DocumentView:
     """Read once. Not parsed: that would cost every API process a few megabytes, and nobody here needs it."""
 
-    def __init__(self) -> None:
-        self._text = resources.files(__package__).joinpath(NAME).read_bytes()
+    def __init__(self, name: str = NAME) -> None:
+        self._text = resources.files(__package__).joinpath(name).read_bytes()
         self._etag = hashlib.sha256(self._text).hexdigest()[:32]
 
     def __call__(self) -> Response:

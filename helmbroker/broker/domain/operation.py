@@ -54,10 +54,15 @@ class Phase(StrEnum):
 
 def phase(operation: Operation) -> Phase:
     """The phase that the latest operation of an instance or binding means."""
-    running, failed, succeeded = _PHASES[Kind(operation.kind)]
-    if not operation.state.finished:
+    return phase_of(operation.kind, operation.state)
+
+
+def phase_of(kind: str, state: State) -> Phase:
+    """The phase that an operation of this kind means in this state, if it is the latest one."""
+    running, failed, succeeded = _PHASES[Kind(kind)]
+    if not state.finished:
         return running
-    return succeeded if operation.state is State.SUCCEEDED else failed
+    return succeeded if state is State.SUCCEEDED else failed
 
 
 _MADE = Phase.MAKING, Phase.MAKE_FAILED, Phase.READY

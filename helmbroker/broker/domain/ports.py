@@ -16,6 +16,7 @@ from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, Ser
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted, WorkerSeen
 from helmbroker.catalog.credentials import Ref
 from helmbroker.catalog.model import Addon, Lifetime, Object
 from helmbroker.durable import Operation
@@ -155,6 +156,18 @@ class Store(Protocol):
     def watch(self) -> AbstractContextManager[Watch]:
         """Raises Unavailable."""
         ...
+
+
+class Overview(Protocol):
+    """What operators see of operations and workers, at one moment."""
+
+    def operations(self, wanted: Wanted) -> list[Tracked]:
+        """The newest first."""
+        ...
+
+    def operation(self, operation_id: str) -> Tracked | None: ...
+    def workers(self) -> list[WorkerSeen]: ...
+    def numbers(self) -> Numbers: ...
 
 
 class AddonRevisions(Protocol):

@@ -12,10 +12,14 @@ from helmbroker.broker.domain.ports import Records
 def inventory(records: Records, *, gone: bool = False) -> Iterator[dict[str, str]]:
     """Instances, each before its bindings; `gone`: also what is deleted and only remembered. Nothing secret."""
     for instance_id in records.instance_ids():
-        instance = records.instance(instance_id)
-        for record in [instance, *records.bindings(instance_id)]:
-            if record is not None and (gone or record.phase is not Phase.GONE):
-                yield _line(record)
+        yield from lines(records, instance_id, gone=gone)
+
+
+def lines(records: Records, instance_id: str, *, gone: bool = True) -> Iterator[dict[str, str]]:
+    """One instance, then its bindings; nothing when there is no record."""
+    for record in [records.instance(instance_id), *records.bindings(instance_id)]:
+        if record is not None and (gone or record.phase is not Phase.GONE):
+            yield _line(record)
 
 
 def _line(record: InstanceRecord | BindingRecord) -> dict[str, str]:

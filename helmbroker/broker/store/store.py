@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.store import polling
+from helmbroker.broker.store.overview import SqlOverview
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, operations
 from helmbroker.broker.store.watch import SqlWatch
@@ -99,6 +100,12 @@ class SqlStore:
         """Raises Unavailable."""
         with _outages(), self._reader.connect() as conn:
             yield SqlWatch(conn, self.queue)
+
+    @contextmanager
+    def overview(self) -> Iterator[SqlOverview]:
+        """What operators see. Raises Unavailable."""
+        with _outages(), self._reader.connect() as conn:
+            yield SqlOverview(conn)
 
     def on(self, conn: sa.Connection) -> SqlRecords:
         """Records in somebody else's transaction: that of a durable operation, with its fence."""

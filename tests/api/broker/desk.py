@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.chain import Authentication, Method
@@ -55,6 +56,7 @@ BIND: dict[str, Any] = {
 }
 CREDENTIALS = {"host": "demo.svc", "password": "canary-credential-b3d8"}
 TABLES = (operations, instances, bindings)
+MakeAdmin: TypeAlias = "Callable[[Desk], Admin]"
 
 
 class Desk:
@@ -63,7 +65,15 @@ class Desk:
     `methods`: further ways to log in; `url`: of another database; `edge`: what else the application is made with.
     """
 
-    def __init__(self, folder: Path, catalog: Catalog, *methods: Method, url: str = "", **edge: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalog: Catalog,
+        *methods: Method,
+        url: str = "",
+        admin: MakeAdmin | None = None,
+        **edge: Any,
+    ) -> None:
         url = url or f"sqlite:///{folder}/helmbroker.db"
         self.folder, self.url = folder, url
         self.store = SqlStore(url, KeyRing.load(folder / "keys.json"))
@@ -80,6 +90,7 @@ class Desk:
             offerings.document(catalog),
             Authentication([BasicUsers([login]), *methods]),
             self._reason,
+            admin=None if admin is None else admin(self),
             **edge,
         )
         self.client: FlaskClient = app.test_client()

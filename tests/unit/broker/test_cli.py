@@ -272,7 +272,7 @@ def test_a_broker_that_nobody_could_log_in_to_does_not_start(made: Place, comman
     )
 
 
-@pytest.mark.parametrize("kind", ["user", "token"])
+@pytest.mark.parametrize("kind", ["user", "token", "admin"])
 def test_logins_are_made_listed_and_removed(made: Place, kind: str) -> None:
     file = made.data / f"{kind}s"
     assert made.run(kind, "list").output == ""

@@ -1,0 +1,75 @@
+"""Operations, workers and instances as operators see them, in JSON and on the command line. Nothing secret."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from helmbroker.broker.domain.drift import Seen
+from helmbroker.broker.domain.overview import Tracked, WorkerSeen
+from helmbroker.broker.operations.progress import TABLES, described, standing
+
+
+def operation(tracked: Tracked) -> dict[str, Any]:
+    """One operation. Of its parameters only the ids, of its results only the names of the steps."""
+    row, where = tracked.operation, standing(tracked.operation)
+    step = None if where is None else {"name": where.step, "number": where.number, "of": where.steps}
+    ids = {name: row.params.get(name) for name in ("instance_id", "binding_id")}
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        **{name: value if isinstance(value, str) else None for name, value in ids.items()},
+        "state": str(row.state),
+        "description": described(row),
+        "step": None if step is None or where is None else {**step, "way_back": where.way_back},
+        "steps_done": _done(tracked),
+        "attempt": row.attempt,
+        "attempts": None if where is None else where.attempts,
+        "cancel_requested": row.cancel_requested,
+        "owner": tracked.owner,
+        "lease_left_s": _rounded(tracked.lease_left_s),
+        "due_in_s": _rounded(tracked.due_in_s),
+        "queued_at": timestamp(row.created_at),
+        "deadline": timestamp(row.deadline),
+        "finished_at": None if row.finished_at is None else timestamp(row.finished_at),
+    }
+
+
+def worker(seen: WorkerSeen) -> dict[str, Any]:
+    """One worker."""
+    return {
+        "owner": seen.owner,
+        "host": seen.host,
+        "started_at": timestamp(seen.started_at),
+        "seen_at": timestamp(seen.seen_at),
+        "seen_s_ago": _rounded(seen.now - seen.seen_at),
+        "lives": seen.lives,
+    }
+
+
+def finding(seen: Seen) -> dict[str, Any]:
+    """One difference between records and cluster."""
+    return {
+        "kind": str(seen.finding.kind),
+        "subject": seen.finding.subject,
+        "instance_id": seen.finding.instance_id,
+        "detail": seen.finding.detail,
+        "since": timestamp(seen.since),
+        "seen": timestamp(seen.seen),
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339, UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _done(tracked: Tracked) -> list[str]:
+    """Finished steps; those of a table that is not known here by the alphabet."""
+    row = tracked.operation
+    known = [step.name for step in TABLES.get(row.kind, ())]
+    return sorted(row.results, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

@@ -1,0 +1,71 @@
+"""What operators see of the work that goes on: facts of the database, as they are at one moment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from helmbroker.broker.domain.operation import Phase
+from helmbroker.durable import Operation, State
+
+SEEN_S = 30.0  # a worker that has not told for so long is not counted on; it tells every 10 s
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """An operation, and who has it. Times, `now` too: seconds since the epoch on the database's clock."""
+
+    operation: Operation
+    owner: str | None
+    lease_until: float
+    run_at: float
+    now: float
+
+    @property
+    def lease_left_s(self) -> float | None:
+        """Of one that runs: negative when its worker is gone, and nobody has taken it over yet."""
+        return self.lease_until - self.now if self.operation.state is State.RUNNING else None
+
+    @property
+    def due_in_s(self) -> float | None:
+        """Of one that is queued: seconds until it may be tried, not negative; others may be before it."""
+        return max(0.0, self.run_at - self.now) if self.operation.state is State.QUEUED else None
+
+
+@dataclass(frozen=True)
+class WorkerSeen:
+    """A worker process as it told of itself last. Seconds since the epoch, on the database's clock."""
+
+    owner: str
+    host: str
+    started_at: float
+    seen_at: float
+    now: float
+
+    @property
+    def lives(self) -> bool:
+        return self.now - self.seen_at <= SEEN_S
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which operations are asked for: empty means any."""
+
+    states: Sequence[State] = ()
+    kinds: Sequence[str] = ()
+    instance_id: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What metrics tell. Operations of schedules are told apart: they never end."""
+
+    operations: Mapping[tuple[str, State], int] = field(default_factory=dict)
+    oldest_queued_s: float = 0.0
+    retrying: int = 0  # not ended, and tried more than once
+    leases_expired: int = 0  # nobody has taken them over yet
+    workers: int = 0
+    schedules_due_s: Mapping[str, float] = field(default_factory=dict)  # by kind; negative: overdue
+    instances: Mapping[tuple[str, str, Phase], int] = field(default_factory=dict)  # by ids of service and plan
+    bindings: Mapping[tuple[str, str, Phase], int] = field(default_factory=dict)
