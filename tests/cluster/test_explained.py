@@ -269,4 +269,5 @@ def test_a_pod_that_is_held(kube: Kube, namespace: str) -> None:
     try:
         eventually(held, within_s=30)
     finally:
+        kube.delete("StatefulSet", namespace, "held")  # first: it would make another one that is held
         kube.patch("Pod", namespace, "held-0", {"metadata": {"finalizers": None}})
