@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.ports import Store, Transaction
-from helmbroker.broker.operations import bind, deprovision, provision, unbind, update
+from helmbroker.broker.operations import bind, deprovision, provision, repair, unbind, update
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.broker.service import Expiry
 from helmbroker.durable import Context, Failed, Handler, Step, run_steps
@@ -43,6 +43,7 @@ def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
         Kind.DEPROVISION: on_instance(deprovision.STEPS, deprovision.summary),
         Kind.BIND: on_binding(bind.STEPS, bind.summary),
         Kind.UNBIND: on_binding(unbind.STEPS, unbind.summary),
+        Kind.REPAIR: on_instance(repair.STEPS, repair.summary),
     }
 
 

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     DEPROVISION = "deprovision"
     BIND = "bind"
     UNBIND = "unbind"
+    REPAIR = "repair"  # asked for by the operator: it is never the latest operation of an instance
 
     def new_id(self) -> str:
         """An id that tells its kind even when the row is long gone (OSB item 92)."""
@@ -73,6 +74,9 @@ _PHASES = {
 
 # results of an update: from here on the Helm release may be changed; what was changed is looked after
 BEGUN, SETTLED = "remember", "settle"
+
+
+REDEPLOYED = "releases"  # parameter of a repair: names of the Helm releases that are to be deployed again
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.catalog.credentials import Ref
-from helmbroker.catalog.model import Addon, Lifetime, Object
+from helmbroker.catalog.model import NOTHING, Addon, Lifetime, Object
 from helmbroker.durable import Operation
 
 
@@ -49,8 +49,10 @@ class Records(Protocol):
 class Transaction(Records, Protocol):
     """Reads and writes that happen together or not at all."""
 
-    def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
-        """Queue an operation. It runs alone on its instance, in order of arrival."""
+    def start(
+        self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
+    ) -> Operation:
+        """Queue an operation. It runs alone on its instance, in order of arrival. about: more of its parameters."""
         ...
 
     def cancel_all(self, instance_id: str) -> None:
@@ -174,6 +176,7 @@ class Deployment:
     values: Object = field(repr=False)
     labels: Mapping[str, str]  # on the release, not on its objects
     timeout_s: float  # of hooks
+    force: bool = False  # take back the fields that somebody else has set
 
 
 class HelmReleases(Protocol):

@@ -137,8 +137,11 @@ class SqlRecords:
     def replace_findings(self, found: Sequence[Finding]) -> None:
         findings.replace(self._conn, found)
 
-    def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
-        params, lane = {"instance_id": instance_id}, ""  # alone on the instance
+    def start(
+        self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
+    ) -> Operation:
+        params: dict[str, Any] = {**about, "instance_id": instance_id}
+        lane = ""  # alone on the instance
         if binding_id is not None:  # beside other bindings, one after the other with its own kind
             params["binding_id"], lane = binding_id, naming.binding_key(instance_id, binding_id)
         return self._queue.enqueue(
