@@ -7,28 +7,21 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from collections.abc import Callable
 from pathlib import Path
-from typing import Concatenate, ParamSpec
+from typing import ParamSpec
 
 import click
-from pydantic import ValidationError
 
-from helmbroker.broker import wiring
+from helmbroker.broker import drift_cli, wiring
 from helmbroker.broker.api.auth import logins
-from helmbroker.broker.api.auth.logins import LoginsError
+from helmbroker.broker.commands import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.service.inventory import inventory
 from helmbroker.broker.settings import Settings
 from helmbroker.catalog.model import Catalog
-from helmbroker.database import UnusableDatabase
-from helmbroker.kubeapi.errors import KubeError
-from helmbroker.runtime import logs
 from helmbroker.runtime.serve import serve
 from helmbroker.runtime.supervise import supervise
-from helmbroker.sealing import KeyRingError
 
 P = ParamSpec("P")
 _GRACE_S = 20
@@ -43,48 +36,9 @@ def _settings_table() -> str:
     return "\n".join(rows)
 
 
-def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
-    """Read the settings; turn what is wrong with the set-up into one sentence and exit status 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            settings = Settings()
-        except ValidationError as error:
-            for each in error.errors():
-                name = "".join(f"HELMBROKER_{part}: ".upper() for part in each["loc"])
-                click.echo(f"helmbroker: {name}{each['msg']}", err=True)
-            sys.exit(1)
-        logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
-        try:
-            command(settings, *args, **kwargs)
-        except BrokenPipeError:
-            raise  # whoever reads has enough, `list | head` for example: click ends in silence
-        except OSError as error:
-            click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
-            sys.exit(1)
-        except (wiring.CannotStart, LoginsError, KeyRingError, UnusableDatabase, KubeError) as error:
-            click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
-            sys.exit(1)
-
-    return run
-
-
-@contextmanager
-def _folders(settings: Settings) -> Iterator[None]:
-    """What the file system refuses, said in a sentence."""
-    try:
-        yield
-    except OSError as error:
-        place = error.filename or settings.data_dir
-        raise wiring.CannotStart(
-            f"{place}: {error.strerror}; set HELMBROKER_DATA_DIR to a folder that can be written"
-        ) from None
-
-
 def _check_start(settings: Settings) -> Catalog:
     """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
-    with _folders(settings):
+    with folders(settings):
         wiring.make_store(settings).close()
     wiring.authentication(settings)
     wiring.read_overrides(settings)
@@ -106,10 +60,10 @@ def main() -> None:
 
 
 @main.command()
-@_with_settings
+@with_settings
 def init(settings: Settings) -> None:
     """Make the data directory: key ring and the platform's login. What is there already is kept."""
-    with _folders(settings):
+    with folders(settings):
         made = wiring.initialise(settings)
     for path in made:
         click.echo(f"made {path}")
@@ -119,7 +73,7 @@ def init(settings: Settings) -> None:
 
 
 @main.command()
-@_with_settings
+@with_settings
 def api(settings: Settings) -> None:
     """Serve the Open Service Broker API."""
     catalog = _check_start(settings)
@@ -138,7 +92,7 @@ def api(settings: Settings) -> None:
 
 
 @main.command()
-@_with_settings
+@with_settings
 def worker(settings: Settings) -> None:
     """Carry out operations: run helm, wait for pods, make credentials."""
     stop = threading.Event()
@@ -148,7 +102,7 @@ def worker(settings: Settings) -> None:
 
 
 @main.command(hidden=True)
-@_with_settings
+@with_settings
 def check_kubeconfig(settings: Settings) -> None:
     """For `run`, before it starts anything: in a process of its own, as it loads what a supervisor does without."""
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
@@ -159,7 +113,7 @@ def check_kubeconfig(settings: Settings) -> None:
 
 
 @main.command()
-@_with_settings
+@with_settings
 def run(settings: Settings) -> None:
     """API and worker together, for one machine."""
     _check_start(settings)
@@ -171,13 +125,13 @@ def run(settings: Settings) -> None:
 
 
 @main.command()
-@_with_settings
+@with_settings
 def check(settings: Settings) -> None:
     """Check the set-up: settings, database, addons, helm and the cluster. Changes nothing in the cluster."""
     from helmbroker.broker.helm.releases import HelmCli  # noqa: PLC0415  # heavy
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
-    with _folders(settings):
+    with folders(settings):
         store = wiring.make_store(settings)
     click.echo(f"database   ok ({store.describe()})")
     store.close()
@@ -202,10 +156,10 @@ def check(settings: Settings) -> None:
 
 @main.command("list")
 @click.option("--gone", is_flag=True, help="Also what is deleted and only remembered.")
-@_with_settings
+@with_settings
 def list_things(settings: Settings, *, gone: bool) -> None:
     """What the broker has: a line of JSON for each service instance and binding, to compare with the platform's."""
-    with _folders(settings):
+    with folders(settings):
         store = wiring.make_store(settings)
     with store.read() as records:
         for line in inventory(records, gone=gone):
@@ -221,23 +175,25 @@ def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path])
 
     @group.command(help=f"Make a {secret} for NAME and print it; only its digest is kept.")
     @click.argument("name")
-    @_with_settings
+    @with_settings
     def add(settings: Settings, name: str) -> None:
-        with _folders(settings):
+        with folders(settings):
             click.echo(logins.add(file(settings), name))
 
     @group.command("list", help="The names, one per line.")
-    @_with_settings
+    @with_settings
     def list_(settings: Settings) -> None:
         for each in logins.names(file(settings)):
             click.echo(each)
 
     @group.command(help=f"Take NAME out: its {secret} is refused from now on.")
     @click.argument("name")
-    @_with_settings
+    @with_settings
     def remove(settings: Settings, name: str) -> None:
         logins.remove(file(settings), name)
 
 
+for each in drift_cli.COMMANDS:
+    main.add_command(each)
 _logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
 _logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)

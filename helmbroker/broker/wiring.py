@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -17,7 +18,10 @@ from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.certificates import ClientCertificates
 from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.ports import Cluster, Store
 from helmbroker.broker.service import Expiry, Service, WaitingRoom
+from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.service.restore import Restore
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.revisions import UnpackedRevisions
@@ -75,7 +79,7 @@ def make_app(settings: Settings, stopping: threading.Event, catalog: Catalog) ->
     store = make_store(settings)
     store.keep(catalog)
     room = WaitingRoom(store.watch, stopping, most=settings.max_waiting, wait_s=settings.bind_wait_s)
-    service = Service(store, catalog, _revisions(settings, store), settings.instance_namespace, room)
+    service = Service(store, catalog, make_revisions(settings, store), settings.instance_namespace, room)
 
     def ready() -> str | None:
         try:
@@ -108,7 +112,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     tools = Tools(
         helm=helm,
         cluster=KubeCluster(KubeClient.from_environment(settings.kubeconfig)),
-        revisions=_revisions(settings, store),
+        revisions=make_revisions(settings, store),
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
         patience=Patience(settings.stuck_after_s),
@@ -130,6 +134,31 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         worker.run(stop)
     finally:
         store.close()
+
+
+def make_cluster(settings: Settings) -> Cluster:
+    """The cluster. Raises KubeError; nothing is sent yet."""
+    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    return KubeCluster(KubeClient.from_environment(settings.kubeconfig))
+
+
+def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
+    """What compares records and cluster. Raises KubeError."""
+    from helmbroker.broker.kube.survey import KubeSurvey  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    survey = KubeSurvey(KubeClient.from_environment(settings.kubeconfig), Path(settings.helm).name)
+    keys = KeyRing.load(settings.keys_file)
+    return DriftCheck(store, make_cluster(settings), survey, keys, settings.instance_namespace)
+
+
+def make_restore(settings: Settings, store: SqlStore) -> Restore:
+    """What brings records back. Raises CannotStart, KubeError, KeyRingError."""
+    if settings.addons_dir.is_dir():  # revisions that are too large to be remembered may be offered still
+        store.keep(read_catalog(settings))
+    return Restore(store, make_cluster(settings), KeyRing.load(settings.keys_file))
 
 
 def authentication(settings: Settings) -> Authentication:
@@ -213,5 +242,5 @@ def read_overrides(settings: Settings) -> Mapping[str, Object]:
     return {name: values for name, values in data.items() if isinstance(values, Mapping)}
 
 
-def _revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:
+def make_revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:
     return UnpackedRevisions(settings.data_dir / "addon-revisions", store.packed)

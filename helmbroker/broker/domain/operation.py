@@ -18,7 +18,9 @@ class Kind(StrEnum):
     DEPROVISION = "deprovision"
     BIND = "bind"
     UNBIND = "unbind"
-    REPAIR = "repair"  # asked for by the operator: it is never the latest operation of an instance
+    # asked for by the operator: they are never the latest operation of an instance
+    REPAIR = "repair"
+    PURGE = "purge"
 
     def new_id(self) -> str:
         """An id that tells its kind even when the row is long gone (OSB item 92)."""

@@ -12,15 +12,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
-from helmbroker.broker.domain.drift import Finding, Seen
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.store import findings
+from helmbroker.broker.store.operators import OperatorRecords
 from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.database import now
-from helmbroker.durable import Operation, Queue, State
+from helmbroker.durable import Operation, Queue
 from helmbroker.durable.queue import read_row
 from helmbroker.sealing import KeyRing
 
@@ -63,14 +62,15 @@ _INSTANCE = _with_operation(instances).where(instances.c.id == sa.bindparam("ins
 _SAVE_INSTANCE = {"postgresql": _save_instance(postgresql.insert), "sqlite": _save_instance(sqlite.insert)}
 
 
-class SqlRecords:
+class SqlRecords(OperatorRecords):
     """Reads and writes on `conn`, in whatever transaction it is in.
 
     alone: called with an instance's id before the instance is read, in transactions that decide about it.
     """
 
     def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing, alone: Alone | None = None) -> None:
-        self._conn, self._queue, self._keys, self._alone = conn, queue, keys, alone
+        super().__init__(conn, queue)
+        self._keys, self._alone = keys, alone
 
     def instance_ids(self) -> list[str]:
         return list(self._conn.scalars(sa.select(instances.c.id).order_by(instances.c.id)))
@@ -126,16 +126,6 @@ class SqlRecords:
 
     def operation(self, operation_id: str) -> Operation | None:
         return self._queue.get(self._conn, operation_id)
-
-    def busy(self) -> frozenset[str]:
-        running = operations.c.state.in_([State.QUEUED, State.RUNNING])
-        return frozenset(self._conn.scalars(sa.select(operations.c.subject).where(running).distinct()))
-
-    def findings(self) -> list[Seen]:
-        return findings.read(self._conn)
-
-    def replace_findings(self, found: Sequence[Finding]) -> None:
-        findings.replace(self._conn, found)
 
     def start(
         self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
@@ -201,12 +191,6 @@ class SqlRecords:
             **_NOTHING_WANTED,
         )
 
-    def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
-        if binding_id is None:
-            self._change_instance(instance_id, deployed_revision=revision)
-        else:
-            self._change_binding(instance_id, binding_id, deployed_revision=revision)
-
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
         row = (binding.instance_id, binding.id)
         values = {
@@ -249,6 +233,14 @@ class SqlRecords:
             endpoints=json.dumps(endpoints),
             **times,
         )
+
+    def deliver_again(self, binding: ServiceBinding) -> None:
+        where = binding.instance_id, binding.id
+        values: dict[str, Any] = {"endpoints": json.dumps(binding.endpoints), "expires_at": binding.expires_at}
+        values |= {"renew_before": binding.renew_before, "revoke_at": binding.expires_at}
+        if binding.credentials is not None:
+            values["sealed_credentials"] = self._sealed(binding.credentials, "bindings.credentials", *where)
+        self._change_binding(*where, **values)
 
     def forget_instance(self, instance_id: str) -> None:
         self._conn.execute(bindings.delete().where(bindings.c.instance_id == instance_id))

@@ -1,0 +1,74 @@
+"""What the commands of `helmbroker` share: settings, and errors as one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+import click
+from pydantic import ValidationError
+
+from helmbroker.broker import wiring
+from helmbroker.broker.api.auth.logins import LoginsError
+from helmbroker.broker.settings import Settings
+from helmbroker.database import UnusableDatabase
+from helmbroker.kubeapi.errors import KubeError
+from helmbroker.runtime import logs
+from helmbroker.sealing import KeyRingError
+
+P = ParamSpec("P")
+
+
+def with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
+    """Read the settings; turn what is wrong with the set-up into one sentence and exit status 1."""
+    return with_settings_or(1)(command)
+
+
+def with_settings_or(status: int) -> Callable[[Callable[Concatenate[Settings, P], None]], Callable[P, None]]:
+    """As `with_settings`, with another exit status."""
+
+    def decorate(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
+        return _run(command, status)
+
+    return decorate
+
+
+def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Callable[P, None]:
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            settings = Settings()
+        except ValidationError as error:
+            for each in error.errors():
+                name = "".join(f"HELMBROKER_{part}: ".upper() for part in each["loc"])
+                click.echo(f"helmbroker: {name}{each['msg']}", err=True)
+            sys.exit(status)
+        logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
+        try:
+            command(settings, *args, **kwargs)
+        except BrokenPipeError:
+            raise  # whoever reads has enough, `list | head` for example: click ends in silence
+        except OSError as error:
+            click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
+            sys.exit(status)
+        except (wiring.CannotStart, LoginsError, KeyRingError, UnusableDatabase, KubeError) as error:
+            click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
+            sys.exit(status)
+
+    return run
+
+
+@contextmanager
+def folders(settings: Settings) -> Iterator[None]:
+    """What the file system refuses, said in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or settings.data_dir
+        raise wiring.CannotStart(
+            f"{place}: {error.strerror}; set HELMBROKER_DATA_DIR to a folder that can be written"
+        ) from None
