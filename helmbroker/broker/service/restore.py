@@ -34,7 +34,9 @@ class Restored:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
+    """A record that could be opened."""
+
     record: RecordSecret
     kept: Kept
 
@@ -53,7 +55,7 @@ class Restore:
         if not self._store.is_empty():
             raise Refused("the database has records already; rebuild writes into an empty one only")
         restored = Restored()
-        found: list[_Found] = []
+        found: list[Found] = []
         for namespace in namespaces:
             found += self._opened(self._cluster.records(namespace, _of(broker_id)), restored)
         brokers = {each.record.labels.get(naming.LABEL_BROKER, "") for each in found}
@@ -65,7 +67,7 @@ class Restore:
             seen = "".join(f"; {each}" for each in restored.left[:3])
             raise Refused(f"nothing in {', '.join(namespaces)} can be opened with this key ring{seen}")
         self._store.become(brokers.pop())
-        self._restore(found, restored)
+        write_all(self._store, found, restored)
         return restored
 
     def adopt(self, ref: ReleaseRef) -> Restored:
@@ -90,43 +92,46 @@ class Restore:
                 known = records.binding(thing.instance_id, thing.id)  # type: ignore[assignment]
         if known is not None and known.phase is not Phase.GONE:
             raise Refused(f"{_words(thing)} has a record; `helmbroker doctor` tells whether it is as it should be")
-        self._restore(found, restored)
+        write_all(self._store, found, restored)
         if not restored.done:
             raise Refused(restored.left[0])
         return restored
 
-    def _opened(self, records: Sequence[RecordSecret], restored: Restored) -> list[_Found]:
+    def _opened(self, records: Sequence[RecordSecret], restored: Restored) -> list[Found]:
         found = []
         for record in records:
             try:
-                found.append(_Found(record, opened(self._keys, record)))
+                found.append(Found(record, opened(self._keys, record)))
             except CannotRead as error:
                 restored.left.append(f"Secret {naming.record_name(record.ref)}: {error}")
         return found
 
-    def _restore(self, found: Sequence[_Found], restored: Restored) -> None:
-        """Instances first; each in a transaction of its own with nothing else."""
-        instances = [each for each in found if isinstance(each.kept.thing, ServiceInstance)]
-        for each in instances:
-            digest = str(getattr(each.kept.thing, "addon_digest", ""))
-            if not self._store.keep_revision(digest, each.record.addon):
-                restored.left.append(
-                    f"{_words(each.kept.thing)}: its addon revision {digest[:12]} is neither remembered nor in the "
-                    "catalog; offer that revision (HELMBROKER_ADDONS_DIR), then adopt it"
-                )
-                continue
-            self._write(each.kept, restored)
-        for each in found:
-            if not isinstance(each.kept.thing, ServiceInstance):
-                self._write(each.kept, restored)
 
-    def _write(self, kept: Kept, restored: Restored) -> None:
-        with self._store.transaction() as tx:
-            reason = _write(tx, kept)
-        if reason is None:
-            restored.done.append(f"{_words(kept.thing)} ({kept.stage})")
+def write_all(store: Restorable, found: Sequence[Found], restored: Restored) -> None:
+    """Instances first, then bindings; each in a transaction of its own."""
+    for each in found:
+        thing = each.kept.thing
+        if not isinstance(thing, ServiceInstance):
+            continue
+        if store.keep_revision(thing.addon_digest, each.record.addon):
+            _try(store, each.kept, restored)
         else:
-            restored.left.append(f"{_words(kept.thing)}: {reason}")
+            restored.left.append(
+                f"{_words(thing)}: its addon revision {thing.addon_digest[:12]} is neither remembered nor in the "
+                "catalog; offer that revision (HELMBROKER_ADDONS_DIR), then adopt it"
+            )
+    for each in found:
+        if not isinstance(each.kept.thing, ServiceInstance):
+            _try(store, each.kept, restored)
+
+
+def _try(store: Restorable, kept: Kept, restored: Restored) -> None:
+    with store.transaction() as tx:
+        reason = _write(tx, kept)
+    if reason is None:
+        restored.done.append(f"{_words(kept.thing)} ({kept.stage})")
+    else:
+        restored.left.append(f"{_words(kept.thing)}: {reason}")
 
 
 def _write(tx: Transaction, kept: Kept) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helmbroker.broker.domain.credentials import Credentials
+from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.kept import Kept, Stage, opened, sealed
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Phase
@@ -19,6 +20,7 @@ from helmbroker.broker.service.restore import Refused, Restore, Restored
 from helmbroker.broker.store.schema import bindings, instances
 from helmbroker.durable import State
 from helmbroker.sealing import KeyRing
+from tests.fakes.helm import Call
 from tests.fakes.survey import FakeSurvey
 from tests.operations.broker import world as worlds
 from tests.operations.broker.world import (
@@ -121,6 +123,21 @@ def test_what_was_half_done_can_be_deleted(tmp_path: Path, stage: Stage, phase: 
         world.service_again()
         world.succeed(world.deprovision())
         assert (world.cluster.all(), world.cluster.releases, world.cluster.kept) == ([], {}, {})
+
+
+@pytest.mark.parametrize("what", ["instance", "binding"])
+def test_a_removal_that_has_begun_is_remembered(world: World, what: str) -> None:
+    """Whoever restores the database then does not take it for something that runs."""
+    prepared(world)
+    world.deprovision() if what == "instance" else world.unbind()
+
+    def away(_call: Call) -> None:
+        raise HelmError(HelmFault.UNREACHABLE, "nobody is at home")
+
+    world.helm.before = away
+    assert world.hand.turn()
+    ref = RELEASE if what == "instance" else BINDING_RELEASE
+    assert opened(KEYS, world.cluster.kept[ref]).stage is Stage.REMOVING
 
 
 def test_a_database_with_records_is_left_alone(tmp_path: Path) -> None:
