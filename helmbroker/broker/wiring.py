@@ -18,6 +18,7 @@ from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.certificates import ClientCertificates
 from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster, Store
 from helmbroker.broker.service import Expiry, Service, WaitingRoom
 from helmbroker.broker.service.drift import DriftCheck
@@ -26,7 +27,7 @@ from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.broker.worker import PERIODS_S, handlers, scheduled
+from helmbroker.broker.worker import PERIODS_S, checked, handlers, scheduled
 from helmbroker.catalog import load, offerings
 from helmbroker.catalog.documents import Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
@@ -122,13 +123,15 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     retention = Retention(store.engine, settings.keep_operations_s)
     worker = Worker(
         store.queue,
-        handlers(store, tools) | scheduled(Expiry(store, tools.revisions), retention.forget_old),
+        handlers(store, tools)
+        | scheduled(Expiry(store, tools.revisions), retention.forget_old)
+        | checked(make_drift_check(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable,),
         limit=settings.concurrency_total,
-        schedules=PERIODS_S,
+        schedules={**PERIODS_S, Schedule.DRIFT: settings.drift_check_s},
     )
     try:
         worker.run(stop)

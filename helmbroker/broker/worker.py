@@ -13,6 +13,7 @@ from helmbroker.broker.domain.ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, purge, repair, unbind, update
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.broker.service import Expiry
+from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.durable import Context, Failed, Handler, Step, run_steps
 
 if TYPE_CHECKING:
@@ -61,6 +62,16 @@ def scheduled(expiry: Expiry, forget_old: Callable[[Callable[[], None]], Mapping
         return f"deleted: {deleted or 'nothing'}"
 
     return {Schedule.EXPIRY: revoke, Schedule.RETENTION: forget}
+
+
+def checked(check: DriftCheck) -> dict[str, Handler]:
+    """What runs the schedule that compares records and cluster."""
+
+    def look(_ctx: Context) -> str:
+        number = len(check.check())
+        return f"found {number}: run `helmbroker doctor`" if number else "records and cluster agree"
+
+    return {Schedule.DRIFT: look}
 
 
 def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:

@@ -180,7 +180,7 @@ def test_what_others_did_is_found_and_mended(kube: Kube, running: Broker, apps: 
         ("lost", f"instance {made.postgresql.id}"),
         ("orphan", f"release {running.namespace}/hb-orphan"),
     ]
-    assert (said.status, said.findings) == (1, expected), said
+    assert (said.status, said.findings) == (1, expected), said.output
     repaired = operate(running, "doctor", "--repair", "--yes")
     assert repaired.output.count("is as it is recorded") == 3, repaired
     assert [made.log_in(number) for number in range(3)] == [0, 0, 0], "with the passwords of before"

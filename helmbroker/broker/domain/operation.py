@@ -32,6 +32,7 @@ class Schedule(StrEnum):
 
     EXPIRY = "expiry"
     RETENTION = "retention"
+    DRIFT = "drift"
 
 
 DELETIONS = frozenset({Kind.DEPROVISION, Kind.UNBIND})

@@ -16,7 +16,8 @@ from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, Ser
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.store.operators import OperatorRecords
-from helmbroker.broker.store.schema import bindings, instances, operations
+from helmbroker.broker.store.schema import bindings, instances
+from helmbroker.broker.store.statements import NOTHING_WANTED, save_instance, with_operation
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.database import now
 from helmbroker.durable import Operation, Queue
@@ -24,10 +25,6 @@ from helmbroker.durable.queue import read_row
 from helmbroker.sealing import KeyRing
 
 CANCELLED = "stopped, because it is being removed"
-_NOTHING_WANTED = dict.fromkeys(
-    ("wanted_plan_id", "sealed_wanted_parameters", "wanted_context", "wanted_digest", "return_to")
-)
-_APART = {*_NOTHING_WANTED, "deployed_revision"}  # what is not part of an instance
 # of a binding without credentials
 _UNDELIVERED: dict[str, Any] = {
     "sealed_credentials": None,
@@ -40,26 +37,9 @@ _UNDELIVERED: dict[str, Any] = {
 Alone = Callable[[sa.Connection, str], None]
 
 
-def _with_operation(table: sa.Table, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Rows with the latest operation of each; `id` is that of the operation, `own_id` that of the row.
-
-    One statement, so both are of one moment: a worker changes them while we read (PostgreSQL: READ COMMITTED).
-    """
-    own = [column for column in table.c if column.name != "id"]
-    rows = sa.select(operations, table.c.id.label("own_id"), *own, *more)
-    return rows.join(table, operations.c.id == table.c.operation_id)
-
-
-def _save_instance(insert: Any) -> sa.Executable:
-    new = insert(instances)
-    changed = {c.name: new.excluded[c.name] for c in instances.c if c.name not in _APART}
-    saved: sa.Executable = new.on_conflict_do_update(index_elements=["id"], set_=changed)
-    return saved
-
-
 # made once: that takes longer than to run them
-_INSTANCE = _with_operation(instances).where(instances.c.id == sa.bindparam("instance_id"))
-_SAVE_INSTANCE = {"postgresql": _save_instance(postgresql.insert), "sqlite": _save_instance(sqlite.insert)}
+_INSTANCE = with_operation(instances).where(instances.c.id == sa.bindparam("instance_id"))
+_SAVE_INSTANCE = {"postgresql": save_instance(postgresql.insert), "sqlite": save_instance(sqlite.insert)}
 
 
 class SqlRecords(OperatorRecords):
@@ -188,7 +168,7 @@ class SqlRecords(OperatorRecords):
             sealed_parameters=self._sealed(instance.parameters, "instances.parameters", instance.id),
             context=json.dumps(instance.context),
             addon_digest=instance.addon_digest,
-            **_NOTHING_WANTED,
+            **NOTHING_WANTED,
         )
 
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
@@ -246,7 +226,7 @@ class SqlRecords(OperatorRecords):
         self._conn.execute(bindings.delete().where(bindings.c.instance_id == instance_id))
         nothing = self._sealed(Parameters(NOTHING), "instances.parameters", instance_id)
         self._change_instance(
-            instance_id, sealed_parameters=nothing, context="{}", deployed_revision=None, **_NOTHING_WANTED
+            instance_id, sealed_parameters=nothing, context="{}", deployed_revision=None, **NOTHING_WANTED
         )
 
     def forget_binding(self, instance_id: str, binding_id: str) -> None:
@@ -264,7 +244,7 @@ class SqlRecords(OperatorRecords):
 
     def _bindings(self) -> sa.Select[Any]:
         expired = sa.case((bindings.c.expires_at <= now(self._conn), True), else_=False)
-        return _with_operation(bindings, expired.label("expired"))
+        return with_operation(bindings, expired.label("expired"))
 
     def _binding(self, row: sa.Row[Any]) -> BindingRecord:
         where = (row.instance_id, row.own_id)

@@ -10,6 +10,7 @@ from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import HelmStatus
 from helmbroker.broker.domain.drift import SeenRelease
 from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.kube.cluster import KubeCluster
 from helmbroker.broker.kube.managed_fields import changed_fields
 from helmbroker.broker.kube.survey import KubeSurvey
 from tests.fakes.kube import FakeKube
@@ -72,6 +73,22 @@ def test_what_is_gone_is_named(kube: FakeKube, kind: str, name: str) -> None:
     kube.delete(kind, NAMESPACE, name)
     (seen,) = look(kube)
     assert seen.missing == (f"{kind} {name}",)
+
+
+@pytest.mark.parametrize("labels", [{}, OURS, {**OURS, naming.LABEL_INSTANCE: "i"}])
+def test_a_selector_is_one_that_a_server_reads(labels: dict[str, str]) -> None:
+    """It has no empty requirement: the fake server would not mind."""
+    asked: list[object] = []
+
+    class Asked(FakeKube):
+        def list(self, kind: str, namespace: str | None, *, labels: Any = None, fields: Any = None) -> list[Any]:
+            asked.append(labels)
+            return []
+
+    KubeCluster(Asked(NAMESPACE)).records(NAMESPACE, labels)
+    (text,) = asked
+    assert all(str(text).split(",")), text
+    assert len(str(text).split(",")) == 1 + len(labels)
 
 
 def test_a_look_takes_few_requests(kube: FakeKube) -> None:
