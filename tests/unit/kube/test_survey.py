@@ -120,6 +120,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         ["spec.replicas by kubectl"],
     ),
     "scaled, and back again": ([entry("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")], {}, []),
+    "scaled to nothing, which no manager owns": ([], {"replicas": 0}, ["spec.replicas"]),
     "another image": (
         [entry("kubectl-set", {"f:spec": SPEC})],
         {"template": {"spec": {"containers": [{"name": "main", "image": "x:2"}]}}},
@@ -130,7 +131,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         {"replicas": 5},
         [],
     ),
-    "status": ([entry("someone", {"f:spec": {"f:replicas": {}}}, subresource="status")], {"replicas": 5}, []),
+    "status": (
+        [entry("someone", {"f:spec": {"f:minReadySeconds": {}}}, subresource="status")],
+        {"minReadySeconds": 5},
+        [],
+    ),
     "labels alone": ([entry("kubectl-label", {"f:metadata": {"f:labels": {"f:a": {}}}})], {}, []),
     "a restart": (
         [
