@@ -42,6 +42,7 @@ def uninstall(work: PurgeWork) -> Outcome:
         return Fail(refusal)
     work.ctx.note(f"uninstalling {work.ref.name}")
     timeout_s = max(1.0, work.ctx.remaining_s)
+    work.ctx.still_ours()
     try:
         work.tools.helm.uninstall(work.ref, hooks=False, timeout_s=timeout_s, stop=work.ctx.stop)
     except HelmError as error:
@@ -55,12 +56,13 @@ def sweep(work: PurgeWork) -> Outcome:
     refusal = _refusal(work)
     if refusal is not None:
         return Fail(refusal)
-    work.tools.cluster.sweep(work.ref, claims=work.with_data)
+    work.tools.cluster.sweep(work.ref, claims=work.with_data, meanwhile=work.ctx.still_ours)
     left = work.tools.cluster.leftovers(work.ref, claims=work.with_data)
     if left:
         return Wait(_LOOK_AGAIN_S, f"not gone yet: {', '.join(left[:5])}")
     record = work.tools.cluster.record(work.ref)
     if record is not None and record.belongs_to(work.broker):
+        work.ctx.still_ours()
         work.tools.cluster.forget(work.ref.namespace, record.labels)
     return Done()
 
