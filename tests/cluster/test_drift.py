@@ -153,7 +153,7 @@ def test_the_database_is_lost(kube: Kube, running: Broker, apps: str) -> None:
         assert made.bindings[0].unbind().state == "succeeded"
         assert made.log_in(0) != 0
         assert made.log_in(1) == 0
-        update = made.redis.update(parameters={"maxmemory_policy": "allkeys-lru"})
+        update = made.redis.update(parameters={"settings": {"maxmemory_policy": "allkeys-lru"}})
         assert update.state == "succeeded", update
         assert [instance.delete().state for instance in (made.postgresql, made.redis)] == ["succeeded"] * 2
         await_nothing(running.namespace)
