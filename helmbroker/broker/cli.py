@@ -13,7 +13,7 @@ from typing import ParamSpec
 
 import click
 
-from helmbroker.broker import admin_cli, wiring
+from helmbroker.broker import admin_cli, drift_cli, transfer_cli, wiring
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
@@ -194,6 +194,8 @@ def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path])
         logins.remove(file(settings), name)
 
 
+for each in (*drift_cli.COMMANDS, *transfer_cli.COMMANDS):
+    main.add_command(each)
 _logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
 _logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)
 _logins(

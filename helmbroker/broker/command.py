@@ -24,6 +24,19 @@ P = ParamSpec("P")
 
 def with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
     """Read the settings; turn what is wrong with the set-up into one sentence and exit status 1."""
+    return with_settings_or(1)(command)
+
+
+def with_settings_or(status: int) -> Callable[[Callable[Concatenate[Settings, P], None]], Callable[P, None]]:
+    """As `with_settings`, with another exit status."""
+
+    def decorate(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
+        return _run(command, status)
+
+    return decorate
+
+
+def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Callable[P, None]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -33,7 +46,7 @@ def with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable
             for each in error.errors():
                 name = "".join(f"HELMBROKER_{part}: ".upper() for part in each["loc"])
                 click.echo(f"helmbroker: {name}{each['msg']}", err=True)
-            sys.exit(1)
+            sys.exit(status)
         logs.configure(level=settings.log_level, service=f"helmbroker-{command.__name__}")
         try:
             command(settings, *args, **kwargs)
@@ -41,10 +54,10 @@ def with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable
             raise  # whoever reads has enough, `list | head` for example: click ends in silence
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
-            sys.exit(1)
+            sys.exit(status)
         except (wiring.CannotStart, LoginsError, KeyRingError, UnusableDatabase, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
-            sys.exit(1)
+            sys.exit(status)
 
     return run
 

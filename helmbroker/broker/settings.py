@@ -74,6 +74,11 @@ class Settings(BaseSettings):
         description="how long what has ended is kept: operations, what is known of deleted instances and bindings, "
         "addon revisions that nothing uses",
     )
+    drift_check_s: float = Field(
+        default=3600,
+        ge=60,
+        description="how often records are compared with the cluster; differences are told by `helmbroker doctor`",
+    )
     stuck_after_s: float = Field(
         default=120, ge=1, description="how long a hopeless pod (image, scheduling, crashes) is waited for"
     )

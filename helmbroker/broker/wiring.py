@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -21,12 +22,16 @@ from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.certificates import ClientCertificates
 from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.operation import Schedule
+from helmbroker.broker.domain.ports import Cluster, Store
 from helmbroker.broker.service import Expiry, Service, WaitingRoom
+from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.service.restore import Restore
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.broker.worker import PERIODS_S, handlers, scheduled
+from helmbroker.broker.worker import PERIODS_S, checked, handlers, scheduled
 from helmbroker.catalog import load, offerings
 from helmbroker.catalog.documents import Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
@@ -85,7 +90,7 @@ def make_app(
     store = make_store(settings)
     store.keep(catalog)
     room = WaitingRoom(store.watch, stopping, most=settings.max_waiting, wait_s=settings.bind_wait_s)
-    service = Service(store, catalog, _revisions(settings, store), settings.instance_namespace, room)
+    service = Service(store, catalog, make_revisions(settings, store), settings.instance_namespace, room)
 
     def ready() -> str | None:
         if stopping.is_set() or (draining is not None and draining.is_set()):
@@ -137,7 +142,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     tools = Tools(
         helm=helm,
         cluster=KubeCluster(kube),
-        revisions=_revisions(settings, store),
+        revisions=make_revisions(settings, store),
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
         patience=Patience(settings.stuck_after_s),
@@ -148,19 +153,46 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     retention = Retention(store.engine, settings.keep_operations_s)
     worker = Worker(
         store.queue,
-        handlers(store, tools) | scheduled(Expiry(store, tools.revisions), retention.forget_old),
+        handlers(store, tools)
+        | scheduled(Expiry(store, tools.revisions), retention.forget_old)
+        | checked(make_drift_check(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable,),
         limit=settings.concurrency_total,
-        schedules=PERIODS_S,
+        schedules={**PERIODS_S, Schedule.DRIFT: settings.drift_check_s},
     )
     try:
         with probes(*address(settings.worker_listen), answers) if settings.worker_listen else nullcontext():
             worker.run(stop)
     finally:
         store.close()
+
+
+def make_cluster(settings: Settings) -> Cluster:
+    """The cluster. Raises KubeError; nothing is sent yet."""
+    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    return KubeCluster(KubeClient.from_environment(settings.kubeconfig))
+
+
+def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
+    """What compares records and cluster. Raises KubeError."""
+    from helmbroker.broker.kube.survey import KubeSurvey  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    survey = KubeSurvey(KubeClient.from_environment(settings.kubeconfig), Path(settings.helm).name)
+    keys = KeyRing.load(settings.keys_file)
+    return DriftCheck(store, make_cluster(settings), survey, keys, settings.instance_namespace)
+
+
+def make_restore(settings: Settings, store: SqlStore) -> Restore:
+    """What brings records back. Raises CannotStart, KubeError, KeyRingError."""
+    if settings.addons_dir.is_dir():  # revisions that are too large to be remembered may be offered still
+        store.keep(read_catalog(settings))
+    return Restore(store, make_cluster(settings), KeyRing.load(settings.keys_file))
 
 
 def authentication(settings: Settings) -> Authentication:
@@ -255,5 +287,5 @@ def read_overrides(settings: Settings) -> Mapping[str, Object]:
     return {name: values for name, values in data.items() if isinstance(values, Mapping)}
 
 
-def _revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:
+def make_revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:
     return UnpackedRevisions(settings.data_dir / "addon-revisions", store.packed)

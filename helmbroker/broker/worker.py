@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.ports import Store, Transaction
-from helmbroker.broker.operations import bind, deprovision, provision, unbind, update
+from helmbroker.broker.operations import bind, deprovision, provision, purge, repair, unbind, update
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.broker.service import Expiry
+from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.durable import Context, Failed, Handler, Step, run_steps
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
         Kind.DEPROVISION: on_instance(deprovision.STEPS, deprovision.summary),
         Kind.BIND: on_binding(bind.STEPS, bind.summary),
         Kind.UNBIND: on_binding(unbind.STEPS, unbind.summary),
+        Kind.REPAIR: on_instance(repair.STEPS, repair.summary),
+        Kind.PURGE: lambda ctx: _run(ctx, purge.STEPS, purge.summary, _purge_work(store, tools, ctx)),
     }
 
 
@@ -58,6 +62,16 @@ def scheduled(expiry: Expiry, forget_old: Callable[[Callable[[], None]], Mapping
         return f"deleted: {deleted or 'nothing'}"
 
     return {Schedule.EXPIRY: revoke, Schedule.RETENTION: forget}
+
+
+def checked(check: DriftCheck) -> dict[str, Handler]:
+    """What runs the schedule that compares records and cluster."""
+
+    def look(_ctx: Context) -> str:
+        number = len(check.check())
+        return f"found {number}: run `helmbroker doctor`" if number else "records and cluster agree"
+
+    return {Schedule.DRIFT: look}
 
 
 def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:
@@ -87,6 +101,12 @@ def _binding_work(store: FencedStore, tools: Tools, ctx: Context) -> BindingWork
     if record is None or binding is None:
         raise Failed("There is no record of the service binding.")
     return BindingWork(ctx, tools, record, _fenced(store, ctx), binding=binding)
+
+
+def _purge_work(store: FencedStore, tools: Tools, ctx: Context) -> purge.PurgeWork:
+    ref = ReleaseRef(str(ctx.operation.params["namespace"]), str(ctx.operation.params["release"]))
+    with_data = bool(ctx.operation.params["with_data"])
+    return purge.PurgeWork(ctx, tools, ref, with_data, _fenced(store, ctx))
 
 
 def _fenced(store: FencedStore, ctx: Context) -> Callable[[], AbstractContextManager[Transaction]]:

@@ -12,7 +12,7 @@ from tests.fakes.cluster import FakeCluster
 
 @dataclass
 class FakeSurvey:
-    """See broker.domain.ports.Survey."""
+    """See broker.domain.operator_ports.Survey."""
 
     cluster: FakeCluster
     missing: dict[ReleaseRef, tuple[str, ...]] = field(default_factory=dict)

@@ -37,6 +37,7 @@ class Finding:
     subject: str
     detail: str
     instance_id: str | None = None
+    release: ReleaseRef | None = field(default=None, compare=False)  # of what has no record
 
 
 @dataclass(frozen=True)
@@ -173,12 +174,12 @@ def _orphan(seen: SeenRelease, kept: Kept | None) -> Finding:
     if kept is not None:
         text += f"`helmbroker adopt {seen.ref.name}` records it again; "
     text += f"`helmbroker purge {seen.ref.name}` removes it"
-    return Finding(FindingKind.ORPHAN, f"release {seen.ref.namespace}/{seen.ref.name}", text)
+    return Finding(FindingKind.ORPHAN, f"release {seen.ref.namespace}/{seen.ref.name}", text, release=seen.ref)
 
 
 def _stray(ref: ReleaseRef) -> Finding:
     text = f"remembered, but there is neither a record nor a Helm release. `helmbroker purge {ref.name}` removes it"
-    return Finding(FindingKind.STRAY, f"secret {ref.namespace}/{naming.record_name(ref)}", text)
+    return Finding(FindingKind.STRAY, f"secret {ref.namespace}/{naming.record_name(ref)}", text, release=ref)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -18,6 +18,9 @@ class Kind(StrEnum):
     DEPROVISION = "deprovision"
     BIND = "bind"
     UNBIND = "unbind"
+    # asked for by the operator: they are never the latest operation of an instance
+    REPAIR = "repair"
+    PURGE = "purge"
 
     def new_id(self) -> str:
         """An id that tells its kind even when the row is long gone (OSB item 92)."""
@@ -29,6 +32,7 @@ class Schedule(StrEnum):
 
     EXPIRY = "expiry"
     RETENTION = "retention"
+    DRIFT = "drift"
 
 
 DELETIONS = frozenset({Kind.DEPROVISION, Kind.UNBIND})
@@ -78,6 +82,9 @@ _PHASES = {
 
 # results of an update: from here on the Helm release may be changed; what was changed is looked after
 BEGUN, SETTLED = "remember", "settle"
+
+
+REDEPLOYED = "releases"  # parameter of a repair: names of the Helm releases that are to be deployed again
 
 
 @dataclass(frozen=True)

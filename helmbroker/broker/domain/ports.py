@@ -11,18 +11,18 @@ from typing import Protocol
 
 from helmbroker.broker.domain.cluster import HelmRelease, Readiness, RecordSecret
 from helmbroker.broker.domain.credentials import Credentials
-from helmbroker.broker.domain.drift import Finding, Seen, SeenRelease
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.operator_ports import OperatorReads, OperatorWrites
 from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted, WorkerSeen
 from helmbroker.catalog.credentials import Ref
-from helmbroker.catalog.model import Addon, Lifetime, Object
+from helmbroker.catalog.model import NOTHING, Addon, Lifetime, Object
 from helmbroker.durable import Operation
 
 
-class Records(Protocol):
+class Records(OperatorReads, Protocol):
     """What is recorded, read in one consistent view."""
 
     def instance_ids(self) -> list[str]:
@@ -34,24 +34,18 @@ class Records(Protocol):
     def bindings(self, instance_id: str) -> list[BindingRecord]: ...
     def operation(self, operation_id: str) -> Operation | None: ...
 
-    def busy(self) -> frozenset[str]:
-        """Ids of instances with operations that have not ended, their bindings' too."""
-        ...
-
-    def findings(self) -> list[Seen]:
-        """Where records and cluster differed when that was last looked at."""
-        ...
-
     def due(self, most: int) -> list[tuple[str, str]]:
         """Ids of instance and binding of at most so many bindings that have expired and are due to be revoked."""
         ...
 
 
-class Transaction(Records, Protocol):
+class Transaction(Records, OperatorWrites, Protocol):
     """Reads and writes that happen together or not at all."""
 
-    def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
-        """Queue an operation. It runs alone on its instance, in order of arrival."""
+    def start(
+        self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
+    ) -> Operation:
+        """Queue an operation. It runs alone on its instance, in order of arrival. about: more of its parameters."""
         ...
 
     def cancel_all(self, instance_id: str) -> None:
@@ -76,14 +70,6 @@ class Transaction(Records, Protocol):
 
     def settle(self, instance: ServiceInstance) -> None:
         """This is in force, and nothing else is wanted or to be returned to."""
-        ...
-
-    def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
-        """What is in force of the instance, or of the binding, is run by this revision of its Helm release."""
-        ...
-
-    def replace_findings(self, found: Sequence[Finding]) -> None:
-        """These are all there are now; when each was seen first is kept."""
         ...
 
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
@@ -170,6 +156,22 @@ class Overview(Protocol):
     def numbers(self) -> Numbers: ...
 
 
+class Restorable(Store, Protocol):
+    """A database into which records can be brought back."""
+
+    def is_empty(self) -> bool:
+        """Whether there is no instance in it, not even the tombstone of one."""
+        ...
+
+    def become(self, broker_id: str) -> None:
+        """The empty database is that of this broker from now on."""
+        ...
+
+    def keep_revision(self, digest: str, packed: bytes | None) -> bool:
+        """Whether it has this addon revision now; `packed` is believed only if it is that."""
+        ...
+
+
 class AddonRevisions(Protocol):
     """Every addon revision that was ever offered, by digest: what instances have pinned."""
 
@@ -187,6 +189,7 @@ class Deployment:
     values: Object = field(repr=False)
     labels: Mapping[str, str]  # on the release, not on its objects
     timeout_s: float  # of hooks
+    force: bool = False  # take back the fields that somebody else has set
 
 
 class HelmReleases(Protocol):
@@ -216,14 +219,6 @@ class HelmReleases(Protocol):
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
         """Remove the release; one that is not there is done. `hooks`: run the chart's pre-delete Jobs."""
-        ...
-
-
-class Survey(Protocol):
-    """A look at all that is the broker's in the cluster. Raises ClusterUnavailable, ClusterRefused."""
-
-    def releases(self, namespace: str, broker_id: str) -> list[SeenRelease]:
-        """The Helm releases that carry the broker's label, in their newest revisions, and what became of them."""
         ...
 
 

@@ -127,6 +127,7 @@ class HelmCli:
         # CRDs are of the whole cluster: the policy refuses charts that have some, and none would be made.
         # Without --reset-values, values of the revision before come back when there are no new ones.
         argv += ["--timeout", _seconds(deployment.timeout_s), "--hide-notes", "--skip-crds", "--reset-values"]
+        argv += ["--force-conflicts"] if deployment.force else []
         self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
 
     def rollback(

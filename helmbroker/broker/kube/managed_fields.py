@@ -32,7 +32,19 @@ def changed_fields(live: Obj, made: Obj, helm: str) -> list[str]:
             owned = fields.get(f"f:{part}")
             if owned is not None:
                 found += _differing(owned, live.get(part, _ABSENT), made.get(part, _ABSENT), part, manager)
+    if not found and _scaled(live, made):
+        found = ["spec.replicas"]
     return sorted(set(found))
+
+
+def _scaled(live: Obj, made: Obj) -> bool:
+    """Whether the replicas are others than the chart says, without an autoscaler: scaling to 0 leaves no name."""
+    wanted = _field(made.get("spec"), "replicas")
+    entries = live["metadata"].get("managedFields") or ()
+    by_cluster = [
+        each for each in entries if each.get("manager") in _CLUSTER and each.get("subresource") == "scale"
+    ]
+    return wanted is not _ABSENT and not by_cluster and _field(live.get("spec"), "replicas") != wanted
 
 
 def _differing(owned: Mapping[str, Any], live: Any, made: Any, path: str, manager: str) -> Iterator[str]:

@@ -101,9 +101,9 @@ class KubeRecords:
             return self._kube.get("Secret", namespace, name)
 
     def _labelled(self, namespace: str, labels: Mapping[str, str]) -> list[Obj]:
-        equal = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        asked = [naming.LABEL_RECORD, *(f"{key}={value}" for key, value in sorted(labels.items()))]
         with translated():
-            found = self._kube.list("Secret", namespace, labels=f"{equal},{naming.LABEL_RECORD}")
+            found = self._kube.list("Secret", namespace, labels=",".join(asked))
         return [secret for secret in found if secret.get("type") == TYPE]
 
 

@@ -18,7 +18,7 @@ _CLAIM = "PersistentVolumeClaim"
 
 
 class KubeSurvey:
-    """See broker.domain.ports.Survey. `helm`: the name under which our helm manages fields, that of its file."""
+    """See broker.domain.operator_ports.Survey. `helm`: as what our helm manages fields, the name of its file."""
 
     def __init__(self, kube: Kube, helm: str = "helm") -> None:
         self._kube, self._helm = kube, helm

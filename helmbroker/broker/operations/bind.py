@@ -28,7 +28,7 @@ def check(work: BindingWork) -> Outcome:
     if release is None:
         return Fail(converge.GONE)
     converge.check_ours(release, release.ref, work.labels)
-    return converge.admit(work, work.addon.binding_chart, _values(work), work.binding.binding.release)
+    return converge.admit(work, work.addon.binding_chart, chart_values(work), work.binding.binding.release)
 
 
 def remember(work: BindingWork) -> Outcome:
@@ -40,7 +40,9 @@ def remember(work: BindingWork) -> Outcome:
 def make_user(work: BindingWork) -> Outcome:
     chart, release = work.addon.binding_chart, work.binding.binding.release
     doing = "making a user"
-    return converge.install(work, chart, _values(work), release, work.binding_labels, doing=doing, claims=False)
+    return converge.install(
+        work, chart, chart_values(work), release, work.binding_labels, doing=doing, claims=False
+    )
 
 
 def read_credentials(work: BindingWork) -> Outcome:
@@ -48,7 +50,7 @@ def read_credentials(work: BindingWork) -> Outcome:
     binding = work.binding.binding
     try:
         rendered = work.tools.helm.render(
-            work.addon.binding_chart, _values(work), binding.release, stop=work.ctx.stop, only=TEMPLATE
+            work.addon.binding_chart, chart_values(work), binding.release, stop=work.ctx.stop, only=TEMPLATE
         )
         delivered = credentials.read(rendered)
     except HelmError as error:
@@ -93,7 +95,7 @@ def _resolve(work: BindingWork, ref: Ref) -> str | None:
     return work.tools.cluster.value(work.binding.binding.release.namespace, ref, owners)
 
 
-def _values(work: BindingWork) -> dict[str, JSON]:
+def chart_values(work: BindingWork) -> dict[str, JSON]:
     """Exactly what docs/reference/addon-format.md promises to a binding chart."""
     instance, binding = work.record.instance, work.binding.binding
     release = work.tools.cluster.release(instance.release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from helmbroker.broker.domain import naming
@@ -64,12 +65,22 @@ def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
 
 
 def install(
-    work: Work, chart: Path, values: Object, ref: ReleaseRef, labels: dict[str, str], *, doing: str, claims: bool
+    work: Work,
+    chart: Path,
+    values: Object,
+    ref: ReleaseRef,
+    labels: dict[str, str],
+    *,
+    doing: str,
+    claims: bool,
+    again: Callable[[], object] | None = None,
 ) -> Outcome:
     """The release as this operation wants it: made, or upgraded; done when it was done before.
 
     What a stopped attempt left half made is removed first, with its volumes if `claims`: their content would
-    not fit the passwords of the new attempt. `doing`: what the user is told meanwhile.
+    not fit the passwords of the new attempt. `doing`: what the user is told meanwhile. `again`: it has been made
+    before, so what is left of it is taken over, and fields that others have set meanwhile are set back; called
+    right before, to bring what must be there.
     """
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
@@ -83,11 +94,14 @@ def install(
             _uninstall(work, ref, hooks=False, timeout_s=_timeout_s(work))
             sweep(work, ref, claims=claims)
             release = None
-        if release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
+        if release is None and again is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
             return Wait(LOOK_AGAIN_S, f"what an earlier attempt made is not gone yet: {_listed(left)}")
         if release is not None and release.status in HALF_CHANGED:
             _rollback(work, ref, None)
-        _deploy(work, Deployment(ref, chart, values, _claimed(work, mark), _timeout_s(work)), doing)
+        if again is not None:
+            again()
+        labels, force = _claimed(work, mark), again is not None
+        _deploy(work, Deployment(ref, chart, values, labels, _timeout_s(work), force), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.operations import bind, deprovision, provision, unbind, update
+from helmbroker.broker.operations import bind, deprovision, provision, purge, repair, unbind, update
 from helmbroker.durable import Operation, State, Step, Worker
 
 TABLES: Mapping[str, Sequence[Step[Any]]] = {
@@ -19,6 +19,8 @@ TABLES: Mapping[str, Sequence[Step[Any]]] = {
     Kind.DEPROVISION: deprovision.STEPS,
     Kind.BIND: bind.STEPS,
     Kind.UNBIND: unbind.STEPS,
+    Kind.REPAIR: repair.STEPS,
+    Kind.PURGE: purge.STEPS,
 }
 
 

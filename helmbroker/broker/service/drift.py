@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.drift import Finding, Record, SeenRelease, Sight, Snapshot, find
+from helmbroker.broker.domain.drift import Finding, FindingKind, Record, SeenRelease, Sight, Snapshot, find
 from helmbroker.broker.domain.kept import CannotRead, Kept, opened
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.domain.ports import Cluster, Records, Store, Survey
+from helmbroker.broker.domain.operator_ports import Survey
+from helmbroker.broker.domain.ports import Cluster, Records, Store
 from helmbroker.sealing import KeyRing
 
 log = logging.getLogger("helmbroker.drift")
@@ -30,6 +31,11 @@ class DriftCheck:
         with self._store.read() as records:
             after = snapshot(records)
         return find(self._store.broker_id, before, sight, after)
+
+    def orphans(self) -> list[ReleaseRef]:
+        """Helm releases of ours without a record, and what is remembered without either. Raises as `look`."""
+        found = [each for each in self.look() if each.kind in (FindingKind.ORPHAN, FindingKind.STRAY)]
+        return [each.release for each in found if each.release is not None]
 
     def check(self) -> list[Finding]:
         """Look, keep what was found for whoever asks, and log what is new and what is gone."""

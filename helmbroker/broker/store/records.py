@@ -12,23 +12,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
-from helmbroker.broker.domain.drift import Finding, Seen
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.store import findings
-from helmbroker.broker.store.schema import bindings, instances, operations
+from helmbroker.broker.store.operators import OperatorRecords
+from helmbroker.broker.store.schema import bindings, instances
+from helmbroker.broker.store.statements import NOTHING_WANTED, save_instance, with_operation
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.database import now
-from helmbroker.durable import Operation, Queue, State
+from helmbroker.durable import Operation, Queue
 from helmbroker.durable.queue import read_row
 from helmbroker.sealing import KeyRing
 
 CANCELLED = "stopped, because it is being removed"
-_NOTHING_WANTED = dict.fromkeys(
-    ("wanted_plan_id", "sealed_wanted_parameters", "wanted_context", "wanted_digest", "return_to")
-)
-_APART = {*_NOTHING_WANTED, "deployed_revision"}  # what is not part of an instance
 # of a binding without credentials
 _UNDELIVERED: dict[str, Any] = {
     "sealed_credentials": None,
@@ -41,36 +37,20 @@ _UNDELIVERED: dict[str, Any] = {
 Alone = Callable[[sa.Connection, str], None]
 
 
-def _with_operation(table: sa.Table, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Rows with the latest operation of each; `id` is that of the operation, `own_id` that of the row.
-
-    One statement, so both are of one moment: a worker changes them while we read (PostgreSQL: READ COMMITTED).
-    """
-    own = [column for column in table.c if column.name != "id"]
-    rows = sa.select(operations, table.c.id.label("own_id"), *own, *more)
-    return rows.join(table, operations.c.id == table.c.operation_id)
-
-
-def _save_instance(insert: Any) -> sa.Executable:
-    new = insert(instances)
-    changed = {c.name: new.excluded[c.name] for c in instances.c if c.name not in _APART}
-    saved: sa.Executable = new.on_conflict_do_update(index_elements=["id"], set_=changed)
-    return saved
-
-
 # made once: that takes longer than to run them
-_INSTANCE = _with_operation(instances).where(instances.c.id == sa.bindparam("instance_id"))
-_SAVE_INSTANCE = {"postgresql": _save_instance(postgresql.insert), "sqlite": _save_instance(sqlite.insert)}
+_INSTANCE = with_operation(instances).where(instances.c.id == sa.bindparam("instance_id"))
+_SAVE_INSTANCE = {"postgresql": save_instance(postgresql.insert), "sqlite": save_instance(sqlite.insert)}
 
 
-class SqlRecords:
+class SqlRecords(OperatorRecords):
     """Reads and writes on `conn`, in whatever transaction it is in.
 
     alone: called with an instance's id before the instance is read, in transactions that decide about it.
     """
 
     def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing, alone: Alone | None = None) -> None:
-        self._conn, self._queue, self._keys, self._alone = conn, queue, keys, alone
+        super().__init__(conn, queue)
+        self._keys, self._alone = keys, alone
 
     def instance_ids(self) -> list[str]:
         return list(self._conn.scalars(sa.select(instances.c.id).order_by(instances.c.id)))
@@ -127,18 +107,11 @@ class SqlRecords:
     def operation(self, operation_id: str) -> Operation | None:
         return self._queue.get(self._conn, operation_id)
 
-    def busy(self) -> frozenset[str]:
-        running = operations.c.state.in_([State.QUEUED, State.RUNNING])
-        return frozenset(self._conn.scalars(sa.select(operations.c.subject).where(running).distinct()))
-
-    def findings(self) -> list[Seen]:
-        return findings.read(self._conn)
-
-    def replace_findings(self, found: Sequence[Finding]) -> None:
-        findings.replace(self._conn, found)
-
-    def start(self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float) -> Operation:
-        params, lane = {"instance_id": instance_id}, ""  # alone on the instance
+    def start(
+        self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
+    ) -> Operation:
+        params: dict[str, Any] = {**about, "instance_id": instance_id}
+        lane = ""  # alone on the instance
         if binding_id is not None:  # beside other bindings, one after the other with its own kind
             params["binding_id"], lane = binding_id, naming.binding_key(instance_id, binding_id)
         return self._queue.enqueue(
@@ -195,14 +168,8 @@ class SqlRecords:
             sealed_parameters=self._sealed(instance.parameters, "instances.parameters", instance.id),
             context=json.dumps(instance.context),
             addon_digest=instance.addon_digest,
-            **_NOTHING_WANTED,
+            **NOTHING_WANTED,
         )
-
-    def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
-        if binding_id is None:
-            self._change_instance(instance_id, deployed_revision=revision)
-        else:
-            self._change_binding(instance_id, binding_id, deployed_revision=revision)
 
     def save_binding(self, binding: ServiceBinding, operation: Operation) -> None:
         row = (binding.instance_id, binding.id)
@@ -247,11 +214,19 @@ class SqlRecords:
             **times,
         )
 
+    def deliver_again(self, binding: ServiceBinding) -> None:
+        where = binding.instance_id, binding.id
+        values: dict[str, Any] = {"endpoints": json.dumps(binding.endpoints), "expires_at": binding.expires_at}
+        values |= {"renew_before": binding.renew_before, "revoke_at": binding.expires_at}
+        if binding.credentials is not None:
+            values["sealed_credentials"] = self._sealed(binding.credentials, "bindings.credentials", *where)
+        self._change_binding(*where, **values)
+
     def forget_instance(self, instance_id: str) -> None:
         self._conn.execute(bindings.delete().where(bindings.c.instance_id == instance_id))
         nothing = self._sealed(Parameters(NOTHING), "instances.parameters", instance_id)
         self._change_instance(
-            instance_id, sealed_parameters=nothing, context="{}", deployed_revision=None, **_NOTHING_WANTED
+            instance_id, sealed_parameters=nothing, context="{}", deployed_revision=None, **NOTHING_WANTED
         )
 
     def forget_binding(self, instance_id: str, binding_id: str) -> None:
@@ -269,7 +244,7 @@ class SqlRecords:
 
     def _bindings(self) -> sa.Select[Any]:
         expired = sa.case((bindings.c.expires_at <= now(self._conn), True), else_=False)
-        return _with_operation(bindings, expired.label("expired"))
+        return with_operation(bindings, expired.label("expired"))
 
     def _binding(self, row: sa.Row[Any]) -> BindingRecord:
         where = (row.instance_id, row.own_id)

@@ -67,6 +67,16 @@ class UnpackedRevisions:
         temporary.rename(folder)
 
 
+def is_that(packed: bytes, digest: str) -> bool:
+    """Whether an archive is the revision of that digest."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            archive.unpack(packed, Path(folder))
+            return archive.digest(Path(folder)) == digest
+        except archive.BadArchive:
+            return False
+
+
 def _intact(folder: Path, digest: str) -> bool:
     """Whether the cache has what was pinned: it is believed only if it still is that."""
     try:

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.store import polling
+from helmbroker.broker.store import polling, revisions
 from helmbroker.broker.store.overview import SqlOverview
 from helmbroker.broker.store.records import SqlRecords
-from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, operations
+from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, instances, operations
 from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog import archive
 from helmbroker.catalog.model import Catalog
@@ -145,6 +145,27 @@ class SqlStore:
         """What is still offered is not old, however long ago it was first."""
         if self._offered is not None and time.monotonic() > self._keep_at:
             self.keep(self._offered)
+
+    def is_empty(self) -> bool:
+        """See the port Restorable."""
+        with self._reader.connect() as conn:
+            return conn.scalar(sa.select(sa.func.count()).select_from(instances)) == 0
+
+    def become(self, broker_id: str) -> None:
+        """See the port Restorable."""
+        with self.engine.begin() as conn:
+            conn.execute(facts.update().where(facts.c.name == "broker_id").values(value=broker_id))
+        self.__dict__.pop("broker_id", None)
+
+    def keep_revision(self, digest: str, packed: bytes | None) -> bool:
+        """See the port Restorable."""
+        if self.packed(digest) is not None:
+            return True
+        if packed is None or not revisions.is_that(packed, digest):
+            return False
+        with self.engine.begin() as conn:
+            conn.execute(addon_revisions.insert().values(digest=digest, packed=packed))
+        return True
 
     def packed(self, digest: str) -> bytes | None:
         """An addon revision as it was packed."""

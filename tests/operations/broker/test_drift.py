@@ -9,9 +9,13 @@ import pytest
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import HelmStatus
 from helmbroker.broker.domain.drift import FindingKind
+from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.store.schema import operations
+from helmbroker.broker.worker import checked
 from tests.fakes.survey import FakeSurvey
 from tests.operations.broker.world import BINDING_RELEASE, BROKER, KEYS, NAMESPACE, RELEASE, World
+from tests.operations.harness import Hand
 
 
 def drift(world: World) -> DriftCheck:
@@ -73,6 +77,25 @@ def test_differences_are_found_kept_and_forgotten(either_world: World) -> None:
     assert (second.finding.kind, second.since) == (FindingKind.CHANGED, first[0].since)
     assert second.seen > first[0].seen
     assert "c4n4ry" not in repr(first)
+
+
+def test_the_schedule_tells_what_it_found(world: World) -> None:
+    hand = Hand(world.store.engine, operations, checked(drift(world)))
+    with world.store.engine.begin() as conn:
+        hand.queue.schedule(conn, Schedule.DRIFT, 3600.0)
+
+    def told() -> str:
+        hand.pass_time()
+        assert hand.turn()
+        return hand.operation(f"schedule:{Schedule.DRIFT}").description
+
+    assert told() == "records and cluster agree"
+    bound(world)
+    world.cluster.releases.clear()
+    assert told() == "found 2: run `helmbroker doctor`"
+    with world.store.read() as records:
+        assert len(records.findings()) == 2
+        assert "schedule" not in str(records.instance_ids())
 
 
 def test_somebody_elses_release_under_our_name(world: World) -> None:

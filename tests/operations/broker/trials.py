@@ -10,16 +10,21 @@ from typing import cast
 
 from helmbroker.broker.domain.cluster import NotReady, Ready
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable, HelmError, HelmFault
+from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.domain.ports import Cluster, HelmReleases
 from helmbroker.broker.service import Expiry
+from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.service.purge import Purges
+from helmbroker.broker.service.repair import Repairs
 from helmbroker.broker.store.schema import bindings
 from helmbroker.broker.worker import handlers
 from helmbroker.durable import State
 from tests.fakes.cluster import CLAIM
 from tests.fakes.helm import Call
+from tests.fakes.survey import FakeSurvey
 from tests.operations.broker.test_update import newer
-from tests.operations.broker.world import RELEASE, World
+from tests.operations.broker.world import BINDING_RELEASE, KEYS, NAMESPACE, RELEASE, World
 from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
 from tests.operations.sweep import How, Trial
 
@@ -111,6 +116,42 @@ def deprovision_after_failure(world: World) -> str:
     return world.deprovision()
 
 
+def _uninstalled(world: World, *refs: ReleaseRef) -> None:
+    """By hand, as `helm uninstall` does it: claims stay."""
+    for ref in refs:
+        del world.cluster.releases[ref]
+        for thing in world.cluster.all():
+            if thing.owner == ref.name or (thing.kind == "Pod" and thing.label == ref.name):
+                world.cluster.remove(thing.kind, thing.namespace, thing.name)
+
+
+def repair(world: World) -> str:
+    _bound(world)
+    _uninstalled(world, RELEASE, BINDING_RELEASE)
+    found = DriftCheck(world.store, world.cluster, FakeSurvey(world.cluster), KEYS, NAMESPACE).look()
+    (begun,) = Repairs(world.store, world.revisions).begin(found)
+    assert begun.operation_id is not None
+    return begun.operation_id
+
+
+def purge(world: World) -> str:
+    """Of a binding's release; the instance beside it is to be left as it is."""
+    _bound(world)
+    with world.store.engine.begin() as conn:
+        conn.execute(bindings.delete())
+    return _purge(world)
+
+
+def _purge(world: World) -> str:
+    return Purges(world.store, world.cluster).begin(BINDING_RELEASE, with_data=True)
+
+
+def purge_again(world: World) -> None:
+    """DELETE cannot know what has no record."""
+    if BINDING_RELEASE in world.cluster.releases.keys() | world.cluster.kept.keys():
+        world.succeed(_purge(world))
+
+
 @dataclass(frozen=True)
 class Row:
     """How the operation comes to wait, how it ends in peace, and what stops it."""
@@ -119,6 +160,7 @@ class Row:
     begin: Callable[[World], str]
     state: State = State.SUCCEEDED
     stopped_by: Callable[[World], str] | None = World.deprovision
+    before_delete: Callable[[World], None] | None = None
 
 
 ROWS: dict[str, Row] = {
@@ -134,6 +176,8 @@ ROWS: dict[str, Row] = {
     "upgrade": Row(Kind.UPDATE, upgrade),
     "failing update": Row(Kind.UPDATE, failing_update, State.FAILED),
     "refused update": Row(Kind.UPDATE, refused_update, State.FAILED),
+    "repair": Row(Kind.REPAIR, repair),
+    "purge": Row(Kind.PURGE, purge, stopped_by=None, before_delete=purge_again),
     "deprovision": Row(Kind.DEPROVISION, deprovision, stopped_by=None),
     "deprovision, data kept": Row(Kind.DEPROVISION, deprovision_keeping_data, stopped_by=None),
     "deprovision after failure": Row(Kind.DEPROVISION, deprovision_after_failure, stopped_by=None),
@@ -152,6 +196,7 @@ class BrokerTrial(Trial):
         self.operation_id = row.begin(world)
         assert self.hand.operation(self.operation_id).kind == row.kind
         self.can_be_cancelled, self._stop = row.stopped_by is not None, row.stopped_by
+        self._before_delete = row.before_delete
         self.hand.claims = Context
         watched = replace(
             world.tools,
@@ -188,6 +233,8 @@ class BrokerTrial(Trial):
         return self._stop(self.world)
 
     def remove(self) -> object:
+        if self._before_delete is not None:
+            self._before_delete(self.world)
         if self.world.instance().phase is not Phase.GONE:
             self.world.succeed(self.world.deprovision())
         binding = self.world.binding()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,19 @@ class World:
         self.revisions.put(addon)
         catalog, room = Catalog((addon,)), FakeWaitingRoom(self.store)
         self.service = Service(self.store, catalog, self.revisions, NAMESPACE, room)
+
+    def take_over(self, other: World) -> None:
+        """The cluster of another broker, whose database is lost."""
+        self.cluster, self.helm = other.cluster, other.helm
+        self.tools = replace(self.tools, helm=other.helm, cluster=other.cluster)
+
+    def service_again(self) -> None:
+        """The broker is started on what its database has by now."""
+        self.store.keep(Catalog((ADDON,)))
+        self.tools = replace(self.tools, broker_id=self.store.broker_id)
+        self.hand = Hand(self.store.engine, operations, handlers(self.store, self.tools))
+        room = FakeWaitingRoom(self.store)
+        self.service = Service(self.store, Catalog((ADDON,)), self.revisions, NAMESPACE, room)
 
     def provision(self, *, plan: str = "small", **parameters: JSON) -> str:
         chosen = next(each for each in ADDON.plans if each.name == plan)
@@ -174,15 +187,18 @@ def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
 
 
 @contextmanager
-def world(url: str, overrides: Object | None = None) -> Iterator[World]:
+def world(
+    url: str, overrides: Object | None = None, *, broker_id: str = BROKER, offers: bool = True
+) -> Iterator[World]:
     """A fresh one in an empty database."""
     store = SqlStore(url, KEYS)
     if store.engine.dialect.name == "sqlite":
         sa.event.listen(store.engine, "connect", _without_waiting_for_the_disk)
     store.prepare()
     with store.engine.begin() as conn:  # a known one, so that names in tests are
-        conn.execute(facts.update().where(facts.c.name == "broker_id").values(value=BROKER))
-    store.keep(Catalog((ADDON,)))
+        conn.execute(facts.update().where(facts.c.name == "broker_id").values(value=broker_id))
+    if offers:
+        store.keep(Catalog((ADDON,)))
     cluster, clock = FakeCluster(NAMESPACE), Clock()
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
     given = {ADDON.name: overrides or {}}

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from helmbroker.broker.domain.cluster import RecordSecret
 from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
-from helmbroker.broker.domain.kept import CannotRead, Kept, MadeSecret, Stage, decode, encode
+from helmbroker.broker.domain.kept import CannotRead, Kept, MadeSecret, Stage, decode, encode, opened, sealed
 from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.sealing import KeyRing
 
 REF = ReleaseRef("instances", "hb-1")
 INSTANCE = ServiceInstance(
@@ -62,3 +64,12 @@ def test_the_same_thing_is_told_from_another_one() -> None:
     assert not kept.same_thing(replace(INSTANCE, plan_id="q"))
     assert not kept.same_thing(replace(INSTANCE, parameters=Parameters({"pin": "other"})))
     assert not KEPT[2].same_thing(replace(BINDING, credentials=Credentials({"uri": "other"})))
+
+
+@pytest.mark.parametrize("other", [ReleaseRef("instances", "hb-2"), ReleaseRef("elsewhere", "hb-1")])
+def test_it_opens_in_its_place_alone(other: ReleaseRef) -> None:
+    keys = KeyRing({"1": bytes(32)}, "1")
+    record = RecordSecret(REF, {}, sealed(keys, KEPT[0]))
+    assert opened(keys, record) == KEPT[0]
+    with pytest.raises(CannotRead, match="under another key, or has been changed"):
+        opened(keys, replace(record, ref=other))

@@ -1,0 +1,62 @@
+"""What the commands of operators need of the ports, beside the platform's business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from helmbroker.broker.domain.drift import Finding, Seen, SeenRelease
+from helmbroker.broker.domain.instance import ServiceBinding
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.operation import Kind
+from helmbroker.durable import Operation
+
+
+class OperatorReads(Protocol):
+    """That part of the port Records."""
+
+    def busy(self) -> frozenset[str]:
+        """Ids of instances with operations that have not ended, their bindings' too."""
+        ...
+
+    def findings(self) -> list[Seen]:
+        """Where records and cluster differed when that was last looked at."""
+        ...
+
+
+class OperatorWrites(Protocol):
+    """That part of the port Transaction."""
+
+    def ended(
+        self, kind: Kind, instance_id: str, binding_id: str | None, *, succeeded: bool, description: str
+    ) -> Operation:
+        """Record an operation that has ended: what is restored is as it has left it."""
+        ...
+
+    def start_purge(self, ref: ReleaseRef, *, with_data: bool, timeout_s: float) -> Operation:
+        """Queue the removal of a Helm release that no record knows."""
+        ...
+
+    def has_record(self, ref: ReleaseRef) -> bool:
+        """Whether an instance or a binding that is not deleted has this Helm release."""
+        ...
+
+    def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
+        """What is in force of the instance, or of the binding, is run by this revision of its Helm release."""
+        ...
+
+    def replace_findings(self, found: Sequence[Finding]) -> None:
+        """These are all there are now; when each was seen first is kept."""
+        ...
+
+    def deliver_again(self, binding: ServiceBinding) -> None:
+        """Keep what a restored binding has delivered before, and how long it lives."""
+        ...
+
+
+class Survey(Protocol):
+    """A look at all that is the broker's in the cluster. Raises ClusterUnavailable, ClusterRefused."""
+
+    def releases(self, namespace: str, broker_id: str) -> list[SeenRelease]:
+        """The Helm releases that carry the broker's label, in their newest revisions, and what became of them."""
+        ...

@@ -1,0 +1,186 @@
+"""`helmbroker doctor`, `adopt`, `purge`, `rebuild`: where records and cluster differ, and how they agree again."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from helmbroker.broker import wiring
+from helmbroker.broker.command import folders, with_settings_or
+from helmbroker.broker.domain.drift import Finding, FindingKind
+from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.ports import Store
+from helmbroker.broker.service.purge import Purges
+from helmbroker.broker.service.repair import REPAIRABLE, Repairs
+from helmbroker.broker.service.restore import Refused, Restored
+from helmbroker.broker.settings import Settings
+from helmbroker.broker.store.store import SqlStore
+from helmbroker.durable import State
+
+_LOOK_S = 0.5
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command()
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How findings are shown.")
+@click.option("--repair", is_flag=True, help="Make the cluster as it is recorded again.")
+@click.option("--kind", type=click.Choice([kind.value for kind in FindingKind]), help="Only these findings.")
+@click.option("--instance", help="Only those of this service instance.")
+@_yes
+@with_settings_or(2)
+def doctor(
+    settings: Settings, *, output: str, repair: bool, kind: str | None, instance: str | None, yes: bool
+) -> None:
+    """Tell where records and cluster differ. Exit status: 0 nowhere, 1 somewhere, 2 cannot look.
+
+    With --repair the workers carry out what helps, and the exit status is 0 when that succeeded.
+    """
+    with _store(settings, 2) as store:
+        found = [
+            each
+            for each in wiring.make_drift_check(settings, store).check()
+            if kind in (None, each.kind) and instance in (None, each.instance_id)
+        ]
+        _show(found, output)
+        meant = [each for each in found if repair and each.kind in REPAIRABLE]
+        if meant and not yes:
+            click.confirm(f"Repair {len(meant)} of {len(found)}?", abort=True, err=True)
+        repaired = _repair(settings, store, meant)
+        sys.exit(0 if repaired and len(meant) == len(found) else 1)
+
+
+@click.command()
+@click.argument("release")
+@_yes
+@with_settings_or(1)
+def adopt(settings: Settings, *, release: str, yes: bool) -> None:
+    """Record again what has the Helm release RELEASE, from what the cluster remembers of it."""
+    ref = _ref(settings, release)
+    with _store(settings, 1) as store:
+        if not yes:
+            click.confirm(f"Record what has {ref.name} in namespace {ref.namespace} again?", abort=True, err=True)
+        _tell(wiring.make_restore(settings, store).adopt(ref))
+
+
+@click.command()
+@click.argument("release", required=False)
+@click.option("--all-orphans", is_flag=True, help="All Helm releases of this broker without a record.")
+@click.option("--with-data", is_flag=True, help="Their volumes, too. There is no way back.")
+@_yes
+@with_settings_or(1)
+def purge(settings: Settings, *, release: str | None, all_orphans: bool, with_data: bool, yes: bool) -> None:
+    """Remove the Helm release RELEASE, which is this broker's but has no record. The workers carry it out."""
+    if (release is None) == (not all_orphans):
+        raise click.UsageError("name one Helm release, or say --all-orphans")
+    with _store(settings, 1) as store:
+        refs = (
+            [_ref(settings, release)] if release is not None else wiring.make_drift_check(settings, store).orphans()
+        )
+        purges = Purges(store, wiring.make_cluster(settings))
+        for ref in refs:
+            purges.check(ref)
+        if not refs:
+            click.echo("there are no orphans")
+            return
+        names, data = ", ".join(ref.name for ref in refs), " and their volumes" if with_data else ""
+        if not yes:
+            click.confirm(f"Remove {names}{data}?", abort=True, err=True)
+        ended = _follow(store, [purges.begin(ref, with_data=with_data) for ref in refs])
+        sys.exit(0 if ended else 1)
+
+
+@click.command()
+@click.option("--broker-id", help="Whose records, when several brokers are remembered.")
+@click.option("--namespace", "namespaces", multiple=True, help="Where to look, instead of INSTANCE_NAMESPACE.")
+@with_settings_or(1)
+def rebuild(settings: Settings, *, broker_id: str | None, namespaces: tuple[str, ...]) -> None:
+    """Restore all records from the cluster into an empty database, after it was lost.
+
+    Needs the key ring of the lost database. Stop API and workers first.
+    """
+    with _store(settings, 1) as store:
+        _tell(wiring.make_restore(settings, store).rebuild(namespaces or (settings.instance_namespace,), broker_id))
+        click.echo("Start the broker, then run `helmbroker doctor`: it tells what does not fit the cluster.")
+
+
+@contextmanager
+def _store(settings: Settings, status: int) -> Iterator[SqlStore]:
+    """The database; what cannot be done is said in a sentence, with this exit status."""
+    with folders(settings):
+        store = wiring.make_store(settings)
+    try:
+        yield store
+    except Unavailable as error:
+        click.echo(f"helmbroker: {error.description}", err=True)
+        sys.exit(status)
+    except (ClusterUnavailable, ClusterRefused) as error:
+        click.echo(f"helmbroker: {error.reason}", err=True)
+        sys.exit(status)
+    except Refused as error:
+        click.echo(f"helmbroker: {error}", err=True)
+        sys.exit(status)
+    finally:
+        store.close()
+
+
+def _repair(settings: Settings, store: SqlStore, meant: Sequence[Finding]) -> bool:
+    """Whether all of it was repaired."""
+    begun = Repairs(store, wiring.make_revisions(settings, store)).begin(meant)
+    busy = [each.instance_id for each in begun if each.operation_id is None]
+    for instance_id in busy:
+        click.echo(f"instance {instance_id}: is being worked on; look again later", err=True)
+    ended = _follow(store, [each.operation_id for each in begun if each.operation_id is not None])
+    return ended and not busy
+
+
+COMMANDS = (doctor, adopt, purge, rebuild)
+
+
+def _ref(settings: Settings, release: str) -> ReleaseRef:
+    namespace, slash, name = release.rpartition("/")
+    return ReleaseRef(namespace if slash else settings.instance_namespace, name)
+
+
+def _show(found: Sequence[Finding], output: str) -> None:
+    for each in found:
+        if output == "json":
+            line = {"kind": each.kind, "subject": each.subject, "detail": each.detail, "instance": each.instance_id}
+            click.echo(json.dumps(line))
+        else:
+            click.echo(f"{each.kind:<13} {each.subject}\n              {each.detail}")
+    if not found and output == "table":
+        click.echo("records and cluster agree")
+
+
+def _tell(restored: Restored) -> None:
+    for each in restored.done:
+        click.echo(f"restored  {each}")
+    for each in restored.left:
+        click.echo(f"left out  {each}", err=True)
+
+
+def _follow(store: Store, operation_ids: Sequence[str]) -> bool:
+    """Wait until the workers have ended them; whether all have succeeded."""
+    succeeded = True
+    for operation_id in operation_ids:
+        began = time.monotonic()
+        while True:
+            with store.read() as records:
+                operation = records.operation(operation_id)
+            if operation is None or operation.state.finished:
+                break
+            if time.monotonic() - began > operation.deadline - operation.created_at + _LOOK_S:
+                break
+            time.sleep(_LOOK_S)
+        state = "unknown" if operation is None else operation.state
+        told = "" if operation is None else operation.description
+        click.echo(f"{operation_id}: {state}: {told}")
+        succeeded = succeeded and state == State.SUCCEEDED
+    return succeeded

@@ -1,0 +1,69 @@
+"""What the commands of operators read and write, beside the platform's business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from helmbroker.broker.domain.drift import Finding, Seen
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.operation import DELETIONS, Kind
+from helmbroker.broker.store import findings
+from helmbroker.broker.store.schema import bindings, instances, operations
+from helmbroker.database import now
+from helmbroker.durable import Operation, Queue, State
+
+
+class OperatorRecords:
+    """That part of the ports Records and Transaction."""
+
+    def __init__(self, conn: sa.Connection, queue: Queue) -> None:
+        self._conn, self._queue = conn, queue
+
+    def busy(self) -> frozenset[str]:
+        running = operations.c.state.in_([State.QUEUED, State.RUNNING])
+        return frozenset(self._conn.scalars(sa.select(operations.c.subject).where(running).distinct()))
+
+    def findings(self) -> list[Seen]:
+        return findings.read(self._conn)
+
+    def replace_findings(self, found: Sequence[Finding]) -> None:
+        findings.replace(self._conn, found)
+
+    def has_record(self, ref: ReleaseRef) -> bool:
+        """Whether an instance or a binding that is not deleted has this Helm release."""
+        gone = sa.and_(operations.c.kind.in_(sorted(DELETIONS)), operations.c.state == State.SUCCEEDED)
+        for table in (instances, bindings):
+            rows = sa.select(table.c.id).join(operations, operations.c.id == table.c.operation_id)
+            named = rows.where(table.c.namespace == ref.namespace, table.c.release == ref.name, ~gone)
+            if self._conn.execute(named.limit(1)).first() is not None:
+                return True
+        return False
+
+    def start_purge(self, ref: ReleaseRef, *, with_data: bool, timeout_s: float) -> Operation:
+        params: dict[str, Any] = {"namespace": ref.namespace, "release": ref.name, "with_data": with_data}
+        subject = f"{ref.namespace}/{ref.name}"
+        kind = Kind.PURGE
+        return self._queue.enqueue(
+            self._conn, id=kind.new_id(), kind=kind, subject=subject, params=params, timeout_s=timeout_s
+        )
+
+    def ended(
+        self, kind: Kind, instance_id: str, binding_id: str | None, *, succeeded: bool, description: str
+    ) -> Operation:
+        params = {"instance_id": instance_id} | ({} if binding_id is None else {"binding_id": binding_id})
+        operation = self._queue.enqueue(
+            self._conn, id=kind.new_id(), kind=kind, subject=instance_id, params=params, timeout_s=0.0
+        )
+        state = State.SUCCEEDED if succeeded else State.FAILED
+        values = {"state": state, "description": description, "finished_at": now(self._conn)}
+        self._conn.execute(operations.update().where(operations.c.id == operation.id).values(**values))
+        return operation
+
+    def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
+        changed: sa.Update = instances.update().where(instances.c.id == instance_id)
+        if binding_id is not None:
+            changed = bindings.update().where(bindings.c.instance_id == instance_id, bindings.c.id == binding_id)
+        self._conn.execute(changed.values(deployed_revision=revision))

@@ -1,0 +1,120 @@
+"""`helmbroker doctor` and its like: what they say, and with which exit status, when they cannot or must not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from helmbroker.broker import wiring
+from helmbroker.broker.cli import main
+from helmbroker.broker.domain.drift import Finding, FindingKind
+from helmbroker.broker.settings import Settings
+from tests.unit.catalog.folders import write
+
+LOST = Finding(FindingKind.LOST, "instance i", "its Helm release is gone. Cure.", "i")
+ORPHAN = Finding(FindingKind.ORPHAN, "release n/hb-x", "without a record. Cure.")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"HELMBROKER_{name.upper()}", raising=False)
+    write(tmp_path / "addons/demo")
+    monkeypatch.setenv("HELMBROKER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HELMBROKER_ADDONS_DIR", str(tmp_path / "addons"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))
+    assert run("init").exit_code == 0
+    return tmp_path / "data"
+
+
+def run(*arguments: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, input=given)
+
+
+class Check:
+    """What a check finds."""
+
+    def __init__(self, *found: Finding) -> None:
+        self.found = list(found)
+
+    def check(self) -> list[Finding]:
+        return self.found
+
+
+@pytest.fixture
+def found(data: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+    made = Check()
+    monkeypatch.setattr(wiring, "make_drift_check", lambda _settings, _store: made)
+    return made
+
+
+def test_without_a_cluster_nothing_can_be_looked_at(data: Path) -> None:
+    result = run("doctor")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("helmbroker: ")
+
+
+def test_without_a_data_directory_too(data: Path) -> None:
+    (data / "keys.json").unlink()
+    result = run("doctor")
+    assert (result.exit_code, "there is no key ring" in result.stderr) == (2, True)
+
+
+def test_nothing_differs(found: Check) -> None:
+    result = run("doctor")
+    assert (result.exit_code, result.output) == (0, "records and cluster agree\n")
+    assert run("doctor", "--repair").exit_code == 0
+
+
+def test_what_differs_is_shown(found: Check) -> None:
+    found.found = [LOST, ORPHAN]
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "lost          instance i\n              its Helm release is gone. Cure." in result.output
+    result = run("doctor", "--output", "json", "--kind", "orphan")
+    assert result.output == (
+        '{"kind": "orphan", "subject": "release n/hb-x", "detail": "without a record. Cure.", "instance": null}\n'
+    )
+    assert run("doctor", "--instance", "j").exit_code == 0
+
+
+def test_a_repair_is_asked_for(found: Check) -> None:
+    found.found = [LOST]
+    result = run("doctor", "--repair", given="n\n")
+    assert (result.exit_code, "Repair 1 of 1? [y/N]" in result.stderr) == (1, True)
+    assert "being worked on" not in result.stderr
+
+
+def test_what_has_no_record_is_not_repaired(found: Check) -> None:
+    """The exit status says that something is left."""
+    found.found = [LOST, ORPHAN]
+    result = run("doctor", "--repair", "--yes")
+    assert (result.exit_code, "instance i: is being worked on" in result.stderr) == (1, True)
+    found.found = [ORPHAN]
+    assert run("doctor", "--repair").exit_code == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["hb-x", "--all-orphans"]])
+def test_a_purge_needs_one_of_two(data: Path, arguments: list[str]) -> None:
+    result = run("purge", *arguments)
+    assert (result.exit_code, "name one Helm release, or say --all-orphans" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [["rebuild"], ["adopt", "hb-x", "--yes"], ["purge", "hb-x", "--yes"]])
+def test_without_a_cluster_nothing_is_done(data: Path, command: list[str]) -> None:
+    result = run(*command)
+    assert (result.exit_code, result.stderr.startswith("helmbroker: ")) == (1, True), result.output
