@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, unbind, update
+from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.broker.service import Expiry
 from helmbroker.durable import Context, Failed, Handler, Step, run_steps
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 PERIODS_S: Mapping[str, float] = {Schedule.EXPIRY: 10.0, Schedule.RETENTION: 3600.0}
-W = TypeVar("W")
+W = TypeVar("W", bound=Work)
 
 
 class FencedStore(Store, Protocol):
@@ -61,7 +62,7 @@ def scheduled(expiry: Expiry, forget_old: Callable[[Callable[[], None]], Mapping
 
 
 def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:
-    run_steps(ctx, steps, work)
+    run_steps(ctx, outlasting(steps), work)
     return summary(work)
 
 
