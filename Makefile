@@ -81,6 +81,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.durable
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
+	$(SANDBOX_ENV); $(BIN)/python -m bench.helm
 
 constraints: $(VENV)/installed ## pin all dependencies anew
 	$(BIN)/pip-compile --quiet --upgrade --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -16,3 +16,9 @@ IDLE_LIMIT_PERCENT = 2.0
 """CPU of all processes together when nobody asks for anything; percent of one core."""
 START_LIMIT_MS = 150.0
 """From typing `drycc-resources --help` or `services` until it has ended."""
+HELM_FACTOR, HELM_MARGIN_S = 1.03, 0.5
+"""Provisioning may take as long as bare `helm upgrade --install --wait` times this, plus this."""
+PARALLEL_FACTOR = 1.1
+"""Eight provisions at the same time may take as long as eight bare helms at the same time, times this."""
+RESUME_MARGIN_S = 2.0
+"""After kill -9 of a worker its operation goes on within the lease and this."""

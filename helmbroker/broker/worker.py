@@ -11,6 +11,7 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, purge, repair, unbind, update
+from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.broker.service import Expiry
 from helmbroker.broker.service.drift import DriftCheck
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 PERIODS_S: Mapping[str, float] = {Schedule.EXPIRY: 10.0, Schedule.RETENTION: 3600.0}
-W = TypeVar("W")
+W = TypeVar("W", bound=Work)
 
 
 class FencedStore(Store, Protocol):
@@ -75,7 +76,7 @@ def checked(check: DriftCheck) -> dict[str, Handler]:
 
 
 def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:
-    run_steps(ctx, steps, work)
+    run_steps(ctx, outlasting(steps), work)
     return summary(work)
 
 

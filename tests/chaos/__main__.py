@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from bench import page
 from sandbox import settings, state
 from tests.chaos import report
 from tests.chaos.forms import ENOUGH, FORMS
@@ -63,7 +64,7 @@ def main() -> int:
         sys.stdout.write(found[-1].json() + "\n")
         sys.stdout.flush()
     if chosen.write is not None:
-        report.write(chosen.write, INTRO, found)
+        page.put(chosen.write, "chaos", report.section(INTRO, found))
     return 1 if any(each.violations for each in found) else 0
 
 

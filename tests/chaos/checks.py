@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import re
-import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,11 +19,8 @@ from tests.chaos.clients import Binding, Client, Instance
 from tests.chaos.fleet import Fleet
 from tests.chaos.platform import Journal
 from tests.chaos.watch import Watch
-from tests.cluster.addons import ADDONS, document, image_of
-from tests.cluster.broker import OVERRIDES
-from tests.cluster.clients import USER
 from tests.cluster.inventory import objects
-from tests.cluster.reach import eventually
+from tests.cluster.logins import refusal, start_pod
 
 _RELEASE = re.compile(r"hb-[0-9a-f]{20}(?:-[0-9a-f]{16}(?![0-9a-f]))?")
 _OPEN = (State.QUEUED, State.RUNNING)
@@ -99,10 +95,9 @@ def logins(kube: Kube, apps: str, clients: Iterable[Client]) -> tuple[int, list[
     for client in clients:
         if not client.keeps:
             continue
-        pod = _pod(kube, apps, client.service)
-        command = document(ADDONS / client.service / "contract.yaml")["login"]["command"]
+        start_pod(kube, apps, client.service)
         for instance, binding in _delivered(client):
-            said = _login(apps, pod, command, binding.credentials or {})
+            said = refusal(apps, client.service, binding.credentials or {})
             tried += 1
             if (said is None) == binding.gone:
                 state = "removed" if binding.gone else "surviving"
@@ -115,40 +110,6 @@ def _delivered(client: Client) -> Iterator[tuple[Instance, Binding]]:
     for instance in client.instances:
         if not instance.gone:
             yield from ((instance, binding) for binding in instance.bindings if binding.credentials)
-
-
-def _pod(kube: Kube, apps: str, service: str) -> str:
-    """A pod with the programs of the service."""
-    image = image_of(service, "small", OVERRIDES[service])
-    container = {"name": "client", "image": image, "command": ["sleep", "infinity"]}
-    spec = {
-        "containers": [container],
-        "terminationGracePeriodSeconds": 0,
-        "securityContext": {"runAsUser": USER, "runAsGroup": USER},
-    }
-    kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": service, "namespace": apps}, "spec": spec})
-
-    def running() -> bool | None:
-        pod: dict[str, Any] = kube.get("Pod", apps, service) or {}
-        return pod.get("status", {}).get("phase") == "Running" or None
-
-    eventually(running, within_s=60)
-    return service
-
-
-def _login(apps: str, pod: str, command: list[str], credentials: dict[str, str]) -> str | None:
-    """Log in with these credentials, which travel on standard input; None, or why that failed."""
-    exports = "".join(f"export {name.upper()}={shlex.quote(str(value))}\n" for name, value in credentials.items())
-    within = ["timeout", "20", "sh", "-c", '. /dev/stdin; exec "$0" "$@"', *command]
-    done = subprocess.run(
-        ["kubectl", "exec", "-i", "--namespace", apps, pod, "--", *within],
-        input=exports,
-        text=True,
-        check=False,
-        capture_output=True,
-        timeout=60,
-    )
-    return None if done.returncode == 0 else f"status {done.returncode} {(done.stdout + done.stderr)[-300:]}"
 
 
 def secrets(journal: Journal, watch: Watch, logs: Iterable[Path]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from tests.cluster.forward import Door
 from tests.postgresql import Server
 
 RESTART_S = 90.0
+AWAKE_S = 15.0
 _LOG = logging.getLogger("chaos")
 
 
@@ -63,6 +64,7 @@ class Disturber:
         worker = self.fleet.workers[what.target % len(self.fleet.workers)]
         table: dict[Kind, tuple[Callable[[], None] | None, str]] = {
             Kind.FREEZE_WORKER: (lambda: self._freeze(worker, what.lasts_s), "worker"),
+            Kind.FREEZE_WORKER_ALONE: (lambda: self._freeze(worker, what.lasts_s, alone=True), "worker"),
             Kind.RESTART_DATABASE: (self._restart_database if self.database else None, "database"),
             Kind.CUT_CLUSTER: (lambda: self._cut(what.lasts_s), "cluster"),
             Kind.HANG_CLUSTER: (lambda: self._hang(what.lasts_s), "cluster"),
@@ -82,19 +84,19 @@ class Disturber:
 
     def _kill(self, what: Disturbance) -> None:
         members = self.fleet.workers if what.kind is Kind.KILL_WORKER else self.fleet.apis
-        member = members[what.target % len(members)]
+        member = _awake(members, what.target)
         pid = member.signal(signal.SIGKILL)
         if pid is not None:
             self.killed[pid] = now()
             self.done[what.kind] += 1
             _LOG.info("%s: %s, pid %d", what.kind.name, member.name, pid)
 
-    def _freeze(self, worker: Member, lasts_s: float) -> None:
+    def _freeze(self, worker: Member, lasts_s: float, *, alone: bool = False) -> None:
         """As a node that stands still: the worker and all below it; the helms wake up first."""
         pid = worker.signal(signal.SIGSTOP)
         if pid is None:
             return
-        below = descendants(pid)
+        below = [] if alone else descendants(pid)
         for each in below:
             _send(each, signal.SIGSTOP)
         threading.Event().wait(lasts_s)
@@ -140,6 +142,16 @@ class Disturber:
             pid = member.signal(signal.SIGTERM)
             if pid is not None and not member.await_next(pid, RESTART_S):
                 self.problems.append(f"{member.name} did not restart within {RESTART_S:g} s of SIGTERM")
+
+
+def _awake(members: tuple[Member, ...], target: int) -> Member:
+    """One that is at work: to kill what has only just been started again proves little. Waits a while for one."""
+    end = time.monotonic() + AWAKE_S
+    while time.monotonic() < end:
+        if found := [member for member in members if member.awake]:
+            return found[target % len(found)]
+        threading.Event().wait(0.1)
+    return members[target % len(members)]
 
 
 def fill(path: Path) -> None:

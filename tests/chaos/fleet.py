@@ -51,6 +51,7 @@ class Member:
     def __post_init__(self) -> None:
         self._lock, self._wanted = threading.Lock(), True
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0  # bytes of log when the present process was started
         self._thread = threading.Thread(target=self._supervise, name=self.name, daemon=True)
 
     @property
@@ -58,6 +59,11 @@ class Member:
         """Its data directory, as the process itself sees it."""
         folder = self.settings["HELMBROKER_DATA_DIR"]
         return Path(f"/proc/{self.pids[-1]}/root{folder}") if self.own_disk else Path(folder)
+
+    @property
+    def awake(self) -> bool:
+        """Whether the present process has begun to work: its log says so."""
+        return self.log.exists() and self.log.stat().st_size > self._said_before
 
     def start(self) -> None:
         self._thread.start()
@@ -98,6 +104,7 @@ class Member:
                     [*prefix, *_COMMAND, self.role], env=self.settings, cwd=CHECKOUT, stdout=output, stderr=output
                 )
                 self.pids.append(self._process.pid)
+                self._said_before = output.tell()
             self._process.wait()
 
 

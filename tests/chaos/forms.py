@@ -12,6 +12,7 @@ _WEIGHTS = {
     Kind.KILL_WORKER: 55.0,
     Kind.KILL_API: 25.0,
     Kind.FREEZE_WORKER: 5.0,
+    Kind.FREEZE_WORKER_ALONE: 4.0,
     Kind.RESTART_DATABASE: 4.0,
     Kind.CUT_CLUSTER: 3.0,
     Kind.HANG_CLUSTER: 3.0,
@@ -23,9 +24,9 @@ LONG = Form(
     database="postgresql",
     apis=2,
     workers=3,
-    probes=6,
+    probes=9,
     keepers=("redis", "postgresql"),
-    weather=Weather(_WEIGHTS, pause_s=(0.6, 3.2), trouble_s=(4.0, 20.0), freeze_s=LEASE_S * 1.6),
+    weather=Weather(_WEIGHTS, pause_s=(0.4, 2.4), trouble_s=(4.0, 20.0), freeze_s=LEASE_S * 1.6),
 )
 SHORT = dataclasses.replace(
     LONG, probes=3, keepers=("redis",), weather=dataclasses.replace(LONG.weather, trouble_s=(3.0, 6.0))

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     KILL_WORKER = "kill -9 of a worker"
     KILL_API = "kill -9 of an API"
     FREEZE_WORKER = "worker and its helms stopped for longer than the lease, then continued"
+    FREEZE_WORKER_ALONE = "worker stopped for longer than the lease while its helms went on, then continued"
     RESTART_DATABASE = "PostgreSQL restarted at once, all sessions lost"
     CUT_CLUSTER = "network to the API server cut: connections reset, new ones refused"
     HANG_CLUSTER = "API server hangs: accepts connections and says nothing"
@@ -24,6 +25,10 @@ class Kind(StrEnum):
     @property
     def is_kill(self) -> bool:
         return self in (Kind.KILL_WORKER, Kind.KILL_API)
+
+    @property
+    def is_freeze(self) -> bool:
+        return self in (Kind.FREEZE_WORKER, Kind.FREEZE_WORKER_ALONE)
 
 
 @dataclass(frozen=True)
@@ -53,5 +58,5 @@ def disturbances(seed: int, weather: Weather) -> Iterator[Disturbance]:
     while True:
         after_s = chance.uniform(*weather.pause_s)
         kind = chance.choices(kinds, weights)[0]
-        lasts_s = weather.freeze_s if kind is Kind.FREEZE_WORKER else chance.uniform(*weather.trouble_s)
+        lasts_s = weather.freeze_s if kind.is_freeze else chance.uniform(*weather.trouble_s)
         yield Disturbance(round(after_s, 2), kind, chance.randrange(1000), round(lasts_s, 1))

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
-
 
 @dataclass(frozen=True)
 class Report:
@@ -43,6 +41,10 @@ class Report:
         return sum(number for name, number in self.disturbances.items() if name.startswith("kill"))
 
     @property
+    def others(self) -> int:
+        return sum(self.disturbances.values()) - self.kills
+
+    @property
     def accepted(self) -> int:
         return sum(sum(states.values()) for states in self.operations.values())
 
@@ -60,7 +62,11 @@ class Report:
             "seed; length": f"{self.seed}; {self.took_s:.0f} s",
             "machine": self.machine,
             "**kills (-9)**": self.kills,
-            **{f"- {name}": number for name, number in sorted(self.disturbances.items())},
+            **{
+                f"- {name}": number for name, number in sorted(self.disturbances.items()) if name.startswith("kill")
+            },
+            "**other disturbances**": self.others,
+            **{f"- {name}": n for name, n in sorted(self.disturbances.items()) if not name.startswith("kill")},
             "**operations accepted, all ended**": self.accepted,
             **{f"- {kind}": text for kind, text in operations.items()},
             "runs of helm that change something": _numbers(self.helm_runs),
@@ -102,23 +108,19 @@ def counted(texts: Sequence[str]) -> dict[str, int]:
 
 
 def machine() -> str:
-    """Processors, memory and kernel."""
+    """Processors, memory, kernel, and how busy it was."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     model = models[0].partition(": ")[2] if models else platform.machine()
-    return f"{os.cpu_count()} x {model}, {memory:.1f} GiB, {platform.system()} {platform.release()}"
+    system = f"{platform.system()} {platform.release()}"
+    return (
+        f"{os.cpu_count()} x {model}, {memory:.1f} GiB, {system}; load average at the end {os.getloadavg()[1]:.1f}"
+    )
 
 
-def write(path: Path, intro: str, reports: Sequence[Report]) -> None:
-    """Put the section between its markers; the rest of the page is left as it is."""
-    text = path.read_text() if path.exists() else "# Durability: what was measured\n"
-    section = "\n".join([BEGIN, "## Chaos", "", intro, "", *(report.page() for report in reports), END])
-    if BEGIN in text:
-        before, rest = text.split(BEGIN, 1)
-        text = before + section + rest.split(END, 1)[1]
-    else:
-        text = text.rstrip("\n") + f"\n\n{section}\n"
-    path.write_text(text)
+def section(intro: str, reports: Sequence[Report]) -> str:
+    """For the page on durability."""
+    return "\n".join(["## Chaos", "", intro, "", *(report.page() for report in reports)])
 
 
 def _numbers(values: dict[str, int]) -> str:

@@ -31,6 +31,7 @@ from tests.cluster.inventory import await_nothing
 from tests.cluster.reach import throw_away_namespace
 from tests.postgresql import Server, server
 
+_KILLS_PER_OPERATION, _CATCH_UP_S = 1.4, 20.0
 QUIET_S = 600.0  # clients have come to their end by then
 _LOG = logging.getLogger("chaos")
 
@@ -152,6 +153,12 @@ def _disturb(disturber: Disturber, journal: Journal, weather: Weather, seed: int
             told = kills
             _LOG.warning("%d kills, %d operations ended, %s", kills, len(journal.ended), journal.violations[-1:])
         threading.Event().wait(what.after_s)
+        behind_until = time.monotonic() + _CATCH_UP_S
+        while (
+            kills > _KILLS_PER_OPERATION * len(journal.ended) + length.kills / 10
+            and time.monotonic() < behind_until
+        ):
+            threading.Event().wait(0.2)  # on a busy machine nothing would ever be at work when it is killed
         disturber.do(what)
     disturber.join()
 

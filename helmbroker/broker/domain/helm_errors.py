@@ -49,7 +49,15 @@ class HelmError(Exception):
         return self.fault in RETRYABLE
 
 
-class ClusterUnavailable(Transient):
+# what the broker stands on is away: that says nothing about the operation
+OUTAGES = frozenset({HelmFault.UNREACHABLE, HelmFault.STORAGE})
+
+
+class Outage(Transient):
+    """What the broker stands on is away. It is waited for as long as there is time; no attempt is lost."""
+
+
+class ClusterUnavailable(Outage):
     """The cluster cannot be reached, or is overloaded: the operation is tried again."""
 
 

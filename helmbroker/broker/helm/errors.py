@@ -57,7 +57,14 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
     ),
     (
         HelmFault.SERVER,
-        ("etcdserver", "leader changed", "too many requests", "Internal error occurred", "unexpected EOF"),
+        (
+            "etcdserver",
+            "leader changed",
+            "too many requests",
+            "Internal error occurred",
+            "unexpected EOF",
+            r"^failed to delete release: [\w.-]+$",  # what helm says when the server goes away meanwhile
+        ),
     ),
     (HelmFault.QUOTA, ("exceeded quota", r"(minimum|maximum) .* usage per")),
     (HelmFault.NAMESPACE, (r'namespaces "[^"]*" not found', "because it is being terminated")),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
-from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.domain.helm_errors import OUTAGES, HelmError, HelmFault, Outage
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
 from helmbroker.broker.operations.pending import HALF_CHANGED, HOPELESS_AGAIN_S, others_at_work
@@ -242,6 +242,8 @@ def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Fail
         sentence += f": {detail}"
     cure = _CURES.get(error.fault)
     text = f"{sentence}. {cure}" if cure else f"{sentence}."
+    if error.fault in OUTAGES:
+        return Outage(text)
     if error.retryable:
         return Transient(text)
     return Unrepeatable(text) if error.fault in _UNREPEATABLE else Failed(text)

@@ -13,6 +13,7 @@ from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.pending import in_force
 from helmbroker.broker.operations.work import UpdateWork
 from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transient, run_steps
@@ -149,7 +150,7 @@ def _go_there(work: UpdateWork) -> Failed | None:
 def _run(work: UpdateWork, steps: Sequence[Step[UpdateWork]]) -> None:
     """Also what fails between two steps gets its meaning here, before it is too late for the way back."""
     try:
-        run_steps(work.ctx, steps, work)
+        run_steps(work.ctx, outlasting(steps), work)
     except Exception as error:
         raise work.ctx.meaning(error) from error
 

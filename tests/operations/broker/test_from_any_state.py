@@ -250,7 +250,9 @@ def failed_unbind(world: World) -> None:
 def failed_deprovision(world: World) -> None:
     bound(world)
     world.cluster.down = True
-    world.fail(world.deprovision())
+    operation = world.deprovision()
+    world.time_is_over()
+    world.fail(operation)
     world.cluster.down = False
 
 

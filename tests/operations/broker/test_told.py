@@ -167,8 +167,7 @@ def test_what_nobody_looked_at_for_a_while_is_given_new_patience(world: World) -
 def test_the_deadline_ends_what_needs_time(world: World) -> None:
     world.cluster.states[RELEASE] = [NotReady("pod x is being made")]
     operation = world.provision()
-    with world.store.engine.begin() as conn:
-        conn.execute(world.hand.table.update().values(deadline=1.0, created_at=0.0))
+    world.time_is_over()
     assert world.fail(operation) == "gave up after 1 s, still waiting: pod x is being made"
 
 

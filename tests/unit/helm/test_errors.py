@@ -153,6 +153,7 @@ SAID = [
         None,
     ),
     (HelmFault.SERVER, "Error: etcdserver: leader changed", None),
+    (HelmFault.SERVER, "Error: failed to delete release: hb-58bfa58c1a24edfb641a-8e88ffdd28c88ec2", None),
     (
         HelmFault.FORBIDDEN,
         (
