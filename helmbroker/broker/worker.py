@@ -47,7 +47,7 @@ def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
         Kind.BIND: on_binding(bind.STEPS, bind.summary),
         Kind.UNBIND: on_binding(unbind.STEPS, unbind.summary),
         Kind.REPAIR: on_instance(repair.STEPS, repair.summary),
-        Kind.PURGE: lambda ctx: _run(ctx, purge.STEPS, purge.summary, _purge_work(store, tools, ctx)),
+        Kind.PURGE: lambda ctx: _purge(ctx, _purge_work(store, tools, ctx)),
     }
 
 
@@ -73,6 +73,11 @@ def checked(check: DriftCheck) -> dict[str, Handler]:
         return f"found {number}: run `helmbroker doctor`" if number else "records and cluster agree"
 
     return {Schedule.DRIFT: look}
+
+
+def _purge(ctx: Context, work: purge.PurgeWork) -> str:
+    run_steps(ctx, purge.STEPS, work)
+    return purge.summary(work)
 
 
 def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], work: W) -> str:
