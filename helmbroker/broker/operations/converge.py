@@ -95,6 +95,8 @@ def install(
             sweep(work, ref, claims=claims)
             release = None
         if release is None and again is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
+            # a worker may have died before it had swept; volumes without a release may be kept on purpose
+            sweep(work, ref, claims=False)
             return Wait(LOOK_AGAIN_S, f"what an earlier attempt made is not gone yet: {_listed(left)}")
         if release is not None and release.status in HALF_CHANGED:
             _rollback(work, ref, None)

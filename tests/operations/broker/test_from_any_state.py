@@ -124,6 +124,20 @@ def test_what_is_left_of_a_predecessor_is_waited_for(world: World) -> None:
     assert there == {"render": True, "deploy": False}
 
 
+def test_the_job_of_an_attempt_that_died_before_it_had_swept_is_swept(world: World) -> None:
+    """Its pod would stay as long as the Job does, and the operation would wait for that until its deadline."""
+    operation = world.provision()
+    for kind, name in (("Job", "make"), ("Pod", "make-1"), (CLAIM, "data")):
+        world.cluster.put(Thing(kind, RELEASE.namespace, name, RELEASE.name))
+    world.cluster.leaving[("Pod", RELEASE.namespace, "make-1")] = 1
+    world.cluster.leaving[(CLAIM, RELEASE.namespace, "data")] = 3
+    there: dict[str, list[str]] = {}
+    world.helm.before = lambda call: there.update({call.verb: sorted(thing.kind for thing in world.cluster.all())})
+    world.succeed(operation)
+    assert "Job" in there["render"]
+    assert "Job" not in there["deploy"]
+
+
 @pytest.mark.osb(87)
 @pytest.mark.bug(63, 64)
 @pytest.mark.parametrize(
