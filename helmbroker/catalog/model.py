@@ -53,6 +53,9 @@ class Plan:
     binding_lifetime: Lifetime | None = None  # None: until it is unbound
     updates_to: tuple[str, ...] | None = None  # names of plans; None: as the addon's plan_updateable says
     upgrade_notes: str | None = None  # wins over the addon's
+    # File below the addon's folder: a template that is rendered within the instance's own chart. Then bindings share
+    # what it says, and there is no binding chart.
+    credentials_template: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,12 @@ class Addon:
     digest: str  # sha256, 64 hex digits
     binding_rotatable: bool = False  # several bindings may work on what one of them has made
     upgrade_notes: str | None = None  # what moving an instance to this revision means for its users
+    chart_folder: str = "chart"  # below `folder`
 
     @property
     def chart(self) -> Path:
         """The chart of a service instance."""
-        return self.folder / "chart"
+        return self.folder / self.chart_folder
 
     @property
     def binding_chart(self) -> Path:
