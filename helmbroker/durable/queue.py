@@ -38,7 +38,7 @@ class Queue:
         self._write = table.update().where(t.state == _RUNNING, *this).returning(table)
         lease_s = sa.bindparam("lease_s", type_=sa.Double)
         worked = sa.and_(t.state == _RUNNING, t.lease_until - t.run_at > lease_s + _ALIVE_S, t.deadline > self._now)
-        taken = {"state": State.RUNNING, "attempt": t.attempt + sa.case((worked, 0), else_=1), "fence": t.fence + 1}
+        taken = {"state": State.RUNNING, "attempt": sa.case((worked, 1), else_=t.attempt + 1), "fence": t.fence + 1}
         taken |= {"owner": sa.bindparam("by"), "run_at": self._now, "lease_until": self._now + lease_s}
         # State and fence again: its worker may have ended it since it was read.
         take = table.update().where(t.state == sa.bindparam("was"), *this).values(taken)
@@ -123,8 +123,8 @@ class Queue:
     def claim(self, owner: str, kinds: frozenset[str], lease_s: float, limit: int | None = None) -> Claimed | None:
         """Take the operation that is due, for `lease_s` seconds, unless `limit` are held by whatever workers.
 
-        Every claim is an attempt but those after a worker that died or froze while it had work to do: that one
-        had renewed its lease, or finished a step. After the deadline they count, too: nothing is tried for ever.
+        Every claim is one more attempt. After a worker that died or froze at work, it is the first one again: that
+        worker had renewed its lease, or finished a step. Not after the deadline: nothing is tried for ever.
         """
         with self.engine.begin() as conn:
             if self._postgresql:

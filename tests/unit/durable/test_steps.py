@@ -172,8 +172,12 @@ def test_crashes_at_once_count_as_attempts(desk: Desk, hand_of: HandOf) -> None:
 
 @pytest.mark.osb(97)
 @pytest.mark.parametrize("work", ["renewed its lease", "finished a step"])
-def test_a_worker_that_dies_at_work_costs_no_attempt(desk: Desk, hand_of: HandOf, work: str) -> None:
+def test_after_a_worker_that_died_at_work_attempts_begin_anew(desk: Desk, hand_of: HandOf, work: str) -> None:
     operation, hand = desk.enqueue(), hand_of(at_once, max_attempts=3)
+    for _ in range(2):
+        assert hand.claim() is not None  # its worker dies at once
+        hand.pass_time()
+    assert desk.read(operation).attempt == 2
     for _ in range(9):
         ctx = hand.claim()
         assert ctx is not None
@@ -183,7 +187,7 @@ def test_a_worker_that_dies_at_work_costs_no_attempt(desk: Desk, hand_of: HandOf
             desk.change(operation, run_at=desk.time_of(operation, "run_at") - 2.0)
             assert hand.queue.renew({ctx.operation.seq: ctx.operation.fence}, LEASE_S)
         desk.age(operation, LEASE_S)
-    assert (desk.read(operation).attempt, desk.read(operation).fence) == (1, 9)
+    assert (desk.read(operation).attempt, desk.read(operation).fence) == (1, 11)
     assert hand.run(operation.id).state is State.SUCCEEDED
 
 
