@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.database import now
-from helmbroker.durable.model import JSON, SCHEDULE, Conflict, Operation, State, plain, public
+from helmbroker.durable.model import JSON, SCHEDULE, Conflict, LeaseLost, Operation, State, plain, public
 
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
 Claimed: TypeAlias = tuple[Operation, float]  # and the seconds until its deadline
@@ -34,7 +34,7 @@ class Queue:
         # Made once: that takes longer than to run them.
         self._candidate, t = self._candidates(), table.c
         this = (t.seq == sa.bindparam("of"), t.fence == sa.bindparam("under"))
-        self._lock = sa.select(t.seq).where(t.state == _RUNNING, *this).with_for_update(key_share=True)
+        self._lock = sa.select(table).where(t.state == _RUNNING, *this).with_for_update(key_share=True)
         self._write = table.update().where(t.state == _RUNNING, *this).returning(table)
         lease_s = sa.bindparam("lease_s", type_=sa.Double)
         worked = sa.and_(t.state == _RUNNING, t.lease_until - t.run_at > lease_s + _ALIVE_S, t.deadline > self._now)
@@ -101,13 +101,10 @@ class Queue:
         """
         t, reason, queued = self._table.c, public(description), self._table.c.state == State.QUEUED
         # One statement: an operation cannot slip through between "queued" and "running".
-        statement = self._table.update().values(
-            cancel_requested=True,
-            cancel_reason=sa.func.coalesce(t.cancel_reason, reason),
-            state=sa.case((queued, str(State.CANCELLED)), else_=t.state),
-            description=sa.case((queued, reason), else_=t.description),
-            finished_at=sa.case((queued, self._now), else_=t.finished_at),
-        )
+        end = {"state": str(State.CANCELLED), "description": reason, "finished_at": self._now}
+        values: dict[str, Any] = {name: sa.case((queued, value), else_=t[name]) for name, value in end.items()}
+        values |= {"cancel_requested": True, "cancel_reason": sa.func.coalesce(t.cancel_reason, reason)}
+        statement = self._table.update().values(values)
         statement = statement.where(t.subject == subject, t.state.in_([State.QUEUED, State.RUNNING]))
         return list(conn.scalars(statement.where(t.id == (t.id if only is None else only)).returning(t.id)))
 
@@ -151,14 +148,13 @@ class Queue:
             rows = conn.execute(sa.select(t.seq, t.cancel_requested, t.lease_until - self._now).where(*ours))
             return {seq: (cancel, float(left_s)) for seq, cancel, left_s in rows}
 
-    def lock(self, conn: sa.Connection, operation: Operation) -> bool:
-        """Whether the operation is held under its fence; if so, it stays so until this transaction ends."""
-        return conn.execute(self._lock, {"of": operation.seq, "under": operation.fence}).first() is not None
+    def lock(self, conn: sa.Connection, operation: Operation) -> Operation:
+        """Until this transaction ends, the operation is held under its fence. Raises LeaseLost when it is not."""
+        return self._ours(conn, self._lock, operation)
 
     def write(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
-        """Change columns of an operation that `lock` has found to be ours."""
-        held = {"of": operation.seq, "under": operation.fence}
-        return read_row(conn.execute(self._write.values(**values), held).one())
+        """As `lock`, and change columns."""
+        return self._ours(conn, self._write.values(**values), operation)
 
     def finish(
         self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish
@@ -177,6 +173,12 @@ class Queue:
         """Back to its place in the queue, due in `after_s` seconds; at once when a cancel waits for it."""
         due = sa.case((self._table.c.cancel_requested, 0.0), else_=self._now + after_s)
         return self.write(conn, operation, state=State.QUEUED, run_at=due, owner=None, **values)
+
+    def _ours(self, conn: sa.Connection, statement: sa.Executable, operation: Operation) -> Operation:
+        row = conn.execute(statement, {"of": operation.seq, "under": operation.fence}).first()
+        if row is None:
+            raise LeaseLost
+        return read_row(row)
 
     def _candidates(self) -> sa.Select[Any]:
         """What is due first: an operation whose lease ends, or one that nothing earlier or running excludes.
