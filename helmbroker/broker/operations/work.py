@@ -19,7 +19,7 @@ from helmbroker.durable import Context
 from helmbroker.sealing import KeyRing
 
 _FORGOTTEN_AFTER_S = 60.0
-_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.1, 1.0
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.15, 1.0
 
 
 class Patience:
@@ -79,7 +79,7 @@ class Work:
 
     @property
     def look_again_s(self) -> float:
-        """Seconds between two looks at the cluster: a fortieth of what the operation has taken, 0.1 to 1.
+        """Seconds between two looks at the cluster: a fortieth of what the operation has taken, 0.15 to 1.
 
         Who waits for a database of four seconds shall not wait for us, and who waits for ten minutes asks the API
         server no more than he has to.

@@ -128,7 +128,7 @@ def test_what_is_waited_for_is_told_and_ends_well(world: World) -> None:
     world.succeed(world.provision())
 
 
-@pytest.mark.parametrize(("taken_s", "look_s"), [(0.0, 0.1), (4.0, 0.1), (20.0, 0.5), (600.0, 1.0)])
+@pytest.mark.parametrize(("taken_s", "look_s"), [(0.0, 0.15), (4.0, 0.15), (20.0, 0.5), (600.0, 1.0)])
 def test_the_longer_it_takes_the_more_seldom_it_is_looked_at(world: World, taken_s: float, look_s: float) -> None:
     world.provision()
     ctx, record = world.hand.claim(), world.instance()
