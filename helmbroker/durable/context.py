@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from helmbroker.database import OUTAGE
 from helmbroker.durable.model import (
     JSON,
     Done,
@@ -29,7 +30,6 @@ from helmbroker.durable.model import (
 )
 from helmbroker.durable.queue import Queue
 
-OUTAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 log = logging.getLogger("helmbroker.durable")
 _SHORT_WAIT_S = 5.0
 

@@ -18,7 +18,7 @@ OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
 Claimed: TypeAlias = tuple[Operation, float]  # and the seconds until its deadline
 _CLAIM_LOCK = 0x64757261  # PostgreSQL advisory lock: claims come one after the other, as on SQLite
 _RUN_S = 3600.0  # what one run of a schedule may take
-_ALIVE_S = 1.0  # who renews a lease so long after the claim was not killed by the operation at once
+_ALIVE_S = 1.0  # who renews a lease so long after its claim was not killed by the operation at once
 _NEW = {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "cancel_requested": False}
 # Constants instead of bind parameters, so that the partial indexes are used.
 _QUEUED, _RUNNING = (sa.literal_column(f"'{s}'", sa.String) for s in (State.QUEUED, State.RUNNING))
@@ -33,21 +33,21 @@ class Queue:
         self.workers = table.metadata.tables["workers"]
         # Made once: that takes longer than to run them.
         self._candidate, t = self._candidates(), table.c
-        this = (t.seq == sa.bindparam("of"), t.fence == sa.bindparam("under"))
-        self._lock = sa.select(table).where(t.state == _RUNNING, *this).with_for_update(key_share=True)
-        self._write = table.update().where(t.state == _RUNNING, *this).returning(table)
-        lease_s = sa.bindparam("lease_s", type_=sa.Double)
-        worked = sa.and_(t.state == _RUNNING, t.lease_until - t.run_at > lease_s + _ALIVE_S, t.deadline > self._now)
+        runs, this = t.state == _RUNNING, (t.seq == sa.bindparam("of"), t.fence == sa.bindparam("under"))
+        self._lock = sa.select(table).where(runs, *this).with_for_update(key_share=True)
+        self._write = table.update().where(runs, *this).returning(table)
+        worked = sa.and_(runs, t.run_at == 0.0, t.deadline > self._now)
         taken = {"state": State.RUNNING, "attempt": sa.case((worked, 1), else_=t.attempt + 1), "fence": t.fence + 1}
-        taken |= {"owner": sa.bindparam("by"), "run_at": self._now, "lease_until": self._now + lease_s}
-        # State and fence again: its worker may have ended it since it was read.
-        take = table.update().where(t.state == sa.bindparam("was"), *this).values(taken)
+        taken.update(owner=sa.bindparam("by"), run_at=self._now, lease_until=self._now + sa.bindparam("lease_s"))
+        # All of it again: its worker may have ended it since it was read, or renewed its lease.
+        free = sa.or_(t.state == _QUEUED, t.lease_until <= self._now)
+        take = table.update().where(t.state == sa.bindparam("was"), *this, free).values(taken)
         self._take = take.returning(table, t.deadline - self._now)
         end, again = self._now + sa.bindparam("timeout_s"), self._now + sa.bindparam("every_s")
         new = insert(table).values(run_at=self._now, created_at=self._now, deadline=end).returning(table)
         self._add = new.on_conflict_do_nothing(index_elements=["id"])
-        kept = {"params": new.excluded.params, "deadline": end, "cancel_requested": False}
-        kept["state"] = sa.case((t.state == _RUNNING, _RUNNING), else_=_QUEUED)
+        kept = {"params": new.excluded.params, "cancel_requested": False}
+        kept.update(state=sa.case((runs, t.state), else_=_QUEUED), deadline=sa.case((runs, t.deadline), else_=end))
         kept["run_at"] = sa.case((t.run_at > again, again), else_=t.run_at)
         self._keep = new.on_conflict_do_update(index_elements=["id"], set_=kept)
 
@@ -144,7 +144,8 @@ class Queue:
         free = sa.select(t.seq).where(*ours, t.lease_until > self._now)
         mine = t.seq.in_(free.with_for_update(skip_locked=True, key_share=True).scalar_subquery())
         with self.engine.begin() as conn:
-            conn.execute(self._table.update().where(mine).values(lease_until=self._now + lease_s))
+            at_work = sa.case((self._now - t.run_at > _ALIVE_S, 0.0), else_=t.run_at)
+            conn.execute(self._table.update().where(mine).values(lease_until=self._now + lease_s, run_at=at_work))
             rows = conn.execute(sa.select(t.seq, t.cancel_requested, t.lease_until - self._now).where(*ours))
             return {seq: (cancel, float(left_s)) for seq, cancel, left_s in rows}
 

@@ -191,6 +191,23 @@ def test_after_a_worker_that_died_at_work_attempts_begin_anew(desk: Desk, hand_o
     assert hand.run(operation.id).state is State.SUCCEEDED
 
 
+@pytest.mark.parametrize(("its_lease_s", "next_lease_s"), [(60.0, 600.0), (600.0, 60.0)])
+@pytest.mark.parametrize(("at_work", "attempt"), [(True, 1), (False, 2)])
+def test_it_does_not_hang_on_the_lease_of_who_takes_over(
+    desk: Desk, hand_of: HandOf, its_lease_s: float, next_lease_s: float, at_work: bool, attempt: int
+) -> None:
+    """While the setting is changed, workers have different ones."""
+    operation, queue, kinds = desk.enqueue(), hand_of(at_once).queue, frozenset({"work"})
+    assert queue.claim("who dies", kinds, its_lease_s)
+    if at_work:
+        desk.change(operation, run_at=desk.time_of(operation, "run_at") - 2.0)
+        assert queue.renew({operation.seq: 1}, its_lease_s)
+    desk.age(operation, its_lease_s)
+    claimed = queue.claim("the next", kinds, next_lease_s)
+    assert claimed is not None
+    assert claimed[0].attempt == attempt
+
+
 @pytest.mark.osb(97)
 def test_after_the_deadline_every_crash_is_an_attempt(desk: Desk, hand_of: HandOf) -> None:
     operation, hand = desk.enqueue(timeout_s=-1.0), hand_of(at_once, max_attempts=3)
