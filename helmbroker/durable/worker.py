@@ -74,7 +74,7 @@ class Worker:
             self._draining.set()
             self._wake.set()
             end = time.monotonic() + grace_s
-            while self._running or claims.is_alive():
+            while claims.is_alive() or any(thread.is_alive() for thread in self._running.copy().values()):
                 self._expire()
                 for ctx in self._running.copy() if time.monotonic() >= end else ():
                     ctx.interrupt(Shutdown())
