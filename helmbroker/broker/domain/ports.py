@@ -16,10 +16,11 @@ from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.operator_ports import OperatorReads, OperatorWrites
-from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted, WorkerSeen
+from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted
 from helmbroker.catalog.credentials import Ref
 from helmbroker.catalog.model import NOTHING, Addon, Lifetime, Object
 from helmbroker.durable import Operation
+from helmbroker.status.workers import WorkerSeen
 
 
 class Records(OperatorReads, Protocol):
