@@ -146,11 +146,10 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     )
     helm.warn_if_unusable()
     answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
-    retention = Retention(store.engine, settings.keep_operations_s)
     worker = Worker(
         store.queue,
         handlers(store, tools)
-        | scheduled(Expiry(store, tools.revisions), retention.forget_old)
+        | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
         | checked(make_drift_check(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,

@@ -251,6 +251,13 @@ class Cluster(Protocol):
         """
         ...
 
+    def drop_unreadable(self, ref: ReleaseRef, meanwhile: Callable[[], None]) -> None:
+        """Delete those revisions of a Helm release that nobody can read; Helm does not see them.
+
+        `meanwhile`: as for `sweep`; not called when there is none.
+        """
+        ...
+
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
         """Pods (and claims) of the release that are still there, as 'Kind name'."""
         ...
