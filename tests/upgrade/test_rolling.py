@@ -112,6 +112,7 @@ def test_what_the_version_before_has_begun_ends_under_this_one(brokers: World) -
 def test_workers_are_replaced_under_load_and_no_operation_fails(brokers: World) -> None:
     """Two of this version, each while helm is at work: what they have in hand goes on in others, as no attempt."""
     platform = Platform(brokers.start("api"))
+    assert platform.call("GET", "/v2/catalog")[0] == 200
     workers = [brokers.start("worker"), brokers.start("worker")]
     brokers.await_workers(2)
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
