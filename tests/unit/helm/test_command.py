@@ -212,7 +212,7 @@ def test_it_dies_with_its_worker(tmp_path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.005, 0.01, 0.02, 0.04])
 def test_it_dies_with_a_worker_that_is_killed_while_it_starts_it(tmp_path: Path, delay_s: float) -> None:
-    """At whatever moment: what it leaves are processes that the kernel has told to end, and no helm that goes on."""
+    """At whatever moment: what it leaves was told by the kernel to end, and is no helm that goes on."""
     killed = worker(stand_in(tmp_path, "time.sleep(60)"))
     guard = eventually(lambda: next(iter(children(killed.pid)), None))
     threading.Event().wait(delay_s)
