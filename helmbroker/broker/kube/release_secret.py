@@ -56,7 +56,7 @@ def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     return HelmRelease(
         ref=ref,
         revision=int(labels["version"]),
-        status=status if readable(secret) else HelmStatus.UNREADABLE,
+        status=status if content else HelmStatus.UNREADABLE,
         labels={key: value for key, value in labels.items() if key not in _OWN_LABELS},
         values=coalesce((content.get("chart") or {}).get("values") or {}, content.get("config") or {}),
     )
