@@ -82,7 +82,7 @@ def start(places: Places, processes: Processes, addons: Sequence[Addon]) -> Prod
     broker = processes.start("broker", [str(BIN / "helmbroker"), "run"], broker_env, places.root)
     bridge = processes.start("bridge", [str(BIN / "helmbroker-bridge"), "run"], bridge_env, places.root)
     _answering(processes, broker, broker_port, "/readyz")
-    _answering(processes, bridge, bridge_port, "/readiness")
+    _answering(processes, bridge, bridge_port, "/readyz")
     return Product(
         broker=Broker(f"http://{HOST}:{broker_port}", credentials.read_text().strip()),
         bridge_url=f"http://{HOST}:{bridge_port}",

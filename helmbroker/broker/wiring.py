@@ -6,13 +6,11 @@ import logging
 import secrets
 import threading
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from helmbroker.broker import health
 from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
@@ -38,9 +36,10 @@ from helmbroker.catalog.model import Catalog, Object
 from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
 from helmbroker.runtime.files import write_private
-from helmbroker.runtime.listening import address
 from helmbroker.runtime.probes import probes
 from helmbroker.sealing import KeyRing
+from helmbroker.status import health
+from helmbroker.status.workers import living
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -94,7 +93,7 @@ def make_app(
 
     def ready() -> str | None:
         if stopping.is_set() or (draining is not None and draining.is_set()):
-            return "This process is being stopped; send requests to another one."
+            return health.LEAVING
         try:
             with store.read() as records:
                 records.operation("none")  # any query that goes to the database
@@ -120,11 +119,8 @@ def _facts(store: SqlStore, catalog: Catalog) -> dict[str, str]:
             seen = overview.workers()
     except Unavailable:  # gone since it was looked at
         return {}
-    living = [worker for worker in seen if worker.lives]
-    latest = min((worker.now - worker.seen_at for worker in seen), default=None)
-    none = "none" if latest is None else f"none; the last one was seen {latest:.0f} s ago"
     addons = f"{len(catalog.addons)} offered, {len(catalog.quarantined)} quarantined"
-    return {"addons": addons, "workers": str(len(living)) if living else none}
+    return {"addons": addons, "workers": living(seen)}
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
@@ -149,12 +145,11 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         keys=KeyRing.load(settings.keys_file),
     )
     helm.warn_if_unusable()
-    answers = health.probes(Pulse(store.engine), kube, helm.unusable)
-    retention = Retention(store.engine, settings.keep_operations_s)
+    answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
     worker = Worker(
         store.queue,
         handlers(store, tools)
-        | scheduled(Expiry(store, tools.revisions), retention.forget_old)
+        | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
         | checked(make_drift_check(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
@@ -164,7 +159,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         schedules={**PERIODS_S, Schedule.DRIFT: settings.drift_check_s},
     )
     try:
-        with probes(*address(settings.worker_listen), answers) if settings.worker_listen else nullcontext():
+        with probes(settings.worker_listen, answers):
             worker.run(stop)
     finally:
         store.close()

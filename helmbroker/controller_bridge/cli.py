@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 P = ParamSpec("P")
-_API_GRACE_S = 20
-_WORKER_GRACE_S = 20.0
+_GRACE_S = 20
 _CANNOT_BOOT = 3  # tells gunicorn not to try again
 _MODULE = "helmbroker.controller_bridge"
 
@@ -105,18 +104,27 @@ def run(settings: Settings) -> None:
     if checked.returncode:
         sys.exit(checked.returncode)
     children = {name: [sys.executable, "-m", _MODULE, name] for name in ("api", "worker")}
-    sys.exit(supervise(children, grace_s=_WORKER_GRACE_S + 10))
+    sys.exit(supervise(children, grace_s=_GRACE_S + settings.drain_s + 10))
 
 
 @main.command()
 @_with_settings
 def api(settings: Settings) -> None:
     """Serve the REST API."""
-    from helmbroker.runtime.serve import serve  # noqa: PLC0415
+    from helmbroker.runtime.serve import Drain, serve  # noqa: PLC0415
 
     _check_initialised(settings)
     host, port = settings.address
-    serve(lambda: _app(settings), host=host, port=port, grace_s=_API_GRACE_S, tls=settings.tls)
+    leaving = threading.Event()
+    serve(
+        lambda: _app(settings, leaving),
+        host=host,
+        port=port,
+        grace_s=_GRACE_S,
+        tls=settings.tls,
+        on_stop=leaving.set,
+        drain=Drain(settings.drain_s, leaving.set),
+    )
 
 
 @main.command()
@@ -129,7 +137,7 @@ def worker(settings: Settings) -> None:
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
     _check_initialised(settings)
-    wiring.run_worker(settings, stop, grace_s=_WORKER_GRACE_S)
+    wiring.run_worker(settings, stop, grace_s=_GRACE_S)
 
 
 @main.group()
@@ -164,12 +172,12 @@ def _check_initialised(settings: Settings) -> None:
             raise SetupError(f"there is no {path}; run `helmbroker-bridge init` first")
 
 
-def _app(settings: Settings) -> Flask:
+def _app(settings: Settings, leaving: threading.Event) -> Flask:
     """The API, in the server's worker process: the one above it stays small."""
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
     try:
-        return wiring.make_app(settings)
+        return wiring.make_app(settings, leaving)
     except SetupError as error:
         click.echo(f"helmbroker-bridge: {error}", err=True)
         raise SystemExit(_CANNOT_BOOT) from None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from helmbroker.controller_bridge.store import OPERATIONS, RESOURCES
+from helmbroker.controller_bridge.store import OPERATIONS, RESOURCES, WORKERS
 from helmbroker.database import delete_in_batches, now
 from helmbroker.durable import Context, Handler, State
 
-_WORKERS = OPERATIONS.metadata.tables["workers"]
 _WORKER_KEPT_S = 86400.0
 _FINISHED = [state for state in State if state.finished]
 
@@ -27,7 +26,7 @@ def forget_old(engine: sa.Engine, keep_s: float) -> Handler:
                 *(~sa.exists().where(each == OPERATIONS.c.id) for each in latest),
             ),
         ),
-        (_WORKERS.c.owner, _WORKERS.c.seen_at < now(engine) - _WORKER_KEPT_S),
+        (WORKERS.c.owner, WORKERS.c.seen_at < now(engine) - _WORKER_KEPT_S),
     )
 
     def run(ctx: Context) -> str:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
+from helmbroker.controller_bridge.operations.progress import described
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
 from helmbroker.durable import JSON, Operation
+from helmbroker.status.workers import living
 
 INSTANCE_TIMEOUT_S = 3600.0
 RELEASE_TIMEOUT_S = 1800.0
@@ -63,7 +65,7 @@ class Service:
             return self._store.page(conn, app, limit=limit, offset=offset)
 
     def look(self, app: str, name: str) -> tuple[Resource, str]:
-        """A resource, and what happens or happened last with it. Raises NoSuchResource."""
+        """A resource, and what happens with it, at which step, or happened last. Raises NoSuchResource."""
         with self._store.reading() as conn:
             resource = self._store.find(conn, app, name)
             if resource is None:
@@ -71,7 +73,7 @@ class Service:
             for operation_id in (resource.binding_operation, resource.instance_operation):
                 operation = self._queue.get(conn, operation_id) if operation_id else None
                 if operation is not None and not operation.state.finished:
-                    return resource, operation.description
+                    return resource, described(operation)
             return resource, resource.message
 
     def create(self, new: NewResource, user: str) -> Resource:
@@ -180,10 +182,10 @@ class Service:
         mine = found is not None and (found.kind, found.subject) == (Kind.ROLLBACK, app_subject(app))
         return found if mine else None
 
-    def ping(self) -> None:
-        """Raises what the database raises when it does not answer."""
+    def workers(self) -> str:
+        """How many workers live, in words. Raises what the database raises when it does not answer."""
         with self._store.reading() as conn:
-            self._store.page(conn, "", limit=1, offset=0)
+            return living(self._store.workers(conn))
 
     def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding is BindingState.UNBINDING:

@@ -19,7 +19,10 @@ class SetupError(Exception):
 class Settings(BaseSettings):
     """Each field is the variable HELMBROKER_BRIDGE_<FIELD>. Times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
+    # an empty variable is one that is not set: charts and compose files write them so
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(
         default=Path("helmbroker-bridge-data"), description="database, keys, tokens; made by `init`"
@@ -39,19 +42,35 @@ class Settings(BaseSettings):
         default="default", min_length=1, max_length=63, description="what the broker gets to know as clusterid"
     )
     listen: str = Field(default="127.0.0.1:8081", description="host:port of the API")
+    worker_listen: str | None = Field(
+        default=None, description="host:port on which the worker answers /healthz and /readyz; by default nowhere"
+    )
     tls_certificate_file: Path | None = Field(default=None, description="PEM; with the key: serve https")
     tls_key_file: Path | None = Field(default=None, description="PEM")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time")
+    lease_s: float = Field(
+        default=60,
+        ge=10,
+        le=600,
+        description="how long the operations of a killed worker wait before another one takes them over",
+    )
+    drain_s: float = Field(
+        default=0,
+        ge=0,
+        le=120,
+        description="how long the API serves on after SIGTERM while /readyz says 503, for load balancers to leave",
+    )
     keep_operations_s: float = Field(
         default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"
     )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="of the logs")
 
-    @field_validator("listen")
+    @field_validator("listen", "worker_listen")
     @classmethod
-    def _host_and_port(cls, value: str) -> str:
-        address(value)
+    def _host_and_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            address(value)
         return value
 
     @property

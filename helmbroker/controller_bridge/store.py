@@ -12,10 +12,12 @@ import sqlalchemy as sa
 
 from helmbroker import durable
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.database import Schema, define_facts, prepare, reader
+from helmbroker.database import Schema, define_facts, prepare, reader, seen
+from helmbroker.status.workers import WorkerSeen
 
 _METADATA = sa.MetaData()
 OPERATIONS = durable.define(_METADATA)
+WORKERS = _METADATA.tables["workers"]
 _FACTS = define_facts(_METADATA)
 _ALIVE = sa.text("deleted IS NULL")
 RESOURCES = sa.Table(
@@ -141,6 +143,10 @@ class Store:
         given = {"instance": instance, "binding": binding, "message": message}
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
+
+    def workers(self, conn: sa.Connection) -> list[WorkerSeen]:
+        """All workers that have told of themselves."""
+        return [WorkerSeen(*row) for row in seen(conn, WORKERS)]
 
     def delete(self, conn: sa.Connection, uuid: str) -> None:
         """Tombstone: the name is free again, the row stays for whoever looks for traces."""

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.port import AppReleases
+from helmbroker.controller_bridge.broker_port import Broker, BrokerError, Unreachable
 from helmbroker.controller_bridge.model import Role, Schedule
 from helmbroker.controller_bridge.settings import Settings, SetupError
 from helmbroker.controller_bridge.store import Store
 from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens
 from helmbroker.database import OUTAGE, UnusableDatabase, connect
+from helmbroker.database.pulse import Pulse
+from helmbroker.kubeapi.port import Kube
 from helmbroker.runtime.files import write_private
+from helmbroker.runtime.probes import probes
 from helmbroker.sealing import KeyRing
+from helmbroker.status import health
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -57,8 +62,11 @@ def make_store(settings: Settings) -> Store:
     return store
 
 
-def make_app(settings: Settings) -> Flask:
-    """The API. The cluster's client is loaded when the first request needs it: it is the biggest part."""
+def make_app(settings: Settings, leaving: threading.Event) -> Flask:
+    """The API, not ready once `leaving` is set.
+
+    The cluster's client is loaded when the first request needs it: it is the biggest part.
+    """
     from helmbroker.controller_bridge.api.app import make_app as make_flask  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.api.context import Api  # noqa: PLC0415
     from helmbroker.controller_bridge.catalog_cache import CachedCatalog  # noqa: PLC0415
@@ -71,7 +79,8 @@ def make_app(settings: Settings) -> Flask:
             broker=broker,
             catalog=CachedCatalog(broker),
             tokens=Tokens(settings.tokens_file),
-            apps=cache(lambda: make_apps(settings)),
+            apps=cache(lambda: make_apps(make_kube(settings))),
+            leaving=leaving,
         )
     )
 
@@ -85,21 +94,25 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     from helmbroker.durable import Worker  # noqa: PLC0415
 
     store = make_store(settings)
+    kube = make_kube(settings)
     ports = Ports(
         store=store,
         broker=make_broker(settings),
-        apps=make_apps(settings),
+        apps=make_apps(kube),
         sealer=sealing.load(settings.keys_file),
     )
+    answers = health.worker_probes(Pulse(store.engine), service_broker(ports.broker), health.cluster(kube))
     worker = Worker(
         store.queue(),
         handlers(ports) | {Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s)},
         concurrency=settings.concurrency,
+        lease_s=settings.lease_s,
         on_finish=on_finish(store),
         schedules={Schedule.RETENTION: _RETENTION_S},
     )
     _LOG.info("working", extra={"concurrency": settings.concurrency})
-    worker.run(stop, grace_s)
+    with probes(settings.worker_listen, answers):
+        worker.run(stop, grace_s)
 
 
 def make_broker(settings: Settings) -> OsbBroker:
@@ -115,9 +128,28 @@ def make_broker(settings: Settings) -> OsbBroker:
     )
 
 
-def make_apps(settings: Settings) -> AppReleases:
-    """Releases of apps on the cluster. Raises NoCluster."""
-    from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
-    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+def service_broker(broker: Broker) -> health.Check:
+    """Whether the service broker answers, and takes our login."""
 
-    return KubernetesAppReleases(KubeClient.from_environment(settings.kubeconfig))
+    def check() -> str | None:
+        try:
+            broker.catalog()
+        except (BrokerError, Unreachable) as error:
+            return f"the service broker cannot be used: {error}"
+        return None
+
+    return health.Remembered(check)
+
+
+def make_kube(settings: Settings) -> Kube:
+    """A client of the cluster. Raises NoCluster; nothing is sent yet."""
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
+
+    return KubeClient.from_environment(settings.kubeconfig)
+
+
+def make_apps(kube: Kube) -> AppReleases:
+    """Releases of apps on the cluster."""
+    from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
+
+    return KubernetesAppReleases(kube)

@@ -6,7 +6,7 @@ from helmbroker.database.engine import connect, reader
 from helmbroker.database.errors import OUTAGE, UnusableDatabase
 from helmbroker.database.facts import define_facts, fact
 from helmbroker.database.migrate import Schema, describe, prepare
-from helmbroker.database.presence import Presence, define_workers
+from helmbroker.database.presence import Presence, define_workers, seen
 
 __all__ = [
     "OUTAGE",
@@ -22,4 +22,5 @@ __all__ = [
     "now",
     "prepare",
     "reader",
+    "seen",
 ]

@@ -56,6 +56,18 @@ def _bound_transactions(connection: Any, _record: object) -> None:
     connection.autocommit = False
 
 
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by events of the engine, not by the sqlite3 module
+    for pragma in (f"busy_timeout={_BUSY_S * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    # Two that switch a new file at once refuse each other, whatever busy_timeout says.
+    for _ in range(100):
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        time.sleep(0.02)
+
+
 def _connect_sqlite(url: sa.URL) -> sa.Engine:
     path = url.database
     if not path or path == ":memory:" or path.startswith("file:"):
@@ -67,17 +79,7 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
     # Writers of one process take turns: SQLite's own way of waiting is to sleep and try again.
     turns = threading.Lock()
 
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the sqlite3 module
-        for pragma in (f"busy_timeout={_BUSY_S * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        # Two that switch a new file at once refuse each other, whatever busy_timeout says.
-        for _ in range(100):
-            with suppress(sqlite3.OperationalError):
-                connection.execute("PRAGMA journal_mode=WAL")
-                break
-            time.sleep(0.02)
+    sa.event.listen(engine, "connect", _prepare)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -4,7 +4,9 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +26,13 @@ def define_workers(metadata: sa.MetaData) -> sa.Table:
         sa.Column("started_at", sa.Double, nullable=False),
         sa.Column("seen_at", sa.Double, nullable=False),
     )
+
+
+def seen(conn: sa.Connection, workers: sa.Table) -> Sequence[Sequence[Any]]:
+    """All workers: owner, host, when it started and told last, and the present moment."""
+    w = workers.c
+    query = sa.select(w.owner, w.host, w.started_at, w.seen_at, now(conn)).order_by(w.owner)
+    return conn.execute(query).all()
 
 
 class Presence:

@@ -78,6 +78,11 @@ class Forbidden(KubeError):
 
     kind = ErrorKind.FORBIDDEN
 
+    @property
+    def terminating(self) -> bool:
+        """Whether the namespace is being deleted; the server gives it no reason of its own."""
+        return "because it is being terminated" in self.message
+
 
 class Invalid(KubeError):
     """The server does not accept the object (400, 422)."""

@@ -10,17 +10,24 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from helmbroker.runtime.listening import address
+
 _LOG = logging.getLogger("helmbroker.probes")
 _REQUEST_S = 5.0
 Probe = Callable[[], str | None]
 
 
 @contextmanager
-def probes(host: str, port: int, answers: Mapping[str, Probe]) -> Iterator[int]:
+def probes(listen: str | None, answers: Mapping[str, Probe]) -> Iterator[int]:
     """Answer GET on these paths while the block runs: 200, or 503 with what the probe says. Yields the port.
 
-    Raises OSError when the address cannot be had. Nothing secret is told, so there is no login.
+    listen: host:port; None: nowhere, and the port is 0. Raises OSError when the address cannot be had. Nothing
+    secret is told, so there is no login.
     """
+    if listen is None:
+        yield 0
+        return
+    host, port = address(listen)
     handler = type("Handler", (_Handler,), {"answers": answers})
     with _Server((host, port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, name="probes", daemon=True)

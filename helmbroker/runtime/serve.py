@@ -58,22 +58,12 @@ def serve(
     contexts = _contexts(tls)
     listener = _listen(host, port)
     settings: dict[str, object] = {
+        **_FIXED,
         "bind": [f"fd://{listener.fileno()}"],
-        "workers": 1,
         "worker_class": type("Worker", (HttpWorker,), {"request_s": request_s}),
         "threads": threads,
         "worker_connections": max(200, threads * 8),
-        "backlog": _BACKLOG,
-        "timeout": 60,
         "graceful_timeout": grace_s + (0 if drain is None else math.ceil(drain.seconds)),
-        "keepalive": 15,
-        "preload_app": False,
-        "limit_request_line": REQUEST_LINE_BYTES,
-        "limit_request_fields": HEADERS,
-        "limit_request_field_size": HEADER_BYTES,
-        "forwarded_allow_ips": "",
-        "logger_class": JsonLogger,
-        "control_socket_disable": True,
     }
     if tls is not None and contexts is not None:
         settings["certfile"], settings["keyfile"] = str(tls.certificate), str(tls.key)
@@ -157,6 +147,21 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
             return
         plain = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args)
         self.error_log.exception(msg, *plain, **kwargs)
+
+
+_FIXED: Mapping[str, object] = {
+    "workers": 1,
+    "backlog": _BACKLOG,
+    "timeout": 60,
+    "keepalive": 15,
+    "preload_app": False,
+    "limit_request_line": REQUEST_LINE_BYTES,
+    "limit_request_fields": HEADERS,
+    "limit_request_field_size": HEADER_BYTES,
+    "forwarded_allow_ips": "",
+    "logger_class": JsonLogger,
+    "control_socket_disable": True,
+}
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

@@ -163,20 +163,12 @@ def fleet(
     }
     subprocess.run([*_COMMAND, "init"], env=base, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
     user, _, password = (folder / "data" / "platform-credentials").read_text().strip().partition(":")
-
-    def member(role: str, number: int, *, last: bool) -> Member:
-        name, own = f"{role}-{number}", {} if shared else {"HELMBROKER_DATA_DIR": str(folder / f"{role}-{number}")}
-        if own:
-            shutil.copytree(folder / "data", own["HELMBROKER_DATA_DIR"])
-        small = last and role == "worker" and not shared
-        if small:
-            Path(own["HELMBROKER_DATA_DIR"] + ".disk").mkdir()
-        listen = {"HELMBROKER_LISTEN": f"127.0.0.1:{_free_port()}"} if role == "api" else {}
-        return Member(role, name, {**base, **own, **listen}, folder / f"{name}.log", small)
-
     made = Fleet(
-        tuple(member("api", n, last=False) for n in range(apis)),
-        tuple(member("worker", n, last=n == workers - 1) for n in range(workers)),
+        tuple(_member("api", n, folder, base, shared=shared) for n in range(apis)),
+        tuple(
+            _member("worker", n, folder, base, shared=shared, small=n == workers - 1 and not shared)
+            for n in range(workers)
+        ),
         user,
         password,
         base,
@@ -191,6 +183,19 @@ def fleet(
         yield made, problems
     finally:
         problems += _end(made.members)
+
+
+def _member(
+    role: str, number: int, folder: Path, base: dict[str, str], *, shared: bool, small: bool = False
+) -> Member:
+    """One that is not started yet. `small`: with a small disk of its own."""
+    name, own = f"{role}-{number}", {} if shared else {"HELMBROKER_DATA_DIR": str(folder / f"{role}-{number}")}
+    if own:
+        shutil.copytree(folder / "data", own["HELMBROKER_DATA_DIR"])
+    if small:
+        Path(own["HELMBROKER_DATA_DIR"] + ".disk").mkdir()
+    listen = {"HELMBROKER_LISTEN": f"127.0.0.1:{_free_port()}"} if role == "api" else {}
+    return Member(role, name, {**base, **own, **listen}, folder / f"{name}.log", small)
 
 
 def _end(members: Sequence[Member]) -> list[str]:

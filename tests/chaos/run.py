@@ -77,11 +77,7 @@ def run(
         watch = stack.enter_context(Watch(url, LEASE_S, disturber.killed))
         quiet, stop = threading.Event(), threading.Event()
         platform = Platform(members.urls, (members.user, members.password), journal, quiet)
-        services = ["probe"] * form.probes + list(form.keepers)
-        clients = [
-            Client(platform, service, seed * 1000 + number, stop, keeps=service != "probe")
-            for number, service in enumerate(services)
-        ]
+        clients = _clients(platform, form, seed, stop)
         with _threads("client", [client.run for client in clients], stop, journal):
             _disturb(disturber, journal, form.weather, seed, length)
             stop.set()
@@ -92,12 +88,40 @@ def run(
         _nothing_left(members, namespace, journal)
         journal.violations += disturber.problems
     journal.violations += problems
-    overlaps = helm.overlaps()
+    took_s = round(time.monotonic() - began, 1)
+    return _report(Outcome(form, seed, took_s, journal, disturber, helm, watch, tried))
+
+
+def _clients(platform: Platform, form: Form, seed: int, stop: threading.Event) -> list[Client]:
+    services = ["probe"] * form.probes + list(form.keepers)
+    return [
+        Client(platform, service, seed * 1000 + number, stop, keeps=service != "probe")
+        for number, service in enumerate(services)
+    ]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves to be told. `tried`: how many logins."""
+
+    form: Form
+    seed: int
+    took_s: float
+    journal: Journal
+    disturber: Disturber
+    helm: HelmRuns
+    watch: Watch
+    tried: int
+
+
+def _report(run: Outcome) -> Report:
+    form, journal, disturber, watch = run.form, run.journal, run.disturber, run.watch
+    overlaps = run.helm.overlaps()
     journal.violations += [f"two helms on one Helm release: {each}" for each in overlaps if not each.frozen]
     return Report(
         database={"postgresql": "PostgreSQL", "sqlite": "SQLite"}[form.database],
-        seed=seed,
-        took_s=round(time.monotonic() - began, 1),
+        seed=run.seed,
+        took_s=run.took_s,
         lease_s=LEASE_S,
         members=f"{form.apis} x `helmbroker api`, {form.workers} x `helmbroker worker`",
         machine=report.machine(),
@@ -107,7 +131,7 @@ def run(
             for kind in sorted({each.kind for each in journal.ended})
         },
         failures=report.counted([_shape(each.description) for each in journal.ended if each.state != "succeeded"]),
-        helm_runs=dict(helm.commands()),
+        helm_runs=dict(run.helm.commands()),
         take_overs=report.counted([each.kind for each in watch.take_overs]),
         resume_after_lease_s=spread([each.after_lease_s for each in watch.take_overs]),
         resume_after_kill_s=spread(
@@ -115,7 +139,7 @@ def run(
         ),
         overtaken_frozen_helms=sum(each.frozen for each in overlaps),
         thawed_helms_lived_s=spread(disturber.thawed_s),
-        logins=tried,
+        logins=run.tried,
         answers=dict(sorted(journal.answers.items())),
         violations=journal.violations,
     )

@@ -45,6 +45,9 @@ class World(Protocol):
     def has(self, thing: Thing) -> bool:
         """Whether it is there, and not on its way out."""
 
+    def damage(self, release: StoredRelease) -> None:
+        """Somebody has edited what Helm has written of it."""
+
     def break_down(self) -> None:
         """From now on nobody answers."""
 
@@ -67,6 +70,10 @@ class FakeWorld:
     def has(self, thing: Thing) -> bool:
         return self.cluster.thing(thing.kind, thing.namespace, thing.name) is not None
 
+    def damage(self, release: StoredRelease) -> None:
+        known = self.cluster.releases[release.ref]
+        self.cluster.releases[release.ref] = replace(known, status=HelmStatus.UNREADABLE, values={})
+
     def break_down(self) -> None:
         self.cluster.down = True
 
@@ -87,6 +94,11 @@ class KubeWorld:
     def has(self, thing: Thing) -> bool:
         found = self.kube.get(thing.kind, thing.namespace, thing.name)
         return found is not None and "deletionTimestamp" not in found["metadata"]
+
+    def damage(self, release: StoredRelease) -> None:
+        name = stored_release(release)["metadata"]["name"]
+        cut_short = base64.b64encode(b"H4sIAAAA").decode()
+        self.kube.patch("Secret", self.namespace, name, {"data": {"release": cut_short}})
 
     def break_down(self) -> None:
         self.cluster = KubeCluster(_Nobody())
@@ -221,15 +233,16 @@ def test_sweeping_takes_what_hooks_left_and_nothing_else(world: World, ref: Rele
     world.cluster.sweep(ref, claims=True)
 
 
+def refused() -> None:
+    """Nobody vouches for anything."""
+    raise LookupError
+
+
 @pytest.mark.bug(59)
 def test_sweeping_takes_only_what_was_there_when_somebody_vouched_for_it(world: World, ref: ReleaseRef) -> None:
     """A worker that is frozen between looking and deleting meets what the next one has made when it wakes up."""
     old, new = Thing("Secret", ref.namespace, "old", "hb-1"), Thing("ConfigMap", ref.namespace, "new", "hb-1")
     world.put(old)
-
-    def refused() -> None:
-        raise LookupError
-
     with pytest.raises(LookupError):
         world.cluster.sweep(ref, claims=True, meanwhile=refused)
     assert world.has(old)
@@ -247,6 +260,27 @@ def test_leftovers_are_named(world: World, ref: ReleaseRef) -> None:
     while len(world.cluster.leftovers(ref, claims=True)) > 1 and time.monotonic() < deadline:
         os.sched_yield()
     assert world.cluster.leftovers(ref, claims=True) == ["Pod hb-1-pod"], "pods are their owners' to remove"
+
+
+def test_a_revision_that_nobody_can_read(world: World, ref: ReleaseRef) -> None:
+    """Its labels tell whose it is. It is dropped when somebody vouches for that, and nothing else is."""
+    stored = StoredRelease(ref, labels={"helmbroker.io/broker": "b"}, jobs=["hb-1-make"], values={"text": "x"})
+    world.store(stored)
+    world.damage(stored)
+    found = world.cluster.release(ref)
+    assert found == HelmRelease(ref, 1, HelmStatus.UNREADABLE, {"helmbroker.io/broker": "b"}, {})
+    assert world.cluster.readiness(ref) == NotReady(
+        "the Helm release cannot be read: its Secret is damaged", hopeless=True
+    )
+    assert (world.cluster.failed_job(ref), world.cluster.made_secrets(ref)) == (None, [])
+    with pytest.raises(LookupError):
+        world.cluster.drop_unreadable(ref, refused)
+    assert world.cluster.release(ref) == found
+    world.cluster.drop_unreadable(ref, lambda: None)
+    assert world.cluster.release(ref) is None
+    world.store(stored)
+    world.cluster.drop_unreadable(ref, refused)
+    assert world.cluster.release(ref) is not None, "this one can be read"
 
 
 def test_a_release_without_workloads_is_ready(world: World, ref: ReleaseRef) -> None:
@@ -278,6 +312,7 @@ def test_a_cluster_that_is_away_is_worth_another_try(world: World, ref: ReleaseR
         lambda: world.cluster.failed_job(ref),
         lambda: world.cluster.value(ref.namespace, Ref(RefKind.SECRET, "a", "b"), frozenset()),
         lambda: world.cluster.sweep(ref, claims=True),
+        lambda: world.cluster.drop_unreadable(ref, lambda: None),
         lambda: world.cluster.leftovers(ref, claims=True),
         lambda: world.cluster.ensure_namespace("x"),
         lambda: world.cluster.record(ref),

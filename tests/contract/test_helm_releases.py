@@ -252,7 +252,7 @@ def test_rollback_to_a_named_revision(place: Place) -> None:
         assert dict(release.labels) == LABELS
         assert place.password() == password
     error = raised(lambda: place.helm.rollback(place.ref, revision=99, timeout_s=60.0, stop=NEVER))
-    assert error.fault is HelmFault.OTHER
+    assert error.fault is HelmFault.NOT_DEPLOYED
 
 
 @pytest.mark.parametrize("hooks", [True, False])

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness, Ready, RecordSecret
-from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Readiness, Ready, RecordSecret
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable, HelmFault
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.catalog.credentials import Ref
@@ -37,17 +37,20 @@ class FakeCluster:
     """See broker.domain.ports.Cluster. Tests read and change the attributes.
 
     states: what readiness says of a release, one after the other, the last one for ever. leaving: objects that are
-    being deleted, and how often `leftovers` still finds them.
+    being deleted, and how often `leftovers` still finds them. terminating: namespaces that are being deleted.
+    before_removal: called by `sweep` before each object that it deletes; may raise.
     """
 
     def __init__(self, *namespaces: str) -> None:
         self.namespaces = set(namespaces)
+        self.terminating: set[str] = set()
         self.releases: dict[ReleaseRef, HelmRelease] = {}
         self.states: dict[ReleaseRef, list[Readiness]] = {}
         self.failed_jobs: dict[ReleaseRef, str] = {}
         self.leaving: dict[tuple[str, str, str], int] = {}
         self.kept: dict[ReleaseRef, RecordSecret] = {}
         self.down = False
+        self.before_removal: Callable[[], None] = lambda: None
         self._things: dict[tuple[str, str, str], Thing] = {}
 
     def put(self, thing: Thing) -> None:
@@ -74,6 +77,8 @@ class FakeCluster:
         self._answer()
         if ref not in self.releases:
             return NotReady("the Helm release is gone. Somebody else removed it", hopeless=True)
+        if self.releases[ref].status is HelmStatus.UNREADABLE:
+            return NotReady("the Helm release cannot be read: its Secret is damaged", hopeless=True)
         states = self.states.get(ref, [Ready()])
         return states.pop(0) if len(states) > 1 else states[0]
 
@@ -99,7 +104,15 @@ class FakeCluster:
         meanwhile()
         for thing in found:
             if thing.kind != "Pod" and (claims or (thing.kind != CLAIM and not thing.kept)):
+                self.before_removal()
                 self.remove(thing.kind, thing.namespace, thing.name)
+
+    def drop_unreadable(self, ref: ReleaseRef, meanwhile: Callable[[], None]) -> None:
+        self._answer()
+        found = self.releases.get(ref)
+        if found is not None and found.status is HelmStatus.UNREADABLE:
+            meanwhile()
+            del self.releases[ref]
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
         self._answer()
@@ -133,6 +146,9 @@ class FakeCluster:
                 f'The namespace for instances is not there: namespaces "{namespace}" not found. '
                 "Make the namespace, or give the broker's service account the right to make it."
             )
+        if known is None and namespace in self.terminating:  # which takes in nothing new, but changes
+            fault = str(HelmFault.TERMINATING)
+            raise ClusterRefused(f"{fault[:1].upper()}{fault[1:]}. Wait until it is gone, and try again.")
         self.kept[record.ref] = record
 
     def forget(self, namespace: str, labels: Mapping[str, str]) -> None:

@@ -101,6 +101,8 @@ class FakeHelm:
         current = self.cluster.releases.get(ref)
         if current is not None and current.status in PENDING:
             raise HelmError(HelmFault.PENDING, "another operation (install/upgrade/rollback) is in progress")
+        if current is not None and current.status is HelmStatus.UNREADABLE:
+            raise HelmError(HelmFault.OTHER, f"secrets sh.helm.release.v1.{ref.name}.v1 already exists")
         revision = 1 if current is None else current.revision + 1
         before = {} if current is None else current.labels
         labels = {**before, **deployment.labels}
@@ -121,11 +123,13 @@ class FakeHelm:
     ) -> None:
         self._begin(Call("rollback", ref), stop)
         current, earlier = self.cluster.releases.get(ref), self._earlier.get(ref)
-        if current is None or not earlier:
+        if current is None:
             raise HelmError(HelmFault.OTHER, "release: not found")
+        if not earlier:
+            raise HelmError(HelmFault.NOT_DEPLOYED, f"release has no {revision or current.revision - 1} version")
         found = [each for each in earlier if revision in (None, each.revision)]
         if not found:
-            raise HelmError(HelmFault.OTHER, f"release has no {revision} version")
+            raise HelmError(HelmFault.NOT_DEPLOYED, f"release has no {revision} version")
         target = found[-1]
         earlier.append(current)
         self.cluster.releases[ref] = replace(target, revision=current.revision + 1, status=HelmStatus.DEPLOYED)
@@ -136,7 +140,7 @@ class FakeHelm:
         call = Call("uninstall", ref, hooks)
         self._begin(call, stop)
         current = self.cluster.releases.get(ref)
-        if current is not None:
+        if current is not None and current.status is not HelmStatus.UNREADABLE:  # it would not see it
             failure = self._hook(ref, "drop", current.values) if hooks else None
             if failure:
                 self.cluster.releases[ref] = replace(current, status=HelmStatus.UNINSTALLING)
@@ -165,6 +169,10 @@ class FakeHelm:
             half = replace(current, revision=current.revision + 1, status=status, labels=labels, by_others=False)
             self.cluster.releases[call.ref] = half
 
+    def forget_earlier(self, ref: ReleaseRef) -> None:
+        """Somebody has deleted all revisions but the newest."""
+        self._earlier.pop(ref, None)
+
     def verbs(self, ref: ReleaseRef) -> list[str]:
         """The commands that changed, or were to change, a release."""
         return [call.verb for call in self.calls if call.ref == ref and call.verb != "render"]
@@ -187,6 +195,8 @@ class FakeHelm:
     def _require_namespace(self, ref: ReleaseRef) -> None:
         if ref.namespace not in self.cluster.namespaces:
             raise HelmError(HelmFault.NAMESPACE, f'namespaces "{ref.namespace}" not found')
+        if ref.namespace in self.cluster.terminating:
+            raise HelmError(HelmFault.TERMINATING, "because it is being terminated")
 
     def _values(self, given: Object) -> Object:
         return coalesce(self.defaults, given)

@@ -103,13 +103,13 @@ class Context(Disturbed):
     course = Course()  # of nobody
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, *, lock: bool = True) -> Iterator[sa.Connection]:
         if self._open is not None:
             with super().transaction() as conn:
                 yield conn
             return
         self.course.come_to("write", Moment.BEFORE)
-        with super().transaction() as conn:
+        with super().transaction(lock=lock) as conn:
             yield conn
             self.course.come_to("write", Moment.INSIDE)
         self.course.come_to("write", Moment.AFTER)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helmbroker.broker.store.schema import SCHEMA
+from helmbroker.durable import State
 from tests.postgresql import empty_database
 from tests.upgrade.world import BOUND_S, Platform, World, world
 
@@ -106,6 +107,34 @@ def test_what_the_version_before_has_begun_ends_under_this_one(brokers: World) -
     waited = {began["waiting", kind] for kind in KINDS}
     assert {poll for poll, operation in promised.items() if not operation.state.finished} == set()
     assert {poll for poll, operation in promised.items() if operation.attempt > 1} <= waited
+
+
+def test_workers_are_replaced_under_load_and_no_operation_fails(brokers: World) -> None:
+    """Two of this version, each while helm is at work: what they have in hand goes on in others, as no attempt."""
+    platform = Platform(brokers.start("api"))
+    assert platform.call("GET", "/v2/catalog")[0] == 200
+    workers = [brokers.start("worker"), brokers.start("worker")]
+    brokers.await_workers(2)
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        busy = [pool.submit(load, platform, platform, client) for client in range(CLIENTS)]
+        held = []
+        for number, old in enumerate(workers):
+            brokers.start("worker")
+            brokers.await_workers(3)
+            release = brokers.release(f"held-{number}")
+            brokers.helm.hold(release)
+            held.append(platform.provision(f"held-{number}"))
+            brokers.helm.await_(release)
+            ending = pool.submit(old.end)
+            brokers.await_workers(2)
+            brokers.helm.let_go()
+            assert ending.result(2 * BOUND_S) == 0, old.log[-3:]
+        all_of(iter(busy))
+    assert [platform.await_end(poll) for poll in held] == ["succeeded"] * 2
+    ended = brokers.operations(platform.promised).values()
+    assert {(operation.state, operation.attempt) for operation in ended} == {(State.SUCCEEDED, 1)}
+    assert brokers.releases() == {brokers.release(f"held-{number}") for number in range(2)}
+    assert brokers.helm.violations == []
 
 
 def check_nothing_was_lost_or_doubled(brokers: World) -> None:

@@ -78,6 +78,17 @@ class World:
         found = self.helm.kube.list("Secret", NAMESPACE, labels="owner=helm")
         return {str(secret["metadata"]["labels"]["name"]) for secret in found}
 
+    def await_workers(self, number: int) -> None:
+        """Wait until so many have told that they live."""
+        end, table = time.monotonic() + BOUND_S, operations.metadata.tables["workers"]
+        while True:
+            with reader(self.engine).connect() as conn:
+                living = conn.scalar(sa.select(sa.func.count()).select_from(table))
+            if living == number:
+                return
+            assert time.monotonic() < end, f"{living} workers live, not {number}"
+            threading.Event().wait(PAUSE_S)
+
     def revision(self) -> str | None:
         """What the database was brought up to."""
         with reader(self.engine).connect() as conn:

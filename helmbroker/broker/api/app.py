@@ -65,8 +65,17 @@ def create_app(
     _add_probes(app, ready, facts)
     if admin is not None:
         _add_admin_routes(app, admin)
+    app.before_request(_check(authentication, admin, missing_version_status))
+    app.after_request(_complete)
+    app.register_error_handler(OsbError, _refused)
+    app.register_error_handler(HTTPException, _not_routed)
+    app.register_error_handler(Exception, _broken)
+    return app
 
-    @app.before_request
+
+def _check(authentication: Authentication, admin: Admin | None, missing_version_status: int) -> Callable[[], None]:
+    """Who calls, and in which words: before anything else about a request is looked at."""
+
     def check() -> None:
         if request.endpoint in _OPEN:
             return
@@ -78,16 +87,13 @@ def create_app(
             g.api_minor = headers.api_minor(request, missing_version_status)
             g.origin = headers.originating_identity(request)
 
-    @app.after_request
-    def complete(response: Response) -> Response:
-        response.headers.setdefault("Cache-Control", "no-store")  # credentials belong into no cache
-        journal.note(request, response)
-        return headers.echo_identity(request, response)
+    return check
 
-    app.register_error_handler(OsbError, _refused)
-    app.register_error_handler(HTTPException, _not_routed)
-    app.register_error_handler(Exception, _broken)
-    return app
+
+def _complete(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")  # credentials belong into no cache
+    journal.note(request, response)
+    return headers.echo_identity(request, response)
 
 
 def _add_routes(app: Flask, service: Service, catalog: dict[str, Any]) -> None:

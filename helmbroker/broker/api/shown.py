@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from helmbroker.broker.domain.drift import Seen
-from helmbroker.broker.domain.overview import Tracked, WorkerSeen
+from helmbroker.broker.domain.overview import Tracked
 from helmbroker.broker.operations.progress import TABLES, described, standing
+from helmbroker.status.workers import WorkerSeen
 
 
 def operation(tracked: Tracked) -> dict[str, Any]:

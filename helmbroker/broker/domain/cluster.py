@@ -11,7 +11,7 @@ from helmbroker.catalog.model import Object
 
 
 class HelmStatus(StrEnum):
-    """Status of a revision, as Helm's release Secret has it."""
+    """Status of a revision, as Helm's release Secret has it; but for UNREADABLE, which is our word."""
 
     DEPLOYED = "deployed"
     FAILED = "failed"
@@ -22,6 +22,7 @@ class HelmStatus(StrEnum):
     UNINSTALLED = "uninstalled"
     SUPERSEDED = "superseded"
     UNKNOWN = "unknown"
+    UNREADABLE = "unreadable"  # its labels tell whose it is, and nothing tells what it made: helm passes it over
 
 
 @dataclass(frozen=True)

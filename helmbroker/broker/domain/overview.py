@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.durable import Operation, State
 
-SEEN_S = 30.0  # a worker that has not told for so long is not counted on; it tells every 10 s
-
 
 @dataclass(frozen=True)
 class Tracked:
@@ -30,21 +28,6 @@ class Tracked:
     def due_in_s(self) -> float | None:
         """Of one that is queued: seconds until it may be tried, not negative; others may be before it."""
         return max(0.0, self.run_at - self.now) if self.operation.state is State.QUEUED else None
-
-
-@dataclass(frozen=True)
-class WorkerSeen:
-    """A worker process as it told of itself last. Seconds since the epoch, on the database's clock."""
-
-    owner: str
-    host: str
-    started_at: float
-    seen_at: float
-    now: float
-
-    @property
-    def lives(self) -> bool:
-        return self.now - self.seen_at <= SEEN_S
 
 
 @dataclass(frozen=True)

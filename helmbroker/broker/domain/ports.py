@@ -16,10 +16,11 @@ from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.operator_ports import OperatorReads, OperatorWrites
-from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted, WorkerSeen
+from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted
 from helmbroker.catalog.credentials import Ref
 from helmbroker.catalog.model import NOTHING, Addon, Lifetime, Object
 from helmbroker.durable import Operation
+from helmbroker.status.workers import WorkerSeen
 
 
 class Records(OperatorReads, Protocol):
@@ -247,6 +248,13 @@ class Cluster(Protocol):
 
         `meanwhile`: called between looking and deleting. Only these very objects are deleted, so what it vouches
         for is vouched for all of them; when it raises, nothing is deleted.
+        """
+        ...
+
+    def drop_unreadable(self, ref: ReleaseRef, meanwhile: Callable[[], None]) -> None:
+        """Delete those revisions of a Helm release that nobody can read; Helm does not see them.
+
+        `meanwhile`: as for `sweep`; not called when there is none.
         """
         ...
 

@@ -14,6 +14,7 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
     (HelmFault.STOPPED, ("context canceled",)),
     # before the rules for what helm quotes from the cluster, as these texts stand in front of everything else
     (HelmFault.PENDING, (r"another operation \(install/upgrade/rollback\) is in progress",)),
+    (HelmFault.NOT_DEPLOYED, ("has no deployed releases", r"release has no \d+ version")),
     (HelmFault.OWNERSHIP, ("cannot be imported into the current release", "cannot re-?use a name")),
     (HelmFault.VALUES, ("don't meet the specifications of the schema",)),
     (
@@ -67,7 +68,8 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
         ),
     ),
     (HelmFault.QUOTA, ("exceeded quota", r"(minimum|maximum) .* usage per")),
-    (HelmFault.NAMESPACE, (r'namespaces "[^"]*" not found', "because it is being terminated")),
+    (HelmFault.TERMINATING, ("because it is being terminated",)),
+    (HelmFault.NAMESPACE, (r'namespaces "[^"]*" not found',)),
     (HelmFault.FORBIDDEN, ("is forbidden", "Unauthorized")),
     (HelmFault.CONFLICT, ("conflict occurred while applying", "Apply failed with")),
     (

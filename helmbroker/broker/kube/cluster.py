@@ -53,6 +53,8 @@ class KubeCluster:
         secret = self._newest(ref)
         if secret is None:
             return NotReady("the Helm release is gone. Somebody else removed it", hopeless=True)
+        if not release_secret.readable(secret):
+            return NotReady("the Helm release cannot be read: its Secret is damaged", hopeless=True)
         observed = []
         for wanted in release_secret.workloads(secret):
             with translated():
@@ -103,6 +105,13 @@ class KubeCluster:
             kept = (obj["metadata"].get("annotations") or {}).get(_KEEP) == "keep"
             if claims or not kept:
                 self._delete(obj)
+
+    def drop_unreadable(self, ref: ReleaseRef, meanwhile: Callable[[], None]) -> None:
+        found = [secret for secret in self._secrets(ref) if not release_secret.readable(secret)]
+        if found:
+            meanwhile()
+        for secret in found:
+            self._delete(secret)
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
         kinds = ("Pod", _CLAIM) if claims else ("Pod",)

@@ -11,7 +11,7 @@ from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavaila
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.kube.translated import translated
-from helmbroker.kubeapi.errors import AlreadyExists, Conflict, NotFound
+from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from helmbroker.kubeapi.port import Kube, Obj
 
 TYPE = "helmbroker.io/record.v1"  # Secrets of other types are not ours, whatever they are called
@@ -51,12 +51,16 @@ class KubeRecords:
                 self._kube.replace(wanted)
             except (AlreadyExists, Conflict) as error:
                 raise ClusterUnavailable(f"The Secret {name} was changed meanwhile.") from error
+            except Forbidden as error:
+                if not error.terminating:
+                    raise
+                text = f"{_begun(HelmFault.TERMINATING)}. Wait until it is gone, and try again."
+                raise ClusterRefused(text) from error
             except NotFound as error:
                 if current is not None:
                     raise ClusterUnavailable(f"The Secret {name} was removed meanwhile.") from error
-                fault = str(HelmFault.NAMESPACE)
                 raise ClusterRefused(
-                    f"{fault[:1].upper()}{fault[1:]}: {error.message}. "
+                    f"{_begun(HelmFault.NAMESPACE)}: {error.message}. "
                     "Make the namespace, or give the broker's service account the right to make it."
                 ) from error
 
@@ -105,6 +109,10 @@ class KubeRecords:
         with translated():
             found = self._kube.list("Secret", namespace, labels=",".join(asked))
         return [secret for secret in found if secret.get("type") == TYPE]
+
+
+def _begun(fault: HelmFault) -> str:
+    return f"{fault[:1].upper()}{fault[1:]}"
 
 
 def _read(secret: Obj) -> RecordSecret:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,11 +52,11 @@ def newest(secrets: list[Obj]) -> Obj | None:
 def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     """The revision that a release Secret holds."""
     labels: dict[str, str] = secret["metadata"]["labels"]
-    content = _content(secret)
+    content, status = _content(secret), _STATUSES.get(labels.get("status", ""), HelmStatus.UNKNOWN)
     return HelmRelease(
         ref=ref,
         revision=int(labels["version"]),
-        status=_STATUSES.get(labels.get("status", ""), HelmStatus.UNKNOWN),
+        status=status if content else HelmStatus.UNREADABLE,
         labels={key: value for key, value in labels.items() if key not in _OWN_LABELS},
         values=coalesce((content.get("chart") or {}).get("values") or {}, content.get("config") or {}),
     )
@@ -83,8 +84,16 @@ def hook_jobs(secret: Obj) -> list[str]:
     return [str(hook["name"]) for hook in hooks if hook.get("kind") == "Job"]
 
 
+def readable(secret: Obj) -> bool:
+    """Whether it holds what Helm has written: it may have been cut short, or edited by hand."""
+    return bool(_content(secret))
+
+
 def _content(secret: Obj) -> dict[str, Any]:
-    # Helm encodes in base64, and so does the Kubernetes API
-    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-    content: dict[str, Any] = json.loads(gzip.decompress(packed))
-    return content
+    """Empty when it cannot be read."""
+    try:  # Helm encodes in base64, and so does the Kubernetes API
+        packed = base64.b64decode(base64.b64decode((secret.get("data") or {})["release"]))
+        content = json.loads(gzip.decompress(packed))
+    except (KeyError, ValueError, OSError, EOFError, zlib.error):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -7,41 +7,20 @@ from pathlib import Path
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
-from helmbroker.broker.domain.helm_errors import OUTAGES, HelmError, HelmFault, Outage
+from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
+from helmbroker.broker.operations.failures import BY_A_JOB, Unrepeatable, begun, failure
 from helmbroker.broker.operations.pending import HALF_CHANGED, HOPELESS_AGAIN_S, others_at_work
 from helmbroker.broker.operations.policy import violations
 from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import Object
-from helmbroker.durable import Done, Fail, Failed, Outcome, Transient, Wait
+from helmbroker.durable import Done, Fail, Failed, Outcome, Wait
 
 _HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
-_BY_A_JOB = frozenset({HelmFault.HOOK, HelmFault.TIMEOUT})
-_UNREPEATABLE = frozenset({HelmFault.VALUES, HelmFault.RENDER, HelmFault.CHART, HelmFault.INVALID})
+_OF_NO_USE = _HALF_MADE | {HelmStatus.UNREADABLE}
 _MOST_BREACHES = 5
 GONE = "The Helm release of the service instance is gone from the cluster. Ask the operator."
-
-_CURES = {
-    HelmFault.OWNERSHIP: "Remove that object, or give the broker a namespace of its own.",
-    HelmFault.CONFLICT: "Find who manages that field (kubectl get --show-managed-fields) and make it let go.",
-    HelmFault.VALUES: "Correct the parameters, or the plan's values.",
-    HelmFault.RENDER: "If the parameters are not to blame, the addon's author has to mend the chart.",
-    HelmFault.CHART: "The addon's author has to mend the chart.",
-    HelmFault.NAMESPACE: "Make the namespace, or give the broker's service account the right to make it.",
-    HelmFault.FORBIDDEN: "Give the broker's service account this right.",
-    HelmFault.QUOTA: "Raise the quota, choose a smaller plan, or remove what is not needed.",
-    HelmFault.INVALID: "Correct the parameters; else the addon's author has to mend the chart.",
-    HelmFault.HOOK: "Mend the cause, and try again.",
-    HelmFault.TIMEOUT: "Look at the Job's pods, and try again.",
-    HelmFault.MISSING: "Tell the operator.",
-    HelmFault.STORAGE: "Free space on the broker's disk.",
-    HelmFault.OTHER: "Ask the operator to look into the broker's log.",
-}
-
-
-class Unrepeatable(Failed):
-    """The same cannot succeed when it is asked for again (OSB item 77)."""
 
 
 def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
@@ -76,10 +55,9 @@ def install(
 ) -> Outcome:
     """The release as this operation wants it: made, or upgraded; done when it was done before.
 
-    What a stopped attempt left half made is removed first, with its volumes if `claims`: their content would
-    not fit the passwords of the new attempt. `doing`: what the user is told meanwhile. `again`: it has been made
-    before, so what is left of it is taken over, and fields that others have set meanwhile are set back; called
-    right before, to bring what must be there.
+    What a stopped attempt left half made is removed first, with its volumes if `claims`: their content would not
+    fit the passwords of the new one. `doing`: what the user is told. `again`: it has been made before, so what is
+    left is taken over, and what others have set is set back; called right before, to bring what must be there.
     """
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
@@ -89,17 +67,15 @@ def install(
     if busy := others_at_work(work, release):
         return busy
     try:
-        if release is not None and release.status in _HALF_MADE:
-            _uninstall(work, ref, hooks=False, timeout_s=_timeout_s(work))
-            sweep(work, ref, claims=claims)
+        if release is not None and release.status in (_OF_NO_USE if again is None else _HALF_MADE):
+            _discard(work, ref, claims=claims)
             release = None
-        if release is None and again is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
-            # a worker may have died before it had swept; volumes without a release may be kept on purpose
-            sweep(work, ref, claims=False)
+        if again is None and release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
             return Wait(work.look_again_s, f"what an earlier attempt made is not gone yet: {_listed(left)}")
         if release is not None and release.status in HALF_CHANGED:
             _rollback(work, ref, None)
         if again is not None:
+            work.tools.cluster.drop_unreadable(ref, work.ctx.still_ours)
             again()
         labels, force = _claimed(work, mark), again is not None
         _deploy(work, Deployment(ref, chart, values, labels, _timeout_s(work), force), doing)
@@ -119,6 +95,8 @@ def upgrade(
     check_ours(release, ref, labels)
     if release is None or release.status in _HALF_MADE:
         return Fail(GONE)
+    if broken := unreadable(release):
+        return broken
     mark = _mark(work, labels)
     if release.status is HelmStatus.DEPLOYED and release.belongs_to(mark):
         return Done()
@@ -139,6 +117,8 @@ def restore(work: Work, ref: ReleaseRef, labels: dict[str, str], *, revision: in
     check_ours(release, ref, labels)
     if release is None or release.status in _HALF_MADE:
         return Fail(GONE)
+    if broken := unreadable(release):
+        return broken
     if release.revision == revision:
         return Done(False)
     if busy := others_at_work(work, release):
@@ -151,10 +131,15 @@ def restore(work: Work, ref: ReleaseRef, labels: dict[str, str], *, revision: in
 
 
 def remove(work: Work, ref: ReleaseRef, labels: dict[str, str], *, hooks: bool) -> Outcome:
-    """The release is gone, and so is what its hooks made. One that never was, or is somebody else's, is done."""
+    """The release is gone, and so is what its hooks made. One that never was, or is somebody else's, is done.
+
+    With `hooks` it has to be readable: who drops the user otherwise?
+    """
     release = work.tools.cluster.release(ref)
     if is_foreign(release, labels):
         return Done(_left_alone(ref))
+    if hooks and (broken := unreadable(release)):
+        return broken
     if busy := others_at_work(work, release):
         return busy
     if release is not None:
@@ -174,12 +159,15 @@ def remove_at_any_rate(work: Work, ref: ReleaseRef, labels: dict[str, str]) -> O
     release = work.tools.cluster.release(ref)
     if release is None or is_foreign(release, labels) or _was_never_deployed(release):
         return remove(work, ref, labels, hooks=False)
+    if unreadable(release):
+        remove(work, ref, labels, hooks=False)
+        return Done("its Helm release could not be read, so the chart's own clean-up was left out")
     if busy := others_at_work(work, release):
         return busy
     try:
         _uninstall(work, ref, hooks=True, timeout_s=_timeout_s(work) / 2)
     except HelmError as error:
-        if error.fault not in _BY_A_JOB:
+        if error.fault not in BY_A_JOB:
             raise failure(work, error, ref) from error
         work.ctx.check()
         reason = work.public(work.tools.cluster.failed_job(ref) or error.detail)
@@ -205,7 +193,7 @@ def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
         work.tools.patience.renew(operation_id)
         return Wait(work.look_again_s, reason)
     if work.tools.patience.over(operation_id):
-        return Fail(f"{_begun(reason)}.")
+        return Fail(f"{begun(reason)}.")
     return Wait(HOPELESS_AGAIN_S, reason)
 
 
@@ -220,6 +208,17 @@ def sweep(work: Work, ref: ReleaseRef, *, claims: bool) -> None:
     work.tools.cluster.sweep(ref, claims=claims, meanwhile=work.ctx.still_ours)
 
 
+def unreadable(release: HelmRelease | None) -> Fail | None:
+    """The end of an operation that would have to know what is deployed."""
+    if release is None or release.status is not HelmStatus.UNREADABLE:
+        return None
+    ref = release.ref
+    return Fail(
+        f"The Helm release {ref.name} in namespace {ref.namespace} cannot be read: the Secret of its revision "
+        f"{release.revision} is damaged. Ask the operator: `helmbroker doctor --repair` makes it anew."
+    )
+
+
 def is_foreign(release: HelmRelease | None, labels: dict[str, str]) -> bool:
     """Whether there is a release, and it is not ours: it is neither changed nor deleted."""
     return release is not None and not release.belongs_to(labels)
@@ -228,26 +227,13 @@ def is_foreign(release: HelmRelease | None, labels: dict[str, str]) -> bool:
 def check_ours(release: HelmRelease | None, ref: ReleaseRef, labels: dict[str, str]) -> None:
     """Raise Failed when somebody else's release has our name."""
     if is_foreign(release, labels):
-        raise Failed(f"{_begun(_left_alone(ref))}. Remove it, or give the broker a namespace of its own.")
+        raise Failed(f"{begun(_left_alone(ref))}. Remove it, or give the broker a namespace of its own.")
 
 
-def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Failed | Transient:
-    """A Helm error as what it means for the operation, in words for the user: what, why, cure.
-
-    `ref`: the release of which a Job may be to blame.
-    """
-    cause = work.tools.cluster.failed_job(ref) if ref is not None and error.fault in _BY_A_JOB else None
-    detail = work.public(cause or error.detail).strip().rstrip(".")
-    sentence = _begun(error.fault.value)
-    if detail:
-        sentence += f": {detail}"
-    cure = _CURES.get(error.fault)
-    text = f"{sentence}. {cure}" if cure else f"{sentence}."
-    if error.fault in OUTAGES:
-        return Outage(text)
-    if error.retryable:
-        return Transient(text)
-    return Unrepeatable(text) if error.fault in _UNREPEATABLE else Failed(text)
+def _discard(work: Work, ref: ReleaseRef, *, claims: bool) -> None:
+    """The release goes last: who dies on the way is followed by one who sees that there is something to remove."""
+    sweep(work, ref, claims=claims)
+    _uninstall(work, ref, hooks=False, timeout_s=_timeout_s(work))
 
 
 def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
@@ -264,6 +250,7 @@ def _rollback(work: Work, ref: ReleaseRef, revision: int | None) -> None:
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
     work.ctx.still_ours()
     work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
+    work.tools.cluster.drop_unreadable(ref, work.ctx.still_ours)
 
 
 def _was_never_deployed(release: HelmRelease) -> bool:
@@ -290,11 +277,6 @@ def _left_alone(ref: ReleaseRef) -> str:
 
 def _timeout_s(work: Work) -> float:
     return max(1.0, work.time_left_s)
-
-
-def _begun(text: str) -> str:
-    """As the beginning of a sentence."""
-    return text[:1].upper() + text[1:]
 
 
 def _listed(names: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Purge: a Helm release of ours that no record knows is removed, and what the cluster remembers of it.
 
-Begun by an operator's command alone. What is not ours, or has a record by now, is left alone.
+Begun by an operator's command alone. What is not ours, or has a record by now, is left alone. The Helm release goes
+after everything that Helm leaves behind: a purge that fails on the way can be asked for again.
 """
 
 from __future__ import annotations
@@ -35,6 +36,16 @@ class PurgeWork:
         return {naming.LABEL_BROKER: self.tools.broker_id}
 
 
+def clear(work: PurgeWork) -> Outcome:
+    """What Helm would leave behind: what hooks made, and volumes if they are to go."""
+    refusal = _refusal(work)
+    if refusal is not None:
+        return Fail(refusal)
+    work.ctx.note(f"removing what belongs to {work.ref.name}")
+    work.tools.cluster.sweep(work.ref, claims=work.with_data, meanwhile=work.ctx.still_ours)
+    return Done()
+
+
 def uninstall(work: PurgeWork) -> Outcome:
     """Without the chart's own clean-up: there is no record of what it would talk to."""
     refusal = _refusal(work)
@@ -48,15 +59,15 @@ def uninstall(work: PurgeWork) -> Outcome:
     except HelmError as error:
         reason = f"The Helm release {work.ref.name} could not be removed: {error.fault}. Try again."
         raise (Transient(reason) if error.retryable else Failed(reason)) from error
+    work.tools.cluster.drop_unreadable(work.ref, work.ctx.still_ours)
     return Done()
 
 
-def sweep(work: PurgeWork) -> Outcome:
-    """What Helm leaves behind; and what is remembered last, so that until then it can still be adopted."""
+def forget(work: PurgeWork) -> Outcome:
+    """What is remembered, when nothing else is left."""
     refusal = _refusal(work)
     if refusal is not None:
         return Fail(refusal)
-    work.tools.cluster.sweep(work.ref, claims=work.with_data, meanwhile=work.ctx.still_ours)
     left = work.tools.cluster.leftovers(work.ref, claims=work.with_data)
     if left:
         return Wait(_LOOK_AGAIN_S, f"not gone yet: {', '.join(left[:5])}")
@@ -73,8 +84,9 @@ def summary(work: PurgeWork) -> str:
 
 
 STEPS = (
+    Step("clear", clear),
     Step("uninstall", uninstall),
-    Step("sweep", sweep),
+    Step("forget", forget),
 )
 
 

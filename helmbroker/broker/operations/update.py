@@ -14,6 +14,7 @@ from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.failures import Unrepeatable
 from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.pending import in_force
 from helmbroker.broker.operations.work import UpdateWork
@@ -36,6 +37,8 @@ def remember(work: UpdateWork) -> Outcome:
     converge.check_ours(release, ref, work.labels)
     if release is None:
         return Fail(converge.GONE)
+    if broken := converge.unreadable(release):
+        return broken
     revision = work.before.return_to
     if revision is None:
         revision = in_force(release)
@@ -159,7 +162,7 @@ def _run(work: UpdateWork, steps: Sequence[Step[UpdateWork]]) -> None:
 def _give_up(work: UpdateWork, failed: Failed) -> None:
     """From here on there is only the way back, also after a crash: with all attempts, and with time."""
     ctx, reserve_s = work.ctx, _reserve_s(work)
-    repeatable = not isinstance(failed, converge.Unrepeatable)
+    repeatable = not isinstance(failed, Unrepeatable)
     late = ctx.remaining_s < reserve_s / 2
     deadline = ctx.operation.deadline + (reserve_s - ctx.remaining_s if late else 0.0)
     with ctx.transaction() as conn:

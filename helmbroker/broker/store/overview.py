@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker.broker.domain.operation import Kind, Phase, phase_of
-from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted, WorkerSeen
+from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted
 from helmbroker.broker.store.schema import bindings, instances, metadata, operations
-from helmbroker.database import now
+from helmbroker.database import now, seen
 from helmbroker.durable import State
 from helmbroker.durable.queue import read_row
+from helmbroker.status.workers import WorkerSeen
 
 _OPEN = (State.QUEUED, State.RUNNING)
 _workers = metadata.tables["workers"]
@@ -40,11 +41,7 @@ class SqlOverview:
         return None if row is None else _tracked(row)
 
     def workers(self) -> list[WorkerSeen]:
-        query = sa.select(_workers, now(self._conn).label("moment")).order_by(_workers.c.owner)
-        return [
-            WorkerSeen(row.owner, row.host, row.started_at, row.seen_at, row.moment)
-            for row in self._conn.execute(query)
-        ]
+        return [WorkerSeen(*row) for row in seen(self._conn, _workers)]
 
     def numbers(self) -> Numbers:
         t, moment = operations.c, now(self._conn)

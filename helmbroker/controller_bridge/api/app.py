@@ -14,7 +14,7 @@ from helmbroker.controller_bridge.api.context import EXTENSION, Api
 from helmbroker.controller_bridge.model import Role
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
-_OPEN = frozenset({"/healthz", "/readiness"})
+_OPEN = frozenset({"/healthz", "/readyz"})
 _VIEWER, _MEMBER, _ADMIN = Role.VIEWER, Role.MEMBER, Role.ADMIN
 
 
@@ -43,7 +43,7 @@ ROUTES = (
     Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
     Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),
     Route("GET", "/healthz", health.healthz, _VIEWER),
-    Route("GET", "/readiness", health.readiness, _VIEWER),
+    Route("GET", "/readyz", health.readyz, _VIEWER),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 
 from flask import current_app, g
 
@@ -18,13 +19,17 @@ EXTENSION = "helmbroker_bridge"
 
 @dataclass(frozen=True)
 class Api:
-    """The ports of the API. `apps` is a function because few requests need the cluster, and its client is big."""
+    """The ports of the API. `apps` is a function because few requests need the cluster, and its client is big.
+
+    `leaving`: once set, the process is not ready any more, and serves what comes nevertheless.
+    """
 
     service: Service
     broker: Broker
     catalog: CachedCatalog
     tokens: Tokens
     apps: Callable[[], AppReleases]
+    leaving: Event
 
 
 def api() -> Api:

@@ -10,6 +10,7 @@ from helmbroker.controller_bridge.api.bodies import json_object, page, window
 from helmbroker.controller_bridge.api.context import api, user
 from helmbroker.controller_bridge.api.errors import Invalid, NotFound
 from helmbroker.controller_bridge.apps.port import AppRelease, ReleaseState
+from helmbroker.controller_bridge.operations.progress import described
 from helmbroker.controller_bridge.service import Refused
 from helmbroker.durable import JSON, Operation
 
@@ -82,5 +83,5 @@ def _operation_object(operation: Operation) -> dict[str, JSON]:
         "version": version,
         "operation": operation.id,
         "state": str(operation.state),
-        "description": operation.description,
+        "description": described(operation),
     }

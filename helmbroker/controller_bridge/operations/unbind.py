@@ -51,3 +51,4 @@ DELETE = (
     step("delete", _delete),
     step("await", _await),
 )
+STEPS = (*WITHDRAW, *DELETE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from helmbroker.controller_bridge.api.app import make_app
@@ -35,6 +36,7 @@ class Calls:
             catalog=CachedCatalog(self.world.broker),
             tokens=tokens,
             apps=lambda: self.world.apps,
+            leaving=Event(),
         )
         self.client = make_app(self.api).test_client()
 

@@ -12,7 +12,7 @@ from tests.api.bridge.calls import Calls
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
 WHO = {"viewer": Role.VIEWER, "member": Role.MEMBER}
-OPEN = {"/healthz", "/readiness"}
+OPEN = {"/healthz", "/readyz"}
 
 
 def path_of(rule: str, app: str = "shop") -> str:
@@ -132,18 +132,29 @@ def test_an_unexpected_error_says_nothing(call: Calls) -> None:
 
 
 def test_health(call: Calls) -> None:
-    for path in sorted(OPEN):
-        answer = call("GET", path, who=None)
-        assert (answer.status_code, answer.text) == (200, "OK")
+    assert call("GET", "/healthz", who=None).json == {"status": "ok"}
+    assert call("GET", "/readyz", who=None).json == {"status": "ok", "workers": "none"}
+
+
+def test_who_is_being_stopped_is_not_ready_and_serves_on(call: Calls) -> None:
+    call.api.leaving.set()
+    answer = call("GET", "/readyz", who=None)
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"status": "This process is being stopped; send requests to another one."},
+    )
+    assert call("GET", "/healthz", who=None).status_code == 200
+    assert call("GET", "/v2/resources/services/").status_code == 200
 
 
 def test_not_ready_without_a_database(call: Calls) -> None:
     with call.world.store.writing() as conn:
-        conn.exec_driver_sql("ALTER TABLE resources RENAME TO elsewhere")
-    answer = call("GET", "/readiness", who=None)
-    assert answer.status_code == 503
+        conn.exec_driver_sql("ALTER TABLE workers RENAME TO elsewhere")
+    answer = call("GET", "/readyz", who=None)
+    assert (answer.status_code, answer.json) == (503, {"detail": "The database does not answer. Try again."})
+    assert call("GET", "/healthz", who=None).status_code == 200
     with call.world.store.writing() as conn:
-        conn.exec_driver_sql("ALTER TABLE elsewhere RENAME TO resources")
+        conn.exec_driver_sql("ALTER TABLE elsewhere RENAME TO workers")
 
 
 def test_an_unusable_tokens_file(call: Calls) -> None:

@@ -122,7 +122,9 @@ def test_a_broker_that_does_not_answer_is_asked_again(world: World) -> None:
     world.broker.before = hang
     operation = world.create().instance_operation
     world.hand.turn()
-    assert world.message() == "the broker at broker:80 does not answer; trying again"
+    assert (
+        world.message() == "the broker at broker:80 does not answer; trying again (create, step 2 of 4: provision)"
+    )
     assert world.run(operation).state is State.SUCCEEDED
 
 
@@ -167,4 +169,4 @@ def test_progress_is_told_while_it_goes_on(world: World) -> None:
     world.broker.looks = 3
     world.broker.before = lambda method: told.append(world.message()) if method == "instance_status" else None
     world.run(world.create().instance_operation)
-    assert told[1:] == ["3 more looks", "2 more looks", "1 more looks"]
+    assert told[1:] == [f"{number} more looks (create, step 4 of 4: await)" for number in (3, 2, 1)]

@@ -38,9 +38,7 @@ class Bridge:
     """The processes of one data directory, and calls to their API."""
 
     def __init__(self, folder: Path, broker_url: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.listen = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.listen, self.worker_listen = free_address(), free_address()
         (folder / "login").write_text(f"user:{CANARY}")
         (folder / "kubeconfig").write_text(NO_CLUSTER)
         self.folder, self.log = folder, folder / "log"
@@ -50,6 +48,8 @@ class Bridge:
             "HELMBROKER_BRIDGE_BROKER_URL": broker_url,
             "HELMBROKER_BRIDGE_BROKER_CREDENTIALS_FILE": str(folder / "login"),
             "HELMBROKER_BRIDGE_LISTEN": self.listen,
+            "HELMBROKER_BRIDGE_WORKER_LISTEN": self.worker_listen,
+            "HELMBROKER_BRIDGE_DRAIN_S": "0",
             "HELMBROKER_BRIDGE_KUBECONFIG": str(folder / "kubeconfig"),
         }
         self.command("init")
@@ -58,9 +58,23 @@ class Bridge:
 
     def start(self) -> None:
         """Start API and worker, and wait until the API answers."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._argv("run"), env=self.environment, stdout=log, stderr=log)
+        self.begin("run")
         eventually(lambda: self.call("GET", "/v2/apps/shop/resources/") is not None)
+
+    def begin(self, command: str) -> None:
+        """Start a command that goes on until it is stopped."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._argv(command), env=self.environment, stdout=log, stderr=log)
+
+    def probe(self, listen: str, path: str) -> tuple[int, str]:
+        """What a probe says there: status, and in words; 0 while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{listen}{path}", timeout=BOUND_S) as answer:
+                return answer.status, json.loads(answer.read())["status"]
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())["status"]
+        except OSError:
+            return 0, ""
 
     def command(self, *words: str) -> str:
         """Run one command to its end; its standard output."""
@@ -100,6 +114,13 @@ class Bridge:
         return [sys.executable, "-m", "helmbroker.controller_bridge", *words]
 
 
+def free_address() -> str:
+    """Host and port that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
 def eventually(seen: Callable[[], object]) -> None:
     """Look until it is so: a process tells nobody when it has started, or is done."""
     end = time.monotonic() + BOUND_S
@@ -131,7 +152,8 @@ def test_a_worker_killed_while_it_provisions(bridge: Bridge, broker: OsbServer) 
     bridge.start()
     assert bridge.call("POST", resources, new)["status"] == "Provisioning"
     assert broker.polled.acquire(timeout=BOUND_S)
-    eventually(lambda: bridge.call("GET", f"{resources}my-db/")["message"] == "pods start")
+    told = "pods start (create, step 4 of 4: await)"
+    eventually(lambda: bridge.call("GET", f"{resources}my-db/")["message"] == told)
 
     os.kill(bridge.worker(), signal.SIGKILL)
     # The lease of the dead worker is not waited for here: its database is told that it has ended.
@@ -158,6 +180,29 @@ def expire_leases(bridge: Bridge) -> None:
     with sqlite3.connect(bridge.folder / "data" / "bridge.db", timeout=BOUND_S) as connection:
         connection.execute("UPDATE operations SET lease_until = 0")
     connection.close()
+
+
+def test_an_api_that_is_stopped_says_so_and_serves_on(bridge: Bridge) -> None:
+    bridge.environment["HELMBROKER_BRIDGE_DRAIN_S"] = "60"
+    bridge.begin("api")
+    eventually(lambda: bridge.probe(bridge.listen, "/readyz") == (200, "ok"))
+    assert bridge.process is not None
+    bridge.process.send_signal(signal.SIGTERM)
+    eventually(lambda: bridge.probe(bridge.listen, "/readyz")[0] == 503)
+    assert "being stopped" in bridge.probe(bridge.listen, "/readyz")[1]
+    assert bridge.probe(bridge.listen, "/healthz") == (200, "ok")
+    new = {"name": "late", "plan": "postgresql:small"}
+    assert bridge.call("POST", "/v2/apps/shop/resources/", new)["status"] == "Provisioning"
+    bridge.process.send_signal(signal.SIGINT)
+    assert bridge.process.wait(BOUND_S) == 0, "who is in a hurry does not wait for the rest of the time"
+
+
+def test_a_worker_says_what_it_needs(bridge: Bridge, broker: OsbServer) -> None:
+    bridge.begin("worker")
+    eventually(lambda: bridge.probe(bridge.worker_listen, "/healthz") == (200, "ok"))
+    status, told = bridge.probe(bridge.worker_listen, "/readyz")
+    assert (status, told.partition(":")[0]) == (503, "the cluster cannot be used")
+    assert bridge.stop() == 0
 
 
 def test_init_is_idempotent_and_private(bridge: Bridge) -> None:

@@ -124,18 +124,31 @@ def test_what_is_left_of_a_predecessor_is_waited_for(world: World) -> None:
     assert there == {"render": True, "deploy": False}
 
 
-def test_the_job_of_an_attempt_that_died_before_it_had_swept_is_swept(world: World) -> None:
-    """Its pod would stay as long as the Job does, and the operation would wait for that until its deadline."""
+@pytest.mark.parametrize("dies_at", range(5))
+def test_who_dies_while_removing_what_is_half_made_is_followed_by_one_who_ends_it(
+    world: World, dies_at: int
+) -> None:
+    """The release goes last: without it nobody could tell a volume that is to go from one kept on purpose."""
     operation = world.provision()
-    for kind, name in (("Job", "make"), ("Pod", "make-1"), (CLAIM, "data")):
-        world.cluster.put(Thing(kind, RELEASE.namespace, name, RELEASE.name))
-    world.cluster.leaving[("Pod", RELEASE.namespace, "make-1")] = 1
-    world.cluster.leaving[(CLAIM, RELEASE.namespace, "data")] = 3
-    there: dict[str, list[str]] = {}
-    world.helm.before = lambda call: there.update({call.verb: sorted(thing.kind for thing in world.cluster.all())})
+    found(world, RELEASE, S.PENDING_INSTALL)
+    for kind, name in (("Job", "make"), (CLAIM, "data")):
+        world.cluster.put(Thing(kind, RELEASE.namespace, name, RELEASE.name, texts={"age": "old"}))
+    removals = 0
+
+    def dies() -> None:
+        nonlocal removals
+        removals += 1
+        if removals == dies_at + 1:
+            raise Dies
+
+    def at_helm(call: Call) -> None:
+        if call.verb == "uninstall":
+            dies()
+
+    world.cluster.before_removal, world.helm.before, world.helm.after = dies, at_helm, at_helm
     world.succeed(operation)
-    assert "Job" in there["render"]
-    assert "Job" not in there["deploy"]
+    assert removals > dies_at
+    assert [thing for thing in world.cluster.all() if thing.texts.get("age") == "old" or thing.kind == "Job"] == []
 
 
 @pytest.mark.osb(87)

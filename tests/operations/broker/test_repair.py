@@ -62,6 +62,12 @@ def not_remembered(world: World) -> None:
     world.cluster.kept.clear()
 
 
+def unreadable(world: World) -> None:
+    """Nobody can read the Secret of the release any more."""
+    known = world.cluster.releases[RELEASE]
+    world.cluster.releases[RELEASE] = replace(known, status=HelmStatus.UNREADABLE, values={})
+
+
 HARM: dict[str, Harm] = {
     "uninstalled": uninstalled,
     "forgotten by helm": forgotten_by_helm,
@@ -69,6 +75,7 @@ HARM: dict[str, Harm] = {
     "upgraded": upgraded,
     "upgrade hangs": upgrade_hangs,
     "not remembered": not_remembered,
+    "unreadable": unreadable,
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helmbroker.broker.domain.credentials import Credentials
-from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.domain.helm_errors import ClusterRefused, HelmError, HelmFault
 from helmbroker.broker.domain.kept import Kept, Stage, opened, sealed
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Phase
@@ -236,6 +236,37 @@ def test_an_orphan_is_purged(either_world: World, with_data: bool) -> None:
     )
     with pytest.raises(Refused, match="there is nothing of this broker's"):
         purges.check(RELEASE)
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+@pytest.mark.parametrize("fails_at", range(4))
+def test_a_purge_that_failed_on_its_way_can_be_asked_for_again(
+    world: World, remembered: bool, fails_at: int
+) -> None:
+    """The release goes last: without it and without a record nobody could tell whose its volumes are."""
+    prepared(world)
+    forget_rows(world)
+    if not remembered:
+        world.cluster.kept.clear()
+    removals = 0
+
+    def refused() -> None:
+        nonlocal removals
+        removals += 1
+        if removals == fails_at + 1:
+            raise ClusterRefused("The cluster refused a call of the broker: cannot delete.")
+
+    def at_helm(call: Call) -> None:
+        if call.verb == "uninstall":
+            refused()
+
+    world.cluster.before_removal, world.helm.before = refused, at_helm
+    purges = Purges(world.store, world.cluster)
+    assert "cannot delete" in world.fail(purges.begin(RELEASE, with_data=True))
+    purges.check(RELEASE)
+    world.succeed(purges.begin(RELEASE, with_data=True))
+    assert RELEASE not in world.cluster.releases.keys() | world.cluster.kept.keys()
+    assert [thing for thing in world.cluster.all() if thing.label == RELEASE.name] == []
 
 
 def test_what_has_a_record_is_not_purged(world: World) -> None:

@@ -123,8 +123,10 @@ SAID = [
         None,
     ),
     (HelmFault.NAMESPACE, 'Error: create: failed to create: namespaces "absent" not found', None),
+    (HelmFault.NOT_DEPLOYED, 'Error: UPGRADE FAILED: "x" has no deployed releases', None),
+    (HelmFault.NOT_DEPLOYED, "Error: release has no 0 version", None),
     (
-        HelmFault.NAMESPACE,
+        HelmFault.TERMINATING,
         (
             'Error: server-side apply failed for object ns/x /v1, Kind=ConfigMap: configmaps "x" is forbidden: '
             "unable to create new content in namespace ns because it is being terminated"

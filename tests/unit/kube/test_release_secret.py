@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,28 @@ def test_status(revision: str, status: HelmStatus) -> None:
 def test_a_status_that_nobody_knows_is_unknown() -> None:
     secret = RELEASES["failed.v1"] | {"metadata": {"labels": {"version": "1", "status": "brand-new"}}}
     assert release_secret.read(secret, REF).status is HelmStatus.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {"release": ""},
+        {"release": "%%%"},
+        {"release": base64.b64encode(b"H4sIAAAA").decode()},
+        {"release": base64.b64encode(base64.b64encode(gzip.compress(b"{")[:-4])).decode()},
+        {"release": base64.b64encode(base64.b64encode(gzip.compress(b"{"))).decode()},
+        {"release": base64.b64encode(base64.b64encode(gzip.compress(b"[1]"))).decode()},
+    ],
+)
+def test_what_nobody_can_read_has_made_nothing_that_is_known(data: dict[str, str] | None) -> None:
+    secret = RELEASES["failed.v1"] | {"data": data}
+    read = release_secret.read(secret, REF)
+    assert (read.status, read.revision, dict(read.values)) == (HelmStatus.UNREADABLE, 1, {})
+    assert read.labels == release_secret.read(RELEASES["failed.v1"], REF).labels
+    assert not release_secret.readable(secret)
+    assert (release_secret.workloads(secret), release_secret.hook_jobs(secret)) == ([], [])
 
 
 def test_the_newest_revision_counts_by_number() -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.broker import health
-from helmbroker.broker.health import FROZEN_S, UNANSWERED_S, probes
 from helmbroker.database import connect, reader
 from helmbroker.database.pulse import Pulse
 from helmbroker.kubeapi.errors import KubeError, Unreachable
 from helmbroker.runtime import probes as served
+from helmbroker.status import health
+from helmbroker.status.health import FROZEN_S, UNANSWERED_S
 from tests.fakes.kube import FakeKube
 
 
@@ -37,7 +37,7 @@ class Patient:
         self.helm: str | None = None
         self.engine = connect(f"sqlite:///{folder / 'a.db'}")
         self.pulse = Pulse(self.engine, self.clock)
-        self.answers = probes(self.pulse, self.kube, lambda: self.helm)
+        self.answers = health.worker_probes(self.pulse, lambda: self.helm, health.cluster(self.kube))
 
 
 class VersionedKube(FakeKube):
@@ -99,7 +99,7 @@ def test_what_a_worker_needs_beside_the_database(patient: Patient) -> None:
 
 def test_the_cluster_is_asked_again_after_a_while() -> None:
     found, clock = iter(["away", None]), Clock()
-    remembered = health._Remembered(lambda: next(found), clock)
+    remembered = health.Remembered(lambda: next(found), clock)
     assert [remembered(), remembered()] == ["away", "away"]
     clock.now += 6
     assert [remembered(), remembered()] == [None, None]
@@ -122,7 +122,7 @@ def test_who_does_not_wait_for_the_answer_leaves_no_trace(capsys: pytest.Capture
         asked.set()
         gone.wait(10)
 
-    with served.probes("127.0.0.1", 0, {"/readyz": slow, "/healthz": lambda: None}) as port:
+    with served.probes("127.0.0.1:0", {"/readyz": slow, "/healthz": lambda: None}) as port:
         client = socket.create_connection(("127.0.0.1", port), timeout=10)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
         client.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
@@ -134,7 +134,7 @@ def test_who_does_not_wait_for_the_answer_leaves_no_trace(capsys: pytest.Capture
 
 
 def test_probes_are_answered() -> None:
-    with served.probes("127.0.0.1", 0, {"/healthz": lambda: None, "/readyz": lambda: "no helm"}) as port:
+    with served.probes("127.0.0.1:0", {"/healthz": lambda: None, "/readyz": lambda: "no helm"}) as port:
         assert get(port, "/healthz?x=1") == (200, "ok")
         assert get(port, "/readyz") == (503, "no helm")
         assert get(port, "/secrets")[0] == 404
