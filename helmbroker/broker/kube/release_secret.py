@@ -52,12 +52,14 @@ def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     """The revision that a release Secret holds."""
     labels: dict[str, str] = secret["metadata"]["labels"]
     content = _content(secret)
+    given = content.get("config") or {}
     return HelmRelease(
         ref=ref,
         revision=int(labels["version"]),
         status=_STATUSES.get(labels.get("status", ""), HelmStatus.UNKNOWN),
         labels={key: value for key, value in labels.items() if key not in _OWN_LABELS},
-        values=coalesce((content.get("chart") or {}).get("values") or {}, content.get("config") or {}),
+        values=coalesce((content.get("chart") or {}).get("values") or {}, given),
+        given=given,
     )
 
 
