@@ -126,7 +126,7 @@ def _of_record(broker_id: str, ref: ReleaseRef, record: Record, sight: Sight) ->
     if ref in sight.foreign or (seen is not None and not labels.items() <= seen.labels.items()):
         text = f"the Helm release {ref.name} is somebody else's. Remove or rename it, then run {_REPAIR.format('')}"
         yield Finding(FindingKind.FOREIGN, words, text.rstrip(), instance_id)
-    elif seen is None and not _needs_none(record, sight.kept.get(ref)):
+    elif seen is None and not _has_none(record):
         text = f"its Helm release {ref.name} is gone. {_REPAIR.format('makes it again')}"
         yield Finding(FindingKind.LOST, words, text, instance_id)
     elif seen is not None and seen.missing:
@@ -140,10 +140,9 @@ def _of_record(broker_id: str, ref: ReleaseRef, record: Record, sight: Sight) ->
         yield Finding(FindingKind.UNREMEMBERED, words, text, instance_id)
 
 
-def _needs_none(record: Record, kept: Kept | None) -> bool:
+def _has_none(record: Record) -> bool:
     """Whether it is a binding that was made without a Helm release: it shares the credentials of its instance."""
-    made = kept is not None and kept.stage is Stage.MADE and kept.revision is None
-    return isinstance(record, BindingRecord) and made and record.deployed is None
+    return isinstance(record, BindingRecord) and record.deployed is None
 
 
 def _thing(broker_id: str, record: Record) -> tuple[str, dict[str, str]]:
