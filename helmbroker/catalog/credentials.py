@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -97,10 +98,17 @@ def read(rendered: str) -> Delivery:
     return Delivery(credentials, endpoints, typed)
 
 
-def written_faults(text: str, name: str) -> list[Fault]:
-    """What can be said of a template as it is written, before Helm renders it: every jsonpath is understood."""
+def written_faults(folder: Path, name: str) -> list[Fault]:
+    """What can be said of a template as it is written, before Helm renders it: every jsonpath is understood.
+
+    A file that is not there, or no text, is somebody else's to tell.
+    """
+    try:
+        lines = (folder / name).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         for written in re.findall(r"""\bjsonpath:\s*('(?:[^']|'')*'|"(?:\\.|[^"\\])*"|[^\s{}][^#]*)""", line):
             try:
                 value = yaml.load(written, Loader=TextLoader)  # noqa: S506  # plain data only

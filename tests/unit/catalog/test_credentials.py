@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from helmbroker.catalog import jsonpath
@@ -228,9 +230,9 @@ def test_a_fault_never_tells_a_value() -> None:
     assert "canary" not in str(error.value)
 
 
-def test_a_path_that_cannot_be_understood_is_found_before_anything_is_rendered() -> None:
+def test_a_path_that_cannot_be_understood_is_found_before_anything_is_rendered(tmp_path: Path) -> None:
     """When the catalogue is read, so that no user meets it."""
-    written = """\
+    text = """\
 credentials:
 {{- range until 3 }}
   - {name: a, valueFrom: {serviceRef: {name: x, jsonpath: '{.spec.ports[?(@.a=="x" && @.b=="y")].port}'}}}
@@ -245,8 +247,9 @@ credentials:
         jsonpath: .spec.clusterIP
 {{- end }}
 """
-    assert [str(fault).partition(": ")[0] for fault in written_faults(written, "bind.yaml")] == [
-        "bind.yaml:3",
-        "bind.yaml:12",
-    ]
-    assert "conditions cannot be joined" in str(written_faults(written, "bind.yaml")[0])
+    (tmp_path / "bind.yaml").write_text(text)
+    joined, bare = map(str, written_faults(tmp_path, "bind.yaml"))
+    assert joined.startswith("bind.yaml:3: jsonpath: ")
+    assert "conditions cannot be joined" in joined
+    assert bare.startswith("bind.yaml:12: jsonpath: '.spec.clusterIP' has no expression")
+    assert written_faults(tmp_path, "absent.yaml") == []
