@@ -131,6 +131,12 @@ def test_a_template_that_fails_is_an_error(chart: Path) -> None:
         assert caught.value.detail
 
 
+@pytest.mark.bug(57)
+def test_documents_after_the_first_are_not_dropped(chart: Path) -> None:
+    """So that two of them are a fault, and nobody's choice."""
+    assert rendered(chart, "credential: []\n---\ncredential: [a]\n") == "credential: []\n---\ncredential: [a]\n"
+
+
 def test_a_template_may_say_nothing(chart: Path) -> None:
     """Which then is a fault of its own: it has no credentials, not even none."""
     assert rendered(chart, "{{ if .Values.absent }}credential: []{{ end }}") == ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 
 _STALE_S = 3600.0
-_SOURCE = re.compile(r"^---\n# Source: .*\n", re.MULTILINE)
+_SOURCE = re.compile(r"^---\n# Source: (.*)\n", re.MULTILINE)
 _NAMES = ("templates/credentials-template-1.yaml", "templates/credentials-template-2.yaml")
 
 
@@ -62,14 +62,18 @@ def put_alone(template: Path, chart: Path) -> tuple[str, ...]:
 
 def only_one(rendered: str) -> str:
     """What the template says, once. Raises HelmError when it says something else the second time."""
-    said = _SOURCE.split(rendered)[1:]
-    if len(said) == len(_NAMES) and len({each.rstrip() for each in said}) > 1:
+    said: dict[str, list[str]] = {}
+    _, *parts = _SOURCE.split(rendered)
+    for name, document in zip(parts[::2], parts[1::2], strict=True):
+        said.setdefault(name, []).append(document.rstrip())
+    first, *others = ("\n---\n".join(documents) for documents in said.values())
+    if any(other != first for other in others):
         raise HelmError(
             HelmFault.RENDER,
             "the credentials template says something else each time it is rendered (rand..., gen..., lookup); "
             "let it refer to the Secret that has the value",
         )
-    return "---\n" + said[0] if said else ""
+    return first + "\n"
 
 
 def says_nothing(error: HelmError) -> bool:

@@ -118,7 +118,8 @@ class HelmCli:
         stop: threading.Event,
     ) -> str:
         argv = [*_template(ref), "--kube-version", served.kube_version]
-        argv += ["--api-versions", ",".join(served.api_versions)] if served.api_versions else []
+        # one by one: Linux limits the length of an argument, and clusters have thousands of kinds
+        argv += [word for each in served.api_versions for word in ("--api-versions", each)]
         with copied(chart, self._folder / "rendering") as copy:
             names = put_alone(template, copy)
             argv += [word for name in names for word in ("--show-only", name)]

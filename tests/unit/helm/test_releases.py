@@ -25,7 +25,10 @@ LISTING = """
 import pathlib
 chart = pathlib.Path(sys.argv[-1])
 found = sorted(str(path.relative_to(chart)) for path in chart.rglob("*") if path.is_file())
-assert found == ["Chart.yaml", "credentials.yaml", *sys.argv[-4:-1:2]], found
+names = sys.argv[-4:-1:2]
+assert found == ["Chart.yaml", "credentials.yaml", *names], found
+for name in names:
+    print("---\\n# Source: chart/" + name + "\\na: b")
 """
 
 
@@ -87,12 +90,12 @@ def test_what_helm_warns_of_is_not_part_of_the_rendering(tmp_path: Path, chart: 
 def test_rendering_one_template_leaves_the_chart_alone(tmp_path: Path, chart: Path) -> None:
     """It never lies in the chart that Helm installs; it sees what the cluster serves, and lies there twice."""
     helm = cli(tmp_path, stand_in(tmp_path, LISTING))
-    helm.render_alone(chart / "credentials.yaml", chart, {"a": 1}, REF, SERVED, NEVER)
+    assert helm.render_alone(chart / "credentials.yaml", chart, {"a": 1}, REF, SERVED, NEVER) == "a: b\n"
     names = [f"templates/credentials-template-{number}.yaml" for number in (1, 2)]
     argv = asked(tmp_path)["argv"]
     assert argv[:-1] == [
         *("template", "hb-1", "--namespace", "instances", "--skip-tests", "--values", "-"),
-        *("--kube-version", "v1.36.2", "--api-versions", "v1,apps/v1/Deployment"),
+        *("--kube-version", "v1.36.2", "--api-versions", "v1", "--api-versions", "apps/v1/Deployment"),
         *("--show-only", names[0], "--show-only", names[1]),
     ]
     assert json.loads(asked(tmp_path)["stdin"]) == {"a": 1}
@@ -102,7 +105,7 @@ def test_rendering_one_template_leaves_the_chart_alone(tmp_path: Path, chart: Pa
 
 
 def test_what_killed_renderings_left_is_cleared_away(tmp_path: Path, chart: Path) -> None:
-    helm = cli(tmp_path, stand_in(tmp_path))
+    helm = cli(tmp_path, stand_in(tmp_path, LISTING))
     rendering = tmp_path / "helm-home" / "rendering"
     for name, age_s in (("old", 7200), ("young", 60)):
         (rendering / name).mkdir(parents=True)
