@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from helmbroker.broker.domain.cluster import NotReady
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.decisions import usable
@@ -54,7 +52,7 @@ def read_credentials(work: BindingWork) -> Outcome:
     if isinstance(found, NotReady):
         outcome = converge.wait(work, found.reason, hopeless=found.hopeless)
         # each look renders anew, so it is not taken as often as others
-        return replace(outcome, after_s=HOPELESS_AGAIN_S) if isinstance(outcome, Wait) else outcome
+        return Wait(HOPELESS_AGAIN_S, outcome.reason) if isinstance(outcome, Wait) else outcome
     binding, values = work.binding.binding, Credentials(delivery.assembled(found))
     with work.transaction() as tx:
         tx.deliver(binding.instance_id, binding.id, values, delivery.endpoints, work.plan.binding_lifetime)
