@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench import bare, limits, page
 from bench.bare import BareFailed
-from bench.figures import Figure, number
+from bench.figures import Figure, number, table
 from bench.measures import CannotMeasure
 from helmbroker.broker.domain.cluster import NotReady
 from helmbroker.broker.domain.helm_errors import HelmError
@@ -110,13 +110,7 @@ def main() -> int:
 
 
 def _section(found: list[Figure]) -> str:
-    rows = [
-        f"| {each.name} | {each.value:.2f} {each.unit} | {each.limit or 0:.2f} {each.unit} "
-        f"| {'' if each.kept else '**missed**'} | {each.note} |"
-        for each in found
-    ]
-    table = "\n".join(["| | measured | at most | | |", "|---|---:|---:|---|---|", *rows])
-    return f"## Credentials of a binding\n\n{INTRO}\nMachine: {machine()}.\n\n{table}"
+    return f"## Credentials of a binding\n\n{INTRO}\nMachine: {machine()}.\n\n{table(found)}"
 
 
 if __name__ == "__main__":
