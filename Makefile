@@ -82,6 +82,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm
+	$(SANDBOX_ENV); $(BIN)/python -m bench.bind
 
 constraints: $(VENV)/installed ## pin all dependencies anew
 	$(BIN)/pip-compile --quiet --upgrade --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -30,6 +31,16 @@ class Figure:
         kept = {} if self.limit is None else {"limit": round(self.limit, 4), "kept": self.kept}
         note = {"note": self.note} if self.note else {}
         return {"name": self.name, "value": round(self.value, 4), "unit": self.unit, **kept, **note}
+
+
+def table(found: Sequence[Figure]) -> str:
+    """Figures and their bounds, for a page."""
+    rows = [
+        f"| {each.name} | {each.value:.2f} {each.unit} | {each.limit or 0:.2f} {each.unit} "
+        f"| {'' if each.kept else '**missed**'} | {each.note} |"
+        for each in found
+    ]
+    return "\n".join(["| | measured | at most | | |", "|---|---:|---:|---|---|", *rows])
 
 
 def number(value: float) -> str:

@@ -22,3 +22,5 @@ PARALLEL_FACTOR = 1.1
 """Eight provisions at the same time may take as long as eight bare helms at the same time, times this."""
 RESUME_MARGIN_S = 2.0
 """After kill -9 of a worker its operation goes on within the lease and this."""
+CREDENTIALS_LIMIT_S = 1.0
+"""Rendering a credentials template and looking up its 15 references."""

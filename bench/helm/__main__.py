@@ -15,7 +15,7 @@ from typing import Any
 
 from bench import page
 from bench.bare import BareFailed
-from bench.figures import Figure
+from bench.figures import Figure, table
 from bench.helm.measures import LEASE_S, Subject, at_once, overhead, resume
 from bench.measures import CannotMeasure
 from helmbroker.catalog.values import merge
@@ -91,13 +91,7 @@ def main() -> int:
 
 
 def _section(found: list[Figure]) -> str:
-    rows = [
-        f"| {each.name} | {each.value:.2f} {each.unit} | {each.limit or 0:.2f} {each.unit} "
-        f"| {'' if each.kept else '**missed**'} | {each.note} |"
-        for each in found
-    ]
-    table = "\n".join(["| | measured | at most | | |", "|---|---:|---:|---|---|", *rows])
-    return f"## Beside bare helm\n\n{INTRO}\nMachine: {machine()}.\n\n{table}"
+    return f"## Beside bare helm\n\n{INTRO}\nMachine: {machine()}.\n\n{table(found)}"
 
 
 if __name__ == "__main__":

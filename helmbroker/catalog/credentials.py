@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+import re
+from pathlib import Path
 from typing import Any
 
-from helmbroker.catalog.documents import Document, Unreadable, parse
-from helmbroker.catalog.model import AddonFaults, Fault, Object
+import yaml
+
+from helmbroker.catalog import bind_yaml, jsonpath
+from helmbroker.catalog.delivery import Credential, Delivery, repeated, sound
+from helmbroker.catalog.documents import Document, Unreadable, Where, parse
+from helmbroker.catalog.jsonpath import BadPath
+from helmbroker.catalog.model import AddonFaults, Fault
+from helmbroker.catalog.references import FIELDS, KINDS, is_optional, ref
 from helmbroker.catalog.schemas import check, validator
-from helmbroker.catalog.yaml_types import TextLoader
+from helmbroker.catalog.yaml_types import Loader, TextLoader
 
-
-class RefKind(StrEnum):
-    """The kinds of objects that a template may refer to."""
-
-    SECRET = "Secret"  # noqa: S105  # the kind of an object
-    CONFIG_MAP = "ConfigMap"
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A key of an object in the instance's namespace."""
-
-    kind: RefKind
-    name: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What a binding delivers, and where it is good for: endpoints as they go over the wire (OSB item 105)."""
-
-    credentials: tuple[Credential, ...]
-    endpoints: tuple[Object, ...] = ()
-
-
-@dataclass(frozen=True)
-class Credential:
-    """One name that a binding delivers: a text, or where to find it."""
-
-    name: str
-    value: str | Ref
-
-
-_REF: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["name", "key"],
-    "properties": {"name": {"type": "string", "minLength": 1}, "key": {"type": "string", "minLength": 1}},
-}
+_NAME = "credentials template (rendered)"
 _HIGHEST_PORT = 65535
 _ENDPOINT: dict[str, Any] = {
     "type": "object",
@@ -65,65 +33,99 @@ _ENDPOINT: dict[str, Any] = {
         "protocol": {"enum": ["tcp", "udp", "all"]},
     },
 }
-_KINDS = {"secretKeyRef": RefKind.SECRET, "configMapKeyRef": RefKind.CONFIG_MAP}
-_RULES = validator(
-    {
+_CREDENTIAL: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name"],
+    "minProperties": 2,
+    "properties": {
+        "name": bind_yaml.NAME,
+        "value": {"type": "string"},
+        "valueFrom": {
+            "type": "object",
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": dict.fromkeys(KINDS, FIELDS | {"additionalProperties": False}),
+        },
+    },
+    "not": {"required": ["value", "valueFrom"]},
+}
+_OF_ANY_TYPE = {**_CREDENTIAL["properties"], "value": {"type": ["string", "array", "object"]}}
+
+
+def _rules(credential: dict[str, Any]) -> dict[str, Any]:
+    return {
         "type": "object",
         "additionalProperties": False,
         "required": ["credentials"],
         "properties": {
-            "credentials": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["name"],
-                    "minProperties": 2,
-                    "properties": {
-                        "name": {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$", "maxLength": 253},
-                        "value": {"type": "string"},
-                        "valueFrom": {
-                            "type": "object",
-                            "additionalProperties": False,
-                            "minProperties": 1,
-                            "maxProperties": 1,
-                            "properties": dict.fromkeys(_KINDS, _REF),
-                        },
-                    },
-                    "not": {"required": ["value", "valueFrom"]},
-                },
-            },
+            "credentials": {"type": "array", "items": credential},
             "endpoints": {"type": "array", "items": _ENDPOINT},
+            "types": {"enum": ["text", "native"]},
         },
     }
-)
+
+
+_TEXTS = validator(_rules(_CREDENTIAL))
+_TYPED = validator(_rules({**_CREDENTIAL, "properties": _OF_ANY_TYPE}))
 
 
 def read(rendered: str) -> Delivery:
     """Parse a rendered template. Raises AddonFaults; a name given twice is a fault, and so is a port that is none.
 
-    Values are texts on the wire, and stay as they were written: `3.10` is no number and `yes` no truth. Nothing at
-    all (`null`) is a fault: it is mostly a value that the template misspelt.
+    Values are texts on the wire, and stay as they were written: `3.10` is no number and `yes` no truth; with
+    `types: native` they are what Helm takes them for. Nothing at all (`null`) is a fault: it is mostly a value that
+    the template misspelt. The bind.yaml of Drycc and Kyma is told by its own keys.
     """
-    name = "credentials.yaml (rendered)"
+    document = _parsed(rendered, TextLoader)
+    data: Any = document.data
+    if bind_yaml.is_one(data):
+        return bind_yaml.read(document)
+    typed = isinstance(data, dict) and data.get("types") == "native"
+    if faults := check(document, _TYPED if typed else _TEXTS):
+        raise AddonFaults(faults)
+    values: Any = _parsed(rendered, Loader).data if typed else data
+    credentials = sound(
+        _credential(item, value.get("value"), document, ("credentials", index))
+        for index, (item, value) in enumerate(zip(data["credentials"], values["credentials"], strict=True))
+    )
+    if twice := repeated(credentials):
+        raise AddonFaults([Fault(_NAME, 0, f"given twice: {', '.join(sorted(twice))}")])
+    endpoints = tuple(data.get("endpoints", ()))
+    if faults := _port_faults(document, endpoints):
+        raise AddonFaults(faults)
+    return Delivery(credentials, endpoints, typed)
+
+
+def written_faults(folder: Path, name: str) -> list[Fault]:
+    """What can be said of a template as it is written, before Helm renders it: every jsonpath is understood.
+
+    A file that is not there, or no text, is somebody else's to tell.
+    """
     try:
-        document = parse(rendered, name, TextLoader)
+        lines = (folder / name).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    found = []
+    for number, line in enumerate(lines, 1):
+        for written in re.findall(r"""\bjsonpath:\s*('(?:[^']|'')*'|"(?:\\.|[^"\\])*"|[^\s{}][^#]*)""", line):
+            try:
+                value = yaml.load(written, Loader=TextLoader)  # noqa: S506  # plain data only
+                if "{{" not in str(value):  # else Helm says what it is
+                    jsonpath.parse(str(value))
+            except BadPath as error:
+                found.append(Fault(name, number, f"jsonpath: {error}"))
+            except yaml.YAMLError:
+                continue  # part of a scalar that Helm makes
+    return found
+
+
+def _parsed(rendered: str, loader: type[Loader]) -> Document:
+    try:
+        return parse(rendered, _NAME, loader)
     except Unreadable as error:
         raise AddonFaults([error.fault]) from None
-    faults = check(document, _RULES)
-    if faults:
-        raise AddonFaults(faults)
-    data: Any = document.data
-    credentials = tuple(_credential(item) for item in data["credentials"])
-    names = [credential.name for credential in credentials]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise AddonFaults([Fault(name, 0, f"given twice: {', '.join(twice)}")])
-    endpoints = tuple(data.get("endpoints", ()))
-    faults = _port_faults(document, endpoints)
-    if faults:
-        raise AddonFaults(faults)
-    return Delivery(credentials, endpoints)
 
 
 def _port_faults(document: Document, endpoints: tuple[Any, ...]) -> list[Fault]:
@@ -138,8 +140,9 @@ def _port_faults(document: Document, endpoints: tuple[Any, ...]) -> list[Fault]:
     return found
 
 
-def _credential(item: dict[str, Any]) -> Credential:
+def _credential(item: dict[str, Any], value: Any, document: Document, where: Where) -> Credential | Fault:
     if "value" in item:
-        return Credential(item["name"], item["value"])
-    ((kind, ref),) = item["valueFrom"].items()
-    return Credential(item["name"], Ref(_KINDS[kind], ref["name"], ref["key"]))
+        return Credential(item["name"], value)
+    ((key, given),) = item["valueFrom"].items()
+    found = ref(KINDS[key], given, document, (*where, "valueFrom", key))
+    return found if isinstance(found, Fault) else Credential(item["name"], found, is_optional(given))

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from helmbroker.kubeapi.answers import raise_for_status, unreachable
 from helmbroker.kubeapi.connect import connect
 from helmbroker.kubeapi.errors import KubeError, NotFound
-from helmbroker.kubeapi.kinds import ObjectRef, kind_named
+from helmbroker.kubeapi.kinds import ObjectRef, kind_named, served
 from helmbroker.kubeapi.port import Obj, Propagation
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 500  # objects per list request
 _JSON = "application/json"
+_DISCOVERY = f"{_JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{_JSON}"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML; the +json variant is newer than clusters in use
 
@@ -143,8 +144,24 @@ class KubeClient:
         """See Kube.server_version."""
         return str(self._call("GET", "/version", "read the server's version").get("gitVersion", ""))
 
-    def _call(self, method: str, path: str, action: str, body: Obj | None = None, content_type: str = _JSON) -> Obj:
-        headers = {"Accept": _JSON, "User-Agent": self._api.user_agent}
+    def api_versions(self) -> tuple[str, ...]:
+        """See Kube.api_versions."""
+        found: set[str] = set()
+        for path in ("/api", "/apis"):
+            for group in self._call("GET", path, "read what is served", accept=_DISCOVERY).get("items") or ():
+                found |= served(group)
+        return tuple(sorted(found))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        action: str,
+        body: Obj | None = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+    ) -> Obj:
+        headers = {"Accept": accept, "User-Agent": self._api.user_agent}
         if body is not None:
             headers["Content-Type"] = content_type
         host = self.server_url

@@ -82,6 +82,17 @@ def kind_named(name: str) -> Kind:
     return kind
 
 
+def served(group: Mapping[str, Any]) -> set[str]:
+    """`group/version` and `group/version/Kind` of an API group, as the server's discovery (v2) describes it."""
+    found: set[str] = set()
+    name = (group.get("metadata") or {}).get("name")
+    for version in group.get("versions") or ():
+        api_version = f"{name}/{version['version']}" if name else str(version["version"])
+        kinds = [(resource.get("responseKind") or {}).get("kind") for resource in version.get("resources") or ()]
+        found |= {api_version, *(f"{api_version}/{kind}" for kind in kinds if kind)}
+    return found
+
+
 @dataclass(frozen=True)
 class ObjectRef:
     """Which object: its kind, namespace (None for cluster-wide kinds) and name."""

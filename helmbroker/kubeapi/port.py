@@ -87,3 +87,10 @@ class Kube(Protocol):
     def server_version(self) -> str:
         """The server's version, such as v1.34.2."""
         ...
+
+    def api_versions(self) -> tuple[str, ...]:
+        """What the server serves, in order: `v1`, `apps/v1` and `apps/v1/Deployment`, as charts ask for it.
+
+        Empty when the server is too old to tell it at once (before Kubernetes 1.30).
+        """
+        ...

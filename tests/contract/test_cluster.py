@@ -12,12 +12,13 @@ from typing import Protocol
 import pytest
 
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Ready, RecordSecret
-from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.helm_errors import ClusterUnavailable
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.kube.cluster import KubeCluster
-from helmbroker.catalog.credentials import Ref, RefKind
+from helmbroker.catalog import jsonpath
+from helmbroker.catalog.references import Ref, RefKind
 from helmbroker.kubeapi.errors import Unreachable
 from helmbroker.kubeapi.port import Kube, Obj
 from tests.cluster.reach import connect, throw_away_namespace
@@ -61,7 +62,7 @@ class FakeWorld:
         known = self.cluster.releases.get(release.ref)
         if known is None or known.revision < release.revision:
             self.cluster.releases[release.ref] = HelmRelease(
-                release.ref, release.revision, release.status, release.labels, release.values
+                release.ref, release.revision, release.status, release.labels, release.values, given=release.values
             )
 
     def put(self, thing: Thing) -> None:
@@ -135,7 +136,7 @@ def _object(thing: Thing) -> Obj:
         "Secret": ("v1", {"data": encoded}),
         "ConfigMap": ("v1", {"data": thing.texts}),
         "ServiceAccount": ("v1", {}),
-        "Service": ("v1", {"spec": {"ports": [{"port": 80}]}}),
+        "Service": ("v1", {"spec": {"ports": [{"port": 80}]}, **thing.content}),
         "Pod": ("v1", {"spec": nowhere}),
         "Job": ("batch/v1", {"spec": job_labels}),
         CLAIM: ("v1", {"spec": claim}),
@@ -173,7 +174,7 @@ def test_the_newest_revision_counts(world: World, ref: ReleaseRef) -> None:
     for revision in (9, 10):
         world.store(StoredRelease(ref, revision, HelmStatus.FAILED, {"a": "b"}, {"n": revision}))
     release = world.cluster.release(ref)
-    assert release == HelmRelease(ref, 10, HelmStatus.FAILED, {"a": "b"}, {"n": 10})
+    assert release == HelmRelease(ref, 10, HelmStatus.FAILED, {"a": "b"}, {"n": 10}, given={"n": 10})
 
 
 def test_a_release_that_is_not_there_is_none(world: World, ref: ReleaseRef) -> None:
@@ -189,30 +190,6 @@ def test_every_status_is_known(world: World, ref: ReleaseRef) -> None:
         release = world.cluster.release(one)
         assert release is not None
         assert release.status is status
-
-
-@pytest.mark.bug(32)
-@pytest.mark.parametrize("kind", RefKind)
-def test_values_of_own_objects(world: World, ref: ReleaseRef, kind: RefKind) -> None:
-    texts = {"password": "s3cret ü", "empty": ""}
-    world.put(Thing(kind, ref.namespace, "hb-1", owner="hb-1", texts=texts))
-    owners = frozenset({"hb-1", "hb-1-b"})
-    got = [
-        world.cluster.value(ref.namespace, Ref(kind, "hb-1", key), owners)
-        for key in ("password", "empty", "absent")
-    ]
-    assert got == ["s3cret ü", "", None]
-    assert world.cluster.value(ref.namespace, Ref(kind, "absent", "password"), owners) is None
-
-
-@pytest.mark.bug(4, 57)
-@pytest.mark.parametrize("owner", [None, "hb-2"])
-def test_values_of_other_objects_are_refused(world: World, ref: ReleaseRef, owner: str | None) -> None:
-    """A template reads what its own releases made, whatever name is rendered into it."""
-    world.put(Thing("Secret", ref.namespace, "theirs", owner=owner, texts={"password": "c4n4ry"}))
-    with pytest.raises(ClusterRefused, match="which its Helm releases did not make") as caught:
-        world.cluster.value(ref.namespace, Ref(RefKind.SECRET, "theirs", "password"), frozenset({"hb-1"}))
-    assert "c4n4ry" not in str(caught.value)
 
 
 @pytest.mark.bug(59)
@@ -310,7 +287,8 @@ def test_a_cluster_that_is_away_is_worth_another_try(world: World, ref: ReleaseR
         lambda: world.cluster.release(ref),
         lambda: world.cluster.readiness(ref),
         lambda: world.cluster.failed_job(ref),
-        lambda: world.cluster.value(ref.namespace, Ref(RefKind.SECRET, "a", "b"), frozenset()),
+        world.cluster.capabilities,
+        lambda: world.cluster.values(ref.namespace, [Ref(RefKind.SECRET, "a", jsonpath.lead("b"))], frozenset()),
         lambda: world.cluster.sweep(ref, claims=True),
         lambda: world.cluster.drop_unreadable(ref, lambda: None),
         lambda: world.cluster.leftovers(ref, claims=True),

@@ -9,7 +9,8 @@ import pytest
 from helmbroker.broker.domain.cluster import RecordSecret
 from helmbroker.broker.domain.helm_errors import ClusterRefused
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.catalog.credentials import Ref, RefKind
+from helmbroker.catalog import jsonpath
+from helmbroker.catalog.references import Ref, RefKind
 from tests.contract.test_cluster import World, ref, world
 from tests.fakes.cluster import Thing
 from tests.fakes.release_secrets import StoredRelease
@@ -66,7 +67,8 @@ def test_the_secrets_of_a_release_come_back(world: World, ref: ReleaseRef) -> No
     lost = replace(made, name="lost")
     world.cluster.put_back(ref, [lost])
     owners = frozenset({ref.name})
-    assert world.cluster.value(ref.namespace, Ref(RefKind.SECRET, "lost", "password"), owners) == "s3cret"
+    password = Ref(RefKind.SECRET, "lost", jsonpath.lead("data", "password"))
+    assert world.cluster.values(ref.namespace, [password], owners) == {password: "s3cret"}
 
 
 def test_a_release_that_is_gone_has_made_nothing(world: World, ref: ReleaseRef) -> None:

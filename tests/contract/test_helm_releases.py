@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
+from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
 from helmbroker.broker.domain.ports import Cluster, Deployment, HelmReleases
 from helmbroker.broker.helm.releases import HelmCli
 from helmbroker.broker.kube.cluster import KubeCluster
-from helmbroker.catalog import credentials
-from helmbroker.catalog.credentials import Ref, RefKind
+from helmbroker.catalog import credentials, jsonpath
 from helmbroker.catalog.model import JSON
+from helmbroker.catalog.references import Ref, RefKind
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.reach import connect, throw_away_namespace
 from tests.fakes.cluster import FakeCluster
@@ -62,9 +62,13 @@ class Place:
         assert found is not None
         return found
 
-    def password(self) -> str | None:
-        ref = Ref(RefKind.SECRET, self.ref.name, "password")
-        return self.cluster.value(self.ref.namespace, ref, frozenset({self.ref.name}))
+    @property
+    def place_of_password(self) -> Ref:
+        return Ref(RefKind.SECRET, self.ref.name, jsonpath.lead("data", "password"))
+
+    def password(self) -> JSON | NotReady:
+        ref = self.place_of_password
+        return self.cluster.values(self.ref.namespace, [ref], frozenset({self.ref.name}))[ref]
 
 
 @pytest.fixture(params=["fake", pytest.param("helm", marks=pytest.mark.cluster)])
@@ -112,6 +116,7 @@ def test_deploy_makes_a_release(place: Place) -> None:
     assert dict(release.labels) == LABELS
     assert release.values["text"] == "given"
     assert release.values["settings"] == {"kept": True, "list": [1, 2]}
+    assert release.given == {"text": "given", "settings": {"taken": None, "list": [1, 2]}}
 
 
 def test_deploy_again_is_an_upgrade_that_keeps_labels_and_password(place: Place) -> None:
@@ -121,7 +126,7 @@ def test_deploy_again_is_an_upgrade_that_keeps_labels_and_password(place: Place)
     release = place.release()
     assert (release.revision, release.status, release.values["text"]) == (2, HelmStatus.DEPLOYED, "two")
     assert dict(release.labels) == {**LABELS, "helmbroker.io/operation": "o2"}
-    assert before is not None
+    assert isinstance(before, str)
     assert place.password() == before
 
 
@@ -138,7 +143,7 @@ def test_uninstall(place: Place) -> None:
     place.deploy()
     place.uninstall()
     assert place.cluster.release(place.ref) is None
-    assert place.password() is None
+    assert isinstance(place.password(), NotReady)
     place.uninstall()
     place.deploy()
     assert place.release().revision == 1
@@ -152,10 +157,11 @@ def test_rendering_makes_nothing(place: Place) -> None:
 
 
 def test_rendering_the_credentials(place: Place) -> None:
-    shown = place.helm.render(CHART, {"text": "given"}, place.ref, stop=NEVER, only="credentials.yaml")
+    template, served = CHART / "credentials.yaml", place.cluster.capabilities()
+    shown = place.helm.render_alone(template, CHART, {"text": "given"}, place.ref, served, NEVER)
     text, password = credentials.read(shown).credentials
     assert (text.name, text.value) == ("text", "given")
-    assert (password.name, password.value) == ("password", Ref(RefKind.SECRET, "hb-1", "password"))
+    assert (password.name, password.value) == ("password", place.place_of_password)
 
 
 def test_what_the_chart_refuses(place: Place) -> None:
@@ -262,7 +268,7 @@ def test_uninstall_from_every_status(place: Place, hooks: bool) -> None:
         place.set_status(place.ref, status)
         place.uninstall(hooks=hooks)
         assert place.cluster.release(place.ref) is None, status
-        assert place.password() is None, status
+        assert isinstance(place.password(), NotReady), status
 
     everywhere(place, check, HelmStatus.DEPLOYED, HelmStatus.FAILED, HelmStatus.UNINSTALLING, *PENDING)
 

@@ -264,3 +264,10 @@ def test_misuse_is_told_before_anything_is_sent(kube: Kube) -> None:
 
 def test_the_server_has_a_version(kube: Kube) -> None:
     assert kube.server_version().startswith("v1.")
+
+
+def test_the_server_tells_what_it_serves(kube: Kube) -> None:
+    found = kube.api_versions()
+    assert {"v1", "v1/Secret", "apps/v1", "apps/v1/Deployment", "networking.k8s.io/v1/NetworkPolicy"} <= set(found)
+    assert found == tuple(sorted(set(found)))
+    assert "extensions/v1beta1" not in found

@@ -9,13 +9,24 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Readiness, Ready, RecordSecret
+from helmbroker.broker.domain.cluster import (
+    Capabilities,
+    HelmRelease,
+    HelmStatus,
+    NotReady,
+    Readiness,
+    Ready,
+    RecordSecret,
+)
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable, HelmFault
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.catalog.credentials import Ref
+from helmbroker.broker.domain.references import value_of
+from helmbroker.catalog.model import JSON
+from helmbroker.catalog.references import Ref
 
 CLAIM = "PersistentVolumeClaim"
 
@@ -31,6 +42,7 @@ class Thing:
     owner: str | None = None  # the release that made it, as Helm has written down
     kept: bool = False  # helm.sh/resource-policy: keep
     texts: dict[str, str] = field(default_factory=dict)
+    content: dict[str, Any] = field(default_factory=dict)  # of a Service: spec and status
 
 
 class FakeCluster:
@@ -86,17 +98,18 @@ class FakeCluster:
         self._answer()
         return self.failed_jobs.get(ref)
 
-    def value(self, namespace: str, ref: Ref, owners: frozenset[str]) -> str | None:
+    def values(self, namespace: str, refs: Sequence[Ref], owners: frozenset[str]) -> dict[Ref, JSON | NotReady]:
         self._answer()
-        found = self.thing(ref.kind, namespace, ref.name)
-        if found is None:
-            return None
-        if found.owner not in owners:
-            raise ClusterRefused(
-                f"The credentials template refers to {ref.kind} {ref.name}, which its Helm releases did not make. "
-                "The addon's author has to mend it."
-            )
-        return found.texts.get(ref.key)
+        found: dict[Ref, JSON | NotReady] = {}
+        for ref in refs:
+            thing = self.thing(ref.kind, namespace, ref.name)
+            seen = None if thing is None else {"data": thing.texts, **thing.content}
+            found[ref] = value_of(ref, seen, None if thing is None else thing.owner, owners)
+        return found
+
+    def capabilities(self) -> Capabilities:
+        self._answer()
+        return Capabilities("v1.34.0", ("v1", "apps/v1"))
 
     def sweep(self, ref: ReleaseRef, *, claims: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
         self._answer()

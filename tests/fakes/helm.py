@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
+from helmbroker.broker.domain.cluster import Capabilities, HelmRelease, HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
@@ -28,23 +28,23 @@ LONGEST_TEXT = 64
 _MANIFEST = """
 apiVersion: v1
 kind: ConfigMap
-metadata: {{name: {name}}}
+metadata: {name: {name}}
 ---
 apiVersion: v1
 kind: Secret
-metadata: {{name: {name}}}
+metadata: {name: {name}}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
-metadata: {{name: {name}}}
-spec: {{template: {{spec: {{containers: [{{name: main, image: x}}]}}}}}}
+metadata: {name: {name}}
+spec: {template: {spec: {containers: [{name: main, image: x}]}}}
 """
 _CREDENTIALS = """
 credentials:
   - name: text
     value: "{text}"
   - name: password
-    valueFrom: {{secretKeyRef: {{name: "{name}", key: password}}}}
+    valueFrom: {secretKeyRef: {name: "{name}", key: password}}
 """
 
 
@@ -63,7 +63,7 @@ class FakeHelm:
 
     before: called with every command before it has an effect; after: when it has had it; waits: before it, with
     the event that stops it. What they raise, the caller gets. manifest, template: what `render` shows instead of
-    the usual. defaults: of every chart's values.
+    the usual. defaults: of every chart's values. alone: templates that were rendered alone, and in which chart.
     """
 
     def __init__(self, cluster: FakeCluster, defaults: Object | None = None) -> None:
@@ -75,21 +75,23 @@ class FakeHelm:
         self.manifest: str | None = None
         self.template: str | None = None
         self.calls: list[Call] = []
+        self.alone: list[tuple[Path, Path]] = []
         self._earlier: dict[ReleaseRef, list[HelmRelease]] = {}
 
-    def render(
-        self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event, only: str | None = None
+    def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
+        return self._rendered(ref, values, stop, _MANIFEST if self.manifest is None else self.manifest)
+
+    def render_alone(
+        self,
+        template: Path,
+        chart: Path,
+        values: Object,
+        ref: ReleaseRef,
+        served: Capabilities,
+        stop: threading.Event,
     ) -> str:
-        self._begin(Call("render", ref), stop)
-        known = self._values(values)
-        if known.get("refuse"):
-            raise HelmError(HelmFault.RENDER, "refuse is true, and so it is refused")
-        if len(str(known.get("text"))) > LONGEST_TEXT:
-            raise HelmError(HelmFault.VALUES, "the text is too long")
-        own = (self.manifest, _MANIFEST) if only is None else (self.template, _CREDENTIALS)
-        shown = own[0] if own[0] is not None else own[1].format(name=ref.name, text=known.get("text", ""))
-        self._end(Call("render", ref))
-        return shown
+        self.alone.append((template, chart))
+        return self._rendered(ref, values, stop, _CREDENTIALS if self.template is None else self.template)
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
         ref, call = deployment.ref, Call("deploy", deployment.ref, labels=deployment.labels)
@@ -109,7 +111,8 @@ class FakeHelm:
         if current is not None:
             self._earlier.setdefault(ref, []).append(current)
         carried = LABEL_CLAIM in before and before[LABEL_CLAIM] == labels[LABEL_CLAIM]
-        release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values, by_others=carried)
+        given = deployment.values
+        release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values, by_others=carried, given=given)
         self._make_objects(ref, str(values.get("text", "")))
         failure = self._hook(ref, "make", values)
         status = HelmStatus.FAILED if failure else HelmStatus.DEPLOYED
@@ -176,6 +179,17 @@ class FakeHelm:
     def verbs(self, ref: ReleaseRef) -> list[str]:
         """The commands that changed, or were to change, a release."""
         return [call.verb for call in self.calls if call.ref == ref and call.verb != "render"]
+
+    def _rendered(self, ref: ReleaseRef, values: Object, stop: threading.Event, template: str) -> str:
+        self._begin(Call("render", ref), stop)
+        known = self._values(values)
+        if known.get("refuse"):
+            raise HelmError(HelmFault.RENDER, "refuse is true, and so it is refused")
+        text = str(known.get("text", ""))
+        if len(text) > LONGEST_TEXT:
+            raise HelmError(HelmFault.VALUES, "the text is too long")
+        self._end(Call("render", ref))
+        return template.replace("{name}", ref.name).replace("{text}", text)
 
     def _begin(self, call: Call, stop: threading.Event) -> None:
         self.calls.append(call)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Invalid, NotFound
-from helmbroker.kubeapi.kinds import ObjectRef, kind_named
+from helmbroker.kubeapi.kinds import KINDS, ObjectRef, kind_named
 from helmbroker.kubeapi.port import Obj, Propagation
 from tests.fakes.kube_fields import Path, copied, leaves, merge_patch, put, remove
 from tests.fakes.kube_rules import WITH_STATUS, prepared, refusal, refuse_mutation, refuse_other_version
@@ -143,6 +143,11 @@ class FakeKube:
     def server_version(self) -> str:
         with self._request("version", "", None, None):
             return "v1.34.0"
+
+    def api_versions(self) -> tuple[str, ...]:
+        with self._request("discovery", "", None, None):
+            versions = {kind.api_version for kind in KINDS.values()}
+            return tuple(sorted(versions | {f"{kind.api_version}/{kind.name}" for kind in KINDS.values()}))
 
     def set_status(self, kind: str, namespace: str | None, name: str, status: Mapping[str, Any]) -> None:
         """What a controller does: replace the status, and nothing else. Not recorded as a call."""

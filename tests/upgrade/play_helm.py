@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ sys.stdout.write(out)
 sys.stderr.write(err)
 sys.exit(code)
 """
-_VALUED = {"--labels", "--namespace", "--values", "--history-max", "--timeout", "--show-only", "--template"}
+_VALUED = {
+    *("--labels", "--namespace", "--values", "--history-max", "--timeout", "--show-only", "--template"),
+    *("--kube-version", "--api-versions"),
+}
 _PENDING = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 _POLL_S = 0.05
 BOUND_S = 60.0
@@ -109,7 +113,7 @@ class PlayHelm:
         if verb == "version":
             return "v4.2.4"
         if verb == "template":
-            return (Path(words[1]) / options["--show-only"]).read_text() if "--show-only" in options else ""
+            return "".join(f"---\n# Source: {name}\n{(Path(words[1]) / name).read_text()}" for name in _shown(rest))
         ref = ReleaseRef(options["--namespace"], words[0])
         with self._doing(verb, ref, options, asks):
             if verb == "uninstall":
@@ -178,6 +182,10 @@ class PlayHelm:
     def _revisions(self, ref: ReleaseRef) -> list[Obj]:
         found = self.kube.list("Secret", ref.namespace, labels={"owner": "helm", "name": ref.name})
         return sorted(found, key=lambda secret: int(secret["metadata"]["labels"]["version"]))
+
+
+def _shown(argv: list[str]) -> list[str]:
+    return [name for option, name in pairwise(argv) if option == "--show-only"]
 
 
 def _parsed(rest: list[str]) -> tuple[dict[str, str], list[str]]:

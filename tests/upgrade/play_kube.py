@@ -65,6 +65,8 @@ def _ask(kube: FakeKube, method: str, target: str, body: dict[str, Any], *, appl
     url = urlsplit(target)
     if url.path == "/version":
         return {"gitVersion": kube.server_version()}
+    if url.path in ("/api", "/apis"):
+        return {}
     query = {key: values[0] for key, values in parse_qs(url.query).items()}
     kind, namespace, name = _place(url.path)
     if method == "POST":

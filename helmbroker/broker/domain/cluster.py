@@ -29,6 +29,7 @@ class HelmStatus(StrEnum):
 class HelmRelease:
     """The newest revision of a Helm release. `values`: what templates see, chart defaults merged in.
 
+    given: what helm was given for this revision, without the chart's defaults.
     by_others: its label of the broker's claim is that of the revision before, as Helm carries labels over; so
     it was made by a helm that was not the broker's.
     """
@@ -39,10 +40,21 @@ class HelmRelease:
     labels: Mapping[str, str]
     values: Object = field(repr=False)
     by_others: bool = False
+    given: Object = field(default_factory=dict, repr=False)
 
     def belongs_to(self, labels: Mapping[str, str]) -> bool:
         """Whether it carries all these labels, so is ours to change."""
         return all(self.labels.get(key) == value for key, value in labels.items())
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the cluster is, as charts ask for it: its version, and `group/version` and `group/version/Kind` of all
+    that it serves.
+    """
+
+    kube_version: str
+    api_versions: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -126,18 +126,23 @@ def _of_record(broker_id: str, ref: ReleaseRef, record: Record, sight: Sight) ->
     if ref in sight.foreign or (seen is not None and not labels.items() <= seen.labels.items()):
         text = f"the Helm release {ref.name} is somebody else's. Remove or rename it, then run {_REPAIR.format('')}"
         yield Finding(FindingKind.FOREIGN, words, text.rstrip(), instance_id)
-    elif seen is None:
+    elif seen is None and not _has_none(record):
         text = f"its Helm release {ref.name} is gone. {_REPAIR.format('makes it again')}"
         yield Finding(FindingKind.LOST, words, text, instance_id)
-    elif seen.missing:
+    elif seen is not None and seen.missing:
         text = f"gone from the cluster: {_listed(seen.missing)}. {_REPAIR.format('makes it again')}"
         yield Finding(FindingKind.LOST, words, text, instance_id)
-    elif differences := _differences(seen, record.deployed):
+    elif seen is not None and (differences := _differences(seen, record.deployed)):
         text = f"changed by somebody else: {_listed(differences)}. {_REPAIR.format('puts it back')}"
         yield Finding(FindingKind.CHANGED, words, text, instance_id)
     if ref not in sight.foreign and (reason := _unremembered(ref, record, sight)) is not None:
         text = f"the cluster could not restore it without the database: {reason}. {_REPAIR.format('mends that')}"
         yield Finding(FindingKind.UNREMEMBERED, words, text, instance_id)
+
+
+def _has_none(record: Record) -> bool:
+    """Whether it is a binding that was made without a Helm release: it shares the credentials of its instance."""
+    return isinstance(record, BindingRecord) and record.deployed is None
 
 
 def _thing(broker_id: str, record: Record) -> tuple[str, dict[str, str]]:

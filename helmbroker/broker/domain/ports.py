@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from helmbroker.broker.domain.cluster import HelmRelease, Readiness, RecordSecret
+from helmbroker.broker.domain.cluster import Capabilities, HelmRelease, NotReady, Readiness, RecordSecret
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.kept import MadeSecret
@@ -17,8 +17,8 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.operator_ports import OperatorReads, OperatorWrites
 from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted
-from helmbroker.catalog.credentials import Ref
-from helmbroker.catalog.model import NOTHING, Addon, Lifetime, Object
+from helmbroker.catalog.model import JSON, NOTHING, Addon, Lifetime, Object
+from helmbroker.catalog.references import Ref
 from helmbroker.durable import Operation
 from helmbroker.status.workers import WorkerSeen
 
@@ -199,12 +199,22 @@ class HelmReleases(Protocol):
     `stop`, once set, ends Helm at once. All raise HelmError (broker.domain.helm_errors).
     """
 
-    def render(
-        self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event, only: str | None = None
-    ) -> str:
-        """The manifest as `deploy` would make it now, hooks and CRDs included; nothing is applied.
+    def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
+        """The manifest as `deploy` would make it now, hooks and CRDs included; nothing is applied."""
+        ...
 
-        `only`: that one file, which lies beside the chart's templates, alone and without asking the cluster.
+    def render_alone(
+        self,
+        template: Path,
+        chart: Path,
+        values: Object,
+        ref: ReleaseRef,
+        served: Capabilities,
+        stop: threading.Event,
+    ) -> str:
+        """One template with the chart's helpers, wherever it lies, and nothing else of the chart.
+
+        It can look up nothing in the cluster, and says the same each time it is rendered, or that is an error.
         """
         ...
 
@@ -238,8 +248,15 @@ class Cluster(Protocol):
         """Why a Job of the release failed, from its pods; None when there is no failed Job."""
         ...
 
-    def value(self, namespace: str, ref: Ref, owners: frozenset[str]) -> str | None:
-        """The text under a key of an object that one of the Helm releases `owners` made; None: not there."""
+    def values(self, namespace: str, refs: Sequence[Ref], owners: frozenset[str]) -> dict[Ref, JSON | NotReady]:
+        """What is at these places of objects that the Helm releases `owners` made, or why it is not there (yet).
+
+        Raises ClusterRefused for an object that none of them made.
+        """
+        ...
+
+    def capabilities(self) -> Capabilities:
+        """What the cluster serves; may be some minutes old."""
         ...
 
     def sweep(self, ref: ReleaseRef, *, claims: bool, meanwhile: Callable[[], None] = ...) -> None:

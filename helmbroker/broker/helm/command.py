@@ -56,10 +56,10 @@ class ExecCommand(pyhelm3.Command):  # type: ignore[misc]  # pyhelm3 ships no ty
     async def run(self, command: Sequence[object], input: bytes | None = None) -> bytes:  # noqa: A002
         """Run helm; its stdout. Raises HelmError. Parameters travel on stdin only, never in the command."""
         told, pipe = os.pipe()
-        os.set_blocking(pipe, False)
         try:
             process = await self._guarded(told, input is not None)
             _tell(pipe, guard.packed([str(self._executable), *map(str, command)]))
+            os.set_blocking(pipe, False)  # a command may be longer than the pipe holds; signs of life are not
             stdout, stderr = await self._ended(process, input, pipe)
         finally:
             os.close(pipe)

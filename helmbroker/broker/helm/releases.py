@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import logging
 import os
 import shutil
-import tempfile
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import semver
 
+from helmbroker.broker.domain.cluster import Capabilities
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
+from helmbroker.broker.helm.alone import copied, only_one, put_alone, says_nothing
 from helmbroker.broker.helm.command import ExecCommand
 from helmbroker.catalog.model import Object
 
@@ -28,7 +26,6 @@ _LOG = logging.getLogger("helmbroker.helm")
 _RENDER_S = 60.0
 _HISTORY = 10
 _VERSION_S = 10.0
-_STALE_S = 3600.0
 _GRACE_S = 10.0
 _SHARE = 0.3  # of a lease: less than is left when a worker that cannot renew it begins to stop (durable.worker)
 # of our own environment helm gets what it needs to run and to reach the cluster; no secret of ours is in it
@@ -106,19 +103,32 @@ class HelmCli:
         """As helm says it, such as v4.2.4."""
         return self._run(["version", "--template", "{{ .Version }}"], limit_s=_VERSION_S).strip()
 
-    def render(
-        self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event, only: str | None = None
+    def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
+        # with the cluster's own kinds and objects to look up, and with CRDs: as `deploy` would make it
+        argv = [*_template(ref), "--dry-run=server", "--disable-openapi-validation", "--include-crds", str(chart)]
+        return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
+
+    def render_alone(
+        self,
+        template: Path,
+        chart: Path,
+        values: Object,
+        ref: ReleaseRef,
+        served: Capabilities,
+        stop: threading.Event,
     ) -> str:
-        argv = ["template", ref.name, "--namespace", ref.namespace, "--skip-tests", "--values", "-"]
-        if only is None:
-            # with the cluster's own kinds and objects to look up, and with CRDs: as `deploy` would make it
-            argv += ["--dry-run=server", "--disable-openapi-validation", "--include-crds", str(chart)]
-            return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
-        # the file lies beside templates/, so that Helm never installs it: render a copy that has it there
-        with self._copied(chart) as copy:
-            _copy(chart / only, copy / "templates" / only)
-            argv += ["--show-only", f"templates/{only}", str(copy)]
-            return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
+        argv = [*_template(ref), "--kube-version", served.kube_version]
+        # one by one: Linux limits the length of an argument, and clusters have thousands of kinds
+        argv += [word for each in served.api_versions for word in ("--api-versions", each)]
+        with copied(chart, self._folder / "rendering") as copy:
+            names = put_alone(template, copy)
+            argv += [word for name in names for word in ("--show-only", name)]
+            try:
+                return only_one(self._run([*argv, str(copy)], values, stop=stop, limit_s=_RENDER_S))
+            except HelmError as error:
+                if says_nothing(error):
+                    return ""
+                raise
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
         labels = ",".join(f"{key}={value}" for key, value in sorted(deployment.labels.items()))
@@ -162,45 +172,9 @@ class HelmCli:
             patience_s=self._share_s,
         )
 
-    @contextmanager
-    def _copied(self, chart: Path) -> Iterator[Path]:
-        """A copy of a chart, for as long as it is needed. Raises HelmError."""
-        folder = self._folder / "rendering"
-        try:
-            folder.mkdir(exist_ok=True, mode=0o700)
-            _remove_stale(folder)
-            temporary = tempfile.TemporaryDirectory(dir=folder)
-        except OSError as error:
-            raise _from_os(error, folder) from error
-        with temporary as place:
-            copy = Path(place) / "chart"
-            try:
-                shutil.copytree(chart, copy)
-            except shutil.Error as error:  # one for each file
-                raise HelmError(HelmFault.STORAGE, "the chart cannot be copied") from error
-            except OSError as error:
-                raise _from_os(error, chart) from error
-            yield copy
 
-
-def _copy(source: Path, target: Path) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except OSError as error:
-        raise _from_os(error, source) from error
-
-
-def _from_os(error: OSError, path: Path) -> HelmError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return HelmError(HelmFault.STORAGE if full else HelmFault.CHART, f"{path.name}: {error.strerror}")
-
-
-def _remove_stale(folder: Path) -> None:
-    """What workers that were killed left here; what others use now is younger."""
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _STALE_S:
-                shutil.rmtree(path, ignore_errors=True)
+def _template(ref: ReleaseRef) -> list[str]:
+    return ["template", ref.name, "--namespace", ref.namespace, "--skip-tests", "--values", "-"]
 
 
 def _seconds(duration_s: float) -> str:

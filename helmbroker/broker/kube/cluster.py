@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 
-from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness, RecordSecret
-from helmbroker.broker.domain.helm_errors import ClusterRefused
+from helmbroker.broker.domain.cluster import Capabilities, HelmRelease, NotReady, Readiness, RecordSecret
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.kube import release_secret
+from helmbroker.broker.kube import references, release_secret
+from helmbroker.broker.kube.objects import CLAIM
 from helmbroker.broker.kube.readiness import Observed, claims_of, job_failure, judge, satisfied
 from helmbroker.broker.kube.records import KubeRecords
+from helmbroker.broker.kube.served import Served
 from helmbroker.broker.kube.surroundings import Surroundings
 from helmbroker.broker.kube.translated import translated
-from helmbroker.catalog.credentials import Ref, RefKind
+from helmbroker.catalog.model import JSON
+from helmbroker.catalog.references import Ref
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Forbidden
 from helmbroker.kubeapi.port import Kube, Obj
 
 _INSTANCE = "app.kubernetes.io/instance"  # by convention of charts: the Helm release
 _JOB = "batch.kubernetes.io/job-name"
-_RELEASE_NAME = "meta.helm.sh/release-name"  # Helm writes it on all that it makes
 _KEEP = "helm.sh/resource-policy"
-_CLAIM = "PersistentVolumeClaim"
 # what hooks may make (the policy's kinds); Jobs first, so that they make no more pods
 _SWEPT = (
     "Job",
@@ -45,6 +44,7 @@ class KubeCluster:
         self._records = KubeRecords(kube)
         self._kube = kube
         self._surroundings = Surroundings(kube)
+        self._served = Served(kube)
 
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         return release_secret.latest(self._secrets(ref), ref)
@@ -74,31 +74,14 @@ class KubeCluster:
                 return cause
         return None
 
-    def value(self, namespace: str, ref: Ref, owners: frozenset[str]) -> str | None:
-        with translated():
-            obj = self._kube.get(ref.kind, namespace, ref.name)
-        if obj is None:
-            return None
-        owner = (obj["metadata"].get("annotations") or {}).get(_RELEASE_NAME)
-        if owner not in owners:
-            # a template must not read what the tenant could not: other Secrets of the namespace
-            raise ClusterRefused(
-                f"The credentials template refers to {ref.kind} {ref.name}, which its Helm releases did not make. "
-                "The addon's author has to mend it."
-            )
-        text: str | None = (obj.get("data") or {}).get(ref.key)
-        if text is None or ref.kind is not RefKind.SECRET:
-            return text
-        try:
-            return base64.b64decode(text).decode()
-        except UnicodeDecodeError:
-            raise ClusterRefused(
-                f"Key {ref.key} of Secret {ref.name} is not text; it cannot be a credential. "
-                "The addon's author has to mend it."
-            ) from None
+    def values(self, namespace: str, refs: Sequence[Ref], owners: frozenset[str]) -> dict[Ref, JSON | NotReady]:
+        return references.values(self._kube, namespace, refs, owners)
+
+    def capabilities(self) -> Capabilities:
+        return self._served.capabilities()
 
     def sweep(self, ref: ReleaseRef, *, claims: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
-        kinds = (*_SWEPT, _CLAIM) if claims else _SWEPT
+        kinds = (*_SWEPT, CLAIM) if claims else _SWEPT
         found = [obj for kind in kinds for obj in self._labelled(kind, ref)]
         meanwhile()
         for obj in found:
@@ -114,7 +97,7 @@ class KubeCluster:
             self._delete(secret)
 
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
-        kinds = ("Pod", _CLAIM) if claims else ("Pod",)
+        kinds = ("Pod", CLAIM) if claims else ("Pod",)
         return sorted(f"{kind} {obj['metadata']['name']}" for kind in kinds for obj in self._labelled(kind, ref))
 
     def ensure_namespace(self, name: str) -> None:
@@ -186,7 +169,7 @@ class KubeCluster:
             try:
                 return self._kube.list(kind, ref.namespace, labels={_INSTANCE: ref.name})
             except Forbidden:
-                if kind in ("Job", "Pod", _CLAIM):
+                if kind in ("Job", "Pod", CLAIM):
                     raise
                 return []  # with the broker's rights no object of this kind can have been made
 

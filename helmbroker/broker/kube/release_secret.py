@@ -53,12 +53,14 @@ def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     """The revision that a release Secret holds."""
     labels: dict[str, str] = secret["metadata"]["labels"]
     content, status = _content(secret), _STATUSES.get(labels.get("status", ""), HelmStatus.UNKNOWN)
+    given = content.get("config") or {}
     return HelmRelease(
         ref=ref,
         revision=int(labels["version"]),
         status=status if content else HelmStatus.UNREADABLE,
         labels={key: value for key, value in labels.items() if key not in _OWN_LABELS},
-        values=coalesce((content.get("chart") or {}).get("values") or {}, content.get("config") or {}),
+        values=coalesce((content.get("chart") or {}).get("values") or {}, given),
+        given=given,
     )
 
 

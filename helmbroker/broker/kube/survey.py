@@ -9,12 +9,9 @@ from helmbroker.broker.domain.drift import SeenRelease
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.kube import release_secret
 from helmbroker.broker.kube.managed_fields import changed_fields
+from helmbroker.broker.kube.objects import CLAIM, Objects
 from helmbroker.broker.kube.translated import translated
-from helmbroker.kubeapi.kinds import KINDS
 from helmbroker.kubeapi.port import Kube, Obj
-
-_BY_HELM = {"app.kubernetes.io/managed-by": "Helm"}  # on everything that Helm makes, but not on its own Secrets
-_CLAIM = "PersistentVolumeClaim"
 
 
 class KubeSurvey:
@@ -30,11 +27,11 @@ class KubeSurvey:
         with translated():
             for secret in self._kube.list("Secret", namespace, labels=labels):
                 by_name.setdefault(secret["metadata"]["labels"]["name"], []).append(secret)
-        there = _Objects(self._kube, namespace)
+        there = Objects(self._kube, namespace)
         newest = [(ReleaseRef(namespace, name), release_secret.newest(found)) for name, found in by_name.items()]
         return [self._seen(secret, ref, there) for ref, secret in newest if secret is not None]
 
-    def _seen(self, secret: Obj, ref: ReleaseRef, there: _Objects) -> SeenRelease:
+    def _seen(self, secret: Obj, ref: ReleaseRef, there: Objects) -> SeenRelease:
         release = release_secret.read(secret, ref)
         missing, changed = [], []
         for made in release_secret.manifest(secret):
@@ -44,31 +41,8 @@ class KubeSurvey:
                 missing.append(f"{kind} {name}")
                 continue
             changed += [f"{kind} {name}: {each}" for each in changed_fields(live, made, self._helm)]
-            missing += [f"{_CLAIM} {claim}" for claim in _claims(live) if there.find(_CLAIM, claim) is None]
+            missing += [f"{CLAIM} {claim}" for claim in _claims(live) if there.find(CLAIM, claim) is None]
         return SeenRelease(ref, release.revision, release.status, release.labels, tuple(missing), tuple(changed))
-
-
-class _Objects:
-    """What is in a namespace: each kind is listed once, when it is first asked for."""
-
-    def __init__(self, kube: Kube, namespace: str) -> None:
-        self._kube, self._namespace = kube, namespace
-        self._listed: dict[str, dict[str, Obj]] = {}
-
-    def find(self, kind: str, name: str) -> Obj | None:
-        """An object that is not on its way out. One of a kind that we do not know counts as there, and empty."""
-        if kind not in KINDS:
-            return {"metadata": {}, "kind": kind}
-        if kind not in self._listed:
-            labels = None if kind == _CLAIM else _BY_HELM  # claims are made by the cluster
-            with translated():
-                found = self._kube.list(kind, self._namespace, labels=labels)
-            self._listed[kind] = {obj["metadata"]["name"]: obj for obj in found}
-        listed = self._listed[kind].get(name)
-        if listed is None and kind != _CLAIM:  # somebody may have taken the label away
-            with translated():
-                listed = self._kube.get(kind, self._namespace, name)
-        return None if listed is None or "deletionTimestamp" in listed["metadata"] else listed
 
 
 def _claims(workload: Obj) -> Iterator[str]:

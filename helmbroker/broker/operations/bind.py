@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.cluster import NotReady
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.decisions import usable
-from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.operations import converge, remembering
-from helmbroker.broker.operations.failures import failure
+from helmbroker.broker.operations import converge, delivering, remembering
+from helmbroker.broker.operations.pending import HOPELESS_AGAIN_S
 from helmbroker.broker.operations.work import BindingWork
-from helmbroker.catalog import credentials
-from helmbroker.catalog.credentials import Ref
-from helmbroker.catalog.model import JSON, AddonFaults
-from helmbroker.durable import Done, Fail, Outcome, Step
-
-TEMPLATE = "credentials.yaml"
+from helmbroker.durable import Done, Fail, Outcome, Step, Wait
 
 
 def check(work: BindingWork) -> Outcome:
@@ -31,7 +25,9 @@ def check(work: BindingWork) -> Outcome:
     converge.check_ours(release, release.ref, work.labels)
     if broken := converge.unreadable(release):
         return broken
-    return converge.admit(work, work.addon.binding_chart, chart_values(work), work.binding.binding.release)
+    if work.shares_credentials:
+        return Done()
+    return converge.admit(work, work.addon.binding_chart, work.chart_values(), work.binding.binding.release)
 
 
 def remember(work: BindingWork) -> Outcome:
@@ -41,42 +37,27 @@ def remember(work: BindingWork) -> Outcome:
 
 
 def make_user(work: BindingWork) -> Outcome:
+    """Without a binding chart there is nobody to make: bindings share what the instance has."""
+    if work.shares_credentials:
+        return Done()
     chart, release = work.addon.binding_chart, work.binding.binding.release
     doing = "making a user"
     return converge.install(
-        work, chart, chart_values(work), release, work.binding_labels, doing=doing, claims=False
+        work, chart, work.chart_values(), release, work.binding_labels, doing=doing, claims=False
     )
 
 
 def read_credentials(work: BindingWork) -> Outcome:
-    """Render the template, resolve its references, keep the result sealed."""
-    binding = work.binding.binding
-    try:
-        rendered = work.tools.helm.render(
-            work.addon.binding_chart, chart_values(work), binding.release, stop=work.ctx.stop, only=TEMPLATE
-        )
-        delivered = credentials.read(rendered)
-    except HelmError as error:
-        raise failure(work, error) from error
-    except AddonFaults as error:
-        faults = work.public(str(error))
-        return Fail(f"The addon's credentials template is faulty: {faults}. The addon's author has to mend it.")
-    values: dict[str, JSON] = {}
-    for item in delivered.credentials:
-        if isinstance(item.value, str):
-            values[item.name] = item.value
-            continue
-        value, source = _resolve(work, item.value), item.value
-        if value is None:
-            missing = (
-                f"{source.kind} {source.name} with the key {source.key}, which holds {item.name}, is not there"
-            )
-            return converge.wait(work, missing, hopeless=True)
-        values[item.name] = value
+    """Render the template, look up its references, keep the result sealed."""
+    delivery = delivering.described(work)
+    found = delivering.looked_up(work, delivery)
+    if isinstance(found, NotReady):
+        outcome = converge.wait(work, found.reason, hopeless=found.hopeless)
+        # each look renders anew, so it is not taken as often as others
+        return Wait(HOPELESS_AGAIN_S, outcome.reason) if isinstance(outcome, Wait) else outcome
+    binding, values = work.binding.binding, Credentials(delivery.assembled(found))
     with work.transaction() as tx:
-        tx.deliver(
-            binding.instance_id, binding.id, Credentials(values), delivered.endpoints, work.plan.binding_lifetime
-        )
+        tx.deliver(binding.instance_id, binding.id, values, delivery.endpoints, work.plan.binding_lifetime)
     return Done()
 
 
@@ -91,28 +72,6 @@ def confirm(work: BindingWork) -> Outcome:
     with work.transaction() as tx:
         tx.deployed(*ids, revision)
     return Done()
-
-
-def _resolve(work: BindingWork, ref: Ref) -> str | None:
-    owners = frozenset({work.record.instance.release.name, work.binding.binding.release.name})
-    return work.tools.cluster.value(work.binding.binding.release.namespace, ref, owners)
-
-
-def chart_values(work: BindingWork) -> dict[str, JSON]:
-    """Exactly what docs/reference/addon-format.md promises to a binding chart."""
-    instance, binding = work.record.instance, work.binding.binding
-    release = work.tools.cluster.release(instance.release)
-    return {
-        "instance": {
-            "release": instance.release.name,
-            "namespace": instance.release.namespace,
-            "values": release.values if release is not None else {},
-        },
-        "binding": {
-            "id": naming.binding_key(instance.id, binding.id),
-            "parameters": binding.parameters.reveal(),
-        },
-    }
 
 
 def summary(_work: BindingWork) -> str:

@@ -13,7 +13,7 @@ from helmbroker.broker.domain.instance import BindingRecord
 from helmbroker.broker.domain.kept import CannotRead, Kept, Stage, opened
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import REDEPLOYED, Phase
-from helmbroker.broker.operations import bind, converge, remembering
+from helmbroker.broker.operations import converge, remembering
 from helmbroker.broker.operations.work import BindingWork, Work
 from helmbroker.durable import Done, Fail, Outcome, Step
 
@@ -70,7 +70,7 @@ def redeploy_bindings(work: Work) -> Outcome:
     for each in _bindings(work):
         if each.binding.binding.id in _lost(work):
             continue
-        chart, values, ref = each.addon.binding_chart, bind.chart_values(each), _ref(each)
+        chart, values, ref = each.addon.binding_chart, each.chart_values(), _ref(each)
         converge.admit(each, chart, values, ref)
         labels, doing = each.binding_labels, "making users again"
         again = partial(_secrets_are_back, each, ref, labels)

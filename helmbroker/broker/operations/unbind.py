@@ -1,4 +1,8 @@
-"""Unbind: the user is dropped by the binding chart's own Job, which proves that the login is refused."""
+"""Unbind: the user is dropped by the binding chart's own Job, which proves that the login is refused.
+
+A binding that shares the instance's credentials has neither user nor Helm release. Whether it has is asked of the
+cluster: the addon may have been upgraded since it was made.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,8 @@ def drop_user(work: BindingWork) -> Outcome:
     """Where the instance was never made, or is gone, there is no server that could drop anybody."""
     instance = work.tools.cluster.release(work.record.instance.release)
     hooks = work.record.phase is not Phase.MAKE_FAILED and instance is not None
-    work.ctx.note("dropping the user")
+    if not work.shares_credentials:
+        work.ctx.note("dropping the user")
     return converge.remove(work, work.binding.binding.release, work.binding_labels, hooks=hooks)
 
 
@@ -30,8 +35,10 @@ def forget(work: BindingWork) -> Outcome:
     return Done()
 
 
-def summary(_work: BindingWork) -> str:
+def summary(work: BindingWork) -> str:
     """What the platform shows at the end."""
+    if work.shares_credentials:
+        return "the binding is gone; its credentials are those of the service instance, and stay valid"
     return "the credentials are revoked"
 
 

@@ -154,6 +154,27 @@ class BindingWork(Work):
         binding = self.binding.binding
         return naming.binding_labels(self.tools.broker_id, binding.instance_id, binding.id)
 
+    @property
+    def shares_credentials(self) -> bool:
+        """Whether there is no binding chart: all bindings get what the instance's own chart has made."""
+        return self.plan.credentials_template is not None
+
+    def chart_values(self) -> dict[str, JSON]:
+        """Exactly what docs/reference/addon-format.md promises to a binding chart."""
+        instance, binding = self.record.instance, self.binding.binding
+        release = self.tools.cluster.release(instance.release)
+        return {
+            "instance": {
+                "release": instance.release.name,
+                "namespace": instance.release.namespace,
+                "values": release.values if release is not None else {},
+            },
+            "binding": {
+                "id": naming.binding_key(instance.id, binding.id),
+                "parameters": binding.parameters.reveal(),
+            },
+        }
+
     def secrets(self) -> set[str]:
         """Those of the instance, and those of the bind request."""
         given = self.binding.binding.parameters.reveal()

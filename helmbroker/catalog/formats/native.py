@@ -7,12 +7,13 @@ from typing import Any
 
 from jsonschema.protocols import Validator
 
-from helmbroker.catalog import archive, profile, schema_rules
+from helmbroker.catalog import archive, credentials, profile, schema_rules
 from helmbroker.catalog.documents import Document, Unreadable, read
 from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import check, validator
 
 FILE = "addon.yaml"
+TEMPLATE = "binding/credentials.yaml"
 
 _UUID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
 _NAME: dict[str, Any] = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": 63}
@@ -80,6 +81,7 @@ def load(folder: Path) -> Addon:
     if document is not None:
         faults += _schemas(document, data.get("parameters"))
     faults += _charts(folder, bindable=data.get("bindable") is True)
+    faults += credentials.written_faults(folder, TEMPLATE)
     try:
         digest = archive.digest(folder)
     except archive.BadArchive as error:
@@ -204,5 +206,5 @@ def _schemas(document: Document, given: Any) -> list[Fault]:
 
 
 def _charts(folder: Path, *, bindable: bool) -> list[Fault]:
-    needed = ["chart/Chart.yaml", *(["binding/Chart.yaml", "binding/credentials.yaml"] if bindable else [])]
+    needed = ["chart/Chart.yaml", *(["binding/Chart.yaml", TEMPLATE] if bindable else [])]
     return [Fault(name, 0, "is missing") for name in needed if not (folder / name).is_file()]

@@ -241,7 +241,7 @@ def test_a_template_that_is_faulty_is_told(world: World) -> None:
     world.succeed(world.provision())
     world.helm.template = f"credentials:\n  - name: password\n    valu: {CANARY}\n"
     reason = world.fail(world.bind(pin=CANARY))
-    assert reason.startswith("The addon's credentials template is faulty: credentials.yaml (rendered):")
+    assert reason.startswith("The addon's credentials template is faulty: credentials template (rendered):2: ")
     assert reason.endswith("The addon's author has to mend it.")
     assert CANARY not in reason
 
@@ -270,7 +270,7 @@ def test_a_credential_that_does_not_come_fails_after_a_while(world: World) -> No
     end = world.hand.operation(operation)
     assert (end.state, end.description) == (
         State.FAILED,
-        f"Secret {RELEASE.name} with the key absent, which holds p, is not there.",
+        f"Secret {RELEASE.name} has nothing at {{.data.absent}} (for the credential p).",
     )
 
 

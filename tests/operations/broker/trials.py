@@ -24,7 +24,7 @@ from tests.fakes.cluster import CLAIM
 from tests.fakes.helm import Call
 from tests.fakes.survey import FakeSurvey
 from tests.operations.broker.test_update import newer
-from tests.operations.broker.world import BINDING_RELEASE, KEYS, NAMESPACE, RELEASE, World
+from tests.operations.broker.world import BINDING_RELEASE, KEYS, NAMESPACE, RELEASE, SHARING, World
 from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
 from tests.operations.sweep import How, Trial
 
@@ -65,6 +65,27 @@ def failing_bind(world: World) -> str:
 def unbind(world: World) -> str:
     _bound(world)
     return world.unbind()
+
+
+def _sharing(world: World) -> None:
+    """Of an addon without a binding chart."""
+    world.offer(SHARING)
+    world.succeed(world.provision(text="given", pin="c4n4ry"))
+
+
+def bind_sharing(world: World) -> str:
+    _sharing(world)
+    return world.bind(pin="c4n4ry")
+
+
+def unbind_sharing(world: World) -> str:
+    world.succeed(bind_sharing(world))
+    return world.unbind()
+
+
+def deprovision_sharing(world: World) -> str:
+    world.succeed(bind_sharing(world))
+    return world.deprovision()
 
 
 def revoke_expired(world: World) -> str:
@@ -171,6 +192,9 @@ ROWS: dict[str, Row] = {
     "bind, unbound meanwhile": Row(Kind.BIND, bind, stopped_by=World.unbind),
     "failing bind": Row(Kind.BIND, failing_bind, State.FAILED, World.unbind),
     "unbind": Row(Kind.UNBIND, unbind),
+    "bind, credentials shared": Row(Kind.BIND, bind_sharing, stopped_by=World.unbind),
+    "unbind, credentials shared": Row(Kind.UNBIND, unbind_sharing),
+    "deprovision, credentials shared": Row(Kind.DEPROVISION, deprovision_sharing, stopped_by=None),
     "revoke expired": Row(Kind.UNBIND, revoke_expired),
     "update": Row(Kind.UPDATE, update),
     "upgrade": Row(Kind.UPDATE, upgrade),

@@ -38,6 +38,8 @@ from tests.fakes.waiting_room import FakeWaitingRoom
 from tests.operations.harness import Hand
 
 ADDON = native.load(Path(__file__).parent / "ledger")
+TEMPLATE = "chart/bind.yaml"  # of the same revision, if it had no binding chart
+SHARING = replace(ADDON, plans=tuple(replace(plan, credentials_template=TEMPLATE) for plan in ADDON.plans))
 NAMESPACE, INSTANCE, BINDING, BROKER = "instances", "an instance", "a binding", "0123456789abcdef"
 KEYS = KeyRing({"1": bytes(32)}, "1")
 RELEASE = naming.instance_release(NAMESPACE, BROKER, INSTANCE)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from helmbroker.catalog.credentials import Credential, Delivery, Ref, RefKind, read
-from helmbroker.catalog.model import AddonFaults
+from helmbroker.catalog import jsonpath
+from helmbroker.catalog.credentials import read, written_faults
+from helmbroker.catalog.delivery import Credential, Delivery
+from helmbroker.catalog.model import JSON, AddonFaults
+from helmbroker.catalog.references import Ref, RefKind
 
 RENDERED = """\
 ---
@@ -23,8 +28,16 @@ credentials:
   - name: password
     valueFrom: {secretKeyRef: {name: hb-1, key: password}}
   - name: ca
-    valueFrom: {configMapKeyRef: {name: hb-1-ca, key: ca.crt}}
+    valueFrom: {configMapKeyRef: {name: hb-1-ca, key: ca.crt, optional: true}}
+  - name: address
+    valueFrom: {serviceRef: {name: hb-1, jsonpath: "{.status.loadBalancer.ingress[*]['ip','hostname']}"}}
+  - name: ports
+    valueFrom: {serviceRef: {name: hb-1, jsonpath: "{.spec.ports[*].port}", all: true}}
 """
+PASSWORD = Ref(RefKind.SECRET, "hb-1", jsonpath.lead("data", "password"))
+AUTHORITY = Ref(RefKind.CONFIG_MAP, "hb-1-ca", jsonpath.lead("data", "ca.crt"))
+ADDRESS = Ref(RefKind.SERVICE, "hb-1", jsonpath.parse("{.status.loadBalancer.ingress[*]['ip','hostname']}"))
+PORTS = Ref(RefKind.SERVICE, "hb-1", jsonpath.parse("{.spec.ports[*].port}"), every=True)
 
 
 @pytest.mark.bug(30, 38)
@@ -39,9 +52,63 @@ def test_values_are_texts_as_they_were_written_and_references_name_an_object_and
         Credential("empty", ""),
         Credential("zero", "0"),
         Credential("off", "false"),
-        Credential("password", Ref(RefKind.SECRET, "hb-1", "password")),
-        Credential("ca", Ref(RefKind.CONFIG_MAP, "hb-1-ca", "ca.crt")),
+        Credential("password", PASSWORD),
+        Credential("ca", AUTHORITY, optional=True),
+        Credential("address", ADDRESS),
+        Credential("ports", PORTS),
     )
+
+
+FOUND: dict[Ref, JSON] = {PASSWORD: "<>&\"'\\ \n", ADDRESS: "192.0.2.1", PORTS: [80, 443]}
+
+
+@pytest.mark.bug(30, 38)
+def test_credentials_are_texts_and_nothing_in_them_is_lost() -> None:
+    """What is optional and not there is left out."""
+    assert read(RENDERED).assembled(FOUND) == {
+        "host": "hb-1.demo.svc",
+        "port": "5432",
+        "version": "3.10",
+        "enabled": "yes",
+        "offset": "012",
+        "empty": "",
+        "zero": "0",
+        "off": "false",
+        "password": "<>&\"'\\ \n",
+        "address": "192.0.2.1",
+        "ports": "80,443",
+    }
+
+
+@pytest.mark.bug(38)
+def test_types_are_kept_for_who_asks_for_them() -> None:
+    """As Helm types YAML; what is in quotes is text."""
+    items = """
+      - {name: port, value: 5432}
+      - {name: quoted, value: "5432"}
+      - {name: version, value: 3.10}
+      - {name: enabled, value: yes}
+      - {name: hosts, value: [a, 1, {b: no}]}
+      - {name: map, value: {a: 0}}
+      - {name: ports, valueFrom: {serviceRef: {name: hb-1, jsonpath: "{.spec.ports[*].port}", all: true}}}
+    """
+    delivery = read(f"types: native\ncredentials:{items}")
+    assert delivery.assembled(FOUND) == {
+        "port": 5432,
+        "quoted": "5432",
+        "version": 3.1,
+        "enabled": True,
+        "hosts": ["a", 1, {"b": False}],
+        "map": {"a": 0},
+        "ports": [80, 443],
+    }
+
+
+def test_what_is_referred_to_is_looked_up_once() -> None:
+    ref = "valueFrom: {secretKeyRef: {name: hb-1, key: password}}"
+    delivery = read(f"credentials: [{{name: a, {ref}}}, {{name: b, {ref}}}]")
+    assert delivery.refs == [PASSWORD]
+    assert delivery.assembled({PASSWORD: "x"}) == {"a": "x", "b": "x"}
 
 
 def test_a_template_may_deliver_nothing() -> None:
@@ -86,7 +153,7 @@ FAULTS = {
     "another protocol": (endpoint("{host: x, ports: [1], protocol: sctp}"), ":3: endpoints.0.protocol: "),
     "nothing rendered": ("", ": must be of type object"),
     "no list": ("credentials: {}", ":1: credentials: must be of type array"),
-    "another key": ("credential: []", ":1: missing: credentials"),
+    "another key": ("credits: []", ":1: missing: credentials"),
     "no value": (one("{name: a}"), ":2: credentials.0: is too small: minProperties is 2"),
     "null": (one("{name: a, value: null}"), ":2: credentials.0.value: must be of type string"),
     "nothing behind the colon": (one("{name: a, value: }"), ":2: credentials.0.value: must be of type string"),
@@ -104,15 +171,37 @@ FAULTS = {
     ),
     "another kind": (
         one("{name: a, valueFrom: {fieldRef: {name: a, key: b}}}"),
-        ":2: credentials.0.valueFrom: unknown 'fieldRef'; allowed: configMapKeyRef, secretKeyRef",
+        ":2: credentials.0.valueFrom: unknown 'fieldRef'; allowed: configMapKeyRef, secretKeyRef, serviceRef",
     ),
     "no key": (
         one("{name: a, valueFrom: {secretKeyRef: {name: a}}}"),
-        ":2: credentials.0.valueFrom.secretKeyRef: missing: key",
+        ":2: credentials.0.valueFrom.secretKeyRef: give either key or jsonpath, to say what of the Secret is meant",
     ),
+    "a key and a path": (
+        one("{name: a, valueFrom: {secretKeyRef: {name: a, key: b, jsonpath: '{.data.b}'}}}"),
+        ":2: credentials.0.valueFrom.secretKeyRef: give either key or jsonpath",
+    ),
+    "a key of a Service": (
+        one("{name: a, valueFrom: {serviceRef: {name: a, key: b}}}"),
+        ":2: credentials.0.valueFrom.serviceRef: give jsonpath, to say what of the Service is meant",
+    ),
+    "a path that is none": (
+        one("{name: a, valueFrom: {serviceRef: {name: a, jsonpath: .spec}}}"),
+        ":2: credentials.0.valueFrom.serviceRef.jsonpath: '.spec' has no expression",
+    ),
+    "all of a text": (
+        one("{name: a, valueFrom: {serviceRef: {name: a, jsonpath: '{.a}{.b}', all: true}}}"),
+        ":2: credentials.0.valueFrom.serviceRef.all: needs a jsonpath of one expression",
+    ),
+    "perhaps optional": (
+        one("{name: a, valueFrom: {serviceRef: {name: a, jsonpath: '{.a}', optional: maybe}}}"),
+        ":2: credentials.0.valueFrom.serviceRef.optional: must be one of true, false",
+    ),
+    "null of some type": (f"types: native\n{one('{name: a, value: ~}')}", ":3: credentials.0.value: must be of"),
+    "other types": ("types: json\ncredentials: []", ":1: types: must be one of text, native"),
     "another namespace": (
         one("{name: a, valueFrom: {secretKeyRef: {name: a, key: b, namespace: kube-system}}}"),
-        ":2: credentials.0.valueFrom.secretKeyRef: unknown 'namespace'; allowed: key, name",
+        ":2: credentials.0.valueFrom.secretKeyRef: unknown 'namespace'; allowed: all, jsonpath, key, name,",
     ),
     "a name twice": (one("{name: a, value: b}\n- {name: a, value: c}"), ": given twice: a"),
     "B57 a second document": (
@@ -131,7 +220,7 @@ FAULTS = {
 def test_a_fault_of_the_template_says_where_and_what(rendered: str, fault: str) -> None:
     with pytest.raises(AddonFaults) as error:
         read(rendered)
-    assert any(str(found).startswith(f"credentials.yaml (rendered){fault}") for found in error.value.faults)
+    assert any(str(found).startswith(f"credentials template (rendered){fault}") for found in error.value.faults)
 
 
 @pytest.mark.bug(86)
@@ -139,3 +228,28 @@ def test_a_fault_never_tells_a_value() -> None:
     with pytest.raises(AddonFaults) as error:
         read(one("{name: canary-1 x, value: [canary-2]}"))
     assert "canary" not in str(error.value)
+
+
+def test_a_path_that_cannot_be_understood_is_found_before_anything_is_rendered(tmp_path: Path) -> None:
+    """When the catalogue is read, so that no user meets it."""
+    text = """\
+credentials:
+{{- range until 3 }}
+  - {name: a, valueFrom: {serviceRef: {name: x, jsonpath: '{.spec.ports[?(@.a=="x" && @.b=="y")].port}'}}}
+  - name: b
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "x" . }}
+        jsonpath: "{.data.a\\\\.b}"  # fine
+  - name: c
+    valueFrom: {secretKeyRef: {name: x, jsonpath: {{ printf "{.data.%s}" .Values.key | quote }} }}
+  - {name: d, valueFrom: {serviceRef: {name: x, jsonpath: '{.spec.ports[?(@.name=="{{ .Values.port }}")].port}'}}}
+        jsonpath: .spec.clusterIP
+{{- end }}
+"""
+    (tmp_path / "bind.yaml").write_text(text)
+    joined, bare = map(str, written_faults(tmp_path, "bind.yaml"))
+    assert joined.startswith("bind.yaml:3: jsonpath: ")
+    assert "conditions cannot be joined" in joined
+    assert bare.startswith("bind.yaml:12: jsonpath: '.spec.clusterIP' has no expression")
+    assert written_faults(tmp_path, "absent.yaml") == []

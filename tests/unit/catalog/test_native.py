@@ -159,6 +159,10 @@ ONE_FAULT: dict[str, tuple[Change, str]] = {
         {"binding/credentials.yaml": None},
         "binding/credentials.yaml: is missing",
     ),
+    "a jsonpath that is none": (
+        {"binding/credentials.yaml": "credentials:\n- {valueFrom: {serviceRef: {jsonpath: '{.a'}}}\n"},
+        "binding/credentials.yaml:2: jsonpath: '{.a': the braces or quotes do not match",
+    ),
 }
 
 

@@ -76,6 +76,13 @@ def stopping(when: Callable[[], object]) -> threading.Event:
     return stop
 
 
+def test_a_command_may_be_longer_than_a_pipe_holds(tmp_path: Path) -> None:
+    """Clusters have thousands of kinds, and helm is told each."""
+    words = [f"group{number}.example.org/v1/Kind" for number in range(8000)]
+    run(stand_in(tmp_path), "template", *words)
+    assert report(tmp_path)["argv"] == ["template", *words]
+
+
 @pytest.mark.bug(51)
 def test_values_travel_on_stdin_only(tmp_path: Path) -> None:
     """Nothing secret in the command line or the environment."""

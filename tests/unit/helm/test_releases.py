@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from helmbroker.broker.domain.cluster import Capabilities
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
@@ -18,11 +19,16 @@ from helmbroker.broker.helm.releases import HelmCli
 from tests.unit.helm.stand_in import stand_in
 
 REF = ReleaseRef("instances", "hb-1")
+SERVED = Capabilities("v1.36.2", ("v1", "apps/v1/Deployment"))
 NEVER = threading.Event()
 LISTING = """
 import pathlib
 chart = pathlib.Path(sys.argv[-1])
-print(sorted(str(path.relative_to(chart)) for path in chart.rglob("*") if path.is_file()))
+found = sorted(str(path.relative_to(chart)) for path in chart.rglob("*") if path.is_file())
+names = sys.argv[-4:-1:2]
+assert found == ["Chart.yaml", "credentials.yaml", *names], found
+for name in names:
+    print("---\\n# Source: chart/" + name + "\\na: b")
 """
 
 
@@ -80,30 +86,37 @@ def test_what_helm_warns_of_is_not_part_of_the_rendering(tmp_path: Path, chart: 
     assert cli(tmp_path, program).render(chart, {}, REF, stop=NEVER) == "rendered\n"
 
 
-@pytest.mark.bug(19)
-def test_rendering_one_file_leaves_the_chart_alone(tmp_path: Path, chart: Path) -> None:
-    """The template never lies in the chart that Helm installs."""
+@pytest.mark.bug(19, 35)
+def test_rendering_one_template_leaves_the_chart_alone(tmp_path: Path, chart: Path) -> None:
+    """It never lies in the chart that Helm installs; it sees what the cluster serves, and lies there twice."""
     helm = cli(tmp_path, stand_in(tmp_path, LISTING))
-    seen = helm.render(chart, {}, REF, stop=NEVER, only="credentials.yaml")
-    assert "'templates/credentials.yaml'" in seen
-    assert asked(tmp_path)["argv"][-3:-1] == ["--show-only", "templates/credentials.yaml"]
-    assert not (chart / "templates" / "credentials.yaml").exists()
+    assert helm.render_alone(chart / "credentials.yaml", chart, {"a": 1}, REF, SERVED, NEVER) == "a: b\n"
+    names = [f"templates/credentials-template-{number}.yaml" for number in (1, 2)]
+    argv = asked(tmp_path)["argv"]
+    assert argv[:-1] == [
+        *("template", "hb-1", "--namespace", "instances", "--skip-tests", "--values", "-"),
+        *("--kube-version", "v1.36.2", "--api-versions", "v1", "--api-versions", "apps/v1/Deployment"),
+        *("--show-only", names[0], "--show-only", names[1]),
+    ]
+    assert json.loads(asked(tmp_path)["stdin"]) == {"a": 1}
+    assert (chart / "templates" / "a.yaml").exists()
+    assert sorted(path.name for path in (chart / "templates").iterdir()) == ["a.yaml"]
     assert list((tmp_path / "helm-home" / "rendering").iterdir()) == []
 
 
 def test_what_killed_renderings_left_is_cleared_away(tmp_path: Path, chart: Path) -> None:
-    helm = cli(tmp_path, stand_in(tmp_path))
+    helm = cli(tmp_path, stand_in(tmp_path, LISTING))
     rendering = tmp_path / "helm-home" / "rendering"
     for name, age_s in (("old", 7200), ("young", 60)):
         (rendering / name).mkdir(parents=True)
         os.utime(rendering / name, (time.time() - age_s,) * 2)
-    helm.render(chart, {}, REF, stop=NEVER, only="credentials.yaml")
+    helm.render_alone(chart / "credentials.yaml", chart, {}, REF, SERVED, NEVER)
     assert [path.name for path in rendering.iterdir()] == ["young"]
 
 
 def test_a_missing_template_is_the_charts_fault(tmp_path: Path, chart: Path) -> None:
     with pytest.raises(HelmError) as caught:
-        cli(tmp_path, stand_in(tmp_path)).render(chart, {}, REF, stop=NEVER, only="absent.yaml")
+        cli(tmp_path, stand_in(tmp_path)).render_alone(chart / "absent.yaml", chart, {}, REF, SERVED, NEVER)
     assert (caught.value.fault, caught.value.detail) == (HelmFault.CHART, "absent.yaml: No such file or directory")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 from pathlib import Path
@@ -14,7 +13,6 @@ from helmbroker.broker.domain.cluster import NotReady, Ready
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.kube.cluster import KubeCluster
-from helmbroker.catalog.credentials import Ref, RefKind
 from helmbroker.kubeapi.errors import Conflict, Forbidden, Invalid, KubeError, Unauthorized, Unreachable
 from tests.fakes.kube import FakeKube
 from tests.fakes.release_secrets import StoredRelease, stored_release
@@ -168,19 +166,6 @@ def test_a_failed_hook_tells_its_cause(kube: FakeKube, cluster: KubeCluster, cas
     cause = cluster.failed_job(REF)
     assert cause is not None
     assert cause.startswith(told)
-
-
-def test_a_value_that_is_no_text_is_refused(kube: FakeKube, cluster: KubeCluster) -> None:
-    kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "s", "namespace": NAMESPACE, "annotations": {"meta.helm.sh/release-name": "hb-1"}},
-            "data": {"key": base64.b64encode(b"\xff\xfe").decode()},
-        }
-    )
-    with pytest.raises(ClusterRefused, match="Key key of Secret s is not text"):
-        cluster.value(NAMESPACE, Ref(RefKind.SECRET, "s", "key"), frozenset({"hb-1"}))
 
 
 def refusing(kube: FakeKube, error: type[KubeError], *, verb: str = "list", kind: str | None = None) -> None:

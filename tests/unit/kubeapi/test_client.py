@@ -177,3 +177,24 @@ def test_an_answer_that_breaks_off_is_unreachable(server: Server, kube: KubeClie
     server.answer(200, b"{", Content_Length="100", Connection="close")
     with pytest.raises(Unreachable, match="the connection failed"):
         kube.get("Secret", "shop", "credentials")
+
+
+def test_what_is_served_is_asked_at_once(server: Server, kube: KubeClient) -> None:
+    """Two requests, however many kinds there are."""
+    core = {
+        "version": "v1",
+        "resources": [{"resource": "pods", "responseKind": {"kind": "Pod"}}, {"resource": "x"}],
+    }
+    server.answer(200, {"kind": "APIGroupDiscoveryList", "items": [{"metadata": {}, "versions": [core]}]})
+    apps = {"version": "v1", "resources": [{"responseKind": {"group": "apps", "kind": "Deployment"}}]}
+    groups = [{"metadata": {"name": "apps"}, "versions": [apps]}, {"metadata": {"name": "odd"}}]
+    server.answer(200, {"kind": "APIGroupDiscoveryList", "items": groups})
+    assert kube.api_versions() == ("apps/v1", "apps/v1/Deployment", "v1", "v1/Pod")
+    assert [request.path for request in server.requests] == ["/api", "/apis"]
+    assert server.requests[0].headers["accept"].startswith("application/json;g=apidiscovery.k8s.io;v=v2;")
+
+
+def test_a_server_that_does_not_tell_what_it_serves(server: Server, kube: KubeClient) -> None:
+    server.answer(200, {"kind": "APIVersions", "versions": ["v1"]})
+    server.answer(200, {"kind": "APIGroupList", "groups": []})
+    assert kube.api_versions() == ()

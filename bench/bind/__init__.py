@@ -1,0 +1,1 @@
+"""How fast a binding's credentials are rendered and looked up."""
