@@ -10,22 +10,21 @@ from typing import Any
 import yaml
 
 from helmbroker.catalog.model import JSON, Fault
+from helmbroker.catalog.yaml_tree import Tree, Where, check_depth
 from helmbroker.catalog.yaml_types import Loader
 
-Where = tuple[str | int, ...]
+__all__ = ["MAX_FILE_BYTES", "Document", "Unreadable", "Where", "check_depth", "parse", "read"]
 MAX_FILE_BYTES = 1 << 20
-MAX_DEPTH = 64
-MAX_NODES = 100_000
-MAX_CHARACTERS = 8 << 20  # of all texts together, each counted as often as aliases repeat it
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: its data, and the line (from 1) of every node by its path."""
+    """A parsed file: its data, the line (from 1) of every node by its path, and the scalars at the top as written."""
 
     name: str
     data: JSON
     lines: Mapping[Where, int]
+    texts: Mapping[str, str]
 
     def fault(self, where: Where, message: str) -> Fault:
         """A fault at `where`, or at the nearest node above it that has a line."""
@@ -63,10 +62,7 @@ def parse(text: str, name: str, loader: type[Loader] = Loader) -> Document:
     """Parse YAML text of exactly one document. Raises Unreadable."""
     reader = loader(text)
     try:
-        check_depth(text, loader)
-        node = reader.get_single_node()
-        lines = _lines(node) if node is not None else {}
-        data = reader.construct_document(node) if node is not None else None
+        tree = Tree(reader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise Unreadable(Fault(name, line, f"is not valid YAML: {error.problem or error.context}")) from None
@@ -74,67 +70,4 @@ def parse(text: str, name: str, loader: type[Loader] = Loader) -> Document:
         raise Unreadable(Fault(name, 0, f"is not valid YAML: {error}")) from None
     finally:
         reader.dispose()
-    return Document(name, data, lines)
-
-
-def check_depth(text: str, loader: type[yaml.CSafeLoader]) -> None:
-    """Before anything recursive is done: the C parser composes nodes without watching its stack.
-
-    Raises yaml.YAMLError when the text is no YAML, or nested more than MAX_DEPTH deep.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _Bad(f"nested more than {MAX_DEPTH} deep", event.start_mark)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-class _Bad(yaml.MarkedYAMLError):
-    def __init__(self, problem: str, mark: Any) -> None:
-        super().__init__(problem=problem, problem_mark=mark)
-
-
-def _lines(root: yaml.Node) -> dict[Where, int]:
-    """The line of every node. Aliases can make a small file huge: what they repeat is counted again."""
-    lines: dict[Where, int] = {}
-    characters = 0
-    waiting: list[tuple[Where, int, yaml.Node]] = [((), root.start_mark.line, root)]
-    while waiting:
-        where, line, node = waiting.pop()
-        lines[where] = line + 1
-        if len(where) > MAX_DEPTH:
-            raise _Bad(f"nested more than {MAX_DEPTH} deep, or contains itself", node.start_mark)
-        if isinstance(node, yaml.MappingNode):
-            keys = [_key(key) for key, _ in node.value]
-            _check_unique(keys, node)
-            characters += sum(map(len, keys))
-            waiting += [
-                ((*where, name), key.start_mark.line, sub)
-                for name, (key, sub) in zip(keys, node.value, strict=True)
-            ]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += [((*where, index), sub.start_mark.line, sub) for index, sub in enumerate(node.value)]
-        else:
-            characters += len(node.value)
-        if len(lines) + len(waiting) > MAX_NODES or characters > MAX_CHARACTERS:
-            raise _Bad("too large when its aliases are written out", root.start_mark)
-    return lines
-
-
-def _check_unique(keys: list[str], node: yaml.MappingNode) -> None:
-    seen = set()
-    for name, (key, _) in zip(keys, node.value, strict=True):
-        if name in seen:
-            raise _Bad(f"key {name!r} twice", key.start_mark)
-        seen.add(name)
-
-
-def _key(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise _Bad("a key must be text", node.start_mark)
-    if node.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
-        raise _Bad(f"key {node.value} is not text; write it in quotes", node.start_mark)
-    return str(node.value)
+    return Document(name, tree.data, tree.lines, tree.texts)
