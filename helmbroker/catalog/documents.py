@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -13,13 +12,13 @@ from helmbroker.catalog.model import JSON, Fault
 from helmbroker.catalog.yaml_tree import Tree, Where, check_depth
 from helmbroker.catalog.yaml_types import Loader
 
-__all__ = ["MAX_FILE_BYTES", "Document", "Unreadable", "Where", "check_depth", "parse", "read"]
+__all__ = ["MAX_FILE_BYTES", "Document", "Unreadable", "Where", "check_depth", "parse", "read", "text"]
 MAX_FILE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: its data, the line (from 1) of every node by its path, and the scalars at the top as written."""
+    """A parsed file: its data; the line (from 1) of every node by its path; the scalars at the top, as written."""
 
     name: str
     data: JSON
@@ -45,22 +44,26 @@ class Unreadable(Exception):
 
 def read(path: Path, name: str) -> Document:
     """Parse one YAML file; `name` is how faults call it. Raises Unreadable."""
+    return parse(text(path, name), name)
+
+
+def text(path: Path, name: str) -> str:
+    """A text file of at most MAX_FILE_BYTES. Raises Unreadable."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise Unreadable(Fault(name, 0, f"is larger than {MAX_FILE_BYTES} bytes"))
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         raise Unreadable(Fault(name, 0, "is missing")) from None
     except UnicodeDecodeError:
         raise Unreadable(Fault(name, 0, "is not UTF-8 text; save it as UTF-8")) from None
     except OSError as error:
         raise Unreadable(Fault(name, 0, f"cannot be read: {error.strerror}")) from None
-    return parse(text, name)
 
 
-def parse(text: str, name: str, loader: type[Loader] = Loader) -> Document:
+def parse(content: str, name: str, loader: type[Loader] = Loader) -> Document:
     """Parse YAML text of exactly one document. Raises Unreadable."""
-    reader = loader(text)
+    reader = loader(content)
     try:
         tree = Tree(reader)
     except yaml.MarkedYAMLError as error:

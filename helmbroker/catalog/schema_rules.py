@@ -13,8 +13,9 @@ from helmbroker.catalog.documents import Document, Where
 from helmbroker.catalog.model import JSON, Fault, Object
 from helmbroker.catalog.schemas import validator
 
+DRAFT_04 = "http://json-schema.org/draft-04/schema#"
 DRAFTS = (
-    "http://json-schema.org/draft-04/schema#",
+    DRAFT_04,
     "http://json-schema.org/draft-06/schema#",
     "http://json-schema.org/draft-07/schema#",
     "https://json-schema.org/draft/2019-09/schema",
@@ -35,7 +36,12 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
-    """What is wrong with a schema of user parameters: OSB item 36, Cloud Controller's demands, deny by default."""
+    """What is wrong with a schema of user parameters: `unfit`, and what it leaves open."""
+    return unfit(document, where, schema) or [document.fault((*where, *at), why) for at, why in openings(schema)]
+
+
+def unfit(document: Document, where: Where, schema: Any) -> list[Fault]:
+    """Why platforms, or we, cannot read a schema: OSB item 36, Cloud Controller's demands."""
     if schema.get("$schema") not in DRAFTS:
         return [document.fault(where, f"needs a $schema, one of {', '.join(DRAFTS)}")]
     try:
@@ -58,8 +64,13 @@ def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
         return found + dangling
     if _endless(schema):
         return [*found, document.fault(where, "refers to itself without end; let a reference lead to a property")]
+    return found
+
+
+def openings(schema: Object) -> list[tuple[Where, str]]:
+    """Where a schema lets values through that its author did not name, and why."""
     opened = ((at, _open(schema, node)) for at, node, judged in nodes(schema) if judged)
-    return found + [document.fault((*where, *at), why) for at, why in opened if why is not None]
+    return [(at, why) for at, why in opened if why is not None]
 
 
 def _breaches_of_draft_04(document: Document, where: Where, schema: Object) -> list[Fault]:

@@ -1,7 +1,7 @@
 """A YAML text -> plain data and the line of everything in it, in one pass, and never more than was written.
 
-The C parser alone composes nodes without watching its stack, and aliases make small files huge: here depth and size are
-counted while the events arrive, so that nothing is built that is not wanted.
+The C parser alone composes nodes without watching its stack, and aliases make small files huge: here depth and size
+are counted while the events arrive, so that nothing is built that is not wanted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Refused(yaml.MarkedYAMLError):
 
 @dataclass
 class _Anchor:
-    """What an alias stands for: `nodes` and `characters` in it, `height` levels. Without a value while it is open."""
+    """What an alias stands for: `nodes` and `characters` in it, `height` levels. While it is open: nothing yet."""
 
     value: Any = None
     nodes: int = 0
@@ -57,7 +57,7 @@ class Tree:
         event = self._next()
         self.data: Any = None
         if isinstance(event, yaml.DocumentStartEvent):
-            first = self._next()
+            first: Any = self._next()
             self.data = self._node(first, (), first.start_mark.line)
             self._next()  # the document's end
             another = self._next()

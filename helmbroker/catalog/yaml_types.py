@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, ClassVar
 
 import yaml
 
@@ -60,7 +59,7 @@ class TextLoader(Loader):
     """Every scalar is the text that was written; only nothing at all (`null`, `~`) is null."""
 
     @staticmethod
-    def plain(text: str) -> str | None:  # type: ignore[override]  # narrower
+    def plain(text: str) -> str | None:
         return None if text in _NULLS else text
 
 

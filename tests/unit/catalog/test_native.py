@@ -27,7 +27,7 @@ def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
     addon = native.load(write(tmp_path))
     assert (addon.id, addon.name, addon.version, addon.tags) == (ADDON_ID, "demo", "1.2.3", ("demo",))
     assert (addon.bindable, addon.plan_updateable, addon.folder) == (True, True, tmp_path)
-    assert addon.parameters.update is not None
+    assert addon.parameters(SMALL_ID).update is not None
     assert [[other.name for other in addon.updates_to(plan)] for plan in addon.plans] == [["small"], ["large"]]
     assert [
         (plan.id, plan.name, plan.free, plan.data, plan.timeout_s, plan.metadata, plan.values)
@@ -230,8 +230,9 @@ def test_addons_with_the_same_ids_or_names_are_told_and_the_first_stays(shelf: P
             f"addon.yaml: name demo is taken by {shelf}/good",
         ],
         "third": [
-            "addon.yaml: the addon's id is that of one of its plans; make it unique",
+            "addon.yaml: the addon's id is that of one of its plans",
             *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (SMALL_ID, LARGE_ID)),
+            f"addon.yaml: id {SMALL_ID} is of addon demo, too, for something else",
             f"addon.yaml: name demo is taken by {shelf}/good",
         ],
     }

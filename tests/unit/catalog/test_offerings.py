@@ -27,6 +27,7 @@ def schemas() -> dict[str, Any]:
     import yaml
 
     given = yaml.safe_load(FILES["addon.yaml"])["parameters"]
+    given["bind"]["$schema"] = given["create"]["$schema"]  # draft-04, whatever it was written in
     return {
         "service_instance": {name: {"parameters": given[name]} for name in ("create", "update")},
         "service_binding": {"create": {"parameters": given["bind"]}},
