@@ -12,7 +12,7 @@ _VERSION = re.compile(r"v?[0-9]+([.][0-9]+)*([-+].*)?")
 
 
 def of(addon: Addon, overrides: Mapping[str, Object]) -> Object:
-    """Those of one addon: `NAME: {...}`, or for a version of it `NAME: {"VERSION": {...}}`, as Drycc has it (B81)."""
+    """Those of one addon: `NAME: {...}`, or for one version `NAME: {"VERSION": {...}}`, as Drycc has it (B81)."""
     given = overrides.get(addon.name, NOTHING)
     versions = {
         key: value for key, value in given.items() if _VERSION.fullmatch(key) and isinstance(value, Mapping)

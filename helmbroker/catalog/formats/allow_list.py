@@ -22,8 +22,10 @@ ENTRY: dict[str, Any] = {
 }
 
 
-def schema(reading: Reading, document: Document, entries: list[dict[str, Any]], *, create: bool) -> Object | None:
-    """`create`: with those that are required. None: nothing is allowed.
+def schemas(
+    reading: Reading, document: Document, entries: list[dict[str, Any]]
+) -> tuple[Object | None, Object | None]:
+    """Of what may be set at first, and of what may be changed: the same, without what is required. None: nothing.
 
     A name allows the value and everything below it. Nothing says which values are secrets, so all are (writeOnly).
     """
@@ -31,29 +33,22 @@ def schema(reading: Reading, document: Document, entries: list[dict[str, Any]], 
     root = _inner()
     for index, entry in enumerate(entries):
         where = ("allow_parameters", index)
+        reading.unknown(document, where, entry, ENTRY["properties"])
         name = entry["name"].strip()
-        if create:
-            _warn(reading, document, index, entry, name, names)
         path = parts(name)
+        if name != entry["name"]:
+            reading.warn(document, f"blanks around {name} are left out", (*where, "name"))
+        if name in names:
+            reading.warn(document, f"{name} is listed twice", (*where, "name"))
         if "" in path or path[0] == RAW:
-            reading.add(
-                [document.fault((*where, "name"), "is no path of a value; write its keys with dots between them")]
-            )
+            why = "is no path of a value; write its keys with dots between them"
+            reading.add([document.fault((*where, "name"), why)])
             continue
         names.append(name)
-        _allow(root, path, entry.get("description"), required=create and entry.get("required", False))
-    return {"$schema": DRAFT_04, **_plain(root)} if names else None
-
-
-def _warn(
-    reading: Reading, document: Document, index: int, entry: dict[str, Any], name: str, before: list[str]
-) -> None:
-    where = ("allow_parameters", index)
-    reading.unknown(document, where, entry, ENTRY["properties"])
-    if name != entry["name"]:
-        reading.warn(document, f"blanks around {name} are left out", (*where, "name"))
-    if name in before:
-        reading.warn(document, f"{name} is listed twice", (*where, "name"))
+        _allow(root, path, entry.get("description"), required=entry.get("required", False))
+    if not names:
+        return None, None
+    return _whole(root, required=True), _whole(root, required=False)
 
 
 def _inner() -> dict[str, Any]:
@@ -72,15 +67,17 @@ def _allow(node: dict[str, Any], path: list[str], description: str | None, *, re
         node = below
 
 
-def _plain(node: dict[str, Any]) -> dict[str, Any]:
+def _whole(root: dict[str, Any], *, required: bool) -> Object:
+    return {"$schema": DRAFT_04, **_plain(root, required=required)}
+
+
+def _plain(node: dict[str, Any], *, required: bool) -> dict[str, Any]:
     """Without what says nothing: a value with nothing below it that has a rule may be of any type."""
-    properties = {key: _plain(below) for key, below in node["properties"].items()}
+    properties = {key: _plain(below, required=required) for key, below in node["properties"].items()}
     said = {"description": node["description"]} if "description" in node else {}
     if node["additionalProperties"] and not properties:
         return {**said, "writeOnly": True}
-    if node["additionalProperties"]:
-        said["additionalProperties"] = {"writeOnly": True}
-    else:
-        said["additionalProperties"] = False
-    required = {"required": node["required"]} if node["required"] else {}  # draft-04 knows no empty one
-    return {"type": "object", **said, "properties": properties, **required}
+    said["additionalProperties"] = {"writeOnly": True} if node["additionalProperties"] else False
+    if required and node["required"]:  # draft-04 knows no empty one
+        said["required"] = node["required"]
+    return {"type": "object", **said, "properties": properties}

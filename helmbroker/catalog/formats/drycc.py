@@ -10,7 +10,7 @@ from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import allow_list, foreign, foreign_schemas
 from helmbroker.catalog.formats.foreign import FILE, FLAG, ID, NAME, SCALAR, TAGS, PlanFolders
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, ParameterSchemas, Plan
+from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Object, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import validator
 
 _RULES = validator(
@@ -133,15 +133,18 @@ def _plan(
     )
 
 
-def _allowed(reading: Reading, document: Document, data: dict[str, Any], *, is_open: bool) -> tuple[Any, Any]:
+def _allowed(
+    reading: Reading, document: Document, data: dict[str, Any], *, is_open: bool
+) -> tuple[Object | None, Object | None]:
     """Schemas for create and update."""
-    entries = data.get("allow_parameters") or []
-    if not entries:
-        if "allow_parameters" in data and not is_open:
-            why = "is empty: nothing may be set (with Drycc: everything; HELMBROKER_LEGACY_OPEN_PARAMETERS)"
-            reading.warn(document, why, ("allow_parameters",))
-        return (allow_list.OPEN, allow_list.OPEN) if is_open else (None, None)
-    return tuple(allow_list.schema(reading, document, entries, create=create) for create in (True, False))  # type: ignore[return-value]
+    if entries := data.get("allow_parameters"):
+        return allow_list.schemas(reading, document, entries)
+    if is_open:
+        return allow_list.OPEN, allow_list.OPEN
+    if "allow_parameters" in data:
+        why = "is empty: nothing may be set (with Drycc: everything; HELMBROKER_LEGACY_OPEN_PARAMETERS)"
+        reading.warn(document, why, ("allow_parameters",))
+    return None, None
 
 
 def _metadata(reading: Reading, document: Document, data: dict[str, Any], rules: dict[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def additional(reading: Reading, name: str, allowed: Object | None) -> Object | 
     try:
         given = reading.json(name)
     except Unreadable as error:
-        reading.warn(name, f"{error.fault.message}; not read")
+        reading.doubt(error.fault)
         return allowed
     properties = given.get("properties") if isinstance(given, dict) else None
     if not isinstance(properties, dict) or not properties.keys() & _mapping(allowed.get("properties")):
@@ -55,7 +55,7 @@ def additional(reading: Reading, name: str, allowed: Object | None) -> Object | 
     both["allOf"] = [{key: allowed[key] for key in allowed if key != "$schema"}, _moved(schema, "#/allOf/1")]
     found = schema_rules.unfit(Document(name, both, {}, {}), (), both)
     for fault in found:
-        reading.warn(name, f"{fault.message}; not read")
+        reading.doubt(fault)
     return allowed if found else both
 
 

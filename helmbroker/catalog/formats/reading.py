@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ class Reading:
 
     def warn(self, place: Document | str, message: str, where: Where = ()) -> None:
         """Something doubtful."""
-        fault = place.fault(where, message) if isinstance(place, Document) else Fault(place, 0, message)
-        self.found.append(Fault(fault.file, fault.line, fault.message, Severity.WARNING))
+        self.doubt(place.fault(where, message) if isinstance(place, Document) else Fault(place, 0, message))
+
+    def doubt(self, fault: Fault) -> None:
+        """What would be wrong if it were used."""
+        self.found.append(replace(fault, severity=Severity.WARNING))
 
     @property
     def sound(self) -> bool:
