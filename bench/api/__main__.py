@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.api.report import page, table
 from bench.api.runs import Run, measure
 from bench.api.servers import CannotServe
+from bench.page import put
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -30,7 +31,7 @@ def main() -> int:
         return 2
     sys.stdout.write(table(runs))
     if chosen.write:
-        chosen.write.write_text(page(runs), "utf-8")
+        put(chosen.write, "api", page(runs))
     return 0 if all(promise.kept for run in runs for promise in run.promises()) else 1
 
 

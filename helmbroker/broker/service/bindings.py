@@ -126,7 +126,7 @@ class BindingUseCases(WaitedBindings):
         if owner is not None:
             plan = pinned_plan(self._revisions, owner.instance)
         if not plan.bindable:
-            raise BadRequest(f"{addon.name} cannot be bound with plan {plan.name}; the catalog says so (bindable).")
+            raise BadRequest(f"{addon.name} cannot be bound; the catalog says so (bindable).")
         check_parameters(plan.parameters.bind, request.parameters)
 
     def _rotation(

@@ -224,8 +224,8 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
         "addons     demo",
         f"           {made.folder}/addons/bad is not offered:",
     ]
-    assert lines[3].startswith("             addon.yaml:2: is not valid YAML")
-    assert lines[4].startswith("             chart/Chart.yaml: is missing")
+    assert lines[3].startswith("             error: addon.yaml:2: is not valid YAML")
+    assert lines[4].startswith("             error: chart/Chart.yaml: is missing")
 
 
 def test_check_tells_what_helm_says_when_it_breaks(made: Place) -> None:
