@@ -30,7 +30,7 @@ def reading(folder: Path) -> list[Figure]:
     for path in folder.rglob("*"):
         os.utime(path)
     touched_s = _took_s(shelf.read)
-    count = f"{len(addons)} addons, {sum(len(addon.plans) for addon in addons)} plans"
+    count = f"{len(addons)} addons, {sum(len(addon.plans) for addon in addons)} plans; the best of 3 processes"
     return [
         Figure("reading all addon folders for the first time", cold_s, "s", COLD_LIMIT_S, count),
         Figure("memory of the process that has read them, at most", peak_mb, "MB", MEMORY_LIMIT_MB),

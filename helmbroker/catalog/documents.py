@@ -30,7 +30,7 @@ class Document:
         at = where
         while at and at not in self.lines:
             at = at[:-1]
-        path = ".".join(map(str, where))
+        path = ".".join(part if (part := str(each)).isprintable() else repr(part) for each in where)
         return Fault(self.name, self.lines.get(at, 0), f"{path}: {message}" if path else message)
 
 
@@ -70,7 +70,7 @@ def parse(content: str, name: str, loader: type[Loader] = Loader) -> Document:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise Unreadable(Fault(name, line, f"is not valid YAML: {error.problem or error.context}")) from None
     except yaml.YAMLError as error:
-        raise Unreadable(Fault(name, 0, f"is not valid YAML: {error}")) from None
+        raise Unreadable(Fault(name, 0, f"is not valid YAML: {' '.join(str(error).split())}")) from None
     finally:
         reader.dispose()
     return Document(name, tree.data, tree.lines, tree.texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LOOSE = re.compile(r"v?(\d{1,15})(?:\.(\d{1,15}))?(?:\.(\d{1,15}))?(.*)", re.DOTALL)
+_LOOSE = re.compile(r"v?([0-9]{1,15})(?:\.([0-9]{1,15}))?(?:\.([0-9]{1,15}))?(.*)", re.DOTALL)
 _NUMBER, _PRE = "(0|[1-9][0-9]*)", "(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _TAIL = f"(-{_PRE}([.]{_PRE})*)?([+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*)?"
 SEMVER = f"^{_NUMBER}([.]{_NUMBER}){{2}}{_TAIL}$"
