@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -23,7 +23,7 @@ class Document:
     name: str
     data: JSON
     lines: Mapping[Where, int]
-    texts: Mapping[str, str]
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def fault(self, where: Where, message: str) -> Fault:
         """A fault at `where`, or at the nearest node above it that has a line."""

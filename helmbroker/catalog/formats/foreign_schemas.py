@@ -27,7 +27,7 @@ def closed(reading: Reading, name: str, *, leave_open: bool = False) -> Object |
         reading.fault(name, "must be a JSON Schema of an object")
         return None
     schema = _of_a_draft(copy.deepcopy(given))
-    document = Document(name, schema, {}, {})
+    document = Document(name, schema, {})
     found = schema_rules.unfit(document, (), schema)
     reading.add(found)
     if found:
@@ -53,7 +53,7 @@ def additional(reading: Reading, name: str, allowed: Object | None) -> Object | 
     schema = _of_a_draft(given)
     both: dict[str, Any] = {"$schema": schema.pop("$schema"), "type": "object"}
     both["allOf"] = [{key: allowed[key] for key in allowed if key != "$schema"}, _moved(schema, "#/allOf/1")]
-    found = schema_rules.unfit(Document(name, both, {}, {}), (), both)
+    found = schema_rules.unfit(Document(name, both, {}), (), both)
     for fault in found:
         reading.doubt(fault)
     return allowed if found else both

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalog import corpus
 from helmbroker.catalog import overrides
 from helmbroker.catalog.load import Shelf, load
 from tests.unit.catalog import folders, foreign_folders
@@ -98,3 +99,10 @@ def test_the_operators_values_may_be_for_a_version(
 ) -> None:
     addon = next(addon for addon in load([shelf]).addons if addon.name == "mysql-8.0")
     assert overrides.of(addon, {"mysql-8.0": given, "demo": {"a": 1}}) == expected  # type: ignore[dict-item]
+
+
+def test_the_catalogue_of_the_bench_is_a_good_one(tmp_path: Path) -> None:
+    corpus.write(tmp_path, addons=3, plans=7, parameters=9)
+    catalog = load([tmp_path])
+    assert (catalog.quarantined, catalog.warnings) == ({}, {})
+    assert sorted(len(addon.plans) for addon in catalog.addons) == [2, 2, 3]
