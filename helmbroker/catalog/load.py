@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,12 +81,13 @@ def load(folders: Collection[Path], open_parameters: Collection[str] = ()) -> Ca
 
 
 def _addons(folder: Path) -> Iterator[Path]:
-    """`folder/NAME` or `folder/NAME/VERSION`, as repositories of Drycc have it."""
+    """`folder/NAME` or `folder/NAME/VERSION`, as repositories of Drycc have it; not what we may not look into."""
     for path in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
-        if formats.is_addon(path):
-            yield path
-        else:
-            yield from sorted(inner for inner in path.iterdir() if inner.is_dir() and formats.is_addon(inner))
+        with suppress(PermissionError):  # lost+found, at the root of a volume
+            if formats.is_addon(path):
+                yield path
+            else:
+                yield from sorted(inner for inner in path.iterdir() if inner.is_dir() and formats.is_addon(inner))
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -8,9 +8,9 @@ from typing import Any
 from helmbroker.catalog import profile
 from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import allow_list, foreign, foreign_schemas
-from helmbroker.catalog.formats.foreign import FILE, FLAG, ID, NAME, SCALAR, TAGS, PlanFolders
+from helmbroker.catalog.formats.foreign import FLAG, SCALAR, PlanFile, PlanFolders
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Object, ParameterSchemas, Plan
+from helmbroker.catalog.model import Addon, Object, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import validator
 
 _RULES = validator(
@@ -18,14 +18,9 @@ _RULES = validator(
         "type": "object",
         "required": ["id", "name", "version", "description", "bindable"],
         "properties": {
-            "id": ID,
-            "name": NAME,
-            "version": SCALAR,
-            "description": SCALAR,
+            **foreign.ADDON,
             "displayName": SCALAR,
             "metadata": {"type": ["object", "null"]},
-            "tags": TAGS,
-            "bindable": FLAG,
             "plan_updateable": FLAG,
             "allow_parameters": {"type": ["array", "null"], "items": allow_list.ENTRY},
             "archive": FLAG,
@@ -42,16 +37,10 @@ _PLAN_RULES = validator(
         "type": "object",
         "required": ["id", "name", "description"],
         "properties": {
-            "id": ID,
-            "name": NAME,
-            "description": SCALAR,
-            "displayName": SCALAR,
+            **foreign.PLAN,
             "metadata": {"type": ["object", "null"]},
-            "bindable": FLAG,
-            "free": FLAG,
             "plan_updateable": FLAG,
             "maximum_polling_duration": {"type": ["integer", "null"], "minimum": 1},
-            "data": {"enum": [policy.value for policy in DataPolicy]},
             "binding_rotatable": {},
             "schemas": {},
             "maintenance_info": {},
@@ -78,12 +67,7 @@ def load(reading: Reading, open_parameters: Collection[str] = ()) -> Addon:
 
     Raises AddonFaults.
     """
-    read = reading.mapping(FILE, _RULES, strict=False)
-    folders = PlanFolders(reading, _PLAN_RULES)
-    found = folders.all()
-    if read is None:
-        raise AddonFaults(reading.found)
-    document, data = read
+    document, data, folders, found = foreign.read(reading, _RULES, _PLAN_RULES)
     _tell_not_offered(reading, document, data)
     name = foreign.text(document, "name")
     create, update = _allowed(reading, document, data, is_open=name in open_parameters)
@@ -111,7 +95,7 @@ def load(reading: Reading, open_parameters: Collection[str] = ()) -> Addon:
 def _plan(
     reading: Reading,
     folders: PlanFolders,
-    found: tuple[str, Document, dict[str, Any]],
+    found: PlanFile,
     addon: dict[str, Any],
     parameters: ParameterSchemas,
     names: list[str],

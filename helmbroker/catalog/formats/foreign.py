@@ -13,7 +13,7 @@ from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import charts, versions
 from helmbroker.catalog.formats.bind_templates import BindTemplates
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import NOTHING, Addon, DataPolicy, Object, ParameterSchemas, Plan
+from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, DataPolicy, Object, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import validator
 
 FILE = "meta.yaml"
@@ -22,6 +22,23 @@ ID: dict[str, Any] = {"type": ["string", "number"], "pattern": "^[!-~]{1,255}$"}
 NAME: dict[str, Any] = {"type": ["string", "number", "boolean"], "pattern": "^[A-Za-z0-9.-]{1,255}$"}  # OSB item 24
 FLAG: dict[str, Any] = {"type": ["boolean", "null"]}
 TAGS: dict[str, Any] = {"type": ["string", "array", "null"], "items": SCALAR}  # B79
+ADDON: dict[str, Any] = {
+    "id": ID,
+    "name": NAME,
+    "version": SCALAR,
+    "description": SCALAR,
+    "tags": TAGS,
+    "bindable": FLAG,
+}
+PLAN: dict[str, Any] = {
+    "id": ID,
+    "name": NAME,
+    "description": SCALAR,
+    "displayName": SCALAR,
+    "bindable": FLAG,
+    "free": FLAG,
+    "data": {"enum": [policy.value for policy in DataPolicy]},
+}
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SHORTEST_S, _LONGEST_S, _USUAL_S = 10, 86400, 600
 
@@ -64,6 +81,10 @@ def profile(reading: Reading, document: Document, found: Mapping[str, Any], rule
     return metadata
 
 
+PlanFile = tuple[str, Document, dict[str, Any]]
+"""The folder of a plan, its meta.yaml, and what that holds."""
+
+
 class PlanFolders:
     """Reads plans/NAME/; names and ids are those of the files in it (B80)."""
 
@@ -71,8 +92,8 @@ class PlanFolders:
         self._reading, self._rules = reading, rules
         self._templates = BindTemplates(reading)
 
-    def all(self) -> list[tuple[str, Document, dict[str, Any]]]:
-        """Folder, meta.yaml and its data of every plan that can be used; faults for the others."""
+    def all(self) -> list[PlanFile]:
+        """Every plan that can be used; faults for the others."""
         folders = [f"plans/{name}" for name in self._reading.children("plans")]
         if not folders:
             self._reading.fault("plans", "has no plan: add plans/NAME/meta.yaml")
@@ -114,6 +135,18 @@ class PlanFolders:
         """Scripts would run with the broker's rights (B12)."""
         for name in sorted(name for name in self._reading.names if name.startswith(f"{folder}/hooks/")):
             self._reading.warn(name, "is not run: the broker runs no scripts of addons; use Jobs of the chart")
+
+
+def read(
+    reading: Reading, rules: Validator, plan_rules: Validator
+) -> tuple[Document, dict[str, Any], PlanFolders, list[PlanFile]]:
+    """meta.yaml and what it holds, and the plans. Raises AddonFaults when nothing more can be found out."""
+    made = reading.mapping(FILE, rules, strict=False)
+    folders = PlanFolders(reading, plan_rules)
+    plans = folders.all()
+    if made is None:
+        raise AddonFaults(reading.found)
+    return (*made, folders, plans)
 
 
 def plan(

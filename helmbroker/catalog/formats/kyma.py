@@ -8,9 +8,9 @@ from typing import Any
 from helmbroker.catalog import profile
 from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import foreign, foreign_schemas, versions
-from helmbroker.catalog.formats.foreign import FILE, FLAG, ID, NAME, SCALAR, TAGS, PlanFolders
+from helmbroker.catalog.formats.foreign import FLAG, SCALAR, PlanFile, PlanFolders
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, ParameterSchemas, Plan
+from helmbroker.catalog.model import Addon, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import validator
 
 _METADATA = {
@@ -26,14 +26,9 @@ _RULES = validator(
         "type": "object",
         "required": ["id", "name", "version", "description", "displayName"],
         "properties": {
-            "id": ID,
-            "name": NAME,
-            "version": SCALAR,
-            "description": SCALAR,
+            **foreign.ADDON,
             **{key: {**SCALAR, "type": [*SCALAR["type"], "null"]} for key in _METADATA},
-            "tags": TAGS,
             "labels": {"type": ["object", "null"], "additionalProperties": SCALAR},
-            "bindable": FLAG,
             "planUpdatable": FLAG,
             "provisionOnlyOnce": FLAG,
             "bindingsRetrievable": {},  # always true, as it was there
@@ -45,15 +40,7 @@ _PLAN_RULES = validator(
     {
         "type": "object",
         "required": ["id", "name", "description", "displayName"],
-        "properties": {
-            "id": ID,
-            "name": NAME,
-            "description": SCALAR,
-            "displayName": SCALAR,
-            "bindable": FLAG,
-            "free": FLAG,
-            "data": {"enum": [policy.value for policy in DataPolicy]},
-        },
+        "properties": foreign.PLAN,
     }
 )
 _DOCS = "docs/meta.yaml"
@@ -61,12 +48,7 @@ _DOCS = "docs/meta.yaml"
 
 def load(reading: Reading, open_parameters: Collection[str] = ()) -> Addon:
     """`open_parameters`: names of addons whose schemas are left as open as they are. Raises AddonFaults."""
-    read = reading.mapping(FILE, _RULES, strict=False)
-    folders = PlanFolders(reading, _PLAN_RULES)
-    found = folders.all()
-    if read is None:
-        raise AddonFaults(reading.found)
-    document, data = read
+    document, data, folders, found = foreign.read(reading, _RULES, _PLAN_RULES)
     if versions.coerced(foreign.text(document, "version")) is None:
         reading.add([document.fault(("version",), "is no version; write 1, 1.2 or 1.2.3")])
     leave_open = foreign.text(document, "name") in open_parameters
@@ -86,7 +68,7 @@ def load(reading: Reading, open_parameters: Collection[str] = ()) -> Addon:
 def _plan(
     reading: Reading,
     folders: PlanFolders,
-    found: tuple[str, Document, dict[str, Any]],
+    found: PlanFile,
     addon: dict[str, Any],
     *,
     leave_open: bool,

@@ -10,7 +10,7 @@ from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import versions
 from helmbroker.catalog.formats.reading import Reading
 from helmbroker.catalog.model import Addon, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
-from helmbroker.catalog.schemas import check, validator
+from helmbroker.catalog.schemas import validator
 
 FILE = "addon.yaml"
 
@@ -98,7 +98,8 @@ def load(folder: Path) -> Addon:
 
 def _plans(reading: Reading, addon: Any) -> tuple[Plan, ...]:
     """Of an addon that may be faulty: then they are not used, but their faults are told."""
-    names = sorted(name for name in reading.names if PurePath(name).match("plans/*.y*ml") and name.count("/") == 1)
+    files = sorted(PurePath(name) for name in reading.names)
+    names = [str(file) for file in files if str(file.parent) == "plans" and file.suffix in (".yaml", ".yml")]
     if not any(name.endswith(".yaml") for name in names):
         reading.fault("plans/", "has no plan: add plans/NAME.yaml")
     plans: list[Plan] = []
@@ -107,10 +108,11 @@ def _plans(reading: Reading, addon: Any) -> tuple[Plan, ...]:
         if name.endswith(".yml"):
             reading.fault(name, f"is not read; name it {PurePath(name).stem}.yaml")
             continue
+        before = len(reading.found)
         document = reading.yaml(name, _PLAN)
         if document is not None:
             documents.append(document)
-        if document is None or check(document, _PLAN):
+        if document is None or len(reading.found) > before:
             continue
         plan = _plan(document, addon)
         data: Any = document.data

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from helmbroker.broker.cli import main
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.schema import SCHEMA
+from tests.unit.catalog import foreign_folders
 from tests.unit.catalog.folders import write
 
 CANARY = "canary-02be"
@@ -211,6 +212,18 @@ def test_an_authority_that_is_not_there_is_named(made: Place) -> None:
     assert made.sentence("api", **provider, OIDC_CA_FILE=missing) == (
         f"there is no file {missing}; set HELMBROKER_OIDC_CA_FILE"
     )
+
+
+def test_check_tells_what_is_doubtful_about_addons(made: Place) -> None:
+    """They are offered nevertheless."""
+    foreign_folders.write(made.folder / "addons/redis", foreign_folders.KYMA)
+    lines = made.run("check", HELM="/nowhere/helm").stdout.splitlines()
+    file = "plans/whatever/create-instance-schema.json"
+    assert lines[1:4] == [
+        "addons     demo, redis",
+        f"           {made.folder}/addons/redis:",
+        f"             warning: {file}: properties.limits: other keys than those it names are refused",
+    ]
 
 
 def test_check_tells_the_faults_of_addons(made: Place) -> None:

@@ -412,7 +412,7 @@ def test_an_empty_list_allows_nothing_unless_the_operator_says_so(tmp_path: Path
 def test_the_schema_of_a_plan_narrows_what_is_allowed(tmp_path: Path) -> None:
     narrow = """{"$schema": "http://json-schema.org/draft-04/schema",
       "definitions": {"t": {"enum": ["ClusterIP"]}},
-      "properties": {"service": {"properties": {"type": {"$ref": "#/definitions/t"}}}, "other": {"not": {}}}}"""
+      "properties": {"service": {"properties": {"type": {"$ref": "#/definitions/t"}}}, "other": {}}}"""
     addon = made(tmp_path, {f"{SMALL}/instance-schema.json": narrow})
     given: dict[str, Any] = {"auth": {"password": "x"}, "service": {"type": "LoadBalancer"}}
     assert parameters.problems(addon.parameters(DRYCC_SMALL_ID).create, given) == [
