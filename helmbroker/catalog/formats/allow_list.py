@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from helmbroker.catalog.documents import Document
@@ -11,6 +12,7 @@ from helmbroker.catalog.model import Object
 from helmbroker.catalog.schema_rules import DRAFT_04
 
 OPEN: Object = {"$schema": DRAFT_04, "type": "object", "additionalProperties": True}
+_POWERFUL = re.compile("^(extraDeploy|.*image|initScripts|extraPlugins|.*securityContext|preUpgradeJob)$", re.I)
 ENTRY: dict[str, Any] = {
     "type": "object",
     "required": ["name"],
@@ -44,6 +46,9 @@ def schemas(
             why = "is no path of a value; write its keys with dots between them"
             reading.add([document.fault((*where, "name"), why)])
             continue
+        if _POWERFUL.search(path[-1]):
+            why = f"{name} lets users say what runs in the cluster, and the broker's policy alone stands in between"
+            reading.warn(document, why, (*where, "name"))
         names.append(name)
         _allow(root, path, entry.get("description"), required=entry.get("required", False))
     if not names:

@@ -214,6 +214,13 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
         meta("- name: service.type", "- name: service.type\n- name: service.type"),
         ["meta.yaml:22: allow_parameters.2.name: service.type is listed twice"],
     ),
+    "a parameter that runs things": (
+        meta("- name: service.type", "- name: primary.image\n- name: primary.podSecurityContext"),
+        [
+            "meta.yaml:21: allow_parameters.1.name: primary.image lets users say what runs in the cluster",
+            "meta.yaml:22: allow_parameters.2.name: primary.podSecurityContext lets users say what runs",
+        ],
+    ),
     "nothing allowed": (
         meta(DRYCC["meta.yaml"].partition("allow_parameters:")[2], " []\n"),
         ["meta.yaml:17: allow_parameters: is empty: nothing may be set (with Drycc: everything; HELM"],
