@@ -42,9 +42,9 @@ class Unreadable(Exception):
         self.fault = fault
 
 
-def read(path: Path, name: str) -> Document:
+def read(path: Path, name: str, loader: type[Loader] = Loader) -> Document:
     """Parse one YAML file; `name` is how faults call it. Raises Unreadable."""
-    return parse(text(path, name), name)
+    return parse(text(path, name), name, loader)
 
 
 def text(path: Path, name: str) -> str:
