@@ -9,10 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench.api.report import page, table
+from bench import page
+from bench.api.report import section, table
 from bench.api.runs import Run, measure
 from bench.api.servers import CannotServe
-from bench.page import put
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -20,7 +20,7 @@ DATABASES = ("sqlite", "postgresql")
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.api", description=__doc__)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the page of the reference")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also replace the section of this page")
     parser.add_argument("--seconds", type=float, default=0.6, help="how long each load lasts; default: %(default)s")
     parser.add_argument("--database", choices=DATABASES, action="append", help="default: both")
     chosen = parser.parse_args()
@@ -31,7 +31,7 @@ def main() -> int:
         return 2
     sys.stdout.write(table(runs))
     if chosen.write:
-        put(chosen.write, "api", page(runs))
+        page.put(chosen.write, "api", section(runs))
     return 0 if all(promise.kept for run in runs for promise in run.promises()) else 1
 
 

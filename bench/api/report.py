@@ -18,10 +18,10 @@ COMMAND = "python -m bench.api --write docs/reference/performance.md"
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
-def page(runs: list[Run]) -> str:
-    """docs/reference/performance.md."""
+def section(runs: list[Run]) -> str:
+    """For docs/reference/performance.md."""
     return f"""\
-# Performance of the API
+## The API
 
 Made by `{COMMAND}`, which needs no cluster.
 Rates are answers in a second, the median of {ROUNDS} rounds; in each round the bare application and the brokers
@@ -62,7 +62,7 @@ def _commit() -> str:
 
 
 def _promises(run: Run) -> str:
-    rows = [f"## {_NAMES[run.database]}: what was promised\n", "| | measured | bound | |", "|---|---:|---:|---|"]
+    rows = [f"### {_NAMES[run.database]}: what was promised\n", "| | measured | bound | |", "|---|---:|---:|---|"]
     for each in run.promises():
         word = "at least" if each.least else "at most"
         bound = "" if each.limit == float("inf") else f"{word} {number(each.limit)}"
@@ -73,7 +73,7 @@ def _promises(run: Run) -> str:
 def _rates(run: Run) -> str:
     heads = [f"{stored:,} stored" for stored in STORED]
     rows = [
-        f"## {_NAMES[run.database]}: answers in a second, and the 99th percentile in ms\n",
+        f"### {_NAMES[run.database]}: answers in a second, and the 99th percentile in ms\n",
         f"| | clients | bare | {' | '.join(heads)} |",
         f"|---|---:|---:|{'---:|' * len(heads)}",
     ]
