@@ -1,4 +1,4 @@
-"""Files made to hurt: at most 256 MiB of memory and 10 s each, and a fault that names the file."""
+"""Files made to hurt: at most 256 MiB of memory and 10 s of a processor each, and a fault that names the file."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from helmbroker.catalog.formats import load
 from helmbroker.catalog.model import AddonFaults
 slowest, faults = 0.0, []
 for folder in sorted(Path(sys.argv[1]).iterdir()):
-    began = time.monotonic()
+    began = time.process_time()
     try:
         load(folder)
     except AddonFaults as error:
         faults.append(next(fault.file for fault in error.faults if fault.severity == "error"))
-    slowest = max(slowest, time.monotonic() - began)
+    slowest = max(slowest, time.process_time() - began)
 bytes_ = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"faults": faults, "bytes": bytes_, "s": slowest}))
 """
@@ -98,7 +98,7 @@ TEMPLATES: dict[str, str] = {
 
 def _loaded(folder: Path) -> dict[str, Any]:
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder)], capture_output=True, text=True, check=False, timeout=50
+        [sys.executable, "-c", PROGRAM, str(folder)], capture_output=True, text=True, check=False, timeout=280
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     result: dict[str, Any] = json.loads(ran.stdout)
@@ -108,6 +108,7 @@ def _loaded(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(300)
 @pytest.mark.bug(9, 77)
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_yaml_takes_more_than_its_share(tmp_path: Path, name: str) -> None:
@@ -122,6 +123,7 @@ def test_no_yaml_takes_more_than_its_share(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(300)
 @pytest.mark.osb(36)
 def test_no_schema_takes_more_than_its_share(tmp_path: Path) -> None:
     file = "plans/whatever/create-instance-schema.json"
@@ -131,6 +133,7 @@ def test_no_schema_takes_more_than_its_share(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(300)
 def test_no_credentials_template_takes_more_than_its_share(tmp_path: Path) -> None:
     file = "plans/whatever/bind.yaml"
     for number, text in enumerate(TEMPLATES.values()):
