@@ -39,6 +39,7 @@ class _Anchor:
     characters: int = 0
     height: int = 0
     closed: bool = False
+    text: str | None = None  # of a scalar
 
 
 class Tree:
@@ -70,7 +71,7 @@ class Tree:
         self._count(event, 1, 0)
         self._height = max(self._height, depth)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event, depth)
+            return self._alias(event, where)
         if event.anchor is None:
             return self._value(event, where)
         anchor = self._anchors[event.anchor] = _Anchor()
@@ -78,6 +79,7 @@ class Tree:
         anchor.value = self._value(event, where)
         anchor.nodes, anchor.characters = self._nodes - before[0], self._characters - before[1]
         anchor.height, anchor.closed = self._height - depth, True
+        anchor.text = event.value if isinstance(event, yaml.ScalarEvent) else None
         self._height = max(self._height, before[2])
         return anchor.value
 
@@ -87,22 +89,23 @@ class Tree:
         if self._nodes > MAX_NODES or self._characters > MAX_CHARACTERS:
             raise Refused("too large when its aliases are written out", event.start_mark)
 
-    def _alias(self, event: Any, depth: int) -> Any:
-        anchor = self._anchors.get(event.anchor)
+    def _alias(self, event: Any, where: Where) -> Any:
+        anchor, depth = self._anchors.get(event.anchor), len(where)
         if anchor is None:
             raise Refused(f"found undefined alias {event.anchor!r}", event.start_mark)
         if not anchor.closed or depth + anchor.height > MAX_DEPTH:
             raise Refused(f"nested more than {MAX_DEPTH} deep, or contains itself", event.start_mark)
         self._count(event, anchor.nodes, anchor.characters)
         self._height = max(self._height, depth + anchor.height)
+        if anchor.text is not None:
+            self._note(where, anchor.text)
         return anchor.value
 
     def _value(self, event: Any, where: Where) -> Any:
         if isinstance(event, yaml.ScalarEvent):
             self._count(event, 0, len(event.value))
             value = self._scalar(event)
-            if len(where) == 1 and isinstance(where[0], str):
-                self.texts[where[0]] = event.value
+            self._note(where, event.value)
             return value
         if len(where) >= MAX_DEPTH:
             raise Refused(f"nested more than {MAX_DEPTH} deep", event.start_mark)
@@ -112,6 +115,10 @@ class Tree:
             inside = self._until(yaml.SequenceEndEvent)
             return [self._node(each, (*where, index), each.start_mark.line) for index, each in enumerate(inside)]
         return self._mapping(where)
+
+    def _note(self, where: Where, text: str) -> None:
+        if len(where) == 1 and isinstance(where[0], str):
+            self.texts[where[0]] = text
 
     def _until(self, end: type) -> Iterator[Any]:
         while not isinstance(event := self._next(), end):

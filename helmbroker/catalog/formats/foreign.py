@@ -44,8 +44,9 @@ _SHORTEST_S, _LONGEST_S, _USUAL_S = 10, 86400, 600
 
 
 def text(document: Document, key: str) -> str:
-    """A scalar of the top as it is written: `3.10` is not 3.1."""
-    return document.texts[key].strip()
+    """A scalar of the top as it is written: `3.10` is not 3.1. What `<<` brings in is as it is read."""
+    data: Any = document.data
+    return document.texts.get(key, str(data[key])).strip()
 
 
 def tags(value: Any) -> tuple[str, ...]:

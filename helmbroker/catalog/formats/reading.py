@@ -29,7 +29,6 @@ class Reading:
 
     def __init__(self, folder: Path, main: str) -> None:
         self.folder = folder
-        self._main = main
         self.found: list[Fault] = []
         try:
             self.names = frozenset(archive.entries(folder))

@@ -102,6 +102,17 @@ def test_a_version_that_is_none_can_be_offered_but_not_upgraded_to(tmp_path: Pat
     ]
 
 
+def test_aliases_and_merges_are_what_they_stand_for(tmp_path: Path) -> None:
+    change: Change = {
+        "meta.yaml": DRYCC["meta.yaml"]
+        .replace("version: 8.0", "version: &v 8.10")
+        .replace("description: MySQL server.", "description: *v")
+        .replace("name: mysql-8.0", "<<: {name: merged}")
+    }
+    addon = made(tmp_path, change)
+    assert (addon.version, addon.description, addon.name) == ("8.10.0", "8.10", "merged")
+
+
 @pytest.mark.bug(79)
 @pytest.mark.parametrize(
     ("tags", "expected"),
