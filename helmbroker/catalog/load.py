@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from helmbroker.catalog import archive, formats
@@ -15,11 +15,14 @@ _Stamp = tuple[tuple[str, int, int, int], ...]
 
 @dataclass(frozen=True)
 class _Read:
-    """A folder as it was read: names, sizes, times and inodes of its files, the digest over them, the outcome."""
+    """A folder as it was read: names, sizes, times and inodes of its files, and the outcome.
 
-    stamp: _Stamp
-    digest: str
-    addon: Addon | None
+    originals: the contents of those files that are mended, as they lie.
+    """
+
+    stamp: _Stamp = ()
+    addon: Addon | None = None
+    originals: Mapping[str, bytes] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
 
@@ -62,17 +65,18 @@ class Shelf:
             if known is not None and known.addon is not None:
                 if known.stamp == stamp:
                     return known
-                if archive.digest(path) == known.digest:
-                    return _Read(stamp, known.digest, known.addon)
+                same = archive.digest(path, known.addon.mended) == known.addon.digest
+                if same and _originals(known.addon) == known.originals:
+                    return replace(known, stamp=stamp)
             addon = formats.load(path, self.open_parameters)
-            return _Read(stamp, archive.digest(path) if addon.mended else addon.digest, addon)
+            return _Read(stamp, addon, _originals(addon))
         except AddonFaults as error:
-            return _Read((), "", None, error.faults)
+            return _Read(faults=error.faults)
         except archive.BadArchive as error:
-            return _Read((), "", None, (Fault(_main(path), 0, str(error)),))
+            return _Read(faults=(Fault(_main(path), 0, str(error)),))
         except OSError as error:
             where = str(error.filename or _main(path)).removeprefix(f"{path}/")
-            return _Read((), "", None, (Fault(where, 0, f"cannot be read: {error.strerror}"),))
+            return _Read(faults=(Fault(where, 0, f"cannot be read: {error.strerror}"),))
 
 
 def load(folders: Collection[Path], open_parameters: Collection[str] = ()) -> Catalog:
@@ -94,6 +98,10 @@ def _stamp(path: Path) -> _Stamp:
     return tuple(
         (name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in archive.entries(path).items()
     )
+
+
+def _originals(addon: Addon) -> dict[str, bytes]:
+    return {name: (addon.folder / name).read_bytes() for name in addon.mended}
 
 
 def _main(path: Path) -> str:

@@ -49,6 +49,19 @@ def test_what_has_not_changed_is_not_read_again(shelf: Path) -> None:
     assert reading.read() == after
 
 
+def test_what_is_mended_is_compared_as_it_lies(shelf: Path) -> None:
+    """Its revision holds something else."""
+    reading = Shelf([shelf])
+    before = reading.read().addons[1]
+    chart = shelf / "mysql/8.0/chart/mysql/Chart.yaml"
+    os.utime(chart, (1, 1))
+    assert reading.read().addons[1] is before
+    chart.write_text(chart.read_text().replace("1.1.2", "1.1.3"))
+    after = reading.read().addons[1]
+    assert after.digest != before.digest
+    assert b"1.1.3" in (after.mended["chart/mysql/Chart.yaml"] or b"")
+
+
 @pytest.mark.parametrize("change", ["added", "removed", "broken", "mended"])
 def test_every_change_is_seen(shelf: Path, change: str) -> None:
     reading = Shelf([shelf])
