@@ -79,6 +79,7 @@ sandbox-status: ## what runs, which versions, where the kubeconfig is
 bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare Flask, helm and kubectl
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.durable
+	$(BIN)/python -m bench.catalog
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm

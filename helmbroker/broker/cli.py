@@ -141,7 +141,11 @@ def check(settings: Settings) -> None:
     for folder, faults in catalog.quarantined.items():
         click.echo(f"           {folder} is not offered:")
         for fault in faults:
-            click.echo(f"             {fault}")
+            click.echo(f"             {fault.severity}: {fault}")
+    for folder, doubts in catalog.warnings.items():
+        click.echo(f"           {folder}:")
+        for fault in doubts:
+            click.echo(f"             {fault.severity}: {fault}")
     wiring.read_overrides(settings)
     helm = HelmCli(settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig)
     try:

@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     overrides_file: Path | None = Field(
         default=None, description="YAML: addon name -> Helm values that win over plans and users"
     )
+    legacy_open_parameters: str = Field(
+        default="",
+        description="addons of Drycc or Kyma, by name, with commas: what nobody has allowed may be set as well",
+    )
     instance_namespace: str = Field(
         default="helmbroker-instances",
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
@@ -174,6 +178,11 @@ class Settings(BaseSettings):
                 "oidc", "HELMBROKER_OIDC_ISSUER and HELMBROKER_OIDC_AUDIENCE: set both or neither"
             )
         return self
+
+    @property
+    def open_parameters(self) -> frozenset[str]:
+        """Names of addons in which what nobody has allowed is allowed."""
+        return frozenset(name.strip() for name in self.legacy_open_parameters.split(",") if name.strip())
 
     @property
     def address(self) -> tuple[str, int]:

@@ -258,13 +258,15 @@ def read_catalog(settings: Settings) -> Catalog:
     """The addons; faulty ones are quarantined. Raises CannotStart when the folder is not there."""
     if not settings.addons_dir.is_dir():
         raise CannotStart(f"there is no folder {settings.addons_dir}; set HELMBROKER_ADDONS_DIR")
-    return load.load([settings.addons_dir])
+    return load.load([settings.addons_dir], settings.open_parameters)
 
 
 def tell_quarantined(catalog: Catalog) -> None:
-    """Log which addons are not offered, and why."""
+    """Log which addons are not offered, and why; and what is doubtful about the others."""
     for folder, faults in catalog.quarantined.items():
         _LOG.error("addon %s is not offered: %s", folder, "; ".join(map(str, faults)))
+    for folder, doubts in catalog.warnings.items():
+        _LOG.warning("addon %s has %d warnings; `helmbroker check` shows them", folder, len(doubts))
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
@@ -283,4 +285,4 @@ def read_overrides(settings: Settings) -> Mapping[str, Object]:
 
 
 def make_revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:
-    return UnpackedRevisions(settings.data_dir / "addon-revisions", store.packed)
+    return UnpackedRevisions(settings.data_dir / "addon-revisions", store.packed, settings.open_parameters)

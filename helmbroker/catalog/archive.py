@@ -5,54 +5,76 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TypeAlias
 
 MAX_FILES = 2000
 MAX_BYTES = 20 << 20  # of all files together, unpacked
 _MAX_TAR_BYTES = MAX_BYTES + MAX_FILES * 4096  # with the headers and the padding of every file
 _MAX_NAME_BYTES = 255  # of one part of a path, as file systems have it
+Mended: TypeAlias = Mapping[str, bytes | None]
+NO_CHANGE: Mended = MappingProxyType({})
 
 
 class BadArchive(Exception):
     """The folder or archive is not one that we keep: too large, links, devices, paths that lead outside."""
 
 
-def files(folder: Path) -> list[Path]:
+def entries(folder: Path) -> dict[str, os.stat_result]:
     """Every file below the folder, in a stable order. Raises BadArchive for links and special files; OSError."""
-    found, size = [], 0
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise BadArchive(f"{name} is a link or a special file; addons hold plain files only")
-        if not name.isprintable():
-            raise BadArchive(f"{name!r} is no name for a file of an addon; use printable UTF-8")
-        if path.is_file():
-            found.append(path)
-            size += path.stat().st_size
-        if len(found) > MAX_FILES or size > MAX_BYTES:
-            raise BadArchive(f"the addon has more than {MAX_FILES} files or {MAX_BYTES} bytes; move some out")
-    return found
+    found: dict[str, os.stat_result] = {}
+    size = 0
+    waiting = [(folder, "")]
+    while waiting:
+        at, prefix = waiting.pop()
+        with os.scandir(at) as inside:
+            for entry in inside:
+                name = f"{prefix}{entry.name}"
+                plain_folder = entry.is_dir(follow_symlinks=False)
+                if not plain_folder and not entry.is_file(follow_symlinks=False):
+                    raise BadArchive(f"{name} is a link or a special file; addons hold plain files only")
+                if not name.isprintable():
+                    raise BadArchive(f"{name!r} is no name for a file of an addon; use printable UTF-8")
+                if plain_folder:
+                    waiting.append((Path(entry.path), f"{name}/"))
+                else:
+                    found[name] = entry.stat(follow_symlinks=False)
+                    size += found[name].st_size
+                if len(found) > MAX_FILES or len(waiting) > MAX_FILES or size > MAX_BYTES:
+                    raise BadArchive(
+                        f"the addon has more than {MAX_FILES} files or {MAX_BYTES} bytes; move some out"
+                    )
+    return dict(sorted(found.items(), key=lambda item: item[0].split("/")))
 
 
-def digest(folder: Path) -> str:
+def contents(folder: Path, mended: Mended = NO_CHANGE) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of all files; `mended` has other contents of some, None for those that are left out."""
+    for name in entries(folder):
+        content = mended[name] if name in mended else (folder / name).read_bytes()
+        if content is not None:
+            yield name, content
+
+
+def digest(folder: Path, mended: Mended = NO_CHANGE) -> str:
     """sha256 over the names and contents of all files: 64 hex digits. Modes and times do not count."""
     total = hashlib.sha256()
-    for path in files(folder):
-        name = path.relative_to(folder).as_posix().encode()
-        content = hashlib.sha256(path.read_bytes()).digest()
-        total.update(len(name).to_bytes(4, "big") + name + content)
+    for path, content in contents(folder, mended):
+        name = path.encode()
+        total.update(len(name).to_bytes(4, "big") + name + hashlib.sha256(content).digest())
     return total.hexdigest()
 
 
-def pack(folder: Path) -> bytes:
+def pack(folder: Path, mended: Mended = NO_CHANGE) -> bytes:
     """A gzipped tar of the folder, byte for byte the same for the same files."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in files(folder):
-            content = path.read_bytes()
-            member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+        for name, content in contents(folder, mended):
+            member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
             tar.addfile(member, io.BytesIO(content))
     return gzip.compress(raw.getvalue(), mtime=0)
@@ -62,10 +84,10 @@ def unpack(packed: bytes, folder: Path) -> None:
     """Write the files below `folder`, an empty one or none yet. Raises BadArchive, and then has written nothing."""
     try:
         with tarfile.open(fileobj=io.BytesIO(_decompressed(packed)), mode="r:") as tar:
-            contents = _contents(tar)
+            found = _contents(tar)
     except (tarfile.TarError, ValueError) as error:
         raise BadArchive(f"is no tar archive: {error}") from None
-    for path, content in contents.items():
+    for path, content in found.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)

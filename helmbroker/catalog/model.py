@@ -14,6 +14,26 @@ Object: TypeAlias = Mapping[str, JSON]
 NOTHING: Object = MappingProxyType({})
 
 
+class Severity(StrEnum):
+    """Whether an addon can be used nevertheless."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with an addon: where, what, and the cure. `line` counts from 1; 0 = the whole file."""
+
+    file: str
+    line: int
+    message: str
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
 class DataPolicy(StrEnum):
     """What becomes of an instance's volumes when the instance goes."""
 
@@ -40,7 +60,7 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class Plan:
-    """A named set of Helm values and limits of an offering."""
+    """A named set of Helm values and limits of an offering. `parameters`: those of the addon, or its own."""
 
     id: str
     name: str
@@ -50,6 +70,8 @@ class Plan:
     data: DataPolicy
     timeout_s: int  # of one operation on an instance of this plan, in seconds
     values: Object
+    parameters: ParameterSchemas
+    bindable: bool
     binding_lifetime: Lifetime | None = None  # None: until it is unbound
     updates_to: tuple[str, ...] | None = None  # names of plans; None: as the addon's plan_updateable says
     upgrade_notes: str | None = None  # wins over the addon's
@@ -62,24 +84,28 @@ class Plan:
 class Addon:
     """One service offering, and the folder that holds its charts.
 
-    The digest covers every file of the folder, so it names a revision: instances pin it.
+    The digest covers every file of the folder, as `mended`, so it names a revision: instances pin it.
     """
 
     id: str
     name: str
-    version: str
+    version: str  # SemVer 2.0: revisions are put in order by it (OSB item 35)
     description: str
     tags: tuple[str, ...]
     metadata: Object
     bindable: bool
     plan_updateable: bool
-    parameters: ParameterSchemas
     plans: tuple[Plan, ...]
     folder: Path
     digest: str  # sha256, 64 hex digits
     binding_rotatable: bool = False  # several bindings may work on what one of them has made
     upgrade_notes: str | None = None  # what moving an instance to this revision means for its users
     chart_folder: str = "chart"  # below `folder`
+    archived: bool = False  # not offered any more
+    dotted_parameters: bool = False  # users may write {"a.b": 1} for {"a": {"b": 1}}, and rawValues
+    fullname_value: str | None = None  # the Helm value that must be the name of the Helm release
+    mended: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)  # of a revision; None: left out
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def chart(self) -> Path:
@@ -102,17 +128,10 @@ class Addon:
         """The plan with this id, if it is one of this offering (OSB item 42)."""
         return next((plan for plan in self.plans if plan.id == plan_id), None)
 
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong with an addon: where, what, and the cure. `line` counts from 1; 0 = the whole file."""
-
-    file: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+    def parameters(self, *plan_ids: str) -> ParameterSchemas:
+        """What users may set with the first of these plans that this revision has; with none of them nothing."""
+        plans = (self.plan(plan_id) for plan_id in plan_ids)
+        return next((plan.parameters for plan in plans if plan is not None), ParameterSchemas())
 
 
 class AddonFaults(Exception):
@@ -125,10 +144,11 @@ class AddonFaults(Exception):
 
 @dataclass(frozen=True)
 class Catalog:
-    """All usable addons, and those that are quarantined with their faults (by folder)."""
+    """All usable addons; what is quarantined, with its faults; what is doubtful about any of them (by folder)."""
 
     addons: tuple[Addon, ...] = ()
     quarantined: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+    warnings: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
 
     def addon(self, service_id: str) -> Addon | None:
         """The offering with this id."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, TypeVar
 
 from openbrokerapi.catalog import Schemas, ServiceMetadata, ServicePlan, ServicePlanMetadata
 from openbrokerapi.service_broker import Service
 
+from helmbroker.catalog import schema_rules
 from helmbroker.catalog.model import Addon, Catalog, Object, Plan
 
 M = TypeVar("M", ServiceMetadata, ServicePlanMetadata)
+_SHARED = {"sharedCredentials": True}  # all bindings of an instance deliver the same, and unbind revokes nothing
 
 
 def offerings(catalog: Catalog) -> list[Service]:
@@ -37,16 +40,20 @@ def _plan(addon: Addon, plan: Plan) -> ServicePlan:
         id=plan.id,
         name=plan.name,
         description=plan.description,
-        metadata=_filled(ServicePlanMetadata(), plan.metadata),
+        metadata=_filled(ServicePlanMetadata(), _plan_metadata(plan)),
         free=plan.free,
-        bindable=addon.bindable,
-        binding_rotatable=addon.bindable and addon.binding_rotatable,
+        bindable=plan.bindable,
+        binding_rotatable=plan.bindable and addon.binding_rotatable,
         plan_updateable=bool(addon.updates_to(plan)),
         maintenance_info=_maintenance_info(addon, plan),
-        schemas=_schemas(addon),
+        schemas=_schemas(plan),
         # the platform gives up later than the broker, so that the broker's reason is seen (OSB item 34)
         maximum_polling_duration=plan.timeout_s + 60,
     )
+
+
+def _plan_metadata(plan: Plan) -> Object:
+    return {**plan.metadata, **(_SHARED if plan.credentials_template else {})}
 
 
 def _maintenance_info(addon: Addon, plan: Plan) -> dict[str, str]:
@@ -61,17 +68,25 @@ def _filled(metadata: M, given: Object) -> M:
     return metadata
 
 
-def _schemas(addon: Addon) -> Schemas:
-    create, update, bind = addon.parameters.create, addon.parameters.update, addon.parameters.bind
+def _schemas(plan: Plan) -> Schemas:
+    create, update, bind = plan.parameters.create, plan.parameters.update, plan.parameters.bind
     instance = {name: _slot(schema) for name, schema in (("create", create), ("update", update)) if schema}
     return Schemas(
         service_instance=instance or None,
-        service_binding={"create": _slot(bind)} if bind and addon.bindable else None,
+        service_binding={"create": _slot(bind)} if bind and plan.bindable else None,
     )
 
 
 def _slot(schema: Object) -> dict[str, Any]:
-    return {"parameters": schema}
+    """In draft-04, which all platforms know, and Cloud Controller no other (OSB item 36).
+
+    All that we take can be read so. What later drafts add is only not checked by the platform, but by us.
+    """
+    published: dict[str, Any] = copy.deepcopy(dict(schema))
+    for _, node, _ in schema_rules.nodes(published):
+        if "const" in node:
+            node["enum"] = [node.pop("const")]
+    return {"parameters": published | {"$schema": schema_rules.DRAFT_04}}
 
 
 def document(catalog: Catalog) -> dict[str, Any]:

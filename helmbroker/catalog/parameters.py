@@ -36,7 +36,8 @@ def problems(schema: Object | None, parameters: Object) -> list[str]:
 def shown(schema: Object | None, parameters: Object) -> dict[str, JSON]:
     """The parameters as anybody may see them: values that are `writeOnly` anywhere in the schema are hidden.
 
-    OSB item 63. Of alternatives (anyOf, if ...) all count, also those that the value does not fit.
+    OSB item 63. Of alternatives (anyOf, if ...) all count, also those that the value does not fit. What no schema
+    names is hidden, too: nobody said that it is no secret.
     """
     root = schema or {}
     return {key: _shown(root, list(_children(root, [root], key)), value) for key, value in parameters.items()}
@@ -44,7 +45,7 @@ def shown(schema: Object | None, parameters: Object) -> dict[str, JSON]:
 
 def _shown(root: Object, schemas: Sequence[Object], value: JSON) -> JSON:
     every = list(_applied(root, schemas))
-    if any(schema.get("writeOnly") is True for schema in every):
+    if not every or any(schema.get("writeOnly") is True for schema in every):
         return HIDDEN
     if isinstance(value, Mapping):
         return {key: _shown(root, list(_children(root, every, key)), sub) for key, sub in value.items()}

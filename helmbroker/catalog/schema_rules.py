@@ -11,16 +11,17 @@ from jsonschema.validators import validator_for
 
 from helmbroker.catalog.documents import Document, Where
 from helmbroker.catalog.model import JSON, Fault, Object
-from helmbroker.catalog.schemas import validator
 
+DRAFT_04 = "http://json-schema.org/draft-04/schema#"
 DRAFTS = (
-    "http://json-schema.org/draft-04/schema#",
+    DRAFT_04,
     "http://json-schema.org/draft-06/schema#",
     "http://json-schema.org/draft-07/schema#",
     "https://json-schema.org/draft/2019-09/schema",
     "https://json-schema.org/draft/2020-12/schema",
 )
 MAX_BYTES = 64 << 10  # OSB item 36
+MAX_APPLIED = 1000  # schemas to one value
 _MAPS_OF_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
 _LISTS_OF_SCHEMAS = ("prefixItems", "allOf", "anyOf", "oneOf", "items")
 _ONE_SCHEMA = (
@@ -31,11 +32,17 @@ _CONDITIONS = frozenset(
     {"not", "if", "then", "else", "dependentSchemas", "dependencies", "contains", "propertyNames"}
 )
 _BRANCHES = frozenset({"allOf", "anyOf", "oneOf", "$defs", "definitions"})
+_IN_PLACE = ("not", "if", "then", "else")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
-    """What is wrong with a schema of user parameters: OSB item 36, Cloud Controller's demands, deny by default."""
+    """What is wrong with a schema of user parameters: `unfit`, and what it leaves open."""
+    return unfit(document, where, schema) or [document.fault((*where, *at), why) for at, why in openings(schema)]
+
+
+def unfit(document: Document, where: Where, schema: Any) -> list[Fault]:
+    """Why platforms, or we, cannot read a schema: OSB item 36, Cloud Controller's demands."""
     if schema.get("$schema") not in DRAFTS:
         return [document.fault(where, f"needs a $schema, one of {', '.join(DRAFTS)}")]
     try:
@@ -43,6 +50,8 @@ def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
         draft.check_schema(schema, format_checker=draft.FORMAT_CHECKER)
     except jsonschema.SchemaError as error:
         return [document.fault((*where, *error.absolute_path), f"is no JSON Schema: {error.message}")]
+    except RecursionError:
+        return [document.fault(where, "has a pattern that is nested too deep")]
     found = _breaches_of_draft_04(document, where, schema)
     if schema.get("type") != "object":
         found.append(document.fault(where, "needs `type: object` at the top"))
@@ -56,10 +65,20 @@ def faults(document: Document, where: Where, schema: Any) -> list[Fault]:
     ]
     if dangling:
         return found + dangling
-    if _endless(schema):
+    try:
+        heavy = _weight(schema, schema, set(), {}) > MAX_APPLIED
+    except RecursionError:
         return [*found, document.fault(where, "refers to itself without end; let a reference lead to a property")]
+    if heavy:
+        why = f"applies more than {MAX_APPLIED} schemas to one value; say it with fewer branches and references"
+        found.append(document.fault(where, why))
+    return found
+
+
+def openings(schema: Object) -> list[tuple[Where, str]]:
+    """Where a schema lets values through that its author did not name, and why."""
     opened = ((at, _open(schema, node)) for at, node, judged in nodes(schema) if judged)
-    return found + [document.fault((*where, *at), why) for at, why in opened if why is not None]
+    return [(at, why) for at, why in opened if why is not None]
 
 
 def _breaches_of_draft_04(document: Document, where: Where, schema: Object) -> list[Fault]:
@@ -136,12 +155,23 @@ def target(root: Any, pointer: object) -> JSON | None:
     return node if isinstance(node, Mapping | bool) else None
 
 
-def _endless(schema: Object) -> bool:
-    try:
-        list(validator(schema).iter_errors({}))
-    except RecursionError:
-        return True
-    return False
+def _weight(root: Object, node: Any, above: set[int], known: dict[int, int]) -> int:
+    """How many schemas are applied to a value that this one is applied to. Raises RecursionError: without end."""
+    if not isinstance(node, Mapping):
+        return 1
+    if id(node) in above:
+        raise RecursionError
+    if id(node) not in known:
+        above.add(id(node))
+        applied = [target(root, node["$ref"])] if "$ref" in node else []
+        applied += [node.get(key) for key in _IN_PLACE]
+        applied += [each for key in _BRANCHES for each in _list(node.get(key))]
+        applied += [
+            each for key in ("dependentSchemas", "dependencies") for each in _mapping(node.get(key)).values()
+        ]
+        known[id(node)] = 1 + sum(_weight(root, each, above, known) for each in applied if each is not None)
+        above.remove(id(node))
+    return known[id(node)]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, ClassVar
 
 import yaml
 
@@ -51,37 +50,27 @@ def _number(digits: str) -> int | float | None:
 
 
 class Loader(yaml.CSafeLoader):
-    """Mappings, sequences and scalars as Helm types them; every other tag is an error."""
+    """Reads the events of a text; what its plain scalars are is as Helm types them."""
 
-    yaml_constructors: ClassVar[dict[str | None, Any]] = {
-        tag: yaml.CSafeLoader.yaml_constructors[tag]
-        for tag in (_PREFIX + "str", _PREFIX + "seq", _PREFIX + "map", None)
-    }
-
-    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
-        """The tag of a node that names none."""
-        if kind is not yaml.ScalarNode or not implicit[0]:
-            return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
-        return _PREFIX + ("merge" if value == "<<" else _TAGS[type(plain(value))])
+    plain = staticmethod(plain)
 
 
 class TextLoader(Loader):
     """Every scalar is the text that was written; only nothing at all (`null`, `~`) is null."""
 
-    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
-        tag = super().resolve(kind, value, implicit)
-        return _PREFIX + "str" if kind is yaml.ScalarNode and tag != _PREFIX + "null" else tag
+    @staticmethod
+    def plain(text: str) -> str | None:
+        return None if text in _NULLS else text
 
 
-def _typed(_loader: Loader, node: yaml.ScalarNode) -> bool | int | float | None:
-    value = plain(node.value)
-    kind = node.tag.removeprefix(_PREFIX)
-    fits = _TAGS[type(value)] == kind or (kind == "float" and type(value) is int)
-    if not fits or isinstance(value, str) or value in (math.inf, -math.inf):
-        problem = f"{node.value!r} is no {kind} that JSON knows; write it in quotes if it is text"
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+def tagged(text: str, tag: str) -> bool | int | float | str | None:
+    """The value of a scalar that says its type. Raises ValueError when it is none of JSON's, or lies."""
+    kind = tag.removeprefix(_PREFIX)
+    if kind in ("!", "str"):
+        return text
+    if kind not in _TAGS.values():
+        raise ValueError(f"tag {tag} is not allowed: addon files hold plain data only")
+    value = plain(text)
+    if not (_TAGS[type(value)] == kind or (kind == "float" and type(value) is int)):
+        raise ValueError(f"{text!r} is no {kind} that JSON knows; write it in quotes if it is text")
     return float(value) if kind == "float" and value is not None else value
-
-
-for _kind in ("bool", "null", "int", "float"):
-    Loader.add_constructor(_PREFIX + _kind, _typed)

@@ -53,9 +53,9 @@ def _bodies(schemas: dict[str, Any], catalog: Catalog) -> None:
     services, plans = _ids(catalog)
     addons = catalog.addons
     for body, allowed in {
-        "ProvisionRequest": [addon.parameters.create for addon in addons],
-        "UpdateRequest": [addon.parameters.update for addon in addons],
-        "BindRequest": [addon.parameters.bind for addon in addons],
+        "ProvisionRequest": [plan.parameters.create for addon in addons for plan in addon.plans],
+        "UpdateRequest": [plan.parameters.update for addon in addons for plan in addon.plans],
+        "BindRequest": [plan.parameters.bind for addon in addons for plan in addon.plans],
     }.items():
         ids = {"service_id": _one_of(services), "plan_id": _one_of(plans)}
         schemas[body]["properties"] |= {**ids, "parameters": _any(allowed)}

@@ -12,6 +12,7 @@ from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceInstance
 from helmbroker.broker.domain.ports import AddonRevisions, Cluster, HelmReleases, Transaction
 from helmbroker.broker.operations import redaction
+from helmbroker.catalog import overrides
 from helmbroker.catalog.model import JSON, NOTHING, Addon, DataPolicy, Object, Plan
 from helmbroker.catalog.parameters import texts
 from helmbroker.catalog.values import merge
@@ -106,9 +107,15 @@ class Work:
         return naming.instance_labels(self.tools.broker_id, self.record.instance.id)
 
     def values(self) -> dict[str, JSON]:
-        """Helm values of the instance; the operator's overrides win over the user."""
-        given = self.record.instance.parameters.reveal()
-        return merge(self.plan.values, given, self.tools.overrides.get(self.addon.name, NOTHING))
+        """Helm values of the instance; the operator's overrides win over the user, and what has to be over both."""
+        given, addon = self.record.instance.parameters.reveal(), self.addon
+        forced = {addon.fullname_value: self.record.instance.release.name} if addon.fullname_value else NOTHING
+        return merge(self.plan.values, given, self.overrides, forced)
+
+    @property
+    def overrides(self) -> Object:
+        """The operator's Helm values for the addon."""
+        return overrides.of(self.addon, self.tools.overrides)
 
     @property
     def deletes_data(self) -> bool:
@@ -118,13 +125,12 @@ class Work:
     @property
     def granted(self) -> frozenset[str]:
         """Names that the operator has written into plans or overrides: pods may use objects that are called so."""
-        overrides = self.tools.overrides.get(self.addon.name, NOTHING)
-        return frozenset(texts(self.plan.values)) | frozenset(texts(overrides))
+        return frozenset(texts(self.plan.values)) | frozenset(texts(self.overrides))
 
     def secrets(self) -> set[str]:
         """Texts that went in and must not come out in a sentence."""
-        overrides = self.tools.overrides.get(self.addon.name, NOTHING)
-        return _given_secrets(self.tools, self.record.instance) | set(redaction.named_like_secrets(overrides))
+        given = _given_secrets(self.tools, self.record.instance)
+        return given | set(redaction.named_like_secrets(self.overrides))
 
     def public(self, text: str) -> str:
         """The text as a user may read it."""
@@ -178,9 +184,11 @@ class BindingWork(Work):
     def secrets(self) -> set[str]:
         """Those of the instance, and those of the bind request."""
         given = self.binding.binding.parameters.reveal()
-        return super().secrets() | redaction.secrets_of(self.addon.parameters.bind, given)
+        return super().secrets() | redaction.secrets_of(
+            self.addon.parameters(self.binding.binding.plan_id).bind, given
+        )
 
 
 def _given_secrets(tools: Tools, instance: ServiceInstance) -> set[str]:
-    schema = tools.revisions.addon(instance.addon_digest).parameters.create
-    return redaction.secrets_of(schema, instance.parameters.reveal())
+    schemas = tools.revisions.addon(instance.addon_digest).parameters(instance.plan_id)
+    return redaction.secrets_of(schemas.create, instance.parameters.reveal())

@@ -7,7 +7,7 @@ from helmbroker.broker.domain.errors import BadRequest, Gone, InvalidParameters,
 from helmbroker.broker.domain.instance import BindingRecord, ServiceInstance
 from helmbroker.broker.domain.operation import Kind, deletes
 from helmbroker.broker.domain.ports import AddonRevisions, Store, Transaction
-from helmbroker.catalog import parameters
+from helmbroker.catalog import dotted, parameters
 from helmbroker.catalog.model import Addon, Catalog, Object, Plan
 from helmbroker.durable import Operation
 
@@ -47,16 +47,31 @@ def begin_unbind(tx: Transaction, record: BindingRecord, timeout_s: float) -> Op
 
 def timeout_s(revisions: AddonRevisions, instance: ServiceInstance) -> float:
     """How long an operation on the instance may take, as its plan says."""
+    return pinned_plan(revisions, instance).timeout_s
+
+
+def pinned_plan(revisions: AddonRevisions, instance: ServiceInstance) -> Plan:
+    """The plan that the instance has, in the revision that it runs."""
     plan = revisions.addon(instance.addon_digest).plan(instance.plan_id)
     if plan is None:
         raise LookupError("a pinned revision holds the plans of its instances")
-    return plan.timeout_s
+    return plan
 
 
 def check_parameters(schema: Object | None, given: Parameters) -> None:
     found = parameters.problems(schema, given.reveal())
     if found:
         raise InvalidParameters("; ".join(found))
+
+
+def written_out(addon: Addon, given: Object) -> Object:
+    """Parameters as they are recorded. Raises InvalidParameters."""
+    if not addon.dotted_parameters:
+        return given
+    try:
+        return dotted.nested(given)
+    except dotted.Unclear as error:
+        raise InvalidParameters("; ".join(error.problems)) from None
 
 
 def polled(store: Store, instance_id: str, binding_id: str | None, operation_id: str | None) -> Operation:

@@ -12,7 +12,7 @@ from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.ports import Transaction
 from helmbroker.broker.domain.requests import BindRequest, RotateRequest, UnbindRequest
 from helmbroker.broker.service.answers import Accepted, BindingView, Unbound
-from helmbroker.broker.service.base import check_parameters, polled
+from helmbroker.broker.service.base import check_parameters, pinned_plan, polled
 from helmbroker.broker.service.waited import WaitedBindings, binding_view
 from helmbroker.broker.service.waiting import Undo
 from helmbroker.durable import Operation
@@ -122,11 +122,12 @@ class BindingUseCases(WaitedBindings):
         if pinned is not None and request.service_id != pinned.id:
             raise BadRequest(f"service_id is not that of the service instance, which is {pinned.id}.")
         # a plan that the offering got since then, or has lost, will do: the instance's own is what counts
-        addon = pinned or self._offered(request.service_id, request.plan_id)[0]
-        self._offered(request.service_id, request.plan_id, addon)
-        if not addon.bindable:
+        addon, plan = self._offered(request.service_id, request.plan_id, pinned)
+        if owner is not None:
+            plan = pinned_plan(self._revisions, owner.instance)
+        if not plan.bindable:
             raise BadRequest(f"{addon.name} cannot be bound; the catalog says so (bindable).")
-        check_parameters(addon.parameters.bind, request.parameters)
+        check_parameters(plan.parameters.bind, request.parameters)
 
     def _rotation(
         self,
@@ -142,5 +143,5 @@ class BindingUseCases(WaitedBindings):
         if not addon.binding_rotatable:
             raise BadRequest(f"Bindings of {addon.name} cannot be rotated (binding_rotatable); bind anew instead.")
         if asked.parameters is not None:
-            check_parameters(addon.parameters.bind, asked.parameters)
+            check_parameters(pinned_plan(self._revisions, owner.instance).parameters.bind, asked.parameters)
         return binding_decisions.rotate(asked, binding_decisions.predecessor(asked, existing, old), owner)

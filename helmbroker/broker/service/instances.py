@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from helmbroker.broker.domain import decisions, naming
+from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import AsyncRequired, BadRequest, NotFound
 from helmbroker.broker.domain.instance import InstanceRecord, ServiceInstance
 from helmbroker.broker.domain.operation import Kind
@@ -12,7 +14,7 @@ from helmbroker.broker.domain.ports import Transaction
 from helmbroker.broker.domain.requests import DeprovisionRequest, ProvisionRequest, UpdateRequest
 from helmbroker.broker.service import targets
 from helmbroker.broker.service.answers import Accepted, InstanceView, Unchanged
-from helmbroker.broker.service.base import UseCases, check_parameters, polled
+from helmbroker.broker.service.base import UseCases, check_parameters, polled, written_out
 from helmbroker.catalog import parameters
 from helmbroker.catalog.model import Addon, Plan
 from helmbroker.durable import Operation
@@ -25,6 +27,7 @@ class InstanceUseCases(UseCases):
         """OSB items 41-56."""
         with self._store.transaction() as tx:
             record = decisions.living(tx.instance(request.instance_id))
+            request = self._written_out(request, record)
             asked = None if decisions.repeats(record, request) else self._asked(request, record)
             if not request.accepts_incomplete:
                 raise AsyncRequired
@@ -107,12 +110,20 @@ class InstanceUseCases(UseCases):
         with self._store.read() as records:
             instance = decisions.fetch_instance(records.instance(instance_id)).instance
         addon = self._revisions.addon(instance.addon_digest)
-        parameters_shown = parameters.shown(addon.parameters.create, instance.parameters.reveal())
+        parameters_shown = parameters.shown(addon.parameters(instance.plan_id).create, instance.parameters.reveal())
         return InstanceView(instance.service_id, instance.plan_id, parameters_shown, addon.version)
 
     def instance_operation(self, instance_id: str, operation_id: str | None) -> Operation:
         """OSB items 88-97: the named operation, or the latest when it is not one of ours."""
         return polled(self._store, instance_id, None, operation_id)
+
+    def _written_out(self, request: ProvisionRequest, record: InstanceRecord | None) -> ProvisionRequest:
+        """With parameters as they are recorded: addons of Drycc's format let users write them in another way."""
+        addon = self._catalog.addon(request.service_id)
+        if addon is None and record is not None and record.instance.service_id == request.service_id:
+            addon = self._revisions.addon(record.instance.addon_digest)
+        given = request.parameters.reveal()
+        return request if addon is None else replace(request, parameters=Parameters(written_out(addon, given)))
 
     def _asked(self, request: ProvisionRequest, record: InstanceRecord | None) -> tuple[Addon, Plan]:
         """What the catalog has under these ids, the parameters checked (OSB items 42, 43).
@@ -120,12 +131,10 @@ class InstanceUseCases(UseCases):
         An instance knows its plan also when that is not offered any more (OSB item 28).
         """
         known = record.instance if record is not None else None
-        if known is not None and (known.service_id, known.plan_id) == (request.service_id, request.plan_id):
-            pinned = self._revisions.addon(known.addon_digest)
-        else:
-            pinned = None
+        ours = known is not None and (known.service_id, known.plan_id) == (request.service_id, request.plan_id)
+        pinned = self._revisions.addon(known.addon_digest) if known is not None and ours else None
         addon, plan = self._offered(request.service_id, request.plan_id, pinned)
-        check_parameters(addon.parameters.create, request.parameters)
+        check_parameters(plan.parameters.create, request.parameters)
         return addon, plan
 
 

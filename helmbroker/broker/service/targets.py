@@ -16,6 +16,7 @@ from helmbroker.broker.domain.errors import (
 )
 from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.requests import UpdateRequest
+from helmbroker.broker.service.base import written_out
 from helmbroker.catalog import changes
 from helmbroker.catalog.model import Addon, Plan
 
@@ -43,8 +44,11 @@ def target(request: UpdateRequest, before: ServiceInstance, pinned: Addon, offer
         raise BadRequest(f"plan_id is not a plan of {pinned.name}. Fetch the catalog again.")
     upgrades = offered is not None and request.maintenance_version == offered.version and newer(offered, pinned)
     addon = offered if offered is not None and upgrades else pinned
-    recorded, given = before.parameters.reveal(), request.parameters.reveal() if request.parameters else {}
-    found = changes.problems(addon.parameters, recorded, given) if given or upgrades else []
+    recorded = before.parameters.reveal()
+    given = written_out(addon, request.parameters.reveal()) if request.parameters else {}
+    schemas = addon.parameters(plan_id) if addon.plan(plan_id) else pinned.parameters(before.plan_id)
+    others = schemas != pinned.parameters(before.plan_id)
+    found = changes.problems(schemas, recorded, given) if given or others else []
     if found:
         raise InvalidParameters("; ".join(found))
     instance = replace(

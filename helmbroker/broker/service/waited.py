@@ -107,7 +107,7 @@ def binding_view(addon: Addon, record: BindingRecord, *, made: bool = False) -> 
         raise NotFound("There is no such service binding, or it is not ready yet.")
     return BindingView(
         credentials=binding.credentials.reveal(),
-        parameters=parameters.shown(addon.parameters.bind, binding.parameters.reveal()),
+        parameters=parameters.shown(addon.parameters(binding.plan_id).bind, binding.parameters.reveal()),
         endpoints=binding.endpoints,
         expires_at=binding.expires_at,
         renew_before=binding.renew_before,

@@ -7,13 +7,12 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.catalog import archive
-from helmbroker.catalog.formats import native
+from helmbroker.catalog import archive, formats
 from helmbroker.catalog.model import Addon
 
 _UNFINISHED = ".unfinished-"
@@ -22,11 +21,14 @@ _UNFINISHED = ".unfinished-"
 class UnpackedRevisions:
     """The port AddonRevisions, for any number of threads and processes.
 
-    `cache`: a folder of ours alone; `packed`: digest -> archive, from the store.
+    `cache`: a folder of ours alone; `packed`: digest -> archive, from the store; `open_parameters`: see
+    catalog.formats.load.
     """
 
-    def __init__(self, cache: Path, packed: Callable[[str], bytes | None]) -> None:
-        self._cache, self._packed = cache, packed
+    def __init__(
+        self, cache: Path, packed: Callable[[str], bytes | None], open_parameters: Collection[str] = ()
+    ) -> None:
+        self._cache, self._packed, self._open = cache, packed, open_parameters
         self._addons: dict[str, Addon] = {}
         self._lock = threading.Lock()
 
@@ -36,7 +38,7 @@ class UnpackedRevisions:
             known = self._addons.get(digest)
             if known is None or not known.folder.is_dir():  # it may have been cleared away under us
                 try:
-                    known = self._addons[digest] = native.load(self._folder(digest))
+                    known = self._addons[digest] = formats.load(self._folder(digest), self._open)
                 except OSError as error:
                     raise Unavailable(
                         f"The broker cannot unpack an addon on its disk: {error.strerror}. "

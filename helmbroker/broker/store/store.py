@@ -138,7 +138,11 @@ class SqlStore:
             for addon in catalog.addons:
                 known = addon_revisions.update().where(addon_revisions.c.digest == addon.digest)
                 if conn.execute(known.values(kept_at=now(conn))).rowcount == 0:
-                    row = {"digest": addon.digest, "packed": archive.pack(addon.folder), "kept_at": now(conn)}
+                    row = {
+                        "digest": addon.digest,
+                        "packed": archive.pack(addon.folder, addon.mended),
+                        "kept_at": now(conn),
+                    }
                     conn.execute(addon_revisions.insert().values(row))
 
     def _keep_on(self) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from jsonschema.protocols import Validator
-
 from helmbroker.catalog import archive, credentials, profile, schema_rules
-from helmbroker.catalog.documents import Document, Unreadable, read
-from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
-from helmbroker.catalog.schemas import check, validator
+from helmbroker.catalog.documents import Document
+from helmbroker.catalog.formats import versions
+from helmbroker.catalog.formats.reading import Reading
+from helmbroker.catalog.model import Addon, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
+from helmbroker.catalog.schemas import validator
 
 FILE = "addon.yaml"
 TEMPLATE = "binding/credentials.yaml"
@@ -18,9 +18,12 @@ TEMPLATE = "binding/credentials.yaml"
 _UUID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
 _NAME: dict[str, Any] = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "maxLength": 63}
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255}
-# SemVer 2.0 (OSB item 35): platforms read it as maintenance_info, and revisions are put in order by it
-_NUMBER, _PRE = "(0|[1-9][0-9]*)", "(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_BUILD = "[+][0-9A-Za-z-]+([.][0-9A-Za-z-]+)*"
+_KINDS = ("create", "update", "bind")
+_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {kind: {"type": "object"} for kind in _KINDS},
+}
 _ADDON = validator(
     {
         "type": "object",
@@ -30,10 +33,7 @@ _ADDON = validator(
             "apiVersion": {"enum": ["helmbroker.io/v1"]},
             "id": _UUID,
             "name": _NAME,
-            "version": {
-                "type": "string",
-                "pattern": f"^{_NUMBER}([.]{_NUMBER}){{2}}(-{_PRE}([.]{_PRE})*)?({_BUILD})?$",
-            },
+            "version": {"type": "string", "pattern": versions.SEMVER},  # platforms read it (OSB item 35)
             "description": _TEXT,
             "tags": {"type": "array", "items": _TEXT},
             "metadata": profile.OFFERING,
@@ -41,11 +41,7 @@ _ADDON = validator(
             "binding_rotatable": {"type": "boolean"},
             "plan_updateable": {"type": "boolean"},
             "upgrade_notes": _TEXT,
-            "parameters": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {name: {"type": "object"} for name in ("create", "update", "bind")},
-            },
+            "parameters": _PARAMETERS,
         },
     }
 )
@@ -66,6 +62,7 @@ _PLAN = validator(
             "binding_renewal_s": {"type": "integer", "minimum": 1},
             "updates_to": {"type": "array", "items": _NAME, "uniqueItems": True},
             "upgrade_notes": _TEXT,
+            "parameters": _PARAMETERS,
             "values": {"type": "object"},
         },
     }
@@ -73,21 +70,16 @@ _PLAN = validator(
 
 
 def load(folder: Path) -> Addon:
-    """Read an addon folder. Raises AddonFaults with everything that is wrong with it."""
-    faults: list[Fault] = []
-    document = _read(folder, FILE, _ADDON, faults)
-    plans = _plans(folder, faults)
+    """Read an addon folder. Raises AddonFaults with everything that is wrong with it; OSError."""
+    reading = Reading(folder, FILE)
+    document = reading.yaml(FILE, _ADDON)
     data: Any = document.data if document is not None and isinstance(document.data, dict) else {}
+    plans = _plans(reading, data)
     if document is not None:
-        faults += _schemas(document, data.get("parameters"))
-    faults += _charts(folder, bindable=data.get("bindable") is True)
-    faults += credentials.written_faults(folder, TEMPLATE)
-    try:
-        digest = archive.digest(folder)
-    except archive.BadArchive as error:
-        faults.append(Fault(FILE, 0, str(error)))
-    if faults:
-        raise AddonFaults(faults)
+        reading.add(_schemas(document, data.get("parameters")))
+    reading.add(_charts(folder, bindable=data.get("bindable") is True))
+    reading.add(credentials.written_faults(folder, TEMPLATE))
+    warnings = reading.end()
     return Addon(
         id=data["id"],
         name=data["name"],
@@ -97,54 +89,45 @@ def load(folder: Path) -> Addon:
         metadata=data.get("metadata", {}),
         bindable=data["bindable"],
         plan_updateable=data.get("plan_updateable", False),
-        parameters=ParameterSchemas(**data.get("parameters", {})),
         plans=plans,
         folder=folder,
-        digest=digest,
+        digest=archive.digest(folder),
         binding_rotatable=data.get("binding_rotatable", False),
         upgrade_notes=data.get("upgrade_notes"),
+        warnings=warnings,
     )
 
 
-def _read(folder: Path, name: str, rules: Validator, faults: list[Fault]) -> Document | None:
-    """The document, also when it breaks the rules: there may be more to find. None: it is no YAML at all."""
-    try:
-        document = read(folder / name, name)
-    except Unreadable as error:
-        faults.append(error.fault)
-        return None
-    faults += check(document, rules)
-    return document
-
-
-def _plans(folder: Path, faults: list[Fault]) -> tuple[Plan, ...]:
-    paths = sorted((folder / "plans").glob("*.yaml"))
-    if not paths:
-        faults.append(Fault("plans/", 0, "has no plan: add plans/NAME.yaml"))
-    faults += [
-        Fault(f"plans/{path.name}", 0, f"is not read; name it {path.stem}.yaml")
-        for path in sorted((folder / "plans").glob("*.yml"))
-    ]
+def _plans(reading: Reading, addon: Any) -> tuple[Plan, ...]:
+    """Of an addon that may be faulty: then they are not used, but their faults are told."""
+    files = sorted(PurePath(name) for name in reading.names)
+    names = [str(file) for file in files if str(file.parent) == "plans" and file.suffix in (".yaml", ".yml")]
+    if not any(name.endswith(".yaml") for name in names):
+        reading.fault("plans/", "has no plan: add plans/NAME.yaml")
     plans: list[Plan] = []
     documents: list[Document] = []
-    for path in paths:
-        name = f"plans/{path.name}"
-        before = len(faults)
-        document = _read(folder, name, _PLAN, faults)
+    for name in names:
+        if name.endswith(".yml"):
+            reading.fault(name, f"is not read; name it {PurePath(name).stem}.yaml")
+            continue
+        before = len(reading.found)
+        document = reading.yaml(name, _PLAN)
         if document is not None:
             documents.append(document)
-        if document is None or len(faults) > before:
+        if document is None or len(reading.found) > before:
             continue
-        plan = _plan(document)
-        faults += _lifetime_faults(document)
+        plan = _plan(document, addon)
+        data: Any = document.data
+        reading.add(_schemas(document, data.get("parameters")))
+        reading.add(_lifetime_faults(document))
         for other in plans:
-            faults += [
+            reading.add(
                 document.fault((key,), f"is that of plan {other.name} too; make it unique")
                 for key in ("id", "name")
                 if getattr(plan, key) == getattr(other, key)
-            ]
+            )
         plans.append(plan)
-    faults += _transitions(documents)
+    reading.add(_transitions(documents))
     return tuple(plans)
 
 
@@ -167,8 +150,11 @@ def _transitions(documents: list[Document]) -> list[Fault]:
     return found
 
 
-def _plan(document: Document) -> Plan:
+def _plan(document: Document, addon: Any) -> Plan:
     data: Any = document.data
+    given: Any = addon.get("parameters")
+    shared = given if isinstance(given, dict) else {}
+    own = data.get("parameters", {})
     return Plan(
         id=data["id"],
         name=data["name"],
@@ -178,6 +164,8 @@ def _plan(document: Document) -> Plan:
         data=DataPolicy(data.get("data", DataPolicy.DELETE)),
         timeout_s=data.get("timeout_s", 600),
         values=data.get("values", {}),
+        parameters=ParameterSchemas(**{kind: own.get(kind, shared.get(kind)) for kind in _KINDS}),
+        bindable=addon.get("bindable") is True,
         binding_lifetime=_lifetime(data),
         updates_to=tuple(data["updates_to"]) if "updates_to" in data else None,
         upgrade_notes=data.get("upgrade_notes"),

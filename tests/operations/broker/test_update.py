@@ -63,6 +63,18 @@ def test_the_revision_changes_by_an_upgrade_alone(world: World, tmp_path: Path) 
     world.succeed(world.deprovision())
 
 
+@pytest.mark.bug(73)
+def test_what_names_the_objects_is_over_plan_user_and_operator(world: World) -> None:
+    """Drycc's charts are named by a value: two instances with the same one would be one."""
+    world.tools = replace(world.tools, overrides={"ledger": {"text": "of the operator"}})
+    world.service_again()
+    world.succeed(world.provision(text="of the user"))
+    assert world.cluster.releases[RELEASE].values["text"] == "of the operator"
+    world.revisions.put(replace(ADDON, fullname_value="text"))
+    world.succeed(world.update(text="changed"))
+    assert world.cluster.releases[RELEASE].values["text"] == RELEASE.name
+
+
 @pytest.mark.osb(76)
 def test_what_is_recorded_is_never_sent_back(world: World) -> None:
     """Something unexpected happens when the record is written already."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +21,7 @@ from helmbroker.broker.service.purge import Purges
 from helmbroker.broker.service.repair import Repairs
 from helmbroker.broker.store.schema import bindings
 from helmbroker.broker.worker import handlers
+from helmbroker.catalog.model import Addon
 from helmbroker.durable import State
 from tests.fakes.cluster import CLAIM
 from tests.fakes.helm import Call
@@ -103,10 +106,17 @@ def update(world: World) -> str:
     return world.update(plan="large", text="changed", pin="c4n4ry-2")
 
 
+@cache
+def _newer() -> Addon:
+    """In a folder that is there as long as this process: workers read it."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return newer(Path(folder.name) / "newer")
+
+
 def upgrade(world: World) -> str:
     _bound(world)
-    with tempfile.TemporaryDirectory() as folder:
-        world.offer(newer(Path(folder) / "newer"))
+    world.offer(_newer())
     return world.update(version="2.0.0")
 
 

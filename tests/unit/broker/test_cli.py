@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from helmbroker.broker.cli import main
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.schema import SCHEMA
+from tests.unit.catalog import foreign_folders
 from tests.unit.catalog.folders import write
 
 CANARY = "canary-02be"
@@ -213,6 +214,18 @@ def test_an_authority_that_is_not_there_is_named(made: Place) -> None:
     )
 
 
+def test_check_tells_what_is_doubtful_about_addons(made: Place) -> None:
+    """They are offered nevertheless."""
+    foreign_folders.write(made.folder / "addons/redis", foreign_folders.KYMA)
+    lines = made.run("check", HELM="/nowhere/helm").stdout.splitlines()
+    file = "plans/whatever/create-instance-schema.json"
+    assert lines[1:4] == [
+        "addons     demo, redis",
+        f"           {made.folder}/addons/redis:",
+        f"             warning: {file}: properties.limits: other keys than those it names are refused",
+    ]
+
+
 def test_check_tells_the_faults_of_addons(made: Place) -> None:
     write(made.folder / "addons/bad", {"addon.yaml": "{", "chart/Chart.yaml": None})
     result = made.run("check", HELM="/nowhere/helm")
@@ -224,8 +237,8 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
         "addons     demo",
         f"           {made.folder}/addons/bad is not offered:",
     ]
-    assert lines[3].startswith("             addon.yaml:2: is not valid YAML")
-    assert lines[4].startswith("             chart/Chart.yaml: is missing")
+    assert lines[3].startswith("             error: addon.yaml:2: is not valid YAML")
+    assert lines[4].startswith("             error: chart/Chart.yaml: is missing")
 
 
 def test_check_tells_what_helm_says_when_it_breaks(made: Place) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.load import load
-from helmbroker.catalog.model import AddonFaults, Catalog, DataPolicy
+from helmbroker.catalog.model import AddonFaults, Catalog, DataPolicy, ParameterSchemas
 from tests.unit.catalog.folders import ADDON_ID, FILES, LARGE_ID, SMALL_ID, edited, write
 
 REAL = Path(__file__).parents[3] / "addons"
@@ -27,7 +27,7 @@ def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
     addon = native.load(write(tmp_path))
     assert (addon.id, addon.name, addon.version, addon.tags) == (ADDON_ID, "demo", "1.2.3", ("demo",))
     assert (addon.bindable, addon.plan_updateable, addon.folder) == (True, True, tmp_path)
-    assert addon.parameters.update is not None
+    assert addon.parameters(SMALL_ID).update is not None
     assert [[other.name for other in addon.updates_to(plan)] for plan in addon.plans] == [["small"], ["large"]]
     assert [
         (plan.id, plan.name, plan.free, plan.data, plan.timeout_s, plan.metadata, plan.values)
@@ -66,6 +66,25 @@ def test_transitions_are_the_plans_or_else_the_addons(
 def test_an_addon_that_cannot_be_bound_needs_no_binding_chart(tmp_path: Path) -> None:
     change = {**edited("addon.yaml", "bindable: true", "bindable: false"), "binding/Chart.yaml": None}
     assert not native.load(write(tmp_path, {**change, "binding/credentials.yaml": None})).bindable
+
+
+OWN = """parameters:
+  create:
+    $schema: http://json-schema.org/draft-04/schema#
+    type: object
+    additionalProperties: false
+"""
+
+
+def test_what_a_plan_says_of_parameters_replaces_what_the_addon_says(tmp_path: Path) -> None:
+    """Each of create, update and bind by itself."""
+    addon = native.load(write(tmp_path, {"plans/small.yaml": FILES["plans/small.yaml"] + OWN}))
+    small, large = addon.parameters(SMALL_ID), addon.parameters(LARGE_ID)
+    assert large.create is not None
+    assert small.create == {key: value for key, value in large.create.items() if key != "properties"}
+    assert (small.update, small.bind) == (large.update, large.bind)
+    assert addon.parameters("no plan", SMALL_ID) == small
+    assert addon.parameters("no plan") == ParameterSchemas()
 
 
 ONE_FAULT: dict[str, tuple[Change, str]] = {
@@ -148,6 +167,14 @@ ONE_FAULT: dict[str, tuple[Change, str]] = {
     "plan to itself": (
         edited("plans/large.yaml", "values:", "updates_to: [large]\nvalues:"),
         "plans/large.yaml:7: updates_to.0: is this plan itself; leave it out",
+    ),
+    "plan's parameters": (
+        {"plans/small.yaml": FILES["plans/small.yaml"] + OWN.replace("false", "7")},
+        "plans/small.yaml:11: parameters.create.additionalProperties: is no JSON Schema",
+    ),
+    "plan's parameters left open": (
+        {"plans/small.yaml": FILES["plans/small.yaml"] + OWN.replace("additionalProperties", "description")},
+        "plans/small.yaml:11: parameters.create.description: is no JSON Schema",
     ),
     "version that is not SemVer": (
         edited("addon.yaml", "1.2.3", "1.02.3"),
@@ -234,8 +261,9 @@ def test_addons_with_the_same_ids_or_names_are_told_and_the_first_stays(shelf: P
             f"addon.yaml: name demo is taken by {shelf}/good",
         ],
         "third": [
-            "addon.yaml: the addon's id is that of one of its plans; make it unique",
+            "addon.yaml: the addon's id is that of one of its plans",
             *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (SMALL_ID, LARGE_ID)),
+            f"addon.yaml: id {SMALL_ID} is of addon demo, too, for something else",
             f"addon.yaml: name demo is taken by {shelf}/good",
         ],
     }

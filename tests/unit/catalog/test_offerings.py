@@ -27,10 +27,25 @@ def schemas() -> dict[str, Any]:
     import yaml
 
     given = yaml.safe_load(FILES["addon.yaml"])["parameters"]
+    given["bind"]["$schema"] = given["create"]["$schema"]  # draft-04, whatever it was written in
     return {
         "service_instance": {name: {"parameters": given[name]} for name in ("create", "update")},
         "service_binding": {"create": {"parameters": given["bind"]}},
     }
+
+
+@pytest.mark.osb(36)
+def test_schemas_are_published_in_draft_04(tmp_path: Path) -> None:
+    """Cloud Controller knows no other `$schema`; `const` is what an enumeration of one says there."""
+    change = FILES["addon.yaml"].replace("access: {enum: [read, write]}", "access: {const: read}")
+    write(tmp_path / "demo", {"addon.yaml": change})
+    (service,) = document(tmp_path)["services"]
+    bind = service["plans"][0]["schemas"]["service_binding"]["create"]["parameters"]
+    assert bind["$schema"] == "http://json-schema.org/draft-04/schema#"
+    assert bind["properties"]["access"] == {"enum": ["read"]}
+    (addon,) = load([tmp_path]).addons
+    kept: Any = addon.plans[0].parameters.bind
+    assert kept["properties"]["access"] == {"const": "read"}, "what is checked stays as it was written"
 
 
 @pytest.mark.osb(23, 24, 25, 37, 39)

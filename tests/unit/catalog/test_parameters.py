@@ -164,9 +164,11 @@ def test_a_secret_is_not_shown_wherever_the_schema_marks_it(schema: dict[str, An
 
 
 def test_what_is_no_secret_is_shown_as_it_was_given() -> None:
-    schema: dict[str, Any] = {"properties": {"a": SECRET, "b": {"type": "object", "properties": {"c": SECRET}}}}
-    given: dict[str, Any] = {"a": "x", "b": {"c": "y", "d": [1, None]}, "e": {"a": "z"}}
-    assert shown(schema, given) == {"a": HIDDEN, "b": {"c": HIDDEN, "d": [1, None]}, "e": {"a": "z"}}
+    schema: dict[str, Any] = {
+        "properties": {"a": SECRET, "b": {"type": "object", "properties": {"c": SECRET, "d": {"items": {}}}}}
+    }
+    given: dict[str, Any] = {"a": "x", "b": {"c": "y", "d": [1, None], "e": 1}, "f": {"a": "z"}}
+    assert shown(schema, given) == {"a": HIDDEN, "b": {"c": HIDDEN, "d": [1, None], "e": HIDDEN}, "f": HIDDEN}
     assert shown(None, {}) == {}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import AddonFaults
-from tests.unit.catalog.folders import FILES, write
+from tests.unit.catalog.folders import FILES, SMALL_ID, write
 
 Change = dict[str, str | None]
 SCHEMA = FILES["addon.yaml"].split("  create:\n")[1].split("  bind:\n")[0]
@@ -112,4 +112,4 @@ GOOD_SCHEMAS = {
 
 @pytest.mark.parametrize("yaml", GOOD_SCHEMAS.values(), ids=GOOD_SCHEMAS)
 def test_a_schema_that_names_what_it_takes_is_good(tmp_path: Path, yaml: str) -> None:
-    assert native.load(write(tmp_path, schema(PROPERTY + yaml))).parameters.create is not None
+    assert native.load(write(tmp_path, schema(PROPERTY + yaml))).parameters(SMALL_ID).create is not None
