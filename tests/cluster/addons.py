@@ -35,6 +35,12 @@ def image_of(addon: str, plan: str, overrides: dict[str, Any]) -> str:
     return f"{image['repository']}:{image['tag']}"
 
 
+def step(addon: str, name: str) -> list[str]:
+    """The command of one step of the addon's contract; credentials are its environment, names upper-cased."""
+    contract = document(ADDONS / addon / "contract.yaml")
+    return ["sh", "-euc", f"{contract['client']}\n{contract['steps'][name]}"]
+
+
 def copies(folder: Path) -> None:
     """The addons of the checkout, into a folder to which more can be added."""
     for name in NAMES:

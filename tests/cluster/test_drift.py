@@ -17,7 +17,7 @@ import pytest
 
 from helmbroker.broker.domain import naming
 from helmbroker.kubeapi.port import Kube
-from tests.cluster.addons import ADDONS, PROBE_CHART, document, image_of
+from tests.cluster.addons import ADDONS, PROBE_CHART, image_of, step
 from tests.cluster.broker import CHECKOUT, OVERRIDES, START_S, STOP_S, Broker, broker
 from tests.cluster.clients import Client
 from tests.cluster.inventory import await_nothing, objects
@@ -100,7 +100,7 @@ class Shop:
 
     def log_in(self, number: int) -> int:
         addon = "postgresql" if number < 2 else "redis"
-        said = self.clients[number].run_when_served(document(ADDONS / addon / "contract.yaml")["login"]["command"])
+        said = self.clients[number].run_when_served(step(addon, "login"))
         return said.status
 
 
