@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from helmbroker.catalog.load import load
+from tests.addons.page import PAGE, page
 from tests.addons.tree import (
     ADDONS,
     FIRST_PLAN,
@@ -55,6 +56,10 @@ def test_plans_change_only_where_the_data_fits() -> None:
         ("redis", "medium"): [],
     }
     assert all(addon.upgrade_notes for addon in addons)
+
+
+def test_the_catalogue_page_is_true() -> None:
+    assert PAGE.read_text() == page(), "make addons-page writes it anew"
 
 
 @pytest.mark.parametrize("name", NAMES)

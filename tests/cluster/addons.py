@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 ADDONS = ROOT / "addons"
 PROBE_CHART = ROOT / "tests" / "charts" / "probe"
 NAMES = sorted(folder.name for folder in ADDONS.iterdir() if (folder / "addon.yaml").is_file())
-PLANS = sorted((name, plan.stem) for name in NAMES for plan in (ADDONS / name / "plans").glob("*.yaml"))
 SECRET = {"type": "string", "writeOnly": True}
 TEXT = {"type": "string"}
 

@@ -21,7 +21,8 @@ from tests.cluster.reach import eventually, throw_away_namespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-# a setting of the plan or of the parameters, and what it is before and after
+AT_ONCE = 3  # updates of addons: servers take their time to start
+# settings of the plan and of the parameters, and what they are before and after
 SHOW = {
     "mariadb": "sql 'SELECT @@max_allowed_packet DIV 1048576, @@max_connections'",
     "memcached": "plain 'stats settings' | grep -E '^STAT (idle_timeout|maxconns) ' | cut -d ' ' -f 3",
@@ -108,7 +109,7 @@ def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
 @pytest.mark.bug(16, 41, 42)
 def test_data_and_credentials_outlive_updates_that_fail_and_that_succeed(kube: Kube, running: Broker) -> None:
     assert set(NAMES) == set(SHOW) == set(BEFORE) == set(AFTER)
-    with throw_away_namespace(kube) as apps, ThreadPoolExecutor(len(NAMES)) as pool:
+    with throw_away_namespace(kube) as apps, ThreadPoolExecutor(AT_ONCE) as pool:
         for done in [pool.submit(updated, kube, running, apps, addon) for addon in NAMES]:
             done.result()
 

@@ -1,6 +1,8 @@
 # Common to both Jobs. Passwords go from files to files and to requests: never to arguments or the environment.
 set -eu
 umask 077
+# A dump of Erlang would have the passwords.
+export HOME=/tmp ERL_CRASH_DUMP=/dev/null
 
 fail() {
   echo "$1" >&2
@@ -9,49 +11,51 @@ fail() {
 
 command -v erl >/dev/null || fail "the image has no Erlang on PATH"
 [ -r /admin/password ] || fail "the admin password of the instance cannot be read: check its Secret and podSecurityContext"
-# A dump of Erlang would have the passwords.
-export HOME=/tmp ERL_CRASH_DUMP=/dev/null
 
-# One request of the management API; erl takes these from the environment. The body is a file, or none.
-cat >/tmp/request.erl <<'ERLANG'
--module(request).
+# Requests of the management API, in one process because each start of Erlang takes a second of a processor. Each is a line:
+# {Method, Path, User, PasswordFile, BodyFile or none, Statuses, Seconds}. The answer has one of the statuses after so many seconds at
+# most, or the Job fails and says what was answered.
+cat >/tmp/requests.erl <<'ERLANG'
+-module(requests).
 -export([main/0]).
+
 main() ->
     {ok, _} = application:ensure_all_started(ssl),
     {ok, _} = application:ensure_all_started(inets),
-    [Host, Method, Path, User, File, Body] = [os:getenv(Name) || Name <- ["HOST", "METHOD", "API", "AS", "SECRET", "BODY"]],
-    {ok, Password} = file:read_file(File),
-    Login = "Basic " ++ base64:encode_to_string(iolist_to_binary([User, $:, string:trim(Password)])),
+    {ok, Requests} = file:consult("/tmp/requests"),
+    lists:foreach(fun(Request) -> ask(Request, erlang:monotonic_time(second)) end, Requests),
+    halt(0).
+
+ask({Method, Path, User, _, _, Statuses, Seconds} = Request, Begin) ->
+    {Status, Answer} = send(Request),
+    Late = erlang:monotonic_time(second) - Begin >= Seconds,
+    case lists:member(Status, Statuses) of
+        true -> ok;
+        false when Late ->
+            io:format(standard_error, "~s ~s as ~s is answered with ~p: ~ts~n", [Method, Path, User, Status, Answer]),
+            halt(1);
+        false -> timer:sleep(200), ask(Request, Begin)
+    end.
+
+send({Method, Path, User, PasswordFile, BodyFile, _, _}) ->
+    {ok, Password} = file:read_file(PasswordFile),
+    Login = base64:encode_to_string(iolist_to_binary([User, $:, string:trim(Password)])),
+    Host = os:getenv("HOST"),
     URL = "https://" ++ Host ++ ":15671/api" ++ Path,
-    Headers = [{"authorization", Login}],
-    Request = case file:read_file(Body) of
-        {ok, Content} -> {URL, Headers, "application/json", Content};
-        {error, _} -> {URL, Headers}
+    Headers = [{"authorization", "Basic " ++ Login}],
+    Request = case BodyFile of
+        none -> {URL, Headers};
+        _ -> {ok, Body} = file:read_file(BodyFile), {URL, Headers, "application/json", Body}
     end,
     Tls = [{verify, verify_peer}, {cacertfile, "/tls/ca.crt"}, {server_name_indication, Host}],
-    case httpc:request(list_to_atom(Method), Request, [{ssl, Tls}, {timeout, 10000}], []) of
-        {ok, {{_, Status, _}, _, Answer}} -> io:format("~b ~ts", [Status, Answer]);
-        {error, Reason} -> io:format("0 ~0p", [Reason])
-    end,
-    halt(0).
+    case httpc:request(Method, Request, [{ssl, Tls}, {timeout, 10000}], []) of
+        {ok, {{_, Status, _}, _, Answer}} -> {Status, Answer};
+        {error, Reason} -> {0, io_lib:format("~0p", [Reason])}
+    end.
 ERLANG
-(cd /tmp && erlc request.erl) || fail "the Job's program cannot be compiled"
 
-# api METHOD PATH USER PASSWORD_FILE [BODY_FILE]: status and body of the answer; 0 when there is none.
-api() {
-  METHOD=$1 API=$2 AS=$3 SECRET=$4 BODY=${5:-/tmp/none} erl -noinput +S 1:1 -pa /tmp -s request main
+requests() {
+  cat >/tmp/requests
+  (cd /tmp && erlc requests.erl) || fail "the Job's program cannot be compiled"
+  erl -noinput +S 1:1 -pa /tmp -s requests main
 }
-
-# admin METHOD PATH STATUSES [BODY_FILE]: what the administrator asks for must end with one of these.
-admin() {
-  answer=$(api "$1" "$2" admin /admin/password "${4:-}")
-  case " $3 " in
-    *" ${answer%% *} "*) ;;
-    *) fail "the server refuses $1 $2: $answer" ;;
-  esac
-}
-
-deadline=$(($(date +%s) + 60))
-until answer=$(api get /whoami admin /admin/password) && [ "${answer%% *}" = 200 ]; do
-  [ "$(date +%s)" -lt "$deadline" ] || fail "no login at $HOST:15671 in 60 s: $answer"
-done

@@ -1,7 +1,8 @@
 # Drops the user if it is there, which ends its connections. Then proves that the login is refused.
-admin delete "/users/$BINDING_USER" "204 404"
-
 password=/binding/password
 [ -r "$password" ] || password=/admin/password
-answer=$(api get /whoami "$BINDING_USER" "$password")
-[ "${answer%% *}" = 401 ] || fail "the login of the dropped user $BINDING_USER is not refused: $answer"
+requests <<TERMS
+{get, "/whoami", "admin", "/admin/password", none, [200], 60}.
+{delete, "/users/$BINDING_USER", "admin", "/admin/password", none, [204, 404], 0}.
+{get, "/whoami", "$BINDING_USER", "$password", none, [401], 0}.
+TERMS
