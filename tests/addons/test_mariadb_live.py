@@ -75,7 +75,7 @@ def test_without_tls_nobody_comes_in(mariadb: Instance) -> None:
     environment = {"MYSQL_PWD": user.password}
     command = ["mariadb", "--no-defaults", "--skip-ssl", "-h", mariadb.host, "-u", user.user, "-e", "SELECT 1"]
 
-    with pytest.raises(Failed, match="Access denied|insecure transport"):
+    with pytest.raises(Failed, match=r"Access denied|insecure transport"):
         mariadb.with_environment(environment, *command)
     mariadb.prove("tls", user)
 
