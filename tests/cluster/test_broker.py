@@ -27,7 +27,7 @@ from tests.cluster.inventory import await_nothing, objects
 from tests.cluster.osb import Binding
 from tests.cluster.reach import throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 CLUSTER_ROLE = """
 apiVersion: rbac.authorization.k8s.io/v1

@@ -19,7 +19,7 @@ from tests.cluster.killing import helm_of, kill_worker
 from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 AT_ONCE = 3  # updates of addons: servers take their time to start
 # settings of the plan and of the parameters, and what they are before and after
