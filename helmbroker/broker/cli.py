@@ -42,6 +42,7 @@ def _check_start(settings: Settings) -> Catalog:
         wiring.make_store(settings).close()
     wiring.authentication(settings)
     wiring.read_overrides(settings)
+    wiring.read_grants(settings)
     return wiring.read_catalog(settings)
 
 
@@ -143,6 +144,9 @@ def check(settings: Settings) -> None:
         for fault in faults:
             click.echo(f"             {fault}")
     wiring.read_overrides(settings)
+    unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in catalog.addons})
+    if unknown:
+        click.echo(f"           grants for addons that are not offered: {', '.join(unknown)}")
     helm = HelmCli(settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig)
     try:
         reason = helm.unusable()

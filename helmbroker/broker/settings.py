@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     overrides_file: Path | None = Field(
         default=None, description="YAML: addon name -> Helm values that win over plans and users"
     )
+    grants_file: Path | None = Field(
+        default=None, description="YAML: addon name -> what its charts may do beyond what all may"
+    )
     instance_namespace: str = Field(
         default="helmbroker-instances",
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
 
@@ -24,6 +24,7 @@ from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster, Store
+from helmbroker.broker.gate import Grants, grants
 from helmbroker.broker.service import Expiry, Service, WaitingRoom
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.restore import Restore
@@ -33,7 +34,7 @@ from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import PERIODS_S, checked, handlers, scheduled
 from helmbroker.catalog import load, offerings
-from helmbroker.catalog.documents import Unreadable, read
+from helmbroker.catalog.documents import Document, Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
@@ -141,10 +142,11 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     kube = KubeClient.from_environment(settings.kubeconfig)
     tools = Tools(
         helm=helm,
-        cluster=KubeCluster(kube),
+        cluster=KubeCluster(kube, Path(settings.helm).name),
         revisions=make_revisions(settings, store),
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
+        grants=read_grants(settings),
         patience=Patience(settings.stuck_after_s),
         keys=KeyRing.load(settings.keys_file),
     )
@@ -175,7 +177,7 @@ def make_cluster(settings: Settings) -> Cluster:
     from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
-    return KubeCluster(KubeClient.from_environment(settings.kubeconfig))
+    return KubeCluster(KubeClient.from_environment(settings.kubeconfig), Path(settings.helm).name)
 
 
 def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
@@ -274,17 +276,26 @@ def tell_quarantined(catalog: Catalog) -> None:
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
     """The operator's Helm values by addon name. Raises CannotStart."""
-    if settings.overrides_file is None:
-        return {}
-    try:
-        data = read(settings.overrides_file, str(settings.overrides_file)).data
-    except Unreadable as error:
-        raise CannotStart(str(error)) from None
-    if data is None:
-        return {}
+    data = _written(settings.overrides_file).data or {}
     if not isinstance(data, Mapping) or not all(isinstance(values, Mapping) for values in data.values()):
         raise CannotStart(f"{settings.overrides_file} must map addon names to Helm values")
-    return {name: values for name, values in data.items() if isinstance(values, Mapping)}
+    return cast("Mapping[str, Object]", data)
+
+
+def read_grants(settings: Settings) -> Mapping[str, Grants]:
+    """What the operator grants, by addon name. Raises CannotStart with all that is wrong with the file."""
+    found, faults = grants.read(_written(settings.grants_file))
+    if faults:
+        raise CannotStart("; ".join(map(str, faults)))
+    return found
+
+
+def _written(path: Path | None) -> Document:
+    """A file of the operator's; without one, nothing is in it. Raises CannotStart."""
+    try:
+        return Document("", None, {}) if path is None else read(path, str(path))
+    except Unreadable as error:
+        raise CannotStart(str(error)) from None
 
 
 def make_revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:

@@ -21,6 +21,19 @@ class DataPolicy(StrEnum):
     RETAIN = "retain"
 
 
+class PodSecurity(StrEnum):
+    """A level of the Pod Security Standards, the narrowest last."""
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+    @classmethod
+    def widest(cls, *levels: PodSecurity) -> PodSecurity:
+        """The level that allows most."""
+        return min(levels, key=list(cls).index)
+
+
 @dataclass(frozen=True)
 class ParameterSchemas:
     """JSON Schemas of what a user may set; None: nothing may be set."""
@@ -53,9 +66,10 @@ class Plan:
     binding_lifetime: Lifetime | None = None  # None: until it is unbound
     updates_to: tuple[str, ...] | None = None  # names of plans; None: as the addon's plan_updateable says
     upgrade_notes: str | None = None  # wins over the addon's
-    # File below the addon's folder: a template that is rendered within the instance's own chart. Then bindings share
-    # what it says, and there is no binding chart.
+    # File below the addon's folder: a template that is rendered within the instance's own chart. Then bindings
+    # share what it says, and there is no binding chart.
     credentials_template: str | None = None
+    pod_security: PodSecurity = PodSecurity.BASELINE  # what its pods keep to; privileged has to be granted
 
 
 @dataclass(frozen=True)

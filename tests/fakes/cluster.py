@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import HelmRelease, NotReady, Readiness, Ready, RecordSecret
-from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable, HelmError
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.catalog.credentials import Ref
+from helmbroker.catalog.model import Object
 
 CLAIM = "PersistentVolumeClaim"
 
@@ -36,8 +37,8 @@ class Thing:
 class FakeCluster:
     """See broker.domain.ports.Cluster. Tests read and change the attributes.
 
-    states: what readiness says of a release, one after the other, the last one for ever. leaving: objects that are
-    being deleted, and how often `leftovers` still finds them.
+    refuses: what a rehearsal says. states: what readiness says of a release, one after the other, the last one for
+    ever. leaving: objects that are being deleted, and how often `leftovers` still finds them.
     """
 
     def __init__(self, *namespaces: str) -> None:
@@ -47,6 +48,7 @@ class FakeCluster:
         self.failed_jobs: dict[ReleaseRef, str] = {}
         self.leaving: dict[tuple[str, str, str], int] = {}
         self.kept: dict[ReleaseRef, RecordSecret] = {}
+        self.refuses: HelmError | None = None
         self.down = False
         self._things: dict[tuple[str, str, str], Thing] = {}
 
@@ -69,6 +71,11 @@ class FakeCluster:
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         self._answer()
         return self.releases.get(ref)
+
+    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
+        self._answer()
+        if self.refuses is not None and ref.namespace in self.namespaces:
+            raise self.refuses
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         self._answer()

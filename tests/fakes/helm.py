@@ -37,7 +37,14 @@ metadata: {{name: {name}}}
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {{name: {name}}}
-spec: {{template: {{spec: {{containers: [{{name: main, image: x}}]}}}}}}
+spec:
+  template:
+    spec:
+      securityContext: {{runAsNonRoot: true, seccompProfile: {{type: RuntimeDefault}}}}
+      containers:
+        - name: main
+          image: x
+          securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
 """
 _CREDENTIALS = """
 credentials:

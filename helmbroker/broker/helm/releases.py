@@ -20,7 +20,9 @@ import semver
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
+from helmbroker.broker.helm import frozen
 from helmbroker.broker.helm.command import ExecCommand
+from helmbroker.catalog.documents import Unreadable
 from helmbroker.catalog.model import Object
 
 MINIMUM = semver.Version(4, 2, 4)  # older ones do not repeat server-side apply conflicts
@@ -109,26 +111,51 @@ class HelmCli:
     def render(
         self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event, only: str | None = None
     ) -> str:
-        argv = ["template", ref.name, "--namespace", ref.namespace, "--skip-tests", "--values", "-"]
         if only is None:
-            # with the cluster's own kinds and objects to look up, and with CRDs: as `deploy` would make it
-            argv += ["--dry-run=server", "--disable-openapi-validation", "--include-crds", str(chart)]
-            return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
+            # what an upgrade would render, with the release's revision and the cluster's objects to look up
+            argv = [*self._upgrade(ref, chart), "--dry-run=server", "--output", "json"]
+            return _manifest(self._run(argv, values, stop=stop, limit_s=_RENDER_S))
         # the file lies beside templates/, so that Helm never installs it: render a copy that has it there
-        with self._copied(chart) as copy:
+        with self._temporary() as place:
+            copy = _copied(chart, place)
             _copy(chart / only, copy / "templates" / only)
-            argv += ["--show-only", f"templates/{only}", str(copy)]
+            argv = ["template", ref.name, str(copy), "--namespace", ref.namespace, "--values", "-"]
+            argv += ["--show-only", f"templates/{only}"]
             return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
         labels = ",".join(f"{key}={value}" for key, value in sorted(deployment.labels.items()))
-        argv = ["upgrade", deployment.ref.name, str(deployment.chart), "--install", "--labels", labels]
-        argv += ["--namespace", deployment.ref.namespace, "--values", "-", "--history-max", str(_HISTORY)]
-        # CRDs are of the whole cluster: the policy refuses charts that have some, and none would be made.
-        # Without --reset-values, values of the revision before come back when there are no new ones.
-        argv += ["--timeout", _seconds(deployment.timeout_s), "--hide-notes", "--skip-crds", "--reset-values"]
-        argv += ["--force-conflicts"] if deployment.force else []
-        self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
+        with self._temporary() as place:
+            chart = place / deployment.chart.name
+            try:
+                frozen.write(deployment.chart, deployment.manifest, chart)
+            except OSError as error:
+                raise _from_os(error, deployment.chart) from error
+            except Unreadable as error:
+                raise HelmError(HelmFault.CHART, str(error)) from error
+            argv = [*self._upgrade(deployment.ref, chart), "--labels", labels]
+            argv += ["--history-max", str(_HISTORY), "--timeout", _seconds(deployment.timeout_s)]
+            argv += ["--force-conflicts"] if deployment.force else []
+            self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
+
+    def template(self, chart: Path, values: Object, ref: ReleaseRef) -> str:
+        """The manifest of a first install, hooks, tests and CRDs included, without a cluster: for authors."""
+        argv = ["template", ref.name, str(chart), "--namespace", ref.namespace, "--include-crds", "--values", "-"]
+        return self._run(argv, values, limit_s=_RENDER_S)
+
+    def lint(self, chart: Path, values: Object) -> list[str]:
+        """What `helm lint` finds wrong with a chart."""
+        said = self._run(["lint", str(chart), "--quiet", "--values", "-"], values, limit_s=_RENDER_S)
+        return [
+            line.partition("] ")[2] for line in said.splitlines() if line.startswith(("[ERROR] ", "[WARNING] "))
+        ]
+
+    def _upgrade(self, ref: ReleaseRef, chart: Path) -> list[str]:
+        """The command that renders and that deploys; values come on stdin."""
+        # CRDs are of the whole cluster and never made. Without --reset-values, values of the revision before come
+        # back when there are no new ones.
+        argv = ["upgrade", ref.name, str(chart), "--install", "--namespace", ref.namespace, "--values", "-"]
+        return [*argv, "--hide-notes", "--skip-crds", "--reset-values"]
 
     def rollback(
         self, ref: ReleaseRef, *, revision: int | None = None, timeout_s: float, stop: threading.Event
@@ -163,8 +190,8 @@ class HelmCli:
         )
 
     @contextmanager
-    def _copied(self, chart: Path) -> Iterator[Path]:
-        """A copy of a chart, for as long as it is needed. Raises HelmError."""
+    def _temporary(self) -> Iterator[Path]:
+        """A folder of ours, for as long as it is needed. Raises HelmError."""
         folder = self._folder / "rendering"
         try:
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -173,14 +200,29 @@ class HelmCli:
         except OSError as error:
             raise _from_os(error, folder) from error
         with temporary as place:
-            copy = Path(place) / "chart"
-            try:
-                shutil.copytree(chart, copy)
-            except shutil.Error as error:  # one for each file
-                raise HelmError(HelmFault.STORAGE, "the chart cannot be copied") from error
-            except OSError as error:
-                raise _from_os(error, chart) from error
-            yield copy
+            yield Path(place)
+
+
+def _manifest(release: str) -> str:
+    """Everything that a release would make, from what helm says of it as JSON. Raises HelmError."""
+    try:
+        said = json.loads(release)
+        parts = [said.get("manifest") or "", *(hook["manifest"] for hook in said.get("hooks") or ())]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise HelmError(HelmFault.OTHER, "helm did not tell of the release as it does") from None
+    return "\n---\n".join(parts)
+
+
+def _copied(chart: Path, place: Path) -> Path:
+    """A copy of a chart. Raises HelmError."""
+    copy = place / "chart"
+    try:
+        shutil.copytree(chart, copy)
+    except shutil.Error as error:  # one for each file
+        raise HelmError(HelmFault.STORAGE, "the chart cannot be copied") from error
+    except OSError as error:
+        raise _from_os(error, chart) from error
+    return copy
 
 
 def _copy(source: Path, target: Path) -> None:

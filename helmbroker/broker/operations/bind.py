@@ -9,6 +9,8 @@ from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.admission import admit
+from helmbroker.broker.operations.failures import failure
 from helmbroker.broker.operations.work import BindingWork
 from helmbroker.catalog import credentials
 from helmbroker.catalog.credentials import Ref
@@ -28,7 +30,7 @@ def check(work: BindingWork) -> Outcome:
     if release is None:
         return Fail(converge.GONE)
     converge.check_ours(release, release.ref, work.labels)
-    return converge.admit(work, work.addon.binding_chart, chart_values(work), work.binding.binding.release)
+    return admit(work, work.addon.binding_chart, chart_values(work), work.binding.binding.release)
 
 
 def remember(work: BindingWork) -> Outcome:
@@ -54,7 +56,7 @@ def read_credentials(work: BindingWork) -> Outcome:
         )
         delivered = credentials.read(rendered)
     except HelmError as error:
-        raise converge.failure(work, error) from error
+        raise failure(work, error) from error
     except AddonFaults as error:
         faults = work.public(str(error))
         return Fail(f"The addon's credentials template is faulty: {faults}. The addon's author has to mend it.")

@@ -7,61 +7,18 @@ from pathlib import Path
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
-from helmbroker.broker.domain.helm_errors import OUTAGES, HelmError, HelmFault, Outage
+from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
-from helmbroker.broker.operations.pending import HALF_CHANGED, HOPELESS_AGAIN_S, others_at_work
-from helmbroker.broker.operations.policy import violations
+from helmbroker.broker.operations.admission import admitted
+from helmbroker.broker.operations.failures import BY_A_JOB, begun, failure
+from helmbroker.broker.operations.pending import HALF_CHANGED, HALF_MADE, HOPELESS_AGAIN_S, others_at_work
 from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import Object
-from helmbroker.durable import Done, Fail, Failed, Outcome, Transient, Wait
+from helmbroker.durable import Done, Fail, Failed, Outcome, Wait
 
 LOOK_AGAIN_S = 0.25
-_HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
-_BY_A_JOB = frozenset({HelmFault.HOOK, HelmFault.TIMEOUT})
-_UNREPEATABLE = frozenset({HelmFault.VALUES, HelmFault.RENDER, HelmFault.CHART, HelmFault.INVALID})
-_MOST_BREACHES = 5
 GONE = "The Helm release of the service instance is gone from the cluster. Ask the operator."
-
-_CURES = {
-    HelmFault.OWNERSHIP: "Remove that object, or give the broker a namespace of its own.",
-    HelmFault.CONFLICT: "Find who manages that field (kubectl get --show-managed-fields) and make it let go.",
-    HelmFault.VALUES: "Correct the parameters, or the plan's values.",
-    HelmFault.RENDER: "If the parameters are not to blame, the addon's author has to mend the chart.",
-    HelmFault.CHART: "The addon's author has to mend the chart.",
-    HelmFault.NAMESPACE: "Make the namespace, or give the broker's service account the right to make it.",
-    HelmFault.FORBIDDEN: "Give the broker's service account this right.",
-    HelmFault.QUOTA: "Raise the quota, choose a smaller plan, or remove what is not needed.",
-    HelmFault.INVALID: "Correct the parameters; else the addon's author has to mend the chart.",
-    HelmFault.HOOK: "Mend the cause, and try again.",
-    HelmFault.TIMEOUT: "Look at the Job's pods, and try again.",
-    HelmFault.MISSING: "Tell the operator.",
-    HelmFault.STORAGE: "Free space on the broker's disk.",
-    HelmFault.OTHER: "Ask the operator to look into the broker's log.",
-}
-
-
-class Unrepeatable(Failed):
-    """The same cannot succeed when it is asked for again (OSB item 77)."""
-
-
-def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
-    """Render, and let the result pass the gate. Nothing is applied."""
-    try:
-        manifest = work.tools.helm.render(chart, values, ref, stop=work.ctx.stop)
-    except HelmError as error:
-        raise failure(work, error) from error
-    own = work.record.instance.release.name
-    found = violations(manifest, ref.namespace, release=own, granted=work.granted)
-    if found:
-        more = f", and {len(found) - _MOST_BREACHES} more" if len(found) > _MOST_BREACHES else ""
-        raise Unrepeatable(
-            work.public(
-                "The broker's policy refuses what the chart would create: "
-                f"{'; '.join(found[:_MOST_BREACHES])}{more}. The addon's author has to mend the chart."
-            )
-        )
-    return Done()
 
 
 def install(
@@ -90,7 +47,7 @@ def install(
     if busy := others_at_work(work, release):
         return busy
     try:
-        if release is not None and release.status in _HALF_MADE:
+        if release is not None and release.status in HALF_MADE:
             _uninstall(work, ref, hooks=False, timeout_s=_timeout_s(work))
             sweep(work, ref, claims=claims)
             release = None
@@ -102,8 +59,11 @@ def install(
             _rollback(work, ref, None)
         if again is not None:
             again()
-        labels, force = _claimed(work, mark), again is not None
-        _deploy(work, Deployment(ref, chart, values, labels, _timeout_s(work), force), doing)
+            work.admitted = None
+        force = again is not None
+        manifest = admitted(work, chart, values, ref, force=force)
+        labels, timeout_s = _claimed(work, mark), _timeout_s(work)
+        _deploy(work, Deployment(ref, chart, values, manifest, labels, timeout_s, force), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -118,7 +78,7 @@ def upgrade(
     """
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
-    if release is None or release.status in _HALF_MADE:
+    if release is None or release.status in HALF_MADE:
         return Fail(GONE)
     mark = _mark(work, labels)
     if release.status is HelmStatus.DEPLOYED and release.belongs_to(mark):
@@ -128,7 +88,9 @@ def upgrade(
     try:
         if release.status in HALF_CHANGED:
             _rollback(work, ref, back_to)
-        _deploy(work, Deployment(ref, chart, values, _claimed(work, mark), _timeout_s(work)), doing)
+        manifest = admitted(work, chart, values, ref)
+        labels, timeout_s = _claimed(work, mark), _timeout_s(work)
+        _deploy(work, Deployment(ref, chart, values, manifest, labels, timeout_s), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -138,7 +100,7 @@ def restore(work: Work, ref: ReleaseRef, labels: dict[str, str], *, revision: in
     """The release runs what it ran at `revision`. The result: whether it had left it."""
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
-    if release is None or release.status in _HALF_MADE:
+    if release is None or release.status in HALF_MADE:
         return Fail(GONE)
     if release.revision == revision:
         return Done(False)
@@ -180,7 +142,7 @@ def remove_at_any_rate(work: Work, ref: ReleaseRef, labels: dict[str, str]) -> O
     try:
         _uninstall(work, ref, hooks=True, timeout_s=_timeout_s(work) / 2)
     except HelmError as error:
-        if error.fault not in _BY_A_JOB:
+        if error.fault not in BY_A_JOB:
             raise failure(work, error, ref) from error
         work.ctx.check()
         reason = work.public(work.tools.cluster.failed_job(ref) or error.detail)
@@ -206,7 +168,7 @@ def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
         work.tools.patience.renew(operation_id)
         return Wait(LOOK_AGAIN_S, reason)
     if work.tools.patience.over(operation_id):
-        return Fail(f"{_begun(reason)}.")
+        return Fail(f"{begun(reason)}.")
     return Wait(HOPELESS_AGAIN_S, reason)
 
 
@@ -218,6 +180,7 @@ def await_gone(work: Work, ref: ReleaseRef, *, claims: bool) -> Outcome:
 
 def sweep(work: Work, ref: ReleaseRef, *, claims: bool) -> None:
     """Delete what Helm has left behind of the release, as far as it was there while the operation was ours."""
+    work.admitted = None
     work.tools.cluster.sweep(ref, claims=claims, meanwhile=work.still_ours)
 
 
@@ -229,26 +192,7 @@ def is_foreign(release: HelmRelease | None, labels: dict[str, str]) -> bool:
 def check_ours(release: HelmRelease | None, ref: ReleaseRef, labels: dict[str, str]) -> None:
     """Raise Failed when somebody else's release has our name."""
     if is_foreign(release, labels):
-        raise Failed(f"{_begun(_left_alone(ref))}. Remove it, or give the broker a namespace of its own.")
-
-
-def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Failed | Transient:
-    """A Helm error as what it means for the operation, in words for the user: what, why, cure.
-
-    `ref`: the release of which a Job may be to blame.
-    """
-    cause = work.tools.cluster.failed_job(ref) if ref is not None and error.fault in _BY_A_JOB else None
-    detail = work.public(cause or error.detail).strip().rstrip(".")
-    sentence = _begun(error.fault.value)
-    if detail:
-        sentence += f": {detail}"
-    cure = _CURES.get(error.fault)
-    text = f"{sentence}. {cure}" if cure else f"{sentence}."
-    if error.fault in OUTAGES:
-        return Outage(text)
-    if error.retryable:
-        return Transient(text)
-    return Unrepeatable(text) if error.fault in _UNREPEATABLE else Failed(text)
+        raise Failed(f"{begun(_left_alone(ref))}. Remove it, or give the broker a namespace of its own.")
 
 
 def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
@@ -259,11 +203,13 @@ def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
 
 def _rollback(work: Work, ref: ReleaseRef, revision: int | None) -> None:
     work.still_ours()
+    work.admitted = None
     work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
 
 
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
     work.still_ours()
+    work.admitted = None
     work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
 
 
@@ -291,11 +237,6 @@ def _left_alone(ref: ReleaseRef) -> str:
 
 def _timeout_s(work: Work) -> float:
     return max(1.0, work.time_left_s)
-
-
-def _begun(text: str) -> str:
-    """As the beginning of a sentence."""
-    return text[:1].upper() + text[1:]
 
 
 def _listed(names: list[str]) -> str:

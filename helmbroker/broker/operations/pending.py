@@ -6,6 +6,7 @@ from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.operations.work import Work
 from helmbroker.durable import Wait
 
+HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
 HALF_CHANGED = frozenset({HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 HOPELESS_AGAIN_S = 5.0  # so long that the operation gives its thread to others meanwhile
 

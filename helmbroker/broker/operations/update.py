@@ -13,6 +13,8 @@ from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.admission import admit
+from helmbroker.broker.operations.failures import Unrepeatable
 from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.pending import in_force
 from helmbroker.broker.operations.work import UpdateWork
@@ -25,7 +27,7 @@ _COMMIT, _RETURN, _AWAIT_RETURN = "commit", "return", "await return"
 
 
 def check(work: UpdateWork) -> Outcome:
-    return converge.admit(work, work.addon.chart, work.values(), work.record.instance.release)
+    return admit(work, work.addon.chart, work.values(), work.record.instance.release)
 
 
 def remember(work: UpdateWork) -> Outcome:
@@ -158,7 +160,7 @@ def _run(work: UpdateWork, steps: Sequence[Step[UpdateWork]]) -> None:
 def _give_up(work: UpdateWork, failed: Failed) -> None:
     """From here on there is only the way back, also after a crash; it gets its time even if there is none left."""
     ctx, reserve_s = work.ctx, _reserve_s(work)
-    repeatable = not isinstance(failed, converge.Unrepeatable)
+    repeatable = not isinstance(failed, Unrepeatable)
     late = ctx.remaining_s < reserve_s / 2
     with ctx.transaction() as conn:
         ctx.save(GIVEN_UP, {"reason": work.public(failed.reason), "repeatable": repeatable})

@@ -9,7 +9,16 @@ from jsonschema.protocols import Validator
 
 from helmbroker.catalog import archive, profile, schema_rules
 from helmbroker.catalog.documents import Document, Unreadable, read
-from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
+from helmbroker.catalog.model import (
+    Addon,
+    AddonFaults,
+    DataPolicy,
+    Fault,
+    Lifetime,
+    ParameterSchemas,
+    Plan,
+    PodSecurity,
+)
 from helmbroker.catalog.schemas import check, validator
 
 FILE = "addon.yaml"
@@ -65,6 +74,7 @@ _PLAN = validator(
             "binding_renewal_s": {"type": "integer", "minimum": 1},
             "updates_to": {"type": "array", "items": _NAME, "uniqueItems": True},
             "upgrade_notes": _TEXT,
+            "pod_security": {"enum": [level.value for level in PodSecurity]},
             "values": {"type": "object"},
         },
     }
@@ -179,6 +189,7 @@ def _plan(document: Document) -> Plan:
         binding_lifetime=_lifetime(data),
         updates_to=tuple(data["updates_to"]) if "updates_to" in data else None,
         upgrade_notes=data.get("upgrade_notes"),
+        pod_security=PodSecurity(data.get("pod_security", PodSecurity.RESTRICTED)),
     )
 
 

@@ -207,7 +207,7 @@ def world(
     cluster, clock = FakeCluster(NAMESPACE), Clock()
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
     given = {ADDON.name: overrides or {}}
-    tools = Tools(helm, cluster, revisions, store.broker_id, given, Patience(120.0, clock), KEYS)
+    tools = Tools(helm, cluster, revisions, store.broker_id, given, {}, Patience(120.0, clock), KEYS)
     service = Service(store, Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
     hand = Hand(store.engine, operations, handlers(store, tools))
     try:
