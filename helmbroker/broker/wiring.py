@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -276,10 +276,10 @@ def tell_quarantined(catalog: Catalog) -> None:
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
     """The operator's Helm values by addon name. Raises CannotStart."""
-    data = _written(settings.overrides_file).data or {}
-    if not isinstance(data, Mapping) or not all(isinstance(values, Mapping) for values in data.values()):
-        raise CannotStart(f"{settings.overrides_file} must map addon names to Helm values")
-    return cast("Mapping[str, Object]", data)
+    data: Any = _written(settings.overrides_file).data or {}
+    if isinstance(data, dict) and all(isinstance(values, dict) for values in data.values()):
+        return data
+    raise CannotStart(f"{settings.overrides_file} must map addon names to Helm values")
 
 
 def read_grants(settings: Settings) -> Mapping[str, Grants]:

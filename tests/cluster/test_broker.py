@@ -181,7 +181,7 @@ BAD = {
     "powerful": (
         (
             "The broker's policy refuses what the chart would create: ClusterRole {release}: "
-            "kind ClusterRole of rbac.authorization.k8s.io/v1 is not allowed."
+            "kind: ClusterRole of rbac.authorization.k8s.io/v1 is not allowed."
         ),
         "The addon's author has to mend the chart.",
     ),

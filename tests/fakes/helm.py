@@ -70,7 +70,7 @@ class FakeHelm:
 
     before: called with every command before it has an effect; after: when it has had it; waits: before it, with
     the event that stops it. What they raise, the caller gets. manifest, template: what `render` shows instead of
-    the usual. defaults: of every chart's values.
+    the usual. defaults: of every chart's values. made: the manifest that was deployed last.
     """
 
     def __init__(self, cluster: FakeCluster, defaults: Object | None = None) -> None:
@@ -82,6 +82,7 @@ class FakeHelm:
         self.manifest: str | None = None
         self.template: str | None = None
         self.calls: list[Call] = []
+        self.made: dict[ReleaseRef, str] = {}
         self._earlier: dict[ReleaseRef, list[HelmRelease]] = {}
 
     def render(
@@ -116,6 +117,7 @@ class FakeHelm:
         carried = LABEL_CLAIM in before and before[LABEL_CLAIM] == labels[LABEL_CLAIM]
         release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values, by_others=carried)
         self._make_objects(ref, str(values.get("text", "")))
+        self.made[ref] = deployment.manifest
         failure = self._hook(ref, "make", values)
         status = HelmStatus.FAILED if failure else HelmStatus.DEPLOYED
         self.cluster.releases[ref] = replace(release, status=status)

@@ -38,10 +38,9 @@ def lacking(quotas: Iterable[Obj], wanted: Amounts) -> list[str]:
         for name in sorted(set(hard) & set(used)):
             more, free = wanted.get(name, 0.0), room.quantity(hard[name]) - room.quantity(used[name])
             if more > max(free, 0.0):
+                left = f"{_text(name, free)} of {_text(name, room.quantity(hard[name]))} left"
                 told.append(
-                    f"exceeded quota {each['metadata']['name']}: {name}: {_text(name, more)} more "
-                    f"{'is' if more else 'are'} needed, and {_text(name, free)} of "
-                    f"{_text(name, room.quantity(hard[name]))} left"
+                    f"exceeded quota {each['metadata']['name']}: {name}: {_text(name, more)} more needed, {left}"
                 )
     return told
 
