@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
-from helmbroker.broker import health
+from helmbroker.broker import health, operator_files
 from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
@@ -24,7 +24,7 @@ from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster, Store
-from helmbroker.broker.gate import Grants, grants
+from helmbroker.broker.gate import Grants
 from helmbroker.broker.service import Expiry, Service, WaitingRoom
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.restore import Restore
@@ -34,7 +34,6 @@ from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import PERIODS_S, checked, handlers, scheduled
 from helmbroker.catalog import load, offerings
-from helmbroker.catalog.documents import Document, Unreadable, read
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
@@ -46,7 +45,10 @@ from helmbroker.sealing import KeyRing
 if TYPE_CHECKING:
     from flask import Flask
 
+    from helmbroker.broker.helm.releases import HelmCli
+
 _LOG = logging.getLogger("helmbroker")
+T = TypeVar("T")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
 
 
@@ -130,16 +132,12 @@ def _facts(store: SqlStore, catalog: Catalog) -> dict[str, str]:
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set. Helm and the cluster client are loaded here alone."""
-    from helmbroker.broker.helm.releases import HelmCli  # noqa: PLC0415  # heavy, and the API does without
-    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415
+    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy, and the API does without
     from helmbroker.broker.operations.work import Patience, Tools  # noqa: PLC0415
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)
-    helm = HelmCli(
-        settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig, lease_s=settings.lease_s
-    )
-    kube = KubeClient.from_environment(settings.kubeconfig)
+    helm, kube = make_helm(settings, settings.data_dir / "helm"), KubeClient.from_environment(settings.kubeconfig)
     tools = Tools(
         helm=helm,
         cluster=KubeCluster(kube, Path(settings.helm).name),
@@ -170,6 +168,13 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
             worker.run(stop)
     finally:
         store.close()
+
+
+def make_helm(settings: Settings, folder: Path) -> HelmCli:
+    """Helm, which keeps its own files in `folder`."""
+    from helmbroker.broker.helm import releases  # noqa: PLC0415  # heavy
+
+    return releases.HelmCli(settings.helm, folder, kubeconfig=settings.kubeconfig, lease_s=settings.lease_s)
 
 
 def make_cluster(settings: Settings) -> Cluster:
@@ -275,26 +280,19 @@ def tell_quarantined(catalog: Catalog) -> None:
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
-    """The operator's Helm values by addon name. Raises CannotStart."""
-    data: Any = _written(settings.overrides_file).data or {}
-    if isinstance(data, dict) and all(isinstance(values, dict) for values in data.values()):
-        return data
-    raise CannotStart(f"{settings.overrides_file} must map addon names to Helm values")
+    """By addon name; see operator_files. Raises CannotStart."""
+    return _read(operator_files.read_overrides, settings.overrides_file)
 
 
 def read_grants(settings: Settings) -> Mapping[str, Grants]:
-    """What the operator grants, by addon name. Raises CannotStart with all that is wrong with the file."""
-    found, faults = grants.read(_written(settings.grants_file))
-    if faults:
-        raise CannotStart("; ".join(map(str, faults)))
-    return found
+    """As read_overrides."""
+    return _read(operator_files.read_grants, settings.grants_file)
 
 
-def _written(path: Path | None) -> Document:
-    """A file of the operator's; without one, nothing is in it. Raises CannotStart."""
+def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:
     try:
-        return Document("", None, {}) if path is None else read(path, str(path))
-    except Unreadable as error:
+        return reader(path)
+    except operator_files.BadFile as error:
         raise CannotStart(str(error)) from None
 
 

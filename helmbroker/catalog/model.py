@@ -125,6 +125,10 @@ class Fault:
     line: int
     message: str
 
+    def below(self, folder: str) -> Fault:
+        """The same, seen from the folder above."""
+        return Fault(f"{folder}/{self.file}", self.line, self.message)
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
 
