@@ -1,4 +1,4 @@
-"""The tools for authors, with real helm: a new addon lints clean, and all that is wrong with one is told at once."""
+"""The tools for authors, with real helm: a new addon lints clean, and all that is wrong with one is told."""
 
 from __future__ import annotations
 
