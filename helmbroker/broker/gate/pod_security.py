@@ -48,7 +48,7 @@ _SYSCTLS = frozenset(
 )
 _SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 _PROFILES = frozenset({"RuntimeDefault", "Localhost"})
-_RESTRICTED_VOLUMES = frozenset(
+RESTRICTED_VOLUMES = frozenset(
     {
         "configMap",
         "csi",
@@ -153,7 +153,7 @@ def _of_security(security: Mapping[str, Any], at: str) -> Iterator[Finding]:
 def _restricted(pod: Mapping[str, Any], at: str) -> Iterator[Finding]:
     """Controls that the level restricted adds."""
     for where, volume in mappings(pod.get("volumes"), f"{at}.volumes"):
-        for kind in sorted(set(map(str, volume)) - _RESTRICTED_VOLUMES - {"name", "hostPath"}):
+        for kind in sorted(set(map(str, volume)) - RESTRICTED_VOLUMES - {"name", "hostPath"}):
             yield (f"{where}.{kind}", f"{kind} volumes are not allowed", "Volume Types")
     of_pod = mapping(pod.get("securityContext"))
     if _is_root(of_pod.get("runAsUser")):

@@ -12,17 +12,7 @@ from helmbroker.broker.gate.ownership import CLAIM, Own, claim_sources
 from helmbroker.broker.gate.violation import Breach, dig, mapping, mappings
 from helmbroker.catalog.model import PodSecurity
 
-_VOLUMES = frozenset(
-    {
-        "configMap",
-        "downwardAPI",
-        "emptyDir",
-        "ephemeral",
-        "persistentVolumeClaim",
-        "projected",
-        "secret",
-    }
-)
+_VOLUMES = pod_security.RESTRICTED_VOLUMES - {"csi"}  # drivers of others may hand out anything
 
 
 def breaches(template: object, field: str, own: Own, grants: Grants, level: PodSecurity) -> Iterator[Breach]:
