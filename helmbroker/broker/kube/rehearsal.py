@@ -101,6 +101,8 @@ def _fault(error: KubeError) -> HelmFault:
         return HelmFault.CONFLICT
     if any(text in error.message for text in _QUOTA):
         return HelmFault.QUOTA
+    if isinstance(error, Forbidden) and error.terminating:
+        return HelmFault.TERMINATING
     if isinstance(error, Invalid) or "denied" in error.message:
         return HelmFault.INVALID
     return HelmFault.FORBIDDEN if isinstance(error, Forbidden) else HelmFault.OTHER

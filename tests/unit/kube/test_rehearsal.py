@@ -109,6 +109,7 @@ def test_fields_of_others_are_told_unless_they_are_taken_back(kube: FakeKube) ->
         (Forbidden("apply x", "maximum storage usage per PersistentVolumeClaim is 1Gi"), HelmFault.QUOTA),
         (Forbidden("apply x", 'roles is forbidden: User "b" cannot patch resource "roles"'), HelmFault.FORBIDDEN),
         (Forbidden("apply x", 'admission webhook "w" denied the request: no'), HelmFault.INVALID),
+        (Forbidden("apply x", "namespace i because it is being terminated"), HelmFault.TERMINATING),
         (Invalid("apply x", "updates to statefulset spec are forbidden"), HelmFault.INVALID),
         (Conflict("apply x", "Apply failed with 1 conflict"), HelmFault.CONFLICT),
         (NotFound("apply x", "the server could not find the requested resource"), HelmFault.INVALID),
