@@ -44,7 +44,7 @@ class Unreadable(Exception):
         self.fault = fault
 
 
-def read(path: Path, name: str) -> Document:
+def read(path: Path, name: str, loader: type[Loader] = Loader) -> Document:
     """Parse one YAML file; `name` is how faults call it. Raises Unreadable."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -56,7 +56,7 @@ def read(path: Path, name: str) -> Document:
         raise Unreadable(Fault(name, 0, "is not UTF-8 text; save it as UTF-8")) from None
     except OSError as error:
         raise Unreadable(Fault(name, 0, f"cannot be read: {error.strerror}")) from None
-    return parse(text, name)
+    return parse(text, name, loader)
 
 
 def parse(text: str, name: str, loader: type[Loader] = Loader) -> Document:
