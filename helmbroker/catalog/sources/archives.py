@@ -101,7 +101,7 @@ def index_source(source: Source, into: Path, seen: str | None) -> Fetched | None
 
 
 def _supersede(entry: str, name: str, into: Path, fetched: Fetched) -> None:
-    """Of the versions of one addon the newest is offered, and it came first; others with an id of their own stay."""
+    """Of the versions of one addon the newest is offered: it came first. Those with ids of their own all are."""
     if name not in fetched.labels:
         return
     newer = [each for each in fetched.labels if each.startswith(f"{entry}-") and each != name]

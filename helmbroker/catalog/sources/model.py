@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from helmbroker.catalog.model import Fault
 
 
 class SourceKind(StrEnum):
@@ -107,4 +108,50 @@ class Fetched:
     warnings: list[str] = field(default_factory=list)
 
 
-Known = Mapping[str, str]  # name of a source -> what was `seen` of it
+@dataclass(frozen=True)
+class Standing:
+    """How a source was found when it was asked. reason: None: all is well, `message` then has warnings."""
+
+    name: str
+    kind: SourceKind
+    location: str
+    seen: str | None = None
+    reason: Reason | None = None
+    message: str = ""
+
+
+class AddonState(StrEnum):
+    """What of an addon is offered."""
+
+    OFFERED = "offered"  # as the source has it
+    OUTDATED = "outdated"  # as the source had it before; what it has now is not taken
+    FAILED = "failed"  # nothing
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One addon of a source. digest: the revision that is offered; None: none is.
+
+    raw: the digest before dependencies were put into it, by which it is known again.
+    reason, faults: why what the source has now is not taken; then `digest` is what it had before.
+    """
+
+    source: str
+    label: str
+    digest: str | None
+    raw: str | None
+    service_id: str | None
+    reason: Reason | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names it among all."""
+        return self.source, self.label
+
+    @property
+    def state(self) -> AddonState:
+        """What of it is offered."""
+        if self.digest is None:
+            return AddonState.FAILED
+        return AddonState.OFFERED if self.reason is None else AddonState.OUTDATED

@@ -65,7 +65,9 @@ def office(data: Path, catalog: Catalog) -> Iterator[Office]:
     def admin(desk: Desk) -> Admin:
         users = BasicUsers([logins.LoginFile(desk.folder / "platform-credentials", logins.plain)])
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
-        return Admin(Admins(tokens, Authentication([users])), desk.store.overview, desk.store, catalog)
+        return Admin(
+            Admins(tokens, Authentication([users])), desk.store.overview, desk.store, lambda: catalog, desk.store
+        )
 
     desk = Desk(data, catalog, admin=admin)
     yield Office(desk, token)

@@ -222,7 +222,7 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
     assert re.fullmatch(told, lines[0])
     assert lines[1:3] == [
         "addons     demo",
-        f"           {made.folder}/addons/bad is not offered:",
+        "           addons/bad is not offered:",
     ]
     assert lines[3].startswith("             addon.yaml:2: is not valid YAML")
     assert lines[4].startswith("             chart/Chart.yaml: is missing")
