@@ -53,7 +53,7 @@ class Plan:
     binding_lifetime: Lifetime | None = None  # None: until it is unbound
     updates_to: tuple[str, ...] | None = None  # names of plans; None: as the addon's plan_updateable says
     upgrade_notes: str | None = None  # wins over the addon's
-    # File below the addon's folder: a template that is rendered within the instance's own chart. Then bindings share
+    # File below the addon's folder: a template that is rendered within the instance's own chart. Bindings share
     # what it says, and there is no binding chart.
     credentials_template: str | None = None
 

@@ -98,7 +98,8 @@ class Context:
 
     def save(self, step: str, result: JSON) -> None:
         """Store a step's result: the step is finished for good."""
-        self.results = self._store(results={**self.results, step: plain(result)}).results
+        # run_at: a worker that dies from now on had work to do
+        self.results = self._store(results={**self.results, step: plain(result)}, run_at=0.0).results
 
     def _store(self, **values: Any) -> Operation:
         return self.write(partial(self.queue.write, operation=self.operation, **values))

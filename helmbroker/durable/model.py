@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 W = TypeVar("W")
@@ -28,7 +28,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One row, as read. Times are seconds since the epoch on the database's clock; `attempt` counts claims."""
+    """One row, as read. Times are seconds since the epoch on the database's clock.
+
+    `attempt` counts claims, as `Queue.claim` says, from 1 on; waiting and handing back take theirs away again.
+    """
 
     seq: int
     id: str
@@ -86,34 +89,31 @@ class LeaseLost(Interrupted):
     """Another worker has, or may soon have, this operation: nothing of it may be touched any more."""
 
 
-class Shutdown(Interrupted):
-    """This worker ends; the operation goes on in another one."""
-
-
 class Later(Interrupted):
     """The operation waits for `after_s` seconds without occupying a thread, and then is claimed anew."""
 
-    def __init__(self, after_s: float) -> None:
+    def __init__(self, after_s: float = 0.0) -> None:
         self.after_s = after_s
 
 
-@dataclass(frozen=True)
-class Done:
+class Shutdown(Later):
+    """This worker ends; the operation goes on in another one, at once."""
+
+
+class Done(NamedTuple):
     """The step has reached its goal; `result` is stored and the step is not run again."""
 
     result: JSON = None
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     """The step's goal is not reached yet: look again in `after_s` seconds; `reason` is public."""
 
     after_s: float
     reason: str
 
 
-@dataclass(frozen=True)
-class Fail:
+class Fail(NamedTuple):
     """The step can never reach its goal; `reason` is public."""
 
     reason: str

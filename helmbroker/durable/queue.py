@@ -18,8 +18,8 @@ OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
 Claimed: TypeAlias = tuple[Operation, float]  # and the seconds until its deadline
 _CLAIM_LOCK = 0x64757261  # PostgreSQL advisory lock: claims come one after the other, as on SQLite
 _RUN_S = 3600.0  # what one run of a schedule may take
-_UNLIMITED = 2**31 - 1
-_UNCLAIMED = {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "cancel_requested": False}
+_ALIVE_S = 1.0  # who renews a lease so long after the claim was not killed by the operation at once
+_NEW = {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "cancel_requested": False}
 # Constants instead of bind parameters, so that the partial indexes are used.
 _QUEUED, _RUNNING = (sa.literal_column(f"'{s}'", sa.String) for s in (State.QUEUED, State.RUNNING))
 
@@ -32,13 +32,23 @@ class Queue:
         self._now, insert = now(engine), (postgresql if self._postgresql else sqlite).insert
         self.workers = table.metadata.tables["workers"]
         # Made once: that takes longer than to run them.
-        self._candidate = self._candidates()
+        self._candidate, t = self._candidates(), table.c
+        this = (t.seq == sa.bindparam("of"), t.fence == sa.bindparam("under"))
+        self._lock = sa.select(t.seq).where(t.state == _RUNNING, *this).with_for_update(key_share=True)
+        self._write = table.update().where(t.state == _RUNNING, *this).returning(table)
+        lease_s = sa.bindparam("lease_s", type_=sa.Double)
+        worked = sa.and_(t.state == _RUNNING, t.lease_until - t.run_at > lease_s + _ALIVE_S, t.deadline > self._now)
+        taken = {"state": State.RUNNING, "attempt": t.attempt + sa.case((worked, 0), else_=1), "fence": t.fence + 1}
+        taken |= {"owner": sa.bindparam("by"), "run_at": self._now, "lease_until": self._now + lease_s}
+        # State and fence again: its worker may have ended it since it was read.
+        take = table.update().where(t.state == sa.bindparam("was"), *this).values(taken)
+        self._take = take.returning(table, t.deadline - self._now)
         end, again = self._now + sa.bindparam("timeout_s"), self._now + sa.bindparam("every_s")
         new = insert(table).values(run_at=self._now, created_at=self._now, deadline=end).returning(table)
         self._add = new.on_conflict_do_nothing(index_elements=["id"])
         kept = {"params": new.excluded.params, "deadline": end, "cancel_requested": False}
-        kept["state"] = sa.case((table.c.state == _RUNNING, _RUNNING), else_=_QUEUED)
-        kept["run_at"] = sa.case((table.c.run_at > again, again), else_=table.c.run_at)
+        kept["state"] = sa.case((t.state == _RUNNING, _RUNNING), else_=_QUEUED)
+        kept["run_at"] = sa.case((t.run_at > again, again), else_=t.run_at)
         self._keep = new.on_conflict_do_update(index_elements=["id"], set_=kept)
 
     def enqueue(
@@ -51,7 +61,6 @@ class Queue:
         params: Mapping[str, JSON],
         timeout_s: float,
         lane: str = "",
-        description: str = "waiting for its turn",
     ) -> Operation:
         """Add an operation that has `timeout_s` seconds from now on; or read the one with this id.
 
@@ -61,7 +70,7 @@ class Queue:
         """
         asked = plain(dict(params))
         values = {"id": id, "kind": kind, "subject": subject, "params": asked, "lane": lane, "timeout_s": timeout_s}
-        values |= {"state": State.QUEUED, "description": public(description), **_UNCLAIMED}
+        values |= {"state": State.QUEUED, "description": "waiting for its turn", **_NEW}
         row = conn.execute(self._add, values).first()
         row = row or conn.execute(sa.select(self._table).where(self._table.c.id == id)).one()
         if (row.kind, row.subject, row.params) != (kind, subject, asked):
@@ -76,7 +85,7 @@ class Queue:
         """
         name, times = f"{SCHEDULE}{kind}", {"timeout_s": every_s + _RUN_S, "every_s": every_s}
         values = {"id": name, "kind": kind, "subject": name, "params": {"every_s": every_s}, "lane": ""} | times
-        conn.execute(self._keep, values | {"state": State.QUEUED, "description": "not run yet", **_UNCLAIMED})
+        conn.execute(self._keep, values | {"state": State.QUEUED, "description": "not run yet", **_NEW})
 
     def get(self, conn: sa.Connection, id: str) -> Operation | None:  # noqa: A002 - the word of the row
         """The operation with this id."""
@@ -108,23 +117,23 @@ class Queue:
 
     def due_in_s(self, conn: sa.Connection, kinds: frozenset[str], limit: int | None = None) -> float:
         """Seconds until an operation can be claimed (0 or less: now; infinite: there is none)."""
-        row = conn.execute(self._candidate, {"kinds": sorted(kinds), "most": limit or _UNLIMITED}).first()
+        row = conn.execute(self._candidate, {"kinds": sorted(kinds), "most": limit}).first()
         return float("inf") if row is None else float(row.due_in_s)
 
     def claim(self, owner: str, kinds: frozenset[str], lease_s: float, limit: int | None = None) -> Claimed | None:
-        """Take the operation that is due, for `lease_s` seconds, unless `limit` are held by whatever workers."""
-        t = self._table.c
+        """Take the operation that is due, for `lease_s` seconds, unless `limit` are held by whatever workers.
+
+        Every claim is an attempt but those after a worker that died or froze while it had work to do: that one
+        had renewed its lease, or finished a step. After the deadline they count, too: nothing is tried for ever.
+        """
         with self.engine.begin() as conn:
             if self._postgresql:
                 conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLAIM_LOCK)))
-            found = conn.execute(self._candidate, {"kinds": sorted(kinds), "most": limit or _UNLIMITED}).first()
+            found = conn.execute(self._candidate, {"kinds": sorted(kinds), "most": limit}).first()
             if found is None or found.due_in_s > 0:
                 return None
-            # State and fence again: its worker may have ended it since it was read.
-            claimed = self._table.update().where(t.seq == found.seq, t.state == found.state, t.fence == found.fence)
-            claimed = claimed.values(state=State.RUNNING, owner=owner, lease_until=self._now + lease_s)
-            claimed = claimed.values(fence=t.fence + 1, attempt=t.attempt + 1)
-            row = conn.execute(claimed.returning(self._table, t.deadline - self._now)).first()
+            which = {"of": found.seq, "was": found.state, "under": found.fence}
+            row = conn.execute(self._take, which | {"by": owner, "lease_s": lease_s}).first()
             return None if row is None else (read_row(row), float(row[-1]))
 
     def renew(self, fences: Mapping[int, int], lease_s: float) -> dict[int, tuple[bool, float]]:
@@ -133,7 +142,8 @@ class Queue:
         Of those still ours: whether they are to be cancelled, and the seconds their lease has left, which are
         fewer where a transaction has locked the row: nobody waits for that here.
         """
-        t, ours = self._table.c, self._ours(fences)
+        t = self._table.c
+        ours = t.state == _RUNNING, sa.tuple_(t.seq, t.fence).in_(list(fences.items()))
         free = sa.select(t.seq).where(*ours, t.lease_until > self._now)
         mine = t.seq.in_(free.with_for_update(skip_locked=True, key_share=True).scalar_subquery())
         with self.engine.begin() as conn:
@@ -143,13 +153,12 @@ class Queue:
 
     def lock(self, conn: sa.Connection, operation: Operation) -> bool:
         """Whether the operation is held under its fence; if so, it stays so until this transaction ends."""
-        ours = sa.select(self._table.c.seq).where(*self._ours({operation.seq: operation.fence}))
-        return conn.execute(ours.with_for_update(key_share=True)).first() is not None
+        return conn.execute(self._lock, {"of": operation.seq, "under": operation.fence}).first() is not None
 
     def write(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
         """Change columns of an operation that `lock` has found to be ours."""
-        ours = self._table.update().where(*self._ours({operation.seq: operation.fence}))
-        return read_row(conn.execute(ours.values(**values).returning(self._table)).one())
+        held = {"of": operation.seq, "under": operation.fence}
+        return read_row(conn.execute(self._write.values(**values), held).one())
 
     def finish(
         self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish
@@ -169,18 +178,10 @@ class Queue:
         due = sa.case((self._table.c.cancel_requested, 0.0), else_=self._now + after_s)
         return self.write(conn, operation, state=State.QUEUED, run_at=due, owner=None, **values)
 
-    def hand_back(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
-        """Any worker may go on with it now. The fence grows, so that no renewal on its way takes it back."""
-        return self.write(conn, operation, lease_until=0.0, fence=operation.fence + 1, owner=None, **values)
-
-    def _ours(self, fences: Mapping[int, int]) -> tuple[sa.ColumnElement[bool], ...]:
-        t = self._table.c
-        return t.state == _RUNNING, sa.tuple_(t.seq, t.fence).in_(list(fences.items()))
-
     def _candidates(self) -> sa.Select[Any]:
         """What is due first: an operation whose lease ends, or one that nothing earlier or running excludes.
 
-        While as many run as may, nothing is due before the first of their leases ends.
+        While as many run as may (`most`; NULL: any number), nothing is due before the first of their leases ends.
         """
         t, running, earlier, held = self._table.c, *(self._table.alias().c for _ in range(3))
         # A kind this worker does not know is left to a newer worker; a cancelled one needs no handler.
@@ -191,7 +192,9 @@ class Queue:
         heads = heads.where(~_excluded(t, earlier, earlier.state == _QUEUED, earlier.seq < t.seq))
         first = (each.order_by("due", t.seq).limit(1).subquery() for each in (leased, heads))
         found = sa.union_all(*map(sa.select, first)).subquery().c
-        until = sa.case((sa.func.count() >= sa.bindparam("most"), sa.func.min(held.lease_until)), else_=0.0)
+        until = sa.case(
+            (sa.func.count() >= sa.bindparam("most", type_=sa.Integer), sa.func.min(held.lease_until)), else_=0.0
+        )
         full = sa.select(until).where(held.state == _RUNNING, held.lease_until > self._now).scalar_subquery()
         due_in_s = (sa.case((full > found.due, full), else_=found.due) - self._now).label("due_in_s")
         chosen = sa.select(found.seq, found.state, found.fence, due_in_s)

@@ -115,7 +115,7 @@ class Worker:
 
     def _ending(self, ctx: Context) -> Callable[[sa.Connection], Operation]:
         """Run the handler. What its end means for the row, to be done in a fenced transaction."""
-        operation, queue, claims_before = ctx.operation, self.queue, ctx.operation.attempt - 1
+        operation, queue = ctx.operation, self.queue
         finish = partial(queue.finish, operation=operation, on_finish=self.on_finish)
         requeue = partial(queue.requeue, operation=operation)
         try:
@@ -124,10 +124,8 @@ class Worker:
             return partial(finish, state=State.FAILED, description=error.reason)
         except Cancelled:
             return partial(finish, state=State.CANCELLED, description="cancelled")
-        except Later as later:
-            return partial(requeue, after_s=later.after_s, attempt=claims_before)
-        except Shutdown:
-            return partial(queue.hand_back, operation=operation, attempt=claims_before)
+        except Later as later:  # and Shutdown: neither is an attempt
+            return partial(requeue, after_s=later.after_s, attempt=ctx.operation.attempt - 1)
         except Transient as error:
             backoff_s = min(_LONGEST_BACKOFF_S, 2.0**operation.attempt) * random.SystemRandom().uniform(0.5, 1.0)
             pause_s = backoff_s if error.after_s is None else error.after_s
@@ -148,16 +146,19 @@ class Worker:
 
     def _look(self, conn: sa.Connection) -> None:
         """Claim what is due. On SQLite nobody looks into an unchanged file: idling costs next to nothing."""
-        version, due = None, 0.0  # on the monotonic clock
+        claimed, version, due = False, None, 0.0  # on the monotonic clock
         while not self._draining.is_set():
             pause_s = self.poll_s
             if len(self._running) < self.concurrency:
-                with conn.begin():
-                    seen = self.queue.version(conn)
-                    pause_s *= 3 if seen is None else 1
-                    if seen is None or seen != version or due <= time.monotonic():
-                        version, due = seen, time.monotonic() + self.queue.due_in_s(conn, self._kinds, self.limit)
-                if due <= time.monotonic() and self._claim():
+                if not claimed:  # where one was due there may be more: looking first would be twice the work
+                    with conn.begin():
+                        seen = self.queue.version(conn)
+                        pause_s *= 3 if seen is None else 1
+                        if seen is None or seen != version or due <= time.monotonic():
+                            due = time.monotonic() + self.queue.due_in_s(conn, self._kinds, self.limit)
+                            version = seen
+                claimed = due <= time.monotonic() and self._claim()
+                if claimed:
                     continue
                 pause_s = min(pause_s, max(due - time.monotonic(), 0.01))
             self._wake.wait(pause_s)

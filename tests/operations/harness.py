@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from helmbroker.database import reader
 from helmbroker.durable import JSON, Context, Handler, Operation, Queue, State, Transient, Worker
 
-_LEASE_S = 60.0
+LEASE_S = 60.0
 _SECRET = "a text that nobody may see"
 _MOST_CLAIMS = 200
 
@@ -89,7 +89,7 @@ class Hand:
 
     def claim(self) -> Disturbed | None:
         """Take what is due."""
-        claimed = self.queue.claim("by hand", self._kinds, _LEASE_S)
+        claimed = self.queue.claim("by hand", self._kinds, LEASE_S)
         return None if claimed is None else self.claims(self.queue, *claimed, self._max_attempts, self._transient)
 
     def turn(self) -> bool:

@@ -218,7 +218,7 @@ def await_gone(work: Work, ref: ReleaseRef, *, claims: bool) -> Outcome:
 
 def sweep(work: Work, ref: ReleaseRef, *, claims: bool) -> None:
     """Delete what Helm has left behind of the release, as far as it was there while the operation was ours."""
-    work.tools.cluster.sweep(ref, claims=claims, meanwhile=work.still_ours)
+    work.tools.cluster.sweep(ref, claims=claims, meanwhile=work.ctx.still_ours)
 
 
 def is_foreign(release: HelmRelease | None, labels: dict[str, str]) -> bool:
@@ -253,17 +253,17 @@ def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Fail
 
 def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
     work.ctx.note(doing)
-    work.still_ours()
+    work.ctx.still_ours()
     work.tools.helm.deploy(deployment, work.ctx.stop)
 
 
 def _rollback(work: Work, ref: ReleaseRef, revision: int | None) -> None:
-    work.still_ours()
+    work.ctx.still_ours()
     work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
 
 
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
-    work.still_ours()
+    work.ctx.still_ours()
     work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
 
 

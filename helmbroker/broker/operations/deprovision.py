@@ -47,7 +47,7 @@ def await_gone(work: Work) -> Outcome:
 
 def forget(work: Work) -> Outcome:
     """The cluster first, and what it remembers of bindings too; labels without a binding's are on all of them."""
-    work.still_ours()
+    work.ctx.still_ours()
     work.tools.cluster.forget(work.record.instance.release.namespace, work.labels)
     with work.transaction() as tx:
         tx.forget_instance(work.record.instance.id)

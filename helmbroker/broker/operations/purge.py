@@ -89,5 +89,5 @@ def _refusal(work: PurgeWork) -> str | None:
         return f"The Helm release {name} is not this broker's and is left alone."
     record = work.tools.cluster.record(work.ref)
     ours = release is not None or (record is not None and record.belongs_to(work.broker))
-    done = "uninstall" in work.ctx.results or work.ctx.operation.attempt > 1
+    done = "uninstall" in work.ctx.results or work.ctx.operation.fence > 1
     return None if ours or done else f"There is nothing of this broker's under the name {name}."

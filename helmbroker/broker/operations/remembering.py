@@ -72,7 +72,7 @@ def _keep(work: Work, kept: Kept, labels: Mapping[str, str], addon: bytes | None
 
 def _write(work: Work, kept: Kept, labels: Mapping[str, str], addon: bytes | None) -> None:
     ref = kept.thing.release
-    work.still_ours()
+    work.ctx.still_ours()
     work.tools.cluster.keep(RecordSecret(ref, dict(labels), sealed(work.tools.keys, kept), addon))
 
 

@@ -144,7 +144,7 @@ def _secrets_are_back(work: Work, ref: ReleaseRef, labels: dict[str, str]) -> bo
     """Whether the Secrets of a Helm release are known, and there; without a release nobody else knows them."""
     kept = _remembered(work, ref, labels)
     if kept is not None:
-        work.still_ours()
+        work.ctx.still_ours()
         work.tools.cluster.put_back(ref, kept.secrets)
         return True
     return work.tools.cluster.release(ref) is not None

@@ -23,7 +23,7 @@ def drop_user(work: BindingWork) -> Outcome:
 
 def forget(work: BindingWork) -> Outcome:
     """The cluster first: what it remembers without a record would be found as lost."""
-    work.still_ours()
+    work.ctx.still_ours()
     work.tools.cluster.forget(work.binding.binding.release.namespace, work.binding_labels)
     with work.transaction() as tx:
         tx.forget_binding(work.binding.binding.instance_id, work.binding.binding.id)

@@ -1,6 +1,7 @@
 """Update: the Helm release comes to run what is wanted; if it cannot, it goes back to what it ran before.
 
-The record keeps what is in force until the last step. The way there leaves time and attempts for the way back.
+The record keeps what is in force until the last step. The way there leaves time for the way
+back, which has attempts of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from helmbroker.broker.operations.work import UpdateWork
 from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transient, run_steps
 
 BACK_SHARE = 1 / 3  # of an operation's time that the way there leaves for the way back
-BACK_ATTEMPTS = 3  # likewise, of its attempts
+BACK_ATTEMPTS = 3  # likewise, of its attempts: for claims that die before they have begun it
 GIVEN_UP = "failed"  # the result that says that the way there is given up, and why
 _COMMIT, _RETURN, _AWAIT_RETURN = "commit", "return", "await return"
 
@@ -156,15 +157,14 @@ def _run(work: UpdateWork, steps: Sequence[Step[UpdateWork]]) -> None:
 
 
 def _give_up(work: UpdateWork, failed: Failed) -> None:
-    """From here on there is only the way back, also after a crash; it gets its time even if there is none left."""
+    """From here on there is only the way back, also after a crash: with all attempts, and with time."""
     ctx, reserve_s = work.ctx, _reserve_s(work)
     repeatable = not isinstance(failed, converge.Unrepeatable)
     late = ctx.remaining_s < reserve_s / 2
+    deadline = ctx.operation.deadline + (reserve_s - ctx.remaining_s if late else 0.0)
     with ctx.transaction() as conn:
         ctx.save(GIVEN_UP, {"reason": work.public(failed.reason), "repeatable": repeatable})
-        if late:
-            deadline = ctx.operation.deadline + reserve_s - ctx.remaining_s
-            ctx.queue.write(conn, ctx.operation, deadline=deadline)
+        ctx.operation = ctx.queue.write(conn, ctx.operation, deadline=deadline, attempt=1)
     work.tools.patience.renew(ctx.operation.id)
     if late:
         raise Later(0.0)  # the next claim has the new deadline

@@ -76,16 +76,6 @@ class Work:
         """What the steps may use of the operation's time, in seconds; negative when it is used up."""
         return self.ctx.remaining_s - self.reserve_s
 
-    def still_ours(self) -> None:
-        """Right before what repetition does not undo. Raises LeaseLost when another worker has the operation.
-
-        Asks the database, as the clock of a machine that was asleep has not gone on; then the clock, as this
-        thread may have been frozen since.
-        """
-        with self.transaction():
-            pass
-        self.ctx.check()
-
     @property
     def addon(self) -> Addon:
         """The revision that the instance has pinned."""

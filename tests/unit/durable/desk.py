@@ -71,6 +71,11 @@ class Desk:
         assert seconds is not None
         return float(seconds)
 
+    def age(self, operation: Operation, seconds: float) -> None:
+        """The operation is older by so much: its lease may be over."""
+        changed = {name: self.time_of(operation, name) - seconds for name in ("run_at", "lease_until")}
+        self.change(operation, **changed)
+
     def change(self, operation: Operation, **values: Any) -> None:
         """Change a row behind everybody's back."""
         with self.engine.begin() as conn:

@@ -121,7 +121,7 @@ def test_without_on_finish_there_is_no_outcome(
     assert desk.words() == ["half"]
 
 
-@pytest.mark.parametrize("how", ["note", "failed", "cancel", "enqueue"])
+@pytest.mark.parametrize("how", ["note", "failed", "cancel"])
 def test_descriptions_are_one_bounded_printable_line(desk: Desk, hand_of: HandOf, how: str) -> None:
     text = "line 1\nline\t2\x1b[31m \u202e\ud800 ü " + "x" * 2000
 
@@ -132,10 +132,7 @@ def test_descriptions_are_one_bounded_printable_line(desk: Desk, hand_of: HandOf
         raise Cancelled
 
     hand = hand_of(handle)
-    with desk.engine.begin() as conn:
-        operation = desk.queue.enqueue(
-            conn, id="o", kind="work", subject="subject", params={}, timeout_s=60, description=text
-        )
+    operation = desk.enqueue()
     if how == "cancel":
         desk.cancel(description=text)
     if how in {"note", "failed"}:

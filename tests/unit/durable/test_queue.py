@@ -234,7 +234,7 @@ def test_what_is_handed_back_cannot_be_renewed(desk: Desk, hand_of: HandOf) -> N
     ctx = hand.claim()
     assert ctx is not None
     with ctx.transaction() as conn:
-        desk.queue.hand_back(conn, ctx.operation)
+        desk.queue.requeue(conn, ctx.operation, 0.0)
     assert desk.queue.renew({ctx.operation.seq: ctx.operation.fence}, 60.0) == {}
     assert hand.turn(), "it can be claimed at once"
 

@@ -102,7 +102,7 @@ def test_poison_is_said_and_tried_again_after_the_period(desk: Desk) -> None:
 
 def test_a_shutdown_is_no_end(run: Callable[..., tuple[Operation, float]]) -> None:
     after, _ = run(raises(Shutdown()))
-    assert (after.state, after.finished_at) == (State.RUNNING, None)
+    assert (after.state, after.finished_at, after.attempt) == (State.QUEUED, None, 0)
 
 
 def test_each_run_does_all_steps(desk: Desk) -> None:

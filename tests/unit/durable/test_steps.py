@@ -16,8 +16,8 @@ from helmbroker.durable import (
     Wait,
     run_steps,
 )
-from tests.operations.harness import Case, Dies, Hand, assert_same_end
-from tests.unit.durable.desk import Desk
+from tests.operations.harness import LEASE_S, Case, Dies, Hand, assert_same_end
+from tests.unit.durable.desk import Desk, at_once
 
 HandOf = Callable[..., Hand]
 
@@ -163,11 +163,45 @@ def test_a_retry_is_not_put_off_beyond_the_deadline(desk: Desk, hand_of: HandOf)
 
 
 @pytest.mark.osb(97)
-def test_crashes_count_as_attempts(desk: Desk, hand_of: HandOf) -> None:
+def test_crashes_at_once_count_as_attempts(desk: Desk, hand_of: HandOf) -> None:
     work, operation = Work(*[Dies() for _ in range(9)]), desk.enqueue()
     after = hand_of(work.handler("poison"), max_attempts=3).run(operation.id)
     assert (after.state, len(work.ran)) == (State.FAILED, 3)
     assert after.description == "gave up after 3 attempts; the last one: waiting for its turn"
+
+
+@pytest.mark.osb(97)
+@pytest.mark.parametrize("work", ["renewed its lease", "finished a step"])
+def test_a_worker_that_dies_at_work_costs_no_attempt(desk: Desk, hand_of: HandOf, work: str) -> None:
+    operation, hand = desk.enqueue(), hand_of(at_once, max_attempts=3)
+    for _ in range(9):
+        ctx = hand.claim()
+        assert ctx is not None
+        if work == "finished a step":
+            ctx.save("a", None)
+        else:  # later than its claim
+            desk.change(operation, run_at=desk.time_of(operation, "run_at") - 2.0)
+            assert hand.queue.renew({ctx.operation.seq: ctx.operation.fence}, LEASE_S)
+        desk.age(operation, LEASE_S)
+    assert (desk.read(operation).attempt, desk.read(operation).fence) == (1, 9)
+    assert hand.run(operation.id).state is State.SUCCEEDED
+
+
+@pytest.mark.osb(97)
+def test_after_the_deadline_every_crash_is_an_attempt(desk: Desk, hand_of: HandOf) -> None:
+    operation, hand = desk.enqueue(timeout_s=-1.0), hand_of(at_once, max_attempts=3)
+    for attempt in (1, 2, 3):
+        ctx = hand.claim()
+        assert ctx is not None
+        assert ctx.operation.attempt == attempt
+        ctx.save("a", None)
+        desk.age(operation, LEASE_S)
+    assert hand.turn()
+    after = desk.read(operation)
+    assert (after.state, after.description) == (
+        State.FAILED,
+        "gave up after 3 attempts; the last one: waiting for its turn",
+    )
 
 
 def test_the_text_of_an_unexpected_exception_is_never_public(

@@ -111,10 +111,10 @@ def test_shutdown_hands_back_what_does_not_end(desk: Desk) -> None:
     with running(quick(desk, gate, finished), grace_s=0.0):
         gate.await_entry()
     left = desk.read(operation)
-    assert (left.state, left.attempt, left.fence) == (State.RUNNING, 0, 2)
+    assert (left.state, left.attempt, left.fence) == (State.QUEUED, 0, 1)
     with running(quick(desk, at_once, finished, max_attempts=1)):
         (ended,) = finished.wait(1)
-    assert (ended.state, ended.attempt, ended.fence) == (State.SUCCEEDED, 1, 3)
+    assert (ended.state, ended.attempt, ended.fence) == (State.SUCCEEDED, 1, 2)
 
 
 def test_shutdown_waits_for_what_ends_in_time_and_claims_no_more(desk: Desk) -> None:
@@ -147,7 +147,7 @@ def test_shutdown_leaves_between_steps(desk: Desk) -> None:
     with running(quick(desk, handle, finished)):
         assert entered.wait(BOUND_S)
     left = desk.read(operation)
-    assert (left.state, left.attempt, list(left.results)) == (State.RUNNING, 0, ["first"])
+    assert (left.state, left.attempt, list(left.results)) == (State.QUEUED, 0, ["first"])
 
 
 def test_leases_are_renewed_while_a_handler_runs(desk: Desk) -> None:
