@@ -49,21 +49,23 @@ def in_range(wanted: str) -> Test:
     if len(wanted) > _LONGEST:
         raise BadRange(f"a range has at most {_LONGEST} characters")
     groups = [_group(each) for each in wanted.split("||")]
-    return lambda version: any(all(test(version) for test in group) for group in groups)
+    return lambda version: any(group(version) for group in groups)
 
 
-def _group(text: str) -> list[Test]:
-    """Rules that must all hold: with commas or blanks between them."""
+def _group(text: str) -> Test:
+    """Rules that must all hold: with commas or blanks between them. One of them may name a pre-release for all."""
     text = _HYPHEN.sub(r">=\1, <=\2", text.strip()) or "*"
     tests: list[Test] = []
+    named = False
     at = 0
     while at < len(text):
         match = _RULE.match(text, at)
         if match is None:
             raise BadRange(f"{text!r} is no range of versions as Helm knows them: ~1.2.3, ^1.2, >=1.2 <2, 1.x")
         tests.append(_rule(match[1] or "", match[2]))
+        named |= "-" in match[2]
         at = match.end()
-    return tests
+    return lambda version: (version.prerelease is None or named) and all(test(version) for test in tests)
 
 
 def _rule(operator: str, text: str) -> Test:
@@ -91,8 +93,7 @@ def _rule(operator: str, text: str) -> Test:
     if operator in ("", "=", "==") and not open_:
         tests[operator] = lambda version: version == low
     tests.setdefault(operator, lambda version: low <= version < above)
-    test = tests[aliases.get(operator, operator)]
-    return lambda version: (version.prerelease is None or pre is not None) and test(version)
+    return tests[aliases.get(operator, operator)]
 
 
 _NONE = semver.Version(2**62)  # above everything
