@@ -21,7 +21,7 @@ from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.certificates import ClientCertificates
 from helmbroker.broker.api.auth.chain import Authentication, Method
-from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders
+from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster, Store
@@ -85,6 +85,7 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
     authenticate = authentication(settings)
     store = make_store(settings)
     refresh_folders(settings, store)
+    wanted = sources(settings).sources
     revisions = make_revisions(settings, store)
     catalog = Offered(store, revisions)
     catalog.look()
@@ -98,11 +99,10 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         try:
             with store.read() as records:
                 records.operation("none")  # any query that goes to the database
+            read = not wanted or store.provenance().sources
         except Unavailable as error:
             return error.description
-        if not store.provenance().sources:
-            return "The catalog has not been read yet; a worker does that."
-        return None
+        return None if read else "The catalog has not been read yet; a worker does that."
 
     return create_app(
         service,

@@ -80,9 +80,9 @@ def checked(check: DriftCheck) -> dict[str, Handler]:
 def refreshed(catalog: Refresh) -> dict[str, Handler]:
     """What reads the catalog anew, by schedule and by command."""
 
-    def look() -> str:
+    def look(ctx: Context) -> str:
         try:
-            return catalog.run()
+            return catalog.run(check=ctx.check)
         except AddonFaults as error:
             raise Failed(f"The file of sources is wrong, so the catalog stays as it is: {error}") from None
 
@@ -91,7 +91,7 @@ def refreshed(catalog: Refresh) -> dict[str, Handler]:
         run_steps(ctx, refresh.STEPS, work)
         return refresh.summary(work)
 
-    return {Schedule.CATALOG: lambda _ctx: look(), Kind.REFRESH: asked}
+    return {Schedule.CATALOG: look, Kind.REFRESH: asked}
 
 
 def _purge(ctx: Context, work: purge.PurgeWork) -> str:

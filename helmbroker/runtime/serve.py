@@ -82,8 +82,7 @@ def serve(
     if tls is not None and contexts is not None:
         settings["certfile"], settings["keyfile"] = str(tls.certificate), str(tls.key)
         settings["ssl_context"] = lambda _config, _factory: contexts.current()
-    if on_stop is not None:
-        settings |= _told(on_stop, drain, on_hangup)
+    settings |= _told(on_stop or _nothing, drain, on_hangup or _nothing)
     address = listener.getsockname()
     _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
     _Application(make_app, settings).run()
@@ -97,9 +96,11 @@ class Drain:
     begin: Callable[[], None]
 
 
-def _told(
-    on_stop: Callable[[], None], drain: Drain | None, on_hangup: Callable[[], None] | None
-) -> dict[str, object]:
+def _nothing() -> None:
+    """Nobody wants to be told."""
+
+
+def _told(on_stop: Callable[[], None], drain: Drain | None, on_hangup: Callable[[], None]) -> dict[str, object]:
     """gunicorn's hooks for both ways to end: SIGTERM has none, so its handler is wrapped."""
 
     def wrap(worker: Any) -> None:
@@ -118,7 +119,7 @@ def _told(
 
         signal.signal(signal.SIGTERM, handle)
         signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn does: system calls go on
-        after_hangup(on_hangup or (lambda: None))
+        after_hangup(on_hangup)
 
     return {"post_worker_init": wrap, "worker_int": lambda _worker: on_stop()}
 

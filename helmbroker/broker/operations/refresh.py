@@ -13,12 +13,12 @@ class RefreshWork:
     """`look`: at all sources; in a sentence how that ended."""
 
     ctx: Context
-    look: Callable[[], str]
+    look: Callable[[Context], str]
 
 
 def read(work: RefreshWork) -> Outcome:
     """Twice is as good as once: what has not changed is not fetched again."""
-    return Done(work.look())
+    return Done(work.look(work.ctx))
 
 
 def summary(work: RefreshWork) -> str:

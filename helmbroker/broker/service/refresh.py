@@ -26,19 +26,24 @@ class Refresh:
     def __init__(self, catalogs: Catalogs, sources: Callable[[], Sources], place: Path) -> None:
         self._catalogs, self._sources, self._place = catalogs, sources, place
 
-    def run(self, asked: Callable[[Source], bool] = lambda _source: True) -> str:
+    def run(
+        self, asked: Callable[[Source], bool] = lambda _source: True, check: Callable[[], None] = lambda: None
+    ) -> str:
         """Look at all sources, or at those that are `asked`; in a sentence how that ended.
 
-        What cannot be had stays as it was. Raises Unavailable; AddonFaults: the operator's file is wrong.
+        What cannot be had stays as it was. `check` is called again and again, and may raise.
+
+        Raises Unavailable; AddonFaults: the operator's file is wrong.
         """
         sources = self._sources()
         names = [each.name for each in sources.sources]
         for _ in range(_TRIES):
             found = self._catalogs.provenance()
             before = tuple(found.listed)
-            seen = {each.standing.name: each.standing.seen for each in found.sources if each.standing.seen}
+            standings = {each.standing.name: each.standing for each in found.sources}
+            known = Before(before, standings, self._catalogs.packed)
             with self._folder() as place:
-                reading = read(sources, place, Before(before, seen, self._catalogs.packed), asked=asked)
+                reading = read(sources, place, known, asked=asked, check=check)
                 if self._catalogs.replace(before, names, reading):
                     _tell(before, reading)
                     return _sentence(reading)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class Place:
         """Raises SourceError: it cannot be had, or has more than `most` bytes."""
         content = self._read(location, most)
         if content is None:
-            raise SourceError(Reason.FETCHING, refusal(location, 404))
+            text = refusal(location, 404) if _is_url(location) else f"there is no file {location}"
+            raise SourceError(Reason.FETCHING, text)
         return content
 
     def signature(self, location: str) -> str:
@@ -78,7 +79,7 @@ def archive_source(source: Source, into: Path, seen: str | None) -> Fetched | No
     return fetched
 
 
-def index_source(source: Source, into: Path, seen: str | None) -> Fetched | None:
+def index_source(source: Source, into: Path, seen: str | None, check: Callable[[], None]) -> Fetched | None:
     """Every version of every entry. None: the indexes are those that were `seen`. Raises SourceError."""
     place = Place(source.access, source.location)
     texts = [(each, place.read(each, MAX_INDEX_BYTES)) for each in (source.location, *source.more)]
@@ -90,6 +91,7 @@ def index_source(source: Source, into: Path, seen: str | None) -> Fetched | None
     if fetched.seen is not None and fetched.seen == seen:
         return None
     for entry in entries:
+        check()
         name = f"{entry.name}-{entry.version}"
         try:
             packed = place.read(entry.url, MAX_ARCHIVE_BYTES)

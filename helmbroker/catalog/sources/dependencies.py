@@ -57,11 +57,19 @@ def vendor(addon: Path, repositories: Sequence[Repository]) -> list[str]:
     for chart in charts(addon):
         for dependency in _missing(chart):
             chosen = _fetch(addon, chart, dependency, repositories, warnings)
+            _check_size(addon)
             where = chart.relative_to(addon).as_posix()
             locked.append(f"{where} {dependency.name} {chosen.version} {chosen.digest} {dependency.repository}\n")
     if locked:
         (addon / LOCK).write_text("".join(sorted(locked)), "utf-8")
     return warnings
+
+
+def _check_size(addon: Path) -> None:
+    try:
+        archive.digest(addon)
+    except archive.BadArchive as error:
+        raise _bad(f"with its dependencies {error}") from None
 
 
 def charts(addon: Path) -> Iterator[Path]:
@@ -175,7 +183,8 @@ def _from_index(location: str, access: Access, dependency: Dependency, target: P
 
 
 def _local(addon: Path, folder: Path, dependency: Dependency, target: Path) -> Chosen:
-    if not folder.is_relative_to(addon.resolve()) or not (folder / "Chart.yaml").is_file():
+    inside = folder.is_relative_to(addon.resolve()) and not target.resolve().is_relative_to(folder)
+    if not inside or not (folder / "Chart.yaml").is_file():
         raise SourceError(Reason.DEPENDENCY, "there is no such chart inside the addon")
     shutil.copytree(folder, target)
     return Chosen(dependency, str(_yaml(folder / "Chart.yaml").get("version")), f"sha256:{archive.digest(folder)}")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helmbroker.catalog.sources import folders
 from helmbroker.catalog.sources.model import Fetched, Reason, Repository, Source, SourceError, SourceKind
 
 
-def fetch(source: Source, into: Path, seen: str | None) -> Fetched | None:
+def fetch(source: Source, into: Path, seen: str | None, check: Callable[[], None] = lambda: None) -> Fetched | None:
     """Put the addons of a source into folders of `into`. None: it has what was `seen`, and nothing was put.
 
-    Raises SourceError: the source as a whole cannot be had.
+    `check` is called between two of many addons, and may raise. Raises SourceError: nothing of it can be had.
     """
     trust = _trust(source)
     before = seen.removeprefix(trust) if seen is not None and seen.startswith(trust) else None
     into.mkdir(parents=True, exist_ok=True)
-    fetched = _fetch(source, into, before)
+    fetched = _fetch(source, into, before, check)
     if fetched is not None and fetched.seen is not None:
         fetched.seen = trust + fetched.seen
     return fetched
@@ -32,7 +32,7 @@ def vendor(addon: Path, repositories: Sequence[Repository]) -> list[str]:
     return dependencies.vendor(addon, repositories)
 
 
-def _fetch(source: Source, into: Path, seen: str | None) -> Fetched | None:
+def _fetch(source: Source, into: Path, seen: str | None, check: Callable[[], None]) -> Fetched | None:
     """A process whose sources are folders alone loads no HTTP client: that is a third of its memory."""
     match source.kind:
         case SourceKind.DIRECTORY:
@@ -52,7 +52,7 @@ def _fetch(source: Source, into: Path, seen: str | None) -> Fetched | None:
         case SourceKind.INDEX:
             from helmbroker.catalog.sources.archives import index_source  # noqa: PLC0415
 
-            return index_source(source, into, seen)
+            return index_source(source, into, seen, check)
 
 
 def _directory(source: Source, into: Path, seen: str | None) -> Fetched | None:

@@ -13,6 +13,7 @@ from helmbroker.catalog.yaml_types import TextLoader
 
 MARKERS = ("addon.yaml", "meta.yaml")  # of every format one
 MAX_ADDONS = 500
+_LONGEST = 220  # characters of a label
 _DEEPEST = 2  # addons/mysql/8.0
 
 
@@ -58,6 +59,8 @@ def take(top: Path, into: Path, name: str, fetched: Fetched) -> None:
 
 def place(addon: Path, into: Path, name: str, fetched: Fetched) -> None:
     """Copy one addon folder; what cannot be kept is told of that addon alone. Raises OSError."""
+    if len(name) > _LONGEST or not name.isprintable():
+        raise SourceError(Reason.VALIDATION, f"{name!r} is no name for the folder of an addon; make it shorter")
     if name in fetched.labels or name in fetched.failed:
         raise SourceError(Reason.VALIDATION, f"two addons would be called {name}; rename a folder")
     try:

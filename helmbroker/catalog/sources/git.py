@@ -24,7 +24,7 @@ from helmbroker.catalog.sources.model import Access, Fetched, Reason, Source, So
 from helmbroker.catalog.sources.web import check_transport, secret_line, shown
 
 MAX_REPOSITORY_BYTES = 200 << 20  # of git's store, for the one commit
-_MAX_FILES, _MAX_BYTES = 20_000, 100 << 20  # of all files that are read
+_MAX_BYTES = 100 << 20  # of all files that are read
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _FILE = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]+) +(-|\d+)\t(.*)", re.DOTALL)
 _PLAIN = frozenset({b"100644", b"100755"})
@@ -33,7 +33,7 @@ _LOOK_S = 0.2
 _PASSED_ON = ("PATH", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY", "LANG")
 
 
-def git_source(source: Source, into: Path, seen: str | None) -> Fetched | None:
+def git_source(source: Source, into: Path, seen: str | None, *, most_files: int = 20_000) -> Fetched | None:
     """The addons at or below `path` in the commit that `ref` means. None: it is what was `seen`.
 
     Raises SourceError.
@@ -47,7 +47,7 @@ def git_source(source: Source, into: Path, seen: str | None) -> Fetched | None:
         fetched = Fetched(commit)
         top = Path(temporary, "files", folders.stem(source.location.removesuffix(".git")))
         top.mkdir(parents=True)
-        links = git.write(commit, top)
+        links = git.write(commit, top, most_files)
         folders.take(top, into, top.name, fetched)
         for each in links:
             _refuse(each, into, fetched, top)
@@ -69,9 +69,9 @@ class _Git:
         """What the ref is now; one that is a commit is itself."""
         if _COMMIT.fullmatch(self._source.ref):
             return self._source.ref
-        told = self._run("ls-remote", "--", self._url, self._source.ref).decode("ascii", "replace")
-        refs = {name: commit for commit, _, name in (line.partition("\t") for line in told.splitlines())}
         ref = self._source.ref
+        told = self._run("ls-remote", "--", self._url, ref, f"{ref}^{{}}").decode("ascii", "replace")
+        refs = {name: commit for commit, _, name in (line.partition("\t") for line in told.splitlines())}
         for name in (ref, f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}"):
             if _COMMIT.fullmatch(refs.get(name, "")):
                 return refs[name]
@@ -82,7 +82,7 @@ class _Git:
     def fetch(self, commit: str) -> None:
         self._run("fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", self._url, commit)
 
-    def write(self, commit: str, top: Path) -> list[PurePosixPath]:
+    def write(self, commit: str, top: Path, most_files: int) -> list[PurePosixPath]:
         """Write the plain files below `path` to `top`; what is none (links, submodules) is returned instead."""
         listed = self._run("ls-tree", "-r", "-z", "--long", "--full-tree", commit)
         start = PurePosixPath(self._source.path)
@@ -99,10 +99,10 @@ class _Git:
                 continue
             size += int(match[4])
             files[path.relative_to(start)] = match[3].decode()
-        if len(files) > _MAX_FILES or size > _MAX_BYTES:
+        if len(files) > most_files or size > _MAX_BYTES:
             raise SourceError(
                 Reason.FETCHING,
-                f"{shown(self._url)}: more than {_MAX_FILES} files or {_MAX_BYTES} bytes; set path to fewer",
+                f"{shown(self._url)}: more than {most_files} files or {_MAX_BYTES} bytes; set path to fewer",
             )
         if not files:
             raise SourceError(Reason.FETCHING, f"{shown(self._url)}: there is no folder {start} in {commit}")

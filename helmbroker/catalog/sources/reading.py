@@ -40,10 +40,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Before:
-    """What was listed last; what each source was `seen` to have; a revision by its digest, as it was packed."""
+    """What was listed last; how each source stood, by its name; a revision by its digest, as it was packed."""
 
     listed: Sequence[Listed] = ()
-    seen: Mapping[str, str] = field(default_factory=dict)
+    standings: Mapping[str, Standing] = field(default_factory=dict)
     packed: Callable[[str], bytes | None] = lambda _digest: None
 
     def of(self, source: str) -> list[Listed]:
@@ -60,21 +60,27 @@ class Before:
 
 
 def read(
-    sources: Sources, place: Path, before: Before, *, asked: Callable[[Source], bool] = lambda _source: True
+    sources: Sources,
+    place: Path,
+    before: Before,
+    *,
+    asked: Callable[[Source], bool] = lambda _source: True,
+    check: Callable[[], None] = lambda: None,
 ) -> Reading:
     """Read the sources below `place`, an empty folder. Those that are not `asked` stay as they are.
 
-    Raises OSError: `place` cannot be written.
+    `check` is called again and again, and may raise. Raises OSError: `place` cannot be written.
     """
     standings: list[Standing] = []
     candidates: list[_Candidate] = []
     for source in sources.sources:
-        fetched = _look(source, place / source.name, before, standings) if asked(source) else None
+        fetched = _look(source, place / source.name, before, standings, check) if asked(source) else None
         candidates += _candidates(source, place / source.name, fetched, before)
     listed = [each.key for each in before.listed]
     if listed == [each.key for each in candidates] and not any(each.new for each in candidates):
         return Reading(tuple(standings), tuple(before.listed), Catalog(), changed=False)
     for each in candidates:
+        check()
         each.prepare(before, sources.repositories)
     tops = [place / source.name for source in sources.sources]
     catalog = _load(tops, candidates)
@@ -87,22 +93,28 @@ def read(
     return Reading(told, rows, catalog, changed=rows != tuple(before.listed))
 
 
-def _look(source: Source, folder: Path, before: Before, standings: list[Standing]) -> Fetched | None:
+def _look(
+    source: Source, folder: Path, before: Before, standings: list[Standing], check: Callable[[], None]
+) -> Fetched | None:
     """Ask a source; None: it has nothing new, or cannot be had. How it stands is added to `standings`.
 
     Only one without any fault is asked whether it has something new; what failed is tried again.
     """
-    seen = before.seen.get(source.name)
+    check()
+    old = before.standings.get(source.name)
+    seen = None if old is None else old.seen
     standing = Standing(source.name, source.kind, source.location, seen)
     faulty = any(each.reason is not None for each in before.of(source.name))
     try:
-        fetched = fetch(source, folder, None if faulty else seen)
+        fetched = fetch(source, folder, None if faulty else seen, check)
     except SourceError as error:
         shutil.rmtree(folder, ignore_errors=True)
         standings.append(replace(standing, reason=error.reason, message=error.message))
         return None
     if fetched is not None:
         standing = replace(standing, seen=fetched.seen, message="; ".join(fetched.warnings))
+    elif old is not None and old.reason is None:
+        standing = replace(standing, message=old.message)  # its warnings are as true as before
     standings.append(standing)
     return fetched
 

@@ -44,10 +44,12 @@ class Web:
         self, access: Access, home: str, *, total_s: float = TOTAL_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._access, self._home, self._total_s, self._clock = access, _origin(home), total_s, clock
+        # nobody else may lead us to what listens on this machine
+        here = access.insecure is not None or loopback(self._home[1] or "")
+        self._insecure = access.insecure if here else False
         self._session = requests.Session()
         self._session.auth = _unchanged  # or requests would look for logins in ~/.netrc
-        if access.ca_file is not None:
-            self._session.verify = str(_existing(access.ca_file))
+        self._verify = True if access.ca_file is None else str(_existing(access.ca_file))
 
     def get(self, url: str, *, most: int, headers: Mapping[str, str] | None = None) -> Answer:
         """The answer, whatever its status. Raises SourceError: not reached, too slow, larger than `most` bytes."""
@@ -72,7 +74,7 @@ class Web:
         """Any request; only GET and HEAD follow redirects. Raises SourceError."""
         end = self._clock() + self._total_s
         for _ in range(_MAX_REDIRECTS + 1):
-            check_transport(url, self._access.insecure)
+            check_transport(url, self._insecure)
             sent = {"Accept-Encoding": "identity", **(headers or {})}
             if _origin(url) == self._home:
                 sent = {**self._login(), **sent}
@@ -96,6 +98,7 @@ class Web:
                 timeout=(_CONNECT_S, _SILENT_S),
                 allow_redirects=False,
                 stream=True,
+                verify=self._verify,  # said here, or REQUESTS_CA_BUNDLE would win
             ) as response:
                 return Answer(response.status_code, response.headers, self._body(url, response, most, end))
         except (requests.RequestException, HTTPError, OSError) as error:

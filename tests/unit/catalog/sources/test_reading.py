@@ -21,6 +21,7 @@ from helmbroker.catalog.sources.model import (
     Source,
     SourceKind,
     Sources,
+    Standing,
 )
 from helmbroker.catalog.sources.reading import Before, Reading, read
 from tests.unit.catalog.folders import ADDON_ID, write
@@ -39,7 +40,7 @@ class Shelf:
             (folder / name).mkdir()
         self.repositories: Sequence[Repository] = ()
         self.listed: Sequence[Listed] = ()
-        self.seen: dict[str, str] = {}
+        self.standings: dict[str, Standing] = {}
         self.packed: dict[str, bytes] = {}
 
     def put(self, name: str, changes: dict[str, str | None]) -> Path:
@@ -50,10 +51,10 @@ class Shelf:
         place = self.folder / "place"
         place.mkdir()
         sources = Sources(tuple(self.sources), tuple(self.repositories))
-        reading = read(sources, place, Before(self.listed, self.seen, self.packed.get))
+        reading = read(sources, place, Before(self.listed, self.standings, self.packed.get))
         self.packed |= {each.digest: archive.pack(each.folder) for each in reading.catalog.addons}
         self.listed = reading.listed
-        self.seen = {each.name: each.seen for each in reading.standings if each.seen}
+        self.standings = {each.name: each for each in reading.standings}
         shutil.rmtree(place)
         return reading
 
@@ -207,7 +208,8 @@ def test_warnings_are_told_with_their_source(shelf: Shelf, requests_mock: reques
     shelf.repositories = [Repository(CHARTS, CHARTS, Access(signatures=Policy.WARN))]
     shelf.put("one/demo", depending(f"{{name: common, version: ~1.1.0, repository: {CHARTS}}}"))
     reading = shelf.read()
-    assert ["has no signature" in each.message for each in reading.standings] == [True, False]
+    for found in (reading, shelf.read()):
+        assert ["has no signature" in each.message for each in found.standings] == [True, False]
 
 
 def test_sources_of_any_kind_stand_beside_each_other(shelf: Shelf) -> None:

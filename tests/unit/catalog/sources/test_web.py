@@ -103,7 +103,7 @@ def test_http_without_tls_only_where_it_is_allowed(
     requests_mock: requests_mock.Mocker, url: str, insecure: bool | None, allowed: bool
 ) -> None:
     requests_mock.get(ANY, content=b"")
-    web = Web(Access(insecure=insecure), HOME)
+    web = Web(Access(insecure=insecure), url)
     if allowed:
         assert web.fetch(url, most=100) == b""
     else:
@@ -114,6 +114,12 @@ def test_http_without_tls_only_where_it_is_allowed(
 def test_a_redirect_to_http_is_refused(requests_mock: requests_mock.Mocker, login: Access) -> None:
     requests_mock.get(HOME, status_code=302, headers={"Location": "http://addons.example/x"})
     assert "HTTP without TLS is refused" in refused(Web(login, HOME)).message
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:8080/admin", "http://localhost/x"])
+def test_nobody_else_leads_to_what_listens_on_this_machine(requests_mock: requests_mock.Mocker, place: str) -> None:
+    requests_mock.get(HOME, status_code=302, headers={"Location": place})
+    assert "HTTP without TLS is refused" in refused(Web(Access(), HOME)).message
 
 
 def test_redirects_end(requests_mock: requests_mock.Mocker, login: Access) -> None:
@@ -174,3 +180,16 @@ def test_files_that_are_missing_are_named(tmp_path: Path) -> None:
     assert str(missing) in refused(Web(Access(token_file=missing), HOME)).message
     with pytest.raises(SourceError, match=str(missing)):
         Web(Access(ca_file=missing), HOME)
+
+
+def test_an_authority_is_not_overruled_by_the_environment(
+    requests_mock: requests_mock.Mocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """requests would prefer REQUESTS_CA_BUNDLE."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    (tmp_path / "ca.pem").touch()
+    requests_mock.get(HOME, content=b"")
+    Web(Access(ca_file=tmp_path / "ca.pem"), HOME).fetch(HOME, most=100)
+    sent = requests_mock.last_request
+    assert sent is not None
+    assert sent.verify == str(tmp_path / "ca.pem")
