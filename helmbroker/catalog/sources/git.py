@@ -24,7 +24,7 @@ from helmbroker.catalog.sources.model import Access, Fetched, Reason, Source, So
 from helmbroker.catalog.sources.web import check_transport, secret_line, shown
 
 MAX_REPOSITORY_BYTES = 200 << 20  # of git's store, for the one commit
-_MAX_BYTES = 100 << 20  # of all files that are read
+_MAX_BYTES = 50 << 20  # of all files that are read
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _FILE = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]+) +(-|\d+)\t(.*)", re.DOTALL)
 _PLAIN = frozenset({b"100644", b"100755"})
@@ -116,8 +116,10 @@ class _Git:
         for path in files:
             if ".." in path.parts or ".git" in path.parts:
                 raise SourceError(Reason.ARCHIVE, f"{shown(self._url)}: {str(path)!r} is no path of a file")
-            end = bytes(answer[at : at + 200]).index(b"\n") + at
-            size = int(bytes(answer[at:end]).split()[2])
+            head, newline, _ = bytes(answer[at : at + 200]).partition(b"\n")
+            if not newline or b" blob " not in head:
+                raise SourceError(Reason.FETCHING, f"{shown(self._url)}: git has not fetched {str(path)!r}")
+            end, size = at + len(head), int(head.split()[2])
             target = top / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(answer[end + 1 : end + 1 + size])
