@@ -10,7 +10,7 @@ from helmbroker.broker.service.refresh import Refresh
 from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.catalog.model import AddonFaults
+from helmbroker.catalog.model import AddonFaults, Fault
 from helmbroker.catalog.sources.config import read_sources
 from helmbroker.catalog.sources.model import Source, SourceKind, Sources
 from helmbroker.catalog.sources.reading import Before, Reading, read
@@ -23,6 +23,9 @@ def sources(settings: Settings) -> Sources:
     written = Sources(()) if settings.sources_file is None else read_sources(settings.sources_file)
     if settings.sources_file is not None and "addons_dir" not in settings.model_fields_set:
         return written
+    if any(each.name == _FOLDER for each in written.sources):
+        message = f"{_FOLDER} is HELMBROKER_ADDONS_DIR; rename that source"
+        raise AddonFaults([Fault(str(settings.sources_file), 0, message)])
     folder = Source(_FOLDER, SourceKind.DIRECTORY, str(settings.addons_dir))
     return replace(written, sources=(folder, *written.sources))
 
@@ -33,8 +36,6 @@ def check_sources(settings: Settings) -> None:
         found = sources(settings)
     except AddonFaults as error:
         raise CannotStart(str(error)) from None
-    if [each.name for each in found.sources].count(_FOLDER) > 1:
-        raise CannotStart(f"{settings.sources_file}: {_FOLDER} is HELMBROKER_ADDONS_DIR; rename that source")
     for each in found.sources:
         if each.kind is SourceKind.DIRECTORY and not Path(each.location).is_dir():
             named = "HELMBROKER_ADDONS_DIR" if each.name == _FOLDER else f"location of source {each.name}"
