@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -90,13 +91,10 @@ def basic(pair: str) -> str:
     return base64.b64encode(pair.encode()).decode()
 
 
-def ask(
-    api: Served, path: str, headers: Mapping[str, str], method: str = "GET"
-) -> dict[str, list[dict[str, object]]]:
+def ask(api: Served, path: str, headers: Mapping[str, str], method: str = "GET") -> Any:
     request = urllib.request.Request(f"http://127.0.0.1:{api.port}{path}", headers=dict(headers), method=method)
     with urllib.request.urlopen(request, timeout=BOUND_S) as answer:  # noqa: S310  # of http alone
-        found: dict[str, list[dict[str, object]]] = json.load(answer)
-    return found
+        return json.load(answer)
 
 
 def until(api: Served, machine: Machine, wanted: dict[str, str]) -> None:

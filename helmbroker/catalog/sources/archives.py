@@ -119,7 +119,7 @@ def _take(
     """Check digest and signature of an archive (location, digest, label), and put its addons in their place."""
     location, digest, name = what
     check_digest(location, packed, digest)
-    warning = _judged(place, source.access, location, packed)
+    warning = judged(place, source.access, location, packed)
     fetched.warnings += [] if warning is None else [warning]
     with tempfile.TemporaryDirectory(dir=into) as temporary:
         folder = Path(temporary, name)
@@ -189,7 +189,8 @@ def _url(location: str, name: str, given: Any) -> str:
     return str(beside)
 
 
-def _judged(place: Place, access: Access, location: str, packed: bytes) -> str | None:
+def judged(place: Place, access: Access, location: str, packed: bytes) -> str | None:
+    """What the policy says of the signature beside a file: a warning, or None. Raises SourceError."""
     if access.signatures is Policy.OFF:
         return None
     keys = signatures.public_keys(access.public_keys)

@@ -13,8 +13,8 @@ from typing import Any
 
 from helmbroker.catalog import archive
 from helmbroker.catalog.documents import Unreadable, read
-from helmbroker.catalog.sources import archives, artifacts, folders, signatures
-from helmbroker.catalog.sources.model import Access, Policy, Reason, Repository, SourceError
+from helmbroker.catalog.sources import archives, artifacts, folders
+from helmbroker.catalog.sources.model import Access, Reason, Repository, SourceError
 from helmbroker.catalog.sources.references import Reference, reference
 from helmbroker.catalog.sources.registry import Registry, sha256
 from helmbroker.catalog.sources.versions import BadRange, best
@@ -174,10 +174,8 @@ def _from_index(location: str, access: Access, dependency: Dependency, target: P
     entry = entries[_best(dependency, list(entries))]
     packed = place.read(entry.url, MAX_ARCHIVE_BYTES)
     archives.check_digest(entry.url, packed, entry.digest)
-    if access.signatures is not Policy.OFF:
-        keys = signatures.public_keys(access.public_keys)
-        warning = signatures.judged(access, entry.url, signatures.signs(packed, place.signature(entry.url), keys))
-        warnings += [] if warning is None else [warning]
+    warning = archives.judged(place, access, entry.url, packed)
+    warnings += [] if warning is None else [warning]
     _unpack(packed, dependency, target)
     return Chosen(dependency, entry.version, sha256(packed))
 
