@@ -54,9 +54,6 @@ _T = RESOURCES.c
 _SHOWN = [column for column in _T if column.name not in {"sealed_options", "deleted"}]
 
 
-DATABASE_AWAY: tuple[type[Exception], ...] = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
-
-
 class NameTaken(Exception):
     """The app has a living resource of this name."""
 

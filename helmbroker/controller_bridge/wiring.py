@@ -11,9 +11,9 @@ from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.model import Role, Schedule
 from helmbroker.controller_bridge.settings import Settings, SetupError
-from helmbroker.controller_bridge.store import DATABASE_AWAY, Store
+from helmbroker.controller_bridge.store import Store
 from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens
-from helmbroker.database import UnusableDatabase, connect
+from helmbroker.database import OUTAGE, UnusableDatabase, connect
 from helmbroker.runtime.files import write_private
 from helmbroker.sealing import KeyRing
 
@@ -50,7 +50,7 @@ def make_store(settings: Settings) -> Store:
     try:
         store = Store(connect(settings.url))
         store.prepare()
-    except DATABASE_AWAY as error:
+    except OUTAGE as error:
         raise SetupError(f"the database cannot be opened: {getattr(error, 'orig', error)}") from None
     except (ValueError, OSError, UnusableDatabase) as error:
         raise SetupError(f"the database cannot be opened: {error}") from None

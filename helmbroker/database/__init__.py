@@ -3,12 +3,13 @@
 from helmbroker.database.batches import delete_in_batches
 from helmbroker.database.clock import now
 from helmbroker.database.engine import connect, reader
-from helmbroker.database.errors import UnusableDatabase
+from helmbroker.database.errors import OUTAGE, UnusableDatabase
 from helmbroker.database.facts import define_facts, fact
 from helmbroker.database.migrate import Schema, describe, prepare
 from helmbroker.database.presence import Presence, define_workers
 
 __all__ = [
+    "OUTAGE",
     "Presence",
     "Schema",
     "UnusableDatabase",

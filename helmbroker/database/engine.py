@@ -31,17 +31,29 @@ def connect(url: str) -> sa.Engine:
         return _connect_sqlite(parsed)
     if database != "postgresql":
         raise ValueError(f"database {database!r} is not supported: use a sqlite:/// or postgresql:// URL")
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed.set(drivername="postgresql+psycopg", query=_LIBPQ | dict(parsed.query)),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         **_ALWAYS,
     )
+    sa.event.listen(engine, "connect", _bound_transactions)
+    return engine
 
 
 def reader(engine: sa.Engine) -> sa.Engine:
     """The same pool, for reads only: a snapshot that waits for no writer and holds none up; writes are refused."""
     return engine.execution_options(**{_READ_ONLY: True}, postgresql_readonly=True)
+
+
+def _bound_transactions(connection: Any, _record: object) -> None:
+    """Who is frozen or lost in the middle of a transaction keeps its locks as long as SQLite waits, not for ever.
+
+    Said by SQL: what stands between us and the server may refuse options.
+    """
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{_BUSY_S:.0f}s'")
+    connection.autocommit = False
 
 
 def _connect_sqlite(url: sa.URL) -> sa.Engine:

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from helmbroker.database import OUTAGE
 from helmbroker.durable.model import (
     JSON,
     Done,
@@ -29,7 +30,6 @@ from helmbroker.durable.model import (
 )
 from helmbroker.durable.queue import Queue
 
-OUTAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 log = logging.getLogger("helmbroker.durable")
 _SHORT_WAIT_S = 5.0
 
@@ -82,7 +82,7 @@ class Context:
 
         Afterwards nobody else takes the operation over until the lease ends, of which 40 % are left at least.
         """
-        self.write(lambda _conn: self.operation)
+        self.write(partial(self.queue.lock, operation=self.operation))
         self.check()
 
     def wait(self, seconds: float) -> None:
@@ -105,7 +105,7 @@ class Context:
         return self.write(partial(self.queue.write, operation=self.operation, **values))
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, *, lock: bool = True) -> Iterator[sa.Connection]:
         """A transaction for the handler's own tables; `note` and `save` inside are part of it.
 
         Raises LeaseLost, before anything is written, when the operation is not ours any more. While it is
@@ -114,21 +114,24 @@ class Context:
         if self._open is not None:
             yield self._open
             return
-        with self.queue.engine.begin() as conn:
-            if not self.queue.lock(conn, self.operation):
-                self.interrupt(LeaseLost())
-                raise LeaseLost
-            self._open = conn
-            try:
-                yield conn
-            finally:
-                self._open = None
+        try:
+            with self.queue.engine.begin() as self._open:
+                if lock:
+                    self.queue.lock(self._open, self.operation)
+                yield self._open
+        except LeaseLost:
+            self.interrupt(LeaseLost())
+            raise
+        finally:
+            self._open = None
 
     def write(self, action: Callable[[sa.Connection], Operation]) -> Operation:
-        """Do `action` in a fenced transaction; while the database is away again and again, as long as the lease."""
+        """Do `action`, which begins with a fenced write, in a transaction; while the database is away again and
+        again, as long as the lease.
+        """
         while True:
             try:
-                with self.transaction() as conn:
+                with self.transaction(lock=False) as conn:
                     return action(conn)
             except OUTAGE as error:
                 if self._open is not None:  # the handler's own transaction: it is lost with its connection

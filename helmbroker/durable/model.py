@@ -30,7 +30,7 @@ class State(StrEnum):
 class Operation:
     """One row, as read. Times are seconds since the epoch on the database's clock.
 
-    `attempt` counts claims, as `Queue.claim` says, from 1 on; waiting and handing back take theirs away again.
+    `attempt` counts claims from 1 on, as `Queue.claim` says; waiting and handing back take theirs away again.
     """
 
     seq: int

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.database import now
-from helmbroker.durable.model import JSON, SCHEDULE, Conflict, Operation, State, plain, public
+from helmbroker.durable.model import JSON, SCHEDULE, Conflict, LeaseLost, Operation, State, plain, public
 
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
 Claimed: TypeAlias = tuple[Operation, float]  # and the seconds until its deadline
 _CLAIM_LOCK = 0x64757261  # PostgreSQL advisory lock: claims come one after the other, as on SQLite
 _RUN_S = 3600.0  # what one run of a schedule may take
-_ALIVE_S = 1.0  # who renews a lease so long after the claim was not killed by the operation at once
+_ALIVE_S = 1.0  # who renews a lease so long after its claim was not killed by the operation at once
 _NEW = {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "cancel_requested": False}
 # Constants instead of bind parameters, so that the partial indexes are used.
 _QUEUED, _RUNNING = (sa.literal_column(f"'{s}'", sa.String) for s in (State.QUEUED, State.RUNNING))
@@ -33,21 +33,21 @@ class Queue:
         self.workers = table.metadata.tables["workers"]
         # Made once: that takes longer than to run them.
         self._candidate, t = self._candidates(), table.c
-        this = (t.seq == sa.bindparam("of"), t.fence == sa.bindparam("under"))
-        self._lock = sa.select(t.seq).where(t.state == _RUNNING, *this).with_for_update(key_share=True)
-        self._write = table.update().where(t.state == _RUNNING, *this).returning(table)
-        lease_s = sa.bindparam("lease_s", type_=sa.Double)
-        worked = sa.and_(t.state == _RUNNING, t.lease_until - t.run_at > lease_s + _ALIVE_S, t.deadline > self._now)
-        taken = {"state": State.RUNNING, "attempt": t.attempt + sa.case((worked, 0), else_=1), "fence": t.fence + 1}
-        taken |= {"owner": sa.bindparam("by"), "run_at": self._now, "lease_until": self._now + lease_s}
-        # State and fence again: its worker may have ended it since it was read.
-        take = table.update().where(t.state == sa.bindparam("was"), *this).values(taken)
+        runs, this = t.state == _RUNNING, (t.seq == sa.bindparam("of"), t.fence == sa.bindparam("under"))
+        self._lock = sa.select(table).where(runs, *this).with_for_update(key_share=True)
+        self._write = table.update().where(runs, *this).returning(table)
+        worked = sa.and_(runs, t.run_at == 0.0, t.deadline > self._now)
+        taken = {"state": State.RUNNING, "attempt": sa.case((worked, 1), else_=t.attempt + 1), "fence": t.fence + 1}
+        taken.update(owner=sa.bindparam("by"), run_at=self._now, lease_until=self._now + sa.bindparam("lease_s"))
+        # All of it again: its worker may have ended it since it was read, or renewed its lease.
+        free = sa.or_(t.state == _QUEUED, t.lease_until <= self._now)
+        take = table.update().where(t.state == sa.bindparam("was"), *this, free).values(taken)
         self._take = take.returning(table, t.deadline - self._now)
         end, again = self._now + sa.bindparam("timeout_s"), self._now + sa.bindparam("every_s")
         new = insert(table).values(run_at=self._now, created_at=self._now, deadline=end).returning(table)
         self._add = new.on_conflict_do_nothing(index_elements=["id"])
-        kept = {"params": new.excluded.params, "deadline": end, "cancel_requested": False}
-        kept["state"] = sa.case((t.state == _RUNNING, _RUNNING), else_=_QUEUED)
+        kept = {"params": new.excluded.params, "cancel_requested": False}
+        kept.update(state=sa.case((runs, t.state), else_=_QUEUED), deadline=sa.case((runs, t.deadline), else_=end))
         kept["run_at"] = sa.case((t.run_at > again, again), else_=t.run_at)
         self._keep = new.on_conflict_do_update(index_elements=["id"], set_=kept)
 
@@ -101,13 +101,10 @@ class Queue:
         """
         t, reason, queued = self._table.c, public(description), self._table.c.state == State.QUEUED
         # One statement: an operation cannot slip through between "queued" and "running".
-        statement = self._table.update().values(
-            cancel_requested=True,
-            cancel_reason=sa.func.coalesce(t.cancel_reason, reason),
-            state=sa.case((queued, str(State.CANCELLED)), else_=t.state),
-            description=sa.case((queued, reason), else_=t.description),
-            finished_at=sa.case((queued, self._now), else_=t.finished_at),
-        )
+        end = {"state": str(State.CANCELLED), "description": reason, "finished_at": self._now}
+        values: dict[str, Any] = {name: sa.case((queued, value), else_=t[name]) for name, value in end.items()}
+        values |= {"cancel_requested": True, "cancel_reason": sa.func.coalesce(t.cancel_reason, reason)}
+        statement = self._table.update().values(values)
         statement = statement.where(t.subject == subject, t.state.in_([State.QUEUED, State.RUNNING]))
         return list(conn.scalars(statement.where(t.id == (t.id if only is None else only)).returning(t.id)))
 
@@ -123,8 +120,8 @@ class Queue:
     def claim(self, owner: str, kinds: frozenset[str], lease_s: float, limit: int | None = None) -> Claimed | None:
         """Take the operation that is due, for `lease_s` seconds, unless `limit` are held by whatever workers.
 
-        Every claim is an attempt but those after a worker that died or froze while it had work to do: that one
-        had renewed its lease, or finished a step. After the deadline they count, too: nothing is tried for ever.
+        Every claim is one more attempt. After a worker that died or froze at work, it is the first one again: that
+        worker had renewed its lease, or finished a step. Not after the deadline: nothing is tried for ever.
         """
         with self.engine.begin() as conn:
             if self._postgresql:
@@ -147,18 +144,18 @@ class Queue:
         free = sa.select(t.seq).where(*ours, t.lease_until > self._now)
         mine = t.seq.in_(free.with_for_update(skip_locked=True, key_share=True).scalar_subquery())
         with self.engine.begin() as conn:
-            conn.execute(self._table.update().where(mine).values(lease_until=self._now + lease_s))
+            at_work = sa.case((self._now - t.run_at > _ALIVE_S, 0.0), else_=t.run_at)
+            conn.execute(self._table.update().where(mine).values(lease_until=self._now + lease_s, run_at=at_work))
             rows = conn.execute(sa.select(t.seq, t.cancel_requested, t.lease_until - self._now).where(*ours))
             return {seq: (cancel, float(left_s)) for seq, cancel, left_s in rows}
 
-    def lock(self, conn: sa.Connection, operation: Operation) -> bool:
-        """Whether the operation is held under its fence; if so, it stays so until this transaction ends."""
-        return conn.execute(self._lock, {"of": operation.seq, "under": operation.fence}).first() is not None
+    def lock(self, conn: sa.Connection, operation: Operation) -> Operation:
+        """Until this transaction ends, the operation is held under its fence. Raises LeaseLost when it is not."""
+        return self._ours(conn, self._lock, operation)
 
     def write(self, conn: sa.Connection, operation: Operation, **values: Any) -> Operation:
-        """Change columns of an operation that `lock` has found to be ours."""
-        held = {"of": operation.seq, "under": operation.fence}
-        return read_row(conn.execute(self._write.values(**values), held).one())
+        """As `lock`, and change columns."""
+        return self._ours(conn, self._write.values(**values), operation)
 
     def finish(
         self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish
@@ -177,6 +174,12 @@ class Queue:
         """Back to its place in the queue, due in `after_s` seconds; at once when a cancel waits for it."""
         due = sa.case((self._table.c.cancel_requested, 0.0), else_=self._now + after_s)
         return self.write(conn, operation, state=State.QUEUED, run_at=due, owner=None, **values)
+
+    def _ours(self, conn: sa.Connection, statement: sa.Executable, operation: Operation) -> Operation:
+        row = conn.execute(statement, {"of": operation.seq, "under": operation.fence}).first()
+        if row is None:
+            raise LeaseLost
+        return read_row(row)
 
     def _candidates(self) -> sa.Select[Any]:
         """What is due first: an operation whose lease ends, or one that nothing earlier or running excludes.

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from helmbroker.database import Presence, reader
-from helmbroker.durable.context import Context
+from helmbroker.durable.context import Context, log
 from helmbroker.durable.model import (
     Cancelled,
     Failed,
@@ -28,9 +28,7 @@ from helmbroker.durable.queue import OnFinish, Queue
 
 Handler: TypeAlias = Callable[[Context], str | None]
 _USABLE_LEASE = 0.6  # of a lease that cannot be renewed: children must have ended before the rest is over
-_DRAIN_POLL_S = 0.02
 _LONGEST_BACKOFF_S = 300.0
-log = logging.getLogger("helmbroker.durable")
 
 
 @dataclass(eq=False, repr=False)
@@ -76,11 +74,11 @@ class Worker:
             self._draining.set()
             self._wake.set()
             end = time.monotonic() + grace_s
-            while self._running or claims.is_alive():
+            while claims.is_alive() or any(thread.is_alive() for thread in self._running.copy().values()):
                 self._expire()
                 for ctx in self._running.copy() if time.monotonic() >= end else ():
                     ctx.interrupt(Shutdown())
-                self._ended.wait(_DRAIN_POLL_S)
+                self._ended.wait(0.02)
             self._ended.set()
             heartbeats.join()
 

@@ -102,7 +102,8 @@ class Hand:
     def pass_time(self) -> None:
         """Pauses are over, leases have expired."""
         with self.engine.begin() as conn:
-            conn.execute(self.table.update().values(run_at=0.0, lease_until=0.0))
+            # 1: whoever died did so at once, as far as attempts are counted
+            conn.execute(self.table.update().values(run_at=1.0, lease_until=0.0))
 
     def operation(self, id: str) -> Operation:  # noqa: A002 - the word of the row
         with reader(self.engine).connect() as conn:

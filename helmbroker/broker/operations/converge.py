@@ -16,7 +16,6 @@ from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import Object
 from helmbroker.durable import Done, Fail, Failed, Outcome, Transient, Wait
 
-LOOK_AGAIN_S = 0.25
 _HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
 _BY_A_JOB = frozenset({HelmFault.HOOK, HelmFault.TIMEOUT})
 _UNREPEATABLE = frozenset({HelmFault.VALUES, HelmFault.RENDER, HelmFault.CHART, HelmFault.INVALID})
@@ -97,7 +96,7 @@ def install(
         if release is None and again is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
             # a worker may have died before it had swept; volumes without a release may be kept on purpose
             sweep(work, ref, claims=False)
-            return Wait(LOOK_AGAIN_S, f"what an earlier attempt made is not gone yet: {_listed(left)}")
+            return Wait(work.look_again_s, f"what an earlier attempt made is not gone yet: {_listed(left)}")
         if release is not None and release.status in HALF_CHANGED:
             _rollback(work, ref, None)
         if again is not None:
@@ -204,7 +203,7 @@ def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
         return Fail(f"gave up, as the rest of the time is for the way back; still waiting: {reason}")
     if not hopeless:
         work.tools.patience.renew(operation_id)
-        return Wait(LOOK_AGAIN_S, reason)
+        return Wait(work.look_again_s, reason)
     if work.tools.patience.over(operation_id):
         return Fail(f"{_begun(reason)}.")
     return Wait(HOPELESS_AGAIN_S, reason)
@@ -213,7 +212,7 @@ def wait(work: Work, reason: str, *, hopeless: bool) -> Outcome:
 def await_gone(work: Work, ref: ReleaseRef, *, claims: bool) -> Outcome:
     """Nothing of the release runs any more."""
     left = work.tools.cluster.leftovers(ref, claims=claims)
-    return Wait(LOOK_AGAIN_S, f"not gone yet: {_listed(left)}") if left else Done()
+    return Wait(work.look_again_s, f"not gone yet: {_listed(left)}") if left else Done()
 
 
 def sweep(work: Work, ref: ReleaseRef, *, claims: bool) -> None:

@@ -19,6 +19,7 @@ from helmbroker.durable import Context
 from helmbroker.sealing import KeyRing
 
 _FORGOTTEN_AFTER_S = 60.0
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.15, 1.0
 
 
 class Patience:
@@ -75,6 +76,17 @@ class Work:
     def time_left_s(self) -> float:
         """What the steps may use of the operation's time, in seconds; negative when it is used up."""
         return self.ctx.remaining_s - self.reserve_s
+
+    @property
+    def look_again_s(self) -> float:
+        """Seconds between two looks at the cluster: a fortieth of what the operation has taken, 0.15 to 1.
+
+        Who waits for a database of four seconds shall not wait for us, and who waits for ten minutes asks the API
+        server no more than he has to.
+        """
+        operation = self.ctx.operation
+        taken_s = operation.deadline - operation.created_at - self.ctx.remaining_s
+        return min(_LONGEST_LOOK_S, max(_SHORTEST_LOOK_S, taken_s / 40))
 
     @property
     def addon(self) -> Addon:

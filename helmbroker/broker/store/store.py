@@ -23,7 +23,7 @@ from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog.model import Catalog
 from helmbroker.catalog.sources.model import Listed
 from helmbroker.catalog.sources.reading import Reading
-from helmbroker.database import connect, describe, fact, prepare, reader
+from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import KeyRing, KeyRingError
 
@@ -197,7 +197,7 @@ def _outages() -> Iterator[None]:
     """A database that is away, full or locked is nobody's fault who calls: 503, and the log has the cause."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+    except OUTAGE as error:
         _LOG.error("the database cannot be used: %s", error.orig if isinstance(error, sa.exc.DBAPIError) else error)
         raise Unavailable(
             "The broker's database cannot be used now (away, or its disk is full). Try again."

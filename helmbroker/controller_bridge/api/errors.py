@@ -11,8 +11,8 @@ from werkzeug.exceptions import HTTPException
 from helmbroker.controller_bridge.apps.port import AppNotFound, AppReleaseError, AppsUnavailable
 from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
 from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, NotUnique, Refused
-from helmbroker.controller_bridge.store import DATABASE_AWAY
 from helmbroker.controller_bridge.tokens import TokensError
+from helmbroker.database import OUTAGE
 from helmbroker.kubeapi.errors import KubeError
 
 _LOG = logging.getLogger("helmbroker.bridge")
@@ -69,7 +69,7 @@ _TABLE: Mapping[type[Exception], tuple[int, _Body]] = {
     BrokerError: (503, _detail),
     KubeError: (503, _detail),
     TokensError: (503, _fixed({"detail": "The tokens file is not usable; the log of the bridge says why."})),
-    **{away: (503, _fixed({"detail": "The database does not answer. Try again."})) for away in DATABASE_AWAY},
+    **{away: (503, _fixed({"detail": "The database does not answer. Try again."})) for away in OUTAGE},
 }
 _HTTP_DETAILS = {
     404: "Not found.",

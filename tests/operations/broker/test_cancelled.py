@@ -120,7 +120,7 @@ def test_a_worker_that_ends_leaves_the_work_to_the_next(world: World) -> None:
     with working(world):
         assert hanging.begun.wait(20)
     interrupted = world.hand.operation(provision)
-    assert (interrupted.state, interrupted.attempt) == (State.RUNNING, 0)
+    assert (interrupted.state, interrupted.attempt) == (State.QUEUED, 0)
     with working(world) as ends:
         assert ends.of(provision) is State.SUCCEEDED
     assert world.helm.verbs(RELEASE) == ["deploy", "uninstall", "deploy"]

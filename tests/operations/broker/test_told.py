@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from helmbroker.broker.domain.cluster import HelmStatus, NotReady, Ready
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.operation import Phase
+from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import JSON
 from helmbroker.durable import State
 from tests.fakes.cluster import CLAIM, Thing
@@ -123,6 +126,16 @@ def test_a_bind_behind_a_failed_provision_fails_with_its_reason(world: World) ->
 def test_what_is_waited_for_is_told_and_ends_well(world: World) -> None:
     world.cluster.states[RELEASE] = [NotReady("pod x is being made"), Ready()]
     world.succeed(world.provision())
+
+
+@pytest.mark.parametrize(("taken_s", "look_s"), [(0.0, 0.15), (4.0, 0.15), (20.0, 0.5), (600.0, 1.0)])
+def test_the_longer_it_takes_the_more_seldom_it_is_looked_at(world: World, taken_s: float, look_s: float) -> None:
+    world.provision()
+    ctx, record = world.hand.claim(), world.instance()
+    assert ctx is not None
+    ctx.operation = replace(ctx.operation, created_at=ctx.operation.created_at - taken_s)
+    work = Work(ctx, world.tools, record, nullcontext)  # type: ignore[arg-type]  # it writes nothing
+    assert work.look_again_s == pytest.approx(look_s, abs=0.05)
 
 
 def test_what_is_hopeless_for_too_long_fails_with_the_reason(world: World) -> None:

@@ -1,16 +1,19 @@
 """Durable operations on PostgreSQL: the unit tests again, and a server that goes away."""
 
 import threading
+from collections.abc import Callable
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from helmbroker.database import connect
-from helmbroker.durable import JSON, State
+from helmbroker.durable import JSON, LeaseLost, Operation, State
 from tests.operations.durable.processes import Workers
 from tests.operations.durable.test_processes import await_end
+from tests.operations.harness import LEASE_S, Disturbed, Hand
 from tests.postgresql import empty_database, server
-from tests.unit.durable.desk import BOUND_S, METADATA, OPERATIONS, Desk
+from tests.unit.durable.desk import BOUND_S, METADATA, OPERATIONS, Desk, at_once
 from tests.unit.durable.test_context import *  # noqa: F403
 from tests.unit.durable.test_lanes import *  # noqa: F403
 from tests.unit.durable.test_lanes import PAIRS, in_lanes, together
@@ -74,6 +77,50 @@ def test_a_claim_looks_into_indexes_alone(desk: Desk, subjects: int) -> None:
         plan
     )  # as it likes: both begin with the subject
     assert not any(word in plan for word in ("Nested Loop", "Hash", "Seq Scan on operations ")), plan
+
+
+def test_a_lease_that_is_renewed_while_somebody_claims_is_not_over(
+    desk: Desk, hand_of: Callable[..., Hand]
+) -> None:
+    """The claim has seen it end, and waits for the row that the renewal has locked."""
+    operation, hand, taken = desk.enqueue(), hand_of(at_once), list[Disturbed | None]()
+    assert hand.claim() is not None
+    late = threading.Thread(target=lambda: taken.append(hand.claim()))
+    lease_until = desk.time_of(operation, "lease_until")
+    desk.age(operation, LEASE_S)
+    with desk.engine.begin() as conn:
+        conn.execute(OPERATIONS.update().values(lease_until=lease_until))
+        late.start()
+        late.join(0.1)
+        assert late.is_alive(), "it did not wait"
+    late.join(BOUND_S)
+    assert taken == [None]
+
+
+def test_who_freezes_in_a_transaction_keeps_no_locks(desk: Desk, hand_of: Callable[..., Hand]) -> None:
+    """Nor does a machine that is lost: the server would wait for it for hours, and so would every claim."""
+    with desk.engine.connect() as conn:
+        assert conn.scalar(sa.text("SHOW idle_in_transaction_session_timeout")) == "20s"
+    desk.engine.dispose()
+    sa.event.listen(desk.engine, "connect", _keeps_nobody_waiting)
+    operation, hand, taken = desk.enqueue(), hand_of(at_once), list[Disturbed | None]()
+    frozen = hand.claim()
+    assert frozen is not None
+    desk.age(operation, LEASE_S)
+
+    def freeze(conn: sa.Connection) -> Operation:
+        taken.append(hand.claim())
+        return desk.queue.write(conn, operation, description="too late")
+
+    with pytest.raises(LeaseLost):
+        frozen.write(freeze)
+    assert [ctx.operation.fence for ctx in taken if ctx] == [2]
+    assert desk.read(operation).description == operation.description
+
+
+def _keeps_nobody_waiting(connection: psycopg.Connection, _record: object) -> None:
+    connection.execute("SET idle_in_transaction_session_timeout = '100ms'")
+    connection.commit()
 
 
 def test_running_operations_survive_a_crash_of_the_server() -> None:

@@ -73,7 +73,8 @@ class Desk:
 
     def age(self, operation: Operation, seconds: float) -> None:
         """The operation is older by so much: its lease may be over."""
-        changed = {name: self.time_of(operation, name) - seconds for name in ("run_at", "lease_until")}
+        times = {name: self.time_of(operation, name) for name in ("run_at", "lease_until")}
+        changed = {name: time - seconds for name, time in times.items() if time}  # 0 is no time
         self.change(operation, **changed)
 
     def change(self, operation: Operation, **values: Any) -> None:

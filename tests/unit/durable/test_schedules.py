@@ -163,6 +163,20 @@ def test_a_restart_disturbs_no_run(desk: Desk) -> None:
     assert hand.operation(ID).description == "done"
 
 
+def test_restarts_do_not_put_off_the_end_of_a_run(desk: Desk) -> None:
+    """Who kills its worker at work ends it so: afterwards such deaths count."""
+    schedule(desk)
+    hand = Hand(desk.engine, OPERATIONS, {"work": at_once}, max_attempts=2)
+    assert hand.claim() is not None
+    before = hand.operation(ID)
+    desk.change(before, deadline=before.deadline - 7200.0)
+    schedule(desk)
+    assert hand.operation(ID).deadline == before.deadline - 7200.0
+    hand.pass_time()
+    assert hand.turn()
+    assert hand.operation(ID).deadline - before.created_at == pytest.approx(7200, abs=10), "it is the next run's"
+
+
 def test_one_that_was_cancelled_comes_back(desk: Desk) -> None:
     schedule(desk)
     desk.cancel(ID)

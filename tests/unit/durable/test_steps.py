@@ -172,8 +172,12 @@ def test_crashes_at_once_count_as_attempts(desk: Desk, hand_of: HandOf) -> None:
 
 @pytest.mark.osb(97)
 @pytest.mark.parametrize("work", ["renewed its lease", "finished a step"])
-def test_a_worker_that_dies_at_work_costs_no_attempt(desk: Desk, hand_of: HandOf, work: str) -> None:
+def test_after_a_worker_that_died_at_work_attempts_begin_anew(desk: Desk, hand_of: HandOf, work: str) -> None:
     operation, hand = desk.enqueue(), hand_of(at_once, max_attempts=3)
+    for _ in range(2):
+        assert hand.claim() is not None  # its worker dies at once
+        hand.pass_time()
+    assert desk.read(operation).attempt == 2
     for _ in range(9):
         ctx = hand.claim()
         assert ctx is not None
@@ -183,8 +187,25 @@ def test_a_worker_that_dies_at_work_costs_no_attempt(desk: Desk, hand_of: HandOf
             desk.change(operation, run_at=desk.time_of(operation, "run_at") - 2.0)
             assert hand.queue.renew({ctx.operation.seq: ctx.operation.fence}, LEASE_S)
         desk.age(operation, LEASE_S)
-    assert (desk.read(operation).attempt, desk.read(operation).fence) == (1, 9)
+    assert (desk.read(operation).attempt, desk.read(operation).fence) == (1, 11)
     assert hand.run(operation.id).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(("its_lease_s", "next_lease_s"), [(60.0, 600.0), (600.0, 60.0)])
+@pytest.mark.parametrize(("at_work", "attempt"), [(True, 1), (False, 2)])
+def test_it_does_not_hang_on_the_lease_of_who_takes_over(
+    desk: Desk, hand_of: HandOf, its_lease_s: float, next_lease_s: float, at_work: bool, attempt: int
+) -> None:
+    """While the setting is changed, workers have different ones."""
+    operation, queue, kinds = desk.enqueue(), hand_of(at_once).queue, frozenset({"work"})
+    assert queue.claim("who dies", kinds, its_lease_s)
+    if at_work:
+        desk.change(operation, run_at=desk.time_of(operation, "run_at") - 2.0)
+        assert queue.renew({operation.seq: 1}, its_lease_s)
+    desk.age(operation, its_lease_s)
+    claimed = queue.claim("the next", kinds, next_lease_s)
+    assert claimed is not None
+    assert claimed[0].attempt == attempt
 
 
 @pytest.mark.osb(97)

@@ -229,3 +229,30 @@ def test_a_missing_table_does_not_end_the_worker(desk: Desk, caplog: pytest.LogC
             conn.execute(sa.text("ALTER TABLE gone RENAME TO operations"))
         desk.enqueue()
         finished.wait(1)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_that_gets_no_more_threads_ends(desk: Desk) -> None:
+    """So that its process is restarted; it would hold for ever what it has claimed and cannot begin."""
+    finished, raised = Finished(), list[RuntimeError]()
+    worker = quick(desk, at_once, finished)
+
+    def run() -> None:
+        try:
+            worker.run(threading.Event(), 0.0)
+        except RuntimeError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    desk.enqueue()
+    finished.wait(1)
+    usual = threading.stack_size(1 << 46)  # more than there is
+    try:
+        desk.enqueue()
+        thread.join(BOUND_S)
+    finally:
+        threading.stack_size(usual)
+    assert [str(error) for error in raised] == [
+        "a thread of the worker ended by an error; the process must be restarted"
+    ]
