@@ -19,7 +19,6 @@ from helmbroker.broker.cli import main
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.schema import SCHEMA
 from tests.unit.catalog.folders import write
-from tests.unit.catalog.sources.places import addon, packed
 
 CANARY = "canary-02be"
 
@@ -227,38 +226,6 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
     ]
     assert lines[3].startswith("             addon.yaml:2: is not valid YAML")
     assert lines[4].startswith("             chart/Chart.yaml: is missing")
-
-
-def test_sources_are_checked_before_anything_starts(made: Place) -> None:
-    file = made.folder / "sources.yaml"
-    for command in ("api", "run"):
-        assert made.sentence(command, SOURCES_FILE=str(file)) == f"{file}: is missing"
-        file.write_text("sources: [{name: a, kind: ftp, location: x}]")
-        assert made.sentence(command, SOURCES_FILE=str(file)).startswith(
-            f"{file}:1: sources.0.kind: must be one of"
-        )
-        file.write_text("sources: [{name: addons, kind: git, location: 'https://x/y'}]")
-        assert "addons is HELMBROKER_ADDONS_DIR" in made.sentence(command, SOURCES_FILE=str(file))
-        file.write_text("sources: [{name: a, kind: directory, location: nowhere}]")
-        found = made.sentence(command, SOURCES_FILE=str(file), ADDONS_DIR="")
-        assert found == f"there is no folder {made.folder}/nowhere; set location of source a"
-        file.unlink()
-
-
-def test_check_reads_all_sources(made: Place) -> None:
-    """The folder of addons is one of them; beside the file only where it is named."""
-    file = made.folder / "sources.yaml"
-    (made.folder / "third.tgz").write_bytes(packed(addon("third", number="dddddddd")))
-    file.write_text(
-        "sources:\n- {name: third, kind: archive, location: third.tgz}\n- {name: gone, kind: archive, location: no}"
-    )
-    told = made.run("check", HELM="/nowhere/helm", SOURCES_FILE=str(file)).stdout.splitlines()
-    assert told[1:3] == [
-        "addons     demo, third",
-        f"           source gone cannot be had: there is no file {made.folder}/x.tgz",
-    ]
-    told = made.run("check", HELM="/nowhere/helm", SOURCES_FILE=str(file), ADDONS_DIR="").stdout.splitlines()
-    assert told[1] == "addons     third"
 
 
 def test_check_tells_what_helm_says_when_it_breaks(made: Place) -> None:
