@@ -9,6 +9,7 @@ from __future__ import annotations
 from helmbroker.broker.domain.cluster import NotReady
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.operations import converge
+from helmbroker.broker.operations.failures import failure
 from helmbroker.broker.operations.work import BindingWork
 from helmbroker.catalog import credentials
 from helmbroker.catalog.delivery import Delivery
@@ -24,7 +25,7 @@ def described(work: BindingWork) -> Delivery:
     try:
         return credentials.read(_rendered(work))
     except HelmError as error:
-        raise converge.failure(work, error) from error
+        raise failure(work, error) from error
     except AddonFaults as error:
         faults = work.public(str(error))
         raise Failed(
