@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 
-.PHONY: help demo demo-clean test check chaos fuzz postgresql spec-coverage format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ postgresql: ## install PostgreSQL's server programs for the tests that need them
 
 spec-coverage: $(VENV)/installed ## which rule has no test; writes docs/reference/osb-conformance.md
 	$(BIN)/python -m tests.spec.rules
+
+addons-page: $(VENV)/installed ## what the addons offer; writes docs/reference/addons.md
+	$(BIN)/python -m tests.addons.page
 
 format: $(VENV)/installed ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix

@@ -133,6 +133,8 @@ def _unscheduled(pod: Obj, events: Sequence[Obj], around: Around) -> Trouble:
     name, scheduled = pod["metadata"]["name"], _condition(pod, "PodScheduled")
     for event in _newest_first(events):
         claim = around.claims.get(str(event.get("involvedObject", {}).get("name")))
+        if (claim or {}).get("status", {}).get("phase") == "Bound":
+            continue  # events outlive what they tell of: this volume has come, and an older pod has used it
         if event.get("reason") in _VOLUME_EVENTS:
             return Trouble(f"pod {name} waits for its volume: {causes.volume(event, claim)}", hopeless=True)
         if event.get("reason") == _WAITS:

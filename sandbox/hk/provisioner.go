@@ -89,6 +89,7 @@ func provision(args []string) error {
 		return err
 	}
 	ctx := context.Background()
+	expand(ctx, client)
 	controller.NewProvisionController(
 		ctx, client, provisionerName, directories{root: *root, node: *node}, controller.LeaderElection(false),
 	).Run(ctx)

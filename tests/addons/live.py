@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.addons.programs import Failed, helm, kubectl, program
-from tests.addons.tree import ADDONS, binding_values, document, instance_values
+from tests.addons.tree import ADDONS, binding_values, instance_values
+from tests.cluster.addons import step
+from tests.cluster.broker import OVERRIDES
 from tests.cluster.reach import eventually
 
-# The sandbox has these; their ids of users are those of the charts.
-IMAGES = {
-    "postgresql": {"repository": "sandbox.local/postgresql", "tag": "15"},
-    "redis": {"repository": "sandbox.local/redis", "tag": "7"},
-}
-# Exit 0 when the server answers at the address $1.
-_ANSWERS = {
-    "postgresql": 'pg_isready -h "$1"',
-    "redis": 'client=$(command -v valkey-cli || command -v redis-cli); "$client" -h "$1" PING',
-}
-# Reads variables from stdin up to an empty line; the rest of stdin is the program's.
-_WITH_LINES = 'while IFS= read -r line && [ -n "$line" ]; do export "$line"; done; exec "$@"'
+# Exit 0 when the server accepts connections at the address $1, port $2. The sandbox's images have bash.
+_ANSWERS = 'exec 3<>"/dev/tcp/$1/$2"'
+# Reads variables from stdin up to an empty line, their values in base64; the rest of stdin is the program's.
+_WITH_LINES = (
+    'while IFS= read -r line && [ -n "$line" ]; do '
+    'export "${line%%=*}=$(printf %s "${line#*=}" | base64 -d)"; done; exec "$@"'
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Binding:
     release: str
     user: str
     password: str
-    uri: str
+    credentials: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Instance:
 
         Without its NetworkPolicy: these tests speak to the server from its own pod, which may open no connection.
         """
-        mine = {"image": IMAGES[self.addon], "networkPolicy": {"enabled": False}}
+        mine = {**OVERRIDES[self.addon], "networkPolicy": {"enabled": False}}
         return instance_values(self.addon, self.plan, mine, *more)
 
     def install(self, *more: dict[str, Any]) -> None:
@@ -69,10 +71,10 @@ class Instance:
         self.apply(*more)
         self.ready()
 
-    def apply(self, *more: dict[str, Any]) -> None:
-        """Install or upgrade; waits for nothing."""
-        chart = str(ADDONS / self.addon / "chart")
-        helm("upgrade", "--install", self.release, chart, "-n", self.namespace, values=self.values(*more))
+    def apply(self, *more: dict[str, Any], chart: Path | None = None) -> None:
+        """Install or upgrade, to another version of the chart if one is given; waits for nothing."""
+        path = str(chart or ADDONS / self.addon / "chart")
+        helm("upgrade", "--install", self.release, path, "-n", self.namespace, values=self.values(*more))
 
     def ready(self) -> None:
         """Wait until the pod of the newest revision is ready, and the Service leads to it."""
@@ -80,8 +82,9 @@ class Instance:
         eventually(self._answers, within_s=60)
 
     def _answers(self) -> str | None:
+        port = self.get("service", self.release)["spec"]["ports"][0]["port"]
         try:
-            return self.execute("sh", "-c", _ANSWERS[self.addon], "sh", self.host)
+            return self.execute("bash", "-c", _ANSWERS, "bash", self.host, str(port))
         except Failed:
             return None
 
@@ -92,9 +95,24 @@ class Instance:
         chart = str(ADDONS / self.addon / "binding")
         values = binding_values(self.release, self.namespace, self.values(), id_, parameters)
         helm("upgrade", "--install", release, chart, "-n", self.namespace, values=values)
-        data = self.get("secret", release)["data"]
-        found = {key: base64.b64decode(value).decode() for key, value in data.items()}
-        return Binding(release, found["username"], found["password"], found["uri"])
+        credentials = self._credentials(release, values)
+        return Binding(release, credentials["username"], credentials["password"], credentials)
+
+    def _credentials(self, release: str, values: dict[str, Any]) -> dict[str, str]:
+        """What a binding delivers: the addon's template, rendered and resolved."""
+        with tempfile.TemporaryDirectory() as folder:
+            chart = Path(folder) / "binding"
+            shutil.copytree(ADDONS / self.addon / "binding", chart)
+            (chart / "credentials.yaml").rename(chart / "templates" / "credentials.yaml")
+            only = ["--show-only", "templates/credentials.yaml"]
+            rendered = helm("template", release, str(chart), "-n", self.namespace, *only, values=values)
+        return {row["name"]: self._resolved(row) for row in yaml.safe_load(rendered)["credentials"]}
+
+    def _resolved(self, row: dict[str, Any]) -> str:
+        if "value" in row:
+            return str(row["value"])
+        reference = row["valueFrom"]["secretKeyRef"]
+        return base64.b64decode(self.get("secret", reference["name"])["data"][reference["key"]]).decode()
 
     def bind_all(self, *numbers: int) -> list[Binding]:
         """Make several bindings at the same time."""
@@ -126,7 +144,8 @@ class Instance:
 
     def with_environment(self, environment: dict[str, str], *command: str, stdin: str = "") -> str:
         """Run a command in the server's pod with variables that nobody else sees. Raises Failed."""
-        lines = "".join(f"{name}={value}\n" for name, value in environment.items())
+        encoded = {name: base64.b64encode(value.encode()).decode() for name, value in environment.items()}
+        lines = "".join(f"{name}={value}\n" for name, value in encoded.items())
         return self.execute("sh", "-c", _WITH_LINES, "sh", *command, stdin=f"{lines}\n{stdin}")
 
     def start(self, *command: str, stdin: str) -> subprocess.Popen[str]:
@@ -141,17 +160,18 @@ class Instance:
         return process
 
     def prove_login(self, binding: Binding) -> None:
-        """Run what the addon's contract says, with what the binding delivers. Raises Failed."""
-        port = {"postgresql": "5432", "redis": "6379"}[self.addon]
-        credentials = {
-            "HOST": self.host,
-            "PORT": port,
-            "DATABASE": {"postgresql": "app", "redis": "0"}[self.addon],
-            "USERNAME": binding.user,
-            "PASSWORD": binding.password,
-            "URI": binding.uri,
-        }
-        self.with_environment(credentials, *document(self.addon, "contract.yaml")["login"]["command"])
+        """As `prove`, of the step that logs in."""
+        self.prove("login", binding)
+
+    def prove(self, name: str, binding: Binding) -> str:
+        """Run a step of the addon's contract with what the binding delivers; what it says. Raises Failed."""
+        environment = {key.upper(): value for key, value in binding.credentials.items()}
+        return self.with_environment(environment, *step(self.addon, name))
+
+    def volume_size(self) -> str:
+        """What the volume has, not what is asked for."""
+        status: dict[str, Any] = self.get("persistentvolumeclaim", f"{self.release}-data")["status"]
+        return str(status["capacity"]["storage"])
 
     def pod_uid(self) -> str:
         """Tells whether the pod is still the same."""

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from helmbroker.catalog.load import load
+from tests.addons.page import PAGE, page
 from tests.addons.tree import (
     ADDONS,
     FIRST_PLAN,
@@ -19,7 +20,6 @@ from tests.addons.tree import (
     instance_values,
     leaves,
     objects,
-    plan_values,
 )
 
 STORING = [
@@ -44,12 +44,22 @@ def test_plans_change_only_where_the_data_fits() -> None:
     }
 
     assert changes == {
+        ("mariadb", "small"): ["medium"],
+        ("mariadb", "medium"): ["small"],
+        ("memcached", "small"): ["medium"],
+        ("memcached", "medium"): ["small"],
+        ("rabbitmq", "small"): ["medium"],
+        ("rabbitmq", "medium"): ["small"],
         ("postgresql", "small"): ["medium"],
         ("postgresql", "medium"): ["small"],
         ("redis", "small"): ["medium"],
         ("redis", "medium"): [],
     }
     assert all(addon.upgrade_notes for addon in addons)
+
+
+def test_the_catalogue_page_is_true() -> None:
+    assert PAGE.read_text() == page(), "make addons-page writes it anew"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,7 +80,7 @@ def test_values_of_a_plan_obey_the_chart(name: str, plan: str) -> None:
 
 @pytest.mark.parametrize(("name", "plan"), [(name, plan) for name, plan in PLANS if name in STORING])
 def test_a_plan_says_what_it_gives(name: str, plan: str) -> None:
-    values = plan_values(name, plan)
+    values = instance_values(name, plan)
     about = document(name, f"plans/{plan}.yaml")
     size = values["storage"]["size"].removesuffix("Gi")
 
@@ -111,13 +121,23 @@ def test_parameters_are_values_of_the_chart(name: str, request_: str) -> None:
     assert found > 0
 
 
-@pytest.mark.parametrize("name", STORING)
-def test_the_volume_is_not_updatable(name: str) -> None:
-    """Claims of a StatefulSet cannot be changed."""
-    assert "storage" not in document(name, "addon.yaml")["parameters"]["update"]["properties"]
+SHARED = {
+    "chart/templates": "_common.tpl claim.yaml configmap.yaml networkpolicy.yaml secret.yaml service.yaml "
+    "statefulset.yaml tls.yaml",
+    "binding/templates": "_common.tpl drop.yaml make.yaml",
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_what_the_charts_have_in_common_is_the_same(name: str) -> None:
+    """An addon is complete in itself, so each has a copy; what is its own is in _engine.tpl."""
+    for folder, files in SHARED.items():
+        for file in files.split():
+            mine, first = (ADDONS / addon / folder / file for addon in (name, NAMES[0]))
+            assert mine.read_text() == first.read_text(), mine
+
+
+@pytest.mark.parametrize("name", STORING)
 @pytest.mark.parametrize(
     "size", ["0Gi", "1", "1Mi", "-1Gi", "1Gi; rm -rf /", "$(id)", "10000Gi", "1.5Gi", "\n1Gi\n"]
 )
@@ -142,8 +162,11 @@ def test_the_contract_lists_what_the_template_delivers(name: str) -> None:
     contract = document(name, "contract.yaml")
 
     assert re.findall(r"^  - name: (\S+)$", template, re.MULTILINE) == contract["credentials"]
-    assert {"host", "port", "username", "password", "uri"} <= set(contract["credentials"])
-    assert contract["login"]["command"]
+    assert {"host", "port", "username", "password", "uri", "ca"} <= set(contract["credentials"])
+    assert set(contract["steps"]) == {"login", "write", "read", "tls"}
+    assert set(contract) - {"durable"} == {"credentials", "image", "client", "steps", "refused", "update"}
+    update = document(name, "addon.yaml")["parameters"]["update"]
+    jsonschema.Draft4Validator(update).validate(contract["update"])
     assert {"repository", "tag", "digest"} <= set(document(name, "chart/values.yaml")[contract["image"]])
 
 

@@ -6,6 +6,8 @@ import base64
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from helmbroker.broker.operations.policy import violations
 from tests.addons.programs import Failed, helm
@@ -25,6 +27,14 @@ from tests.addons.tree import ADDONS, FIRST_PLAN, NAMES, PLANS, binding_values, 
 
 pytestmark = pytest.mark.cluster
 
+# what a server is told that serves connections without TLS, too, and the port that it has for them alone
+PLAIN = {
+    "mariadb": ("--require_secure_transport=OFF", None),
+    "memcached": ("--listen=notls:0.0.0.0:11211,0.0.0.0:11212", "memcached"),
+    "postgresql": ("--hba_file=/chart/pg_hba.conf", None),
+    "rabbitmq": ("listeners.tcp.default = 5672", "amqp"),
+    "redis": ("6379", "redis"),
+}
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
@@ -77,7 +87,7 @@ def test_pods_have_no_rights(name: str) -> None:
 def test_passwords_are_only_in_secrets(name: str) -> None:
     for manifest in (instance(name, FIRST_PLAN[name]), binding(name)):
         objects = parsed(manifest)
-        (secret,) = (found for found in objects if found["kind"] == "Secret")
+        (secret,) = (found for found in objects if "password" in found.get("data", {}))
         password = base64.b64decode(secret["data"]["password"]).decode()
         others = [found for found in objects if found["kind"] != "Secret"]
 
@@ -99,15 +109,56 @@ def test_names_and_labels_are_those_of_the_release(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_volume_claims_carry_labels_that_never_change(name: str) -> None:
-    (server,) = (found for found in parsed(instance(name, FIRST_PLAN[name])) if found["kind"] == "StatefulSet")
-    (claim,) = server["spec"]["volumeClaimTemplates"]
+def test_the_volume_is_the_charts_own_so_that_it_can_grow(name: str) -> None:
+    objects = parsed(instance(name, FIRST_PLAN[name]))
+    (server,) = (found for found in objects if found["kind"] == "StatefulSet")
+    (claim,) = (found for found in objects if found["kind"] == "PersistentVolumeClaim")
 
-    assert claim["metadata"]["labels"] == {
-        "app.kubernetes.io/name": name,
-        "app.kubernetes.io/instance": RELEASE,
-    }
+    assert "volumeClaimTemplates" not in server["spec"]
+    volumes = {volume["name"]: volume for volume in server["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["data"]["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert claim["metadata"]["labels"] == {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": RELEASE}
     assert server["spec"]["selector"]["matchLabels"] == claim["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_certificate_is_of_a_ca_of_the_instances_own(name: str) -> None:
+    secrets = [found for found in parsed(instance(name, FIRST_PLAN[name])) if found["kind"] == "Secret"]
+    (found,) = (secret for secret in secrets if secret["metadata"]["name"] == f"{RELEASE}-tls")
+    data = {key: base64.b64decode(value) for key, value in found["data"].items()}
+    ca, server = (x509.load_pem_x509_certificate(data[key]) for key in ("ca.crt", "tls.crt"))
+
+    server.verify_directly_issued_by(ca)
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert f"{RELEASE}.{NAMESPACE}.svc" in names.get_values_for_type(x509.DNSName)
+    years = [(each.not_valid_after_utc - each.not_valid_before_utc).days / 365 for each in (ca, server)]
+    assert years == pytest.approx([20, 10], abs=0.01)
+    key = serialization.load_pem_private_key(data["tls.key"], None)
+    assert key.public_key() == server.public_key()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pods_have_no_key_of_the_ca(name: str) -> None:
+    for pod in (*_pods(instance(name, FIRST_PLAN[name])), *_pods(binding(name))):
+        (volume,) = (each for each in pod["volumes"] if each["name"] == "tls")
+        keys = {item["key"] for item in volume["secret"]["items"]}
+        assert keys <= {"ca.crt", "tls.crt", "tls.key"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("required", [True, False])
+def test_a_plain_port_is_open_only_where_it_may_be(name: str, required: bool) -> None:
+    manifest = instance(name, FIRST_PLAN[name], {"tls": {"required": required}})
+    (service,) = (found for found in parsed(manifest) if found["kind"] == "Service")
+    (policy,) = (found for found in parsed(manifest) if found["kind"] == "NetworkPolicy")
+    ports = {row["name"] for row in service["spec"]["ports"]}
+    (pod,) = _pods(manifest)
+    argument, plain = PLAIN[name]
+
+    assert {row["port"] for row in policy["spec"]["ingress"][0]["ports"]} == ports
+    assert (argument in pod["containers"][0]["args"]) is not required
+    assert plain is None or (plain in ports) is not required
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -155,7 +206,13 @@ def test_a_cluster_may_choose_the_user(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "setting", "limit"),
-    [("postgresql", "max_connections", "maxConnections"), ("redis", "maxclients", "maxClients")],
+    [
+        ("mariadb", "max_connections", "maxConnections"),
+        ("memcached", "max_connections", "maxConnections"),
+        ("postgresql", "max_connections", "maxConnections"),
+        ("rabbitmq", "max_connections", "maxConnections"),
+        ("redis", "maxclients", "maxClients"),
+    ],
 )
 def test_more_than_the_plan_allows_is_refused_with_a_cure(name: str, setting: str, limit: str) -> None:
     with pytest.raises(Failed, match=r"storage\.size is 500Gi, this plan allows at most \d+Gi: ask for less or"):

@@ -176,7 +176,7 @@ def test_an_update_changes_settings_and_keeps_the_rest(postgresql: Instance, use
     postgresql.install()
     assert postgresql.pod_uid() == uid, "the same values restart nothing"
 
-    # a larger plan asks for a larger volume, which stays as it is
+    # a larger plan asks for a larger volume, and gets it
     medium = Instance("postgresql", "medium", postgresql.namespace, postgresql.release)
     medium.install({"settings": {"statement_timeout_s": 30}})
 
@@ -185,8 +185,7 @@ def test_an_update_changes_settings_and_keeps_the_rest(postgresql: Instance, use
     )
     assert answers == ["256MB", "150", "30s"]
     assert postgresql.get("secret", f"{postgresql.release}-admin")["data"] == before
-    claim = postgresql.get("persistentvolumeclaim", f"data-{postgresql.pod}")
-    assert claim["spec"]["resources"]["requests"]["storage"] == "1Gi"
+    eventually(lambda: postgresql.volume_size() == "10Gi" or None, within_s=30)
 
 
 def test_a_broken_update_can_be_rolled_back(postgresql: Instance, users: list[Binding]) -> None:
@@ -213,6 +212,6 @@ def test_uninstall_leaves_the_claim_only(other: Instance) -> None:
     other.uninstall()
 
     left = [name for name in other.names(ALL_KINDS) if other.release in name]
-    assert left == [f"persistentvolumeclaim/data-{other.pod}"]
-    claim = other.get("persistentvolumeclaim", f"data-{other.pod}")
+    assert left == [f"persistentvolumeclaim/{other.release}-data"]
+    claim = other.get("persistentvolumeclaim", f"{other.release}-data")
     assert claim["metadata"]["labels"]["app.kubernetes.io/instance"] == other.release

@@ -31,7 +31,7 @@ def ask(instance: Instance, binding: Binding, *commands: str) -> list[str]:
 def admin(instance: Instance, *commands: str) -> list[str]:
     """The same as the administrator."""
     password = instance.execute("cat", "/admin/password")
-    return ask(instance, Binding("", "admin", password, ""), *commands)
+    return ask(instance, Binding("", "admin", password), *commands)
 
 
 def test_users_share_the_keys(redis: Instance, users: list[Binding]) -> None:
@@ -150,8 +150,7 @@ def test_an_update_changes_settings_and_keeps_the_rest(redis: Instance, users: l
     assert ask(redis, users[0], "GET updated") == ["1"]
     assert admin(redis, "CONFIG GET maxmemory") == ["maxmemory", str(700 * 1024**2)]
     assert admin(redis, "CONFIG GET maxmemory-policy") == ["maxmemory-policy", "allkeys-lru"]
-    claim = redis.get("persistentvolumeclaim", f"data-{redis.pod}")
-    assert claim["spec"]["resources"]["requests"]["storage"] == "1Gi"
+    eventually(lambda: redis.volume_size() == "4Gi" or None, within_s=30)
 
 
 def test_a_broken_update_can_be_rolled_back(redis: Instance, users: list[Binding]) -> None:
@@ -168,6 +167,6 @@ def test_uninstall_leaves_the_claim_only(redis: Instance, users: list[Binding]) 
     redis.uninstall()
 
     kinds = "configmap,service,serviceaccount,statefulset,job,pod,networkpolicy,persistentvolumeclaim"
-    assert redis.names(kinds) == [f"persistentvolumeclaim/data-{redis.pod}"]
-    claim = redis.get("persistentvolumeclaim", f"data-{redis.pod}")
+    assert redis.names(kinds) == [f"persistentvolumeclaim/{redis.release}-data"]
+    claim = redis.get("persistentvolumeclaim", f"{redis.release}-data")
     assert claim["metadata"]["labels"]["app.kubernetes.io/instance"] == redis.release

@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 ADDONS = ROOT / "addons"
 PROBE_CHART = ROOT / "tests" / "charts" / "probe"
 NAMES = sorted(folder.name for folder in ADDONS.iterdir() if (folder / "addon.yaml").is_file())
-PLANS = sorted((name, plan.stem) for name in NAMES for plan in (ADDONS / name / "plans").glob("*.yaml"))
 SECRET = {"type": "string", "writeOnly": True}
 TEXT = {"type": "string"}
 
@@ -33,6 +32,12 @@ def image_of(addon: str, plan: str, overrides: dict[str, Any]) -> str:
     for part in document(folder / "contract.yaml")["image"].split("."):
         image = image[part]
     return f"{image['repository']}:{image['tag']}"
+
+
+def step(addon: str, name: str) -> list[str]:
+    """The command of one step of the addon's contract; credentials are its environment, names upper-cased."""
+    contract = document(ADDONS / addon / "contract.yaml")
+    return ["sh", "-euc", f"{contract['client']}\n{contract['steps'][name]}"]
 
 
 def copies(folder: Path) -> None:

@@ -29,8 +29,14 @@ CHECKOUT = Path(__file__).parents[2]
 IDS = {"runAsUser": 999, "runAsGroup": 999, "fsGroup": 999}
 # what the operator of this cluster overrides: the images that its nodes have
 OVERRIDES: dict[str, Any] = {
-    "postgresql": {"image": {"repository": "sandbox.local/postgresql", "tag": "15"}, "podSecurityContext": IDS},
-    "redis": {"image": {"repository": "sandbox.local/redis", "tag": "7"}, "podSecurityContext": IDS},
+    addon: {"image": {"repository": f"sandbox.local/{addon}", "tag": tag}, "podSecurityContext": IDS}
+    for addon, tag in {
+        "mariadb": "10.11",
+        "memcached": "1.6",
+        "postgresql": "15",
+        "rabbitmq": "3.10",
+        "redis": "7",
+    }.items()
 }
 START_S = 30.0
 STOP_S = 45.0

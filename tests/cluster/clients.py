@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from helmbroker.kubeapi.port import Kube
 from tests.cluster.reach import eventually
 
 USER = 999
+_REFUSED = re.compile(r"Connection refused|econnrefused|Can't connect to server .* \(111\)")
 PATIENCE_S = 20  # of a command: packets to an address that nobody has any more may simply be dropped
 
 
@@ -77,6 +79,6 @@ class Client:
 
         def look() -> Said | None:
             said = self.run(command)
-            return None if "Connection refused" in said.output else said
+            return None if _REFUSED.search(said.output) else said
 
         return eventually(look, within_s=20)

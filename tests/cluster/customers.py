@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helmbroker.kubeapi.port import Kube
-from tests.cluster.addons import ADDONS, document, image_of
+from tests.cluster.addons import image_of, step
 from tests.cluster.broker import OVERRIDES, Broker, broker
 from tests.cluster.clients import Client
 from tests.cluster.osb import Binding, Instance
@@ -29,7 +29,7 @@ class Customers:
     def log_in(self, number: int) -> int:
         """With what binding `number` delivered: 0 when the server lets it in."""
         addon = "postgresql" if number < 2 else "redis"
-        said = self.clients[number].run_when_served(document(ADDONS / addon / "contract.yaml")["login"]["command"])
+        said = self.clients[number].run_when_served(step(addon, "login"))
         return said.status
 
 

@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 from helmbroker.kubeapi.port import Kube
-from tests.cluster.addons import ADDONS, document, image_of
+from tests.cluster.addons import image_of, step
 from tests.cluster.broker import OVERRIDES
 from tests.cluster.clients import USER
 from tests.cluster.reach import eventually
@@ -34,8 +34,7 @@ def start_pod(kube: Kube, namespace: str, service: str) -> None:
 def refusal(namespace: str, service: str, credentials: dict[str, str]) -> str | None:
     """Log in as the addon's contract says, from its pod; None, or why that failed."""
     exports = "".join(f"export {name.upper()}={shlex.quote(str(value))}\n" for name, value in credentials.items())
-    command = document(ADDONS / service / "contract.yaml")["login"]["command"]
-    within = ["timeout", "20", "sh", "-c", '. /dev/stdin; exec "$0" "$@"', *command]
+    within = ["timeout", "20", "sh", "-c", '. /dev/stdin; exec "$0" "$@"', *step(service, "login")]
     done = subprocess.run(
         ["kubectl", "exec", "-i", "--namespace", namespace, service, "--", *within],
         input=exports,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from helmbroker.kubeapi.port import Kube
-from tests.cluster.addons import ADDONS, NAMES, copies, document, probe
+from tests.cluster.addons import ADDONS, NAMES, copies, document, probe, step
 from tests.cluster.broker import OVERRIDES, Broker, broker
 from tests.cluster.clients import Client
 from tests.cluster.inventory import await_nothing
@@ -19,25 +19,31 @@ from tests.cluster.killing import helm_of, kill_worker
 from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "postgresql": {"settings": {"work_mem": "16MB"}},
-    "redis": {"settings": {"idle_timeout_s": 7200}},
+AT_ONCE = 3  # updates of addons: servers take their time to start
+# settings of the plan and of the parameters, and what they are before and after
+SHOW = {
+    "mariadb": "sql 'SELECT @@max_allowed_packet DIV 1048576, @@max_connections'",
+    "memcached": "plain 'stats settings' | grep -E '^STAT (idle_timeout|maxconns) ' | cut -d ' ' -f 3",
+    "postgresql": "sql 'SHOW work_mem'; sql 'SHOW max_connections'",
+    "rabbitmq": "amqp login; echo ok",
+    "redis": "say 'INFO memory' | tr -d '\\r' | grep '^maxmemory:'",
 }
-WRITE = {
-    "postgresql": 'psql "$URI" -v ON_ERROR_STOP=1 -c "CREATE TABLE notes AS SELECT 41 AS n"',
-    "redis": 'printf \'AUTH %s %s\\nSET note 41\\n\' "$USERNAME" "$PASSWORD" | redis-cli -h "$HOST"',
+BEFORE = {
+    "mariadb": ["16", "50"],
+    "memcached": ["500", "0"],
+    "postgresql": ["4MB", "50"],
+    "rabbitmq": ["ok"],
+    "redis": ["maxmemory:167772160"],
 }
-# what was written, and a setting of the plan or of the parameters
-READ = {
-    "postgresql": 'psql "$URI" -v ON_ERROR_STOP=1 -At -c "SELECT n FROM notes" -c "SHOW work_mem" '
-    '-c "SHOW max_connections"',
-    "redis": 'printf \'AUTH %s %s\\nGET note\\nINFO memory\\n\' "$USERNAME" "$PASSWORD" | redis-cli -h "$HOST" | '
-    "tr -d '\\r' | grep -E '^(41|maxmemory:.*)$'",
+AFTER = {
+    "mariadb": ["32", "150"],
+    "memcached": ["2000", "600"],
+    "postgresql": ["16MB", "150"],
+    "rabbitmq": ["ok"],
+    "redis": ["maxmemory:734003200"],
 }
-BEFORE = {"postgresql": ["41", "4MB", "50"], "redis": ["41", "maxmemory:167772160"]}
-AFTER = {"postgresql": ["41", "16MB", "150"], "redis": ["41", "maxmemory:734003200"]}
 
 
 def with_a_plan_too_large(folder: Any, addon: str) -> None:
@@ -60,14 +66,17 @@ def running(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Br
         yield made
 
 
-def read(client: Client, addon: str) -> list[str]:
-    said = client.run_when_served(["sh", "-euc", READ[addon]])
+def shown(client: Client, addon: str, contract: dict[str, Any]) -> list[str]:
+    """The settings; and what was written is there."""
+    said = client.run_when_served(["sh", "-euc", f"{contract['client']}\n{SHOW[addon]}"])
     assert said.status == 0, said.output
+    if contract.get("durable", True):
+        assert client.run(step(addon, "read")).status == 0
     return said.output.split()
 
 
 def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
-    platform = broker.platform
+    platform, contract = broker.platform, document(ADDONS / addon / "contract.yaml")
     instance = platform.instance(addon, "small")
     assert instance.provision(within_s=180).state == "succeeded"
     binding = instance.binding()
@@ -75,10 +84,10 @@ def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
     image = "{repository}:{tag}".format(**OVERRIDES[addon]["image"])
     client = Client.start(kube, apps, f"{addon}-client", image, binding.credentials())
     client.await_ready(kube)
-    assert client.run(["sh", "-euc", WRITE[addon]]).status == 0
+    assert client.run(step(addon, "write")).status == 0
     before = platform.expect(200, "GET", instance.path)
 
-    operation = instance.begin_update(plan_id=platform.ids(addon, "huge")["plan_id"], parameters=SETTINGS[addon])
+    operation = instance.begin_update(plan_id=platform.ids(addon, "huge")["plan_id"], parameters=contract["update"])
     end = instance.follow(operation)
     assert end.state == "failed"
     assert "cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu" in end.description, end
@@ -86,11 +95,11 @@ def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
     told = platform.expect(200, "GET", f"{instance.path}/last_operation", None, operation=operation)
     assert (told["instance_usable"], told["update_repeatable"]) == (True, True)
     assert platform.expect(200, "GET", instance.path) == before
-    assert read(client, addon) == BEFORE[addon]
+    assert shown(client, addon, contract) == BEFORE[addon]
 
-    end = instance.update(plan_id=platform.ids(addon, "medium")["plan_id"], parameters=SETTINGS[addon])
+    end = instance.update(plan_id=platform.ids(addon, "medium")["plan_id"], parameters=contract["update"])
     assert (end.state, end.description) == ("succeeded", f"{addon} is updated"), end
-    assert read(client, addon) == AFTER[addon]
+    assert shown(client, addon, contract) == AFTER[addon]
     assert instance.binding().bind().state == "succeeded"
     assert instance.delete().state == "succeeded"
     await_nothing(broker.namespace, broker.release(instance.id).name)
@@ -99,8 +108,8 @@ def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
 @pytest.mark.osb(66, 76, 77)
 @pytest.mark.bug(16, 41, 42)
 def test_data_and_credentials_outlive_updates_that_fail_and_that_succeed(kube: Kube, running: Broker) -> None:
-    assert set(NAMES) == set(SETTINGS) == set(WRITE) == set(READ)
-    with throw_away_namespace(kube) as apps, ThreadPoolExecutor(len(NAMES)) as pool:
+    assert set(NAMES) == set(SHOW) == set(BEFORE) == set(AFTER)
+    with throw_away_namespace(kube) as apps, ThreadPoolExecutor(AT_ONCE) as pool:
         for done in [pool.submit(updated, kube, running, apps, addon) for addon in NAMES]:
             done.result()
 
@@ -131,7 +140,7 @@ def test_a_worker_killed_in_the_middle_leaves_an_update_that_goes_on(running: Br
     end = instance.follow(operation)
     assert end.state == "failed"
     assert end.description.endswith("The instance runs again what it ran before."), end
-    assert instance.update(parameters=SETTINGS["redis"]).state == "succeeded"
+    assert instance.update(parameters={"settings": {"idle_timeout_s": 7200}}).state == "succeeded"
     assert instance.delete().state == "succeeded"
     await_nothing(running.namespace, running.release(instance.id).name)
 

@@ -20,7 +20,10 @@ class TestImages:
         assert next(iter(specs)) == "sandbox.local/pause:1"
         assert set(specs) == {
             "sandbox.local/pause:1",
+            "sandbox.local/mariadb:10.11",
+            "sandbox.local/memcached:1.6",
             "sandbox.local/postgresql:15",
+            "sandbox.local/rabbitmq:3.10",
             "sandbox.local/redis:7",
             "sandbox.local/demo-app:1",
         }

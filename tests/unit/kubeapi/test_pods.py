@@ -212,3 +212,13 @@ def test_a_provisioner_that_fails_is_told_before_one_that_is_waited_for() -> Non
     told = "pod p waits for its volume: PersistentVolumeClaim data: no space left. Check the storage class and "
     assert pods.trouble(pending, [waits, fails]) == pods.Trouble(f"{told}its provisioner", hopeless=True)
     assert pods.trouble(pending, [waits]).reason == "pod p waits for its volume, which csi.example has to make"
+
+
+def test_a_volume_that_has_come_is_not_what_a_pod_waits_for() -> None:
+    about = {"kind": "PersistentVolumeClaim", "name": "data"}
+    waited = event("ExternalProvisioning", "by the external provisioner 'csi.example' or", kind="Normal")
+    around = pods.Around(claims={"data": {"status": {"phase": "Bound"}}})
+    pending = pod(node=None, scheduled="0/1 nodes are available: 1 Insufficient cpu.")
+    found = pods.trouble(pending, [waited | {"involvedObject": about}], around)
+    assert found.reason.startswith("pod p cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu")
+    assert found.hopeless

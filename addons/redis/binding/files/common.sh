@@ -16,11 +16,11 @@ as() {
   as_file=$2
   shift 2
   { printf 'AUTH %s %s\n' "$as_user" "$(cat "$as_file")" && printf '%s\n' "$@"; } |
-    "$client" -h "$REDIS_HOST" -p 6379 2>&1 | sed '/^$/d' | paste -s -d ' ' -
+    "$client" -h "$HOST" -p 6380 --tls --cacert /tls/ca.crt 2>&1 | sed '/^$/d' | paste -s -d ' ' -
 }
 
 deadline=$(($(date +%s) + 45))
 until answer=$(as admin /admin/password PING) && [ "$answer" = "OK PONG" ]; do
-  [ "$(date +%s)" -lt "$deadline" ] || fail "no login at $REDIS_HOST:6379 in 45 s: $answer"
+  [ "$(date +%s)" -lt "$deadline" ] || fail "no login at $HOST:6380 in 45 s: $answer"
   sleep 0.2
 done

@@ -21,4 +21,6 @@ hash=$(printf %s "$(cat /admin/password)" | sha256sum)
 } >"$users.new"
 mv "$users.new" "$users"
 
-exec "$server" --port 6379 --dir /data --aclfile "$users" --appendonly yes --save '' "$@"
+exec "$server" --dir /data --aclfile "$users" --appendonly yes --save '' --unixsocket /run/redis/redis.sock \
+  --tls-port 6380 --tls-cert-file /tls/tls.crt --tls-key-file /tls/tls.key --tls-ca-cert-file /tls/ca.crt \
+  --tls-auth-clients no "$@"

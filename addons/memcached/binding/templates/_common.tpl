@@ -1,3 +1,5 @@
+{{/* The same file in every addon beside it, as a test makes sure: an addon is complete in itself. Its own words are in _engine.tpl. */}}
+
 {{- define "binding.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -29,7 +31,7 @@ Takes a dict: root ($), name (of the script and the Job), hook (Helm's).
 {{- define "binding.job" -}}
 {{- $root := .root -}}
 {{- $instance := $root.Values.instance -}}
-{{- $parameters := $root.Values.binding.parameters -}}
+{{- $engine := include "engine.job" $root | fromYaml -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -73,14 +75,15 @@ spec:
 
               {{- $root.Files.Get (printf "files/%s.sh" .name) | trim | nindent 14 }}
           env:
-            - {name: PGHOST, value: {{ include "binding.host" $root | quote }}}
+            - {name: HOST, value: {{ include "binding.host" $root | quote }}}
             - {name: BINDING_USER, value: {{ include "binding.user" $root }}}
-            - {name: ACCESS, value: {{ $parameters.access | default "read-write" }}}
-            - {name: CONNECTION_LIMIT, value: {{ $parameters.connection_limit | default -1 | int64 | quote }}}
+            {{- range $name, $value := $engine.env }}
+            - {name: {{ $name }}, value: {{ $value | quote }}}
+            {{- end }}
           terminationMessagePolicy: FallbackToLogsOnError
           resources:
             requests: {cpu: 10m, memory: 32Mi}
-            limits: {memory: 128Mi}
+            limits: {memory: {{ $engine.memory | default "128Mi" }}}
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
@@ -88,7 +91,11 @@ spec:
           volumeMounts:
             - {name: admin, mountPath: /admin, readOnly: true}
             - {name: binding, mountPath: /binding, readOnly: true}
+            - {name: tls, mountPath: /tls, readOnly: true}
             - {name: tmp, mountPath: /tmp}
+            {{- range $engine.mounts }}
+            - {{ toJson . }}
+            {{- end }}
       volumes:
         - name: admin
           secret:
@@ -102,10 +109,18 @@ spec:
             items: [{key: password, path: password}]
             # A user whose Secret was lost can still be dropped.
             optional: true
+        - name: tls
+          secret:
+            secretName: {{ $instance.release }}-tls
+            defaultMode: 0440
+            items: [{key: ca.crt, path: ca.crt}]
         - name: tmp
           emptyDir: {medium: Memory, sizeLimit: 1Mi}
+        {{- range $engine.volumes }}
+        - {{ toJson . }}
+        {{- end }}
       {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
-      {{- with get $instance.values $key }}
+      {{- with get $engine $key | default (get $instance.values $key) }}
       {{ $key }}: {{ toJson . }}
       {{- end }}
       {{- end }}

@@ -1,0 +1,143 @@
+{{/* The same file in every addon beside it, as a test makes sure: an addon is complete in itself. Its own words are in _engine.tpl. */}}
+
+{{/* Labels that never change: selectors and volume claims take these only. */}}
+{{- define "common.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "common.labels" -}}
+{{ include "common.selector" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* What a plan allows. Takes a list: the parameter's path, what is asked for, the most, the unit. A user reads the message. */}}
+{{- define "common.atMost" -}}
+{{- $path := index . 0 -}}
+{{- $asked := index . 1 | int -}}
+{{- $most := index . 2 | int -}}
+{{- $unit := index . 3 -}}
+{{- if gt $asked $most -}}
+{{- fail (printf "%s is %d%s, this plan allows at most %d%s: ask for less or choose a larger plan" $path $asked $unit $most $unit) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Fields of the pod but its containers and volumes. */}}
+{{- define "common.pod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds | int }}
+securityContext:
+  runAsNonRoot: true
+  {{- range $key, $id := .Values.podSecurityContext }}
+  {{- if $id }}
+  {{ $key }}: {{ $id | int64 }}
+  {{- end }}
+  {{- end }}
+  # "Always" would visit every file at every start, and give the group rights that PostgreSQL refuses.
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- range $key := list "imagePullSecrets" "priorityClassName" "nodeSelector" "tolerations" "affinity" }}
+{{- with get $.Values $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Fields of the server's container but its command, probes and volumes. */}}
+{{- define "common.container" -}}
+name: {{ .Chart.Name }}
+image: {{ with .Values.image }}{{ ternary (printf "%s@%s" .repository .digest) (printf "%s:%s" .repository .tag) (not (empty .digest)) | quote }}{{ end }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+terminationMessagePolicy: FallbackToLogsOnError
+resources: {{- toYaml .Values.resources | nindent 2 }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+ports:
+  {{- range include "engine.ports" . | fromYamlArray }}
+  - {name: {{ .name }}, containerPort: {{ .port }}}
+  {{- end }}
+{{- end }}
+
+{{/* Volumes that every server has: its data, scripts, administrator's password and certificate. */}}
+{{- define "common.volumes" -}}
+{{- if not (include "common.claimTemplates" .) -}}
+- name: data
+  persistentVolumeClaim: {claimName: {{ .Release.Name }}-data}
+{{ end -}}
+- name: chart
+  configMap: {name: {{ .Release.Name }}-chart}
+- name: admin
+  secret:
+    secretName: {{ .Release.Name }}-admin
+    defaultMode: 0440
+    items: [{key: password, path: password}]
+- name: tls
+  secret:
+    secretName: {{ .Release.Name }}-tls
+    defaultMode: 0440
+    items: [{key: ca.crt, path: ca.crt}, {key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{- end }}
+
+{{- define "common.mounts" -}}
+- {name: data, mountPath: /data}
+- {name: chart, mountPath: /chart, readOnly: true}
+- {name: admin, mountPath: /admin, readOnly: true}
+- {name: tls, mountPath: /tls, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+{{- if .Values.podSecurityContext.runAsUser }}
+- {name: chart, mountPath: /etc/passwd, subPath: passwd, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/*
+Until version 1.0 a StatefulSet made its claim from a template. A template can neither be changed nor taken away, so such an
+instance keeps its own, and its volume has the size that it was made with.
+*/}}
+{{- define "common.claimTemplates" -}}
+{{- range dig "spec" "volumeClaimTemplates" (list) (lookup "apps/v1" "StatefulSet" .Release.Namespace .Release.Name) }}
+- metadata:
+    name: {{ .metadata.name }}
+    labels: {{- include "common.selector" $ | nindent 6 }}
+  spec:
+    accessModes: [ReadWriteOnce]
+    {{- with .spec.storageClassName }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ .spec.resources.requests.storage }}
+{{- end }}
+{{- end }}
+
+{{/* The size of the volume: what is asked for, but a volume never shrinks, and grows only where its class lets it. */}}
+{{- define "common.storage" -}}
+{{- $asked := .Values.storage.size -}}
+{{- $has := dig "spec" "resources" "requests" "storage" "" (lookup "v1" "PersistentVolumeClaim" .Release.Namespace (printf "%s-data" .Release.Name)) -}}
+{{- if not $has -}}
+{{- $asked -}}
+{{- else if and (hasSuffix "Gi" $has) (gt (trimSuffix "Gi" $asked | int) (trimSuffix "Gi" $has | int)) -}}
+{{- if not .Values.storage.expandable -}}
+{{- fail (printf "storage.size is %s, but the volume has %s and its storage class does not let it grow: ask for storage.size %s, or move the data to a new instance" $asked $has $has) -}}
+{{- end -}}
+{{- $asked -}}
+{{- else -}}
+{{- $has -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+How often the server's certificate has been signed, as far as the Secret says, and once more when half of its life is over:
+whoever updates an instance in these five years never sees it expire.
+*/}}
+{{- define "common.certificate" -}}
+{{- $old := dig "data" (dict) (lookup "v1" "Secret" .Release.Namespace (printf "%s-tls" .Release.Name)) -}}
+{{- $number := get $old "number" | b64dec | default "0" | int -}}
+{{- $due := get $old "renew-after" | b64dec | default "0" | int64 -}}
+{{- ternary (add1 $number) $number (gt (now | unixEpoch | int64) $due) -}}
+{{- end }}

@@ -1,0 +1,9 @@
+{{- define "engine.job" -}}
+env:
+  ACCESS: {{ .Values.binding.parameters.access | default "read-write" }}
+{{- end }}
+
+{{/* Where a client goes that asks no further: without TLS as long as the instance allows it. */}}
+{{- define "engine.port" -}}
+{{ ternary "6380" "6379" (dig "tls" "required" false .Values.instance.values) }}
+{{- end }}
