@@ -25,7 +25,7 @@ def whole(_environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
 
 
 def cut(_environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    start("200 OK", [("Content-Length", "500"), ("Connection", "close")])
+    start("200 OK", [("Content-Length", "500")])
     return [b"hello"]
 
 
