@@ -258,13 +258,13 @@ def test_addons_with_the_same_ids_or_names_are_told_and_the_first_stays(shelf: P
     assert quarantined(catalog) == {
         "second": [
             *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (ADDON_ID, SMALL_ID, LARGE_ID)),
-            f"addon.yaml: name demo is taken by {shelf}/good",
+            f"addon.yaml: name demo is taken by {shelf.name}/good",
         ],
         "third": [
             "addon.yaml: the addon's id is that of one of its plans",
             *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (SMALL_ID, LARGE_ID)),
             f"addon.yaml: id {SMALL_ID} is of addon demo, too, for something else",
-            f"addon.yaml: name demo is taken by {shelf}/good",
+            f"addon.yaml: name demo is taken by {shelf.name}/good",
         ],
     }
 
