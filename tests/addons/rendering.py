@@ -17,7 +17,7 @@ from tests.addons.tree import ADDONS, FIRST_PLAN, NAMES, PLANS, binding_values, 
 
 GOLDEN = Path(__file__).parent / "golden"
 RELEASE = "hb-0123456789ab"
-BINDING = "hb-ba9876543210"
+BINDING = f"{RELEASE}-ba9876543210"
 NAMESPACE = "instances"
 BINDING_ID = "00112233445566ff"
 _RANDOM = r"password|(?:tls_)?uri|(?:ca|tls)\.(?:crt|key)|renew-after"
