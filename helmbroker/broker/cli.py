@@ -13,7 +13,7 @@ from typing import ParamSpec
 
 import click
 
-from helmbroker.broker import admin_cli, catalog_wiring, drift_cli, transfer_cli, wiring
+from helmbroker.broker import admin_cli, author_cli, catalog_wiring, drift_cli, transfer_cli, wiring
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
@@ -42,6 +42,7 @@ def _check_start(settings: Settings) -> None:
         wiring.make_store(settings).close()
     wiring.authentication(settings)
     wiring.read_overrides(settings)
+    wiring.read_grants(settings)
     catalog_wiring.check_sources(settings)
 
 
@@ -130,8 +131,7 @@ def run(settings: Settings) -> None:
 @with_settings
 def check(settings: Settings) -> None:
     """Check the set-up: settings, database, addons, helm and the cluster. Changes nothing in the cluster."""
-    from helmbroker.broker.helm.releases import HelmCli  # noqa: PLC0415  # heavy
-    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
 
     with folders(settings):
         store = wiring.make_store(settings)
@@ -148,7 +148,10 @@ def check(settings: Settings) -> None:
         for fault in row.faults:
             click.echo(f"             {fault.severity}: {fault}")
     wiring.read_overrides(settings)
-    helm = HelmCli(settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig)
+    unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in reading.catalog.addons})
+    if unknown:
+        click.echo(f"           grants for addons that are not offered: {', '.join(unknown)}")
+    helm = wiring.make_helm(settings, settings.data_dir / "helm")
     try:
         reason = helm.unusable()
         click.echo(f"helm       {reason or helm.version()}")
@@ -199,7 +202,7 @@ def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path])
         logins.remove(file(settings), name)
 
 
-for each in (*drift_cli.COMMANDS, *transfer_cli.COMMANDS):
+for each in (*drift_cli.COMMANDS, *transfer_cli.COMMANDS, *author_cli.COMMANDS):
     main.add_command(each)
 _logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
 _logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)

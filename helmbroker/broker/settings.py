@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         default="",
         description="addons of Drycc or Kyma, by name, with commas: what nobody has allowed may be set as well",
     )
+    grants_file: Path | None = Field(
+        default=None, description="YAML: addon name -> what its charts may do beyond what all may"
+    )
     instance_namespace: str = Field(
         default="helmbroker-instances",
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",

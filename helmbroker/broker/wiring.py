@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
+from helmbroker.broker import operator_files
 from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
@@ -23,6 +24,7 @@ from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refre
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster, Store
+from helmbroker.broker.gate import Grants
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.offered import Offered
@@ -31,8 +33,6 @@ from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled
-from helmbroker.catalog import documents
-from helmbroker.catalog.documents import Unreadable
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.database import UnusableDatabase
 from helmbroker.database.pulse import Pulse
@@ -46,7 +46,10 @@ from helmbroker.status.workers import living
 if TYPE_CHECKING:
     from flask import Flask
 
+    from helmbroker.broker.helm.releases import HelmCli
+
 _LOG = logging.getLogger("helmbroker")
+T = TypeVar("T")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
 
 
@@ -127,22 +130,19 @@ def _facts(store: SqlStore, catalog: Catalog) -> dict[str, str]:
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set. Helm and the cluster client are loaded here alone."""
-    from helmbroker.broker.helm.releases import HelmCli  # noqa: PLC0415  # heavy, and the API does without
-    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415
+    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy, and the API does without
     from helmbroker.broker.operations.work import Patience, Tools  # noqa: PLC0415
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)
-    helm = HelmCli(
-        settings.helm, settings.data_dir / "helm", kubeconfig=settings.kubeconfig, lease_s=settings.lease_s
-    )
-    kube = KubeClient.from_environment(settings.kubeconfig)
+    helm, kube = make_helm(settings, settings.data_dir / "helm"), KubeClient.from_environment(settings.kubeconfig)
     tools = Tools(
         helm=helm,
-        cluster=KubeCluster(kube),
+        cluster=KubeCluster(kube, Path(settings.helm).name),
         revisions=make_revisions(settings, store),
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
+        grants=read_grants(settings),
         patience=Patience(settings.stuck_after_s),
         keys=KeyRing.load(settings.keys_file),
     )
@@ -172,6 +172,13 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         store.close()
 
 
+def make_helm(settings: Settings, folder: Path) -> HelmCli:
+    """Helm, which keeps its own files in `folder`."""
+    from helmbroker.broker.helm import releases  # noqa: PLC0415  # heavy
+
+    return releases.HelmCli(settings.helm, folder, kubeconfig=settings.kubeconfig, lease_s=settings.lease_s)
+
+
 def ask_for_refresh(settings: Settings) -> None:
     """Have the workers look at all sources of addons; what hinders that is logged."""
     try:
@@ -189,7 +196,7 @@ def make_cluster(settings: Settings) -> Cluster:
     from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
-    return KubeCluster(KubeClient.from_environment(settings.kubeconfig))
+    return KubeCluster(KubeClient.from_environment(settings.kubeconfig), Path(settings.helm).name)
 
 
 def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
@@ -274,15 +281,17 @@ def _words(text: str) -> list[str]:
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
-    """The operator's Helm values by addon name. Raises CannotStart."""
-    if settings.overrides_file is None:
-        return {}
+    """By addon name; see operator_files. Raises CannotStart."""
+    return _read(operator_files.read_overrides, settings.overrides_file)
+
+
+def read_grants(settings: Settings) -> Mapping[str, Grants]:
+    """As read_overrides."""
+    return _read(operator_files.read_grants, settings.grants_file)
+
+
+def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:
     try:
-        data = documents.read(settings.overrides_file, str(settings.overrides_file)).data
-    except Unreadable as error:
+        return reader(path)
+    except operator_files.BadFile as error:
         raise CannotStart(str(error)) from None
-    if data is None:
-        return {}
-    if not isinstance(data, Mapping) or not all(isinstance(values, Mapping) for values in data.values()):
-        raise CannotStart(f"{settings.overrides_file} must map addon names to Helm values")
-    return {name: values for name, values in data.items() if isinstance(values, Mapping)}

@@ -41,6 +41,19 @@ class DataPolicy(StrEnum):
     RETAIN = "retain"
 
 
+class PodSecurity(StrEnum):
+    """A level of the Pod Security Standards, the narrowest last."""
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+    @classmethod
+    def widest(cls, *levels: PodSecurity) -> PodSecurity:
+        """The level that allows most."""
+        return min(levels, key=list(cls).index)
+
+
 @dataclass(frozen=True)
 class ParameterSchemas:
     """JSON Schemas of what a user may set; None: nothing may be set."""
@@ -78,6 +91,7 @@ class Plan:
     # File below the addon's folder: a template that is rendered within the instance's own chart. Bindings share
     # what it says, and there is no binding chart.
     credentials_template: str | None = None
+    pod_security: PodSecurity = PodSecurity.BASELINE  # what its pods keep to; privileged has to be granted
 
 
 @dataclass(frozen=True)

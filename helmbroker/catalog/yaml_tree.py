@@ -45,25 +45,33 @@ class _Anchor:
 class Tree:
     """`data`; `lines`: the line (from 1) of every node by its path, what aliases repeat left out; `texts`: the
     scalars at the top of a mapping, as they were written. Raises yaml.YAMLError.
+
+    `rendered`: as Helm takes what templates print. `data` is the list of all documents, which are counted together,
+    and of a key that is there twice the last one counts. Else both are refused.
     """
 
-    def __init__(self, reader: Loader) -> None:
+    def __init__(self, reader: Loader, *, rendered: bool = False) -> None:
+        self._rendered = rendered
         self.lines: dict[Where, int] = {}
         self.texts: dict[str, str] = {}
         self._next: Callable[[], Any] = reader.get_event
         self._plain = reader.plain
-        self._anchors: dict[str, _Anchor] = {}
+        self._anchors: dict[str, _Anchor]
         self._nodes = self._characters = self._height = 0
         self._next()  # the stream's start
-        event = self._next()
-        self.data: Any = None
-        if isinstance(event, yaml.DocumentStartEvent):
-            first: Any = self._next()
-            self.data = self._node(first, (), first.start_mark.line)
-            self._next()  # the document's end
-            another = self._next()
-            if isinstance(another, yaml.DocumentStartEvent):
-                raise Refused("but found another document", another.start_mark)
+        found: list[Any] = []
+        while isinstance(event := self._next(), yaml.DocumentStartEvent):
+            if found and not rendered:
+                raise Refused("but found another document", event.start_mark)
+            found.append(self._document())
+        self.data: Any = found if rendered else next(iter(found), None)
+
+    def _document(self) -> Any:
+        self._anchors = {}
+        first = self._next()
+        data = self._node(first, (), first.start_mark.line)
+        self._next()  # the document's end
+        return data
 
     def _node(self, event: Any, where: Where, line: int) -> Any:
         self.lines[where] = line + 1
@@ -130,7 +138,7 @@ class Tree:
         for key in self._until(yaml.MappingEndEvent):
             name = self._key(key)
             self._count(key, 0, len(name))
-            if name in found or (merged and _merges(key)):
+            if not self._rendered and (name in found or (merged and _merges(key))):
                 raise Refused(f"key {name!r} twice", key.start_mark)
             value = self._node(self._next(), (*where, name), key.start_mark.line)
             if _merges(key):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 PAGE_SIZE = 500  # objects per list request
+_DRY_RUN = {"dryRun": "All"}
 _JSON = "application/json"
 _DISCOVERY = f"{_JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{_JSON}"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -94,15 +95,17 @@ class KubeClient:
                 return [{"apiVersion": described.api_version, "kind": kind, **item} for item in found]
             query["continue"] = token
 
-    def create(self, obj: Obj) -> Obj:
+    def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:
         """See Kube.create."""
         ref = ObjectRef.of(obj)
-        return self._call("POST", ref.kind.path(ref.namespace), f"create {ref}", obj)
+        path = ref.kind.path(ref.namespace)
+        return self._call("POST", f"{path}?{urlencode(_DRY_RUN)}" if dry_run else path, f"create {ref}", obj)
 
-    def apply(self, obj: Obj, *, field_manager: str, force: bool = False) -> Obj:
+    def apply(self, obj: Obj, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Obj:
         """See Kube.apply."""
         ref = ObjectRef.of(obj)
-        query = urlencode({"fieldManager": field_manager, "force": str(force).lower()})
+        asked = {"fieldManager": field_manager, "force": str(force).lower(), **(_DRY_RUN if dry_run else {})}
+        query = urlencode(asked)
         path = f"{ref.kind.path(ref.namespace, ref.name)}?{query}"
         return self._call("PATCH", path, f"apply {ref}", obj, _APPLY_PATCH)
 

@@ -45,14 +45,14 @@ class Kube(Protocol):
         """
         ...
 
-    def create(self, obj: Obj) -> Obj:
-        """Create it. AlreadyExists, Invalid; NotFound when the namespace is not there."""
+    def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:
+        """Create it. AlreadyExists, Invalid; NotFound when the namespace is not there. dry_run: only try."""
         ...
 
-    def apply(self, obj: Obj, *, field_manager: str, force: bool = False) -> Obj:
+    def apply(self, obj: Obj, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Obj:
         """Server-side apply: fields named here become this manager's, fields it named before and not now go.
 
-        Conflict when another manager owns a field with another value, unless `force`.
+        Conflict when another manager owns a field with another value, unless `force`. dry_run: only try.
         """
         ...
 

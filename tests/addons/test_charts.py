@@ -9,7 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from helmbroker.broker.operations.policy import violations
+from helmbroker.broker.gate import Scope, objects, violations
+from helmbroker.catalog.model import PodSecurity
 from tests.addons.programs import Failed, helm
 from tests.addons.rendering import (
     BINDING,
@@ -56,8 +57,9 @@ def test_lint(name: str, plan: str) -> None:
 
 @pytest.mark.parametrize(("name", "plan"), PLANS)
 def test_the_gate_lets_them_pass(name: str, plan: str) -> None:
-    assert violations(instance(name, plan), NAMESPACE, release=RELEASE) == []
-    assert violations(binding(name), NAMESPACE, release=RELEASE) == []
+    scope = Scope(NAMESPACE, RELEASE, PodSecurity.RESTRICTED)
+    assert violations(objects(instance(name, plan)), scope) == []
+    assert violations(objects(binding(name)), scope) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,6 +15,7 @@ import pytest
 
 # Commands that change nothing are not watched. $2 is the name of the Helm release in those that do.
 _WRAPPER = """#!/bin/sh
+case " $* " in *" --dry-run=server "*) exec {helm} "$@";; esac
 case "${{1:-}}" in upgrade|rollback|uninstall) ;; *) exec {helm} "$@";; esac
 place="{folder}/$2"
 mkdir -p "$place"

@@ -168,7 +168,7 @@ BAD = {
     "powerful": (
         (
             "The broker's policy refuses what the chart would create: ClusterRole {release}: "
-            "kind ClusterRole of rbac.authorization.k8s.io/v1 is not allowed."
+            "kind: ClusterRole of rbac.authorization.k8s.io/v1 is not allowed."
         ),
         "The addon's author has to mend the chart.",
     ),
@@ -212,7 +212,8 @@ def test_a_foreign_release_is_left_alone(kube: Kube, running: Broker, tmp_path: 
     instance = running.platform.instance("probe", "small")
     ref = running.release(instance.id)
     helm = HelmCli("helm", tmp_path, kubeconfig=os.environ["KUBECONFIG"])
-    helm.deploy(Deployment(ref, PROBE_CHART, {}, {"team": "other"}, 60.0), threading.Event())
+    manifest = helm.render(PROBE_CHART, {}, ref, stop=threading.Event())
+    helm.deploy(Deployment(ref, PROBE_CHART, {}, manifest, {"team": "other"}, 60.0), threading.Event())
     before = {name for name in objects(running.namespace) if ref.name in name}
     assert "is not this broker's and is left alone" in instance.provision().description
     deleted = instance.delete()

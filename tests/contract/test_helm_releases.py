@@ -19,6 +19,7 @@ from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
 from helmbroker.broker.domain.ports import Cluster, Deployment, HelmReleases
+from helmbroker.broker.gate import objects, packed
 from helmbroker.broker.helm.releases import HelmCli
 from helmbroker.broker.kube.cluster import KubeCluster
 from helmbroker.catalog import credentials, jsonpath
@@ -52,7 +53,9 @@ class Place:
     def deploy(
         self, *, labels: dict[str, str] | None = None, stop: threading.Event = NEVER, **values: JSON
     ) -> None:
-        self.helm.deploy(Deployment(self.ref, CHART, values, labels or LABELS, 60.0), stop)
+        """As the broker does it: what is rendered is what is made."""
+        manifest = packed(objects(self.helm.render(CHART, values, self.ref, stop=NEVER)))
+        self.helm.deploy(Deployment(self.ref, CHART, values, manifest, labels or LABELS, 60.0), stop)
 
     def uninstall(self, *, hooks: bool = True) -> None:
         self.helm.uninstall(self.ref, hooks=hooks, timeout_s=60.0, stop=NEVER)

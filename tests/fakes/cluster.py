@@ -21,11 +21,11 @@ from helmbroker.broker.domain.cluster import (
     Ready,
     RecordSecret,
 )
-from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable, HelmFault
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable, HelmError, HelmFault
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.references import value_of
-from helmbroker.catalog.model import JSON
+from helmbroker.catalog.model import JSON, Object
 from helmbroker.catalog.references import Ref
 
 CLAIM = "PersistentVolumeClaim"
@@ -48,9 +48,10 @@ class Thing:
 class FakeCluster:
     """See broker.domain.ports.Cluster. Tests read and change the attributes.
 
-    states: what readiness says of a release, one after the other, the last one for ever. leaving: objects that are
-    being deleted, and how often `leftovers` still finds them. terminating: namespaces that are being deleted.
-    before_removal: called by `sweep` before each object that it deletes; may raise.
+    refuses: what a rehearsal says. states: what readiness says of a release, one after the other, the last one for
+    ever. leaving: objects that are being deleted, and how often `leftovers` still finds them. terminating:
+    namespaces that are being deleted. before_removal: called by `sweep` before each object that it deletes; may
+    raise.
     """
 
     def __init__(self, *namespaces: str) -> None:
@@ -61,6 +62,7 @@ class FakeCluster:
         self.failed_jobs: dict[ReleaseRef, str] = {}
         self.leaving: dict[tuple[str, str, str], int] = {}
         self.kept: dict[ReleaseRef, RecordSecret] = {}
+        self.refuses: HelmError | None = None
         self.down = False
         self.before_removal: Callable[[], None] = lambda: None
         self._things: dict[tuple[str, str, str], Thing] = {}
@@ -84,6 +86,11 @@ class FakeCluster:
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         self._answer()
         return self.releases.get(ref)
+
+    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
+        self._answer()
+        if self.refuses is not None and ref.namespace in self.namespaces:
+            raise self.refuses
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         self._answer()

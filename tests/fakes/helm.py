@@ -37,7 +37,14 @@ metadata: {name: {name}}
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: {name}}
-spec: {template: {spec: {containers: [{name: main, image: x}]}}}
+spec:
+  template:
+    spec:
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: main
+          image: x
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 """
 _CREDENTIALS = """
 credentials:
@@ -64,6 +71,7 @@ class FakeHelm:
     before: called with every command before it has an effect; after: when it has had it; waits: before it, with
     the event that stops it. What they raise, the caller gets. manifest, template: what `render` shows instead of
     the usual. defaults: of every chart's values. alone: templates that were rendered alone, and in which chart.
+    made: the manifest that was deployed last.
     """
 
     def __init__(self, cluster: FakeCluster, defaults: Object | None = None) -> None:
@@ -76,9 +84,15 @@ class FakeHelm:
         self.template: str | None = None
         self.calls: list[Call] = []
         self.alone: list[tuple[Path, Path]] = []
+        self.made: dict[ReleaseRef, str] = {}
         self._earlier: dict[ReleaseRef, list[HelmRelease]] = {}
 
     def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
+        current = self.cluster.releases.get(ref)
+        if current is not None and current.status is HelmStatus.UNREADABLE and not self._earlier.get(ref):
+            raise HelmError(HelmFault.OTHER, f'no revision for release "{ref.name}"')
+        if current is not None and current.status in PENDING:
+            raise HelmError(HelmFault.PENDING, "another operation (install/upgrade/rollback) is in progress")
         return self._rendered(ref, values, stop, _MANIFEST if self.manifest is None else self.manifest)
 
     def render_alone(
@@ -114,6 +128,7 @@ class FakeHelm:
         given = deployment.values
         release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values, by_others=carried, given=given)
         self._make_objects(ref, str(values.get("text", "")))
+        self.made[ref] = deployment.manifest
         failure = self._hook(ref, "make", values)
         status = HelmStatus.FAILED if failure else HelmStatus.DEPLOYED
         self.cluster.releases[ref] = replace(release, status=status)

@@ -75,8 +75,11 @@ class FakeKube:
                 and field_matches(action, fields or {}, obj)
             ]
 
-    def create(self, obj: Obj) -> Obj:
+    def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:
         ref = ObjectRef.of(obj)
+        if dry_run:
+            with self._request("try to create", ref.kind.name, ref.namespace, ref.name):
+                return self.fork().create(obj)
         action = f"create {ref}"
         with self._request("create", ref.kind.name, ref.namespace, ref.name):
             self._refuse_unusable(action, ref)
@@ -84,8 +87,11 @@ class FakeKube:
                 raise refusal(AlreadyExists, action, ref, "already exists")
             return self._add(ref, prepared(obj), _UPDATER)
 
-    def apply(self, obj: Obj, *, field_manager: str, force: bool = False) -> Obj:
+    def apply(self, obj: Obj, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Obj:
         ref = ObjectRef.of(obj)
+        if dry_run:
+            with self._request("try to apply", ref.kind.name, ref.namespace, ref.name):
+                return self.fork().apply(obj, field_manager=field_manager, force=force)
         action = f"apply {ref}"
         with self._request("apply", ref.kind.name, ref.namespace, ref.name):
             wanted = prepared(obj)

@@ -183,11 +183,12 @@ class AddonRevisions(Protocol):
 
 @dataclass(frozen=True)
 class Deployment:
-    """What Helm is to install or upgrade."""
+    """What Helm is to install or upgrade: the objects of the manifest, exactly these, as the chart's release."""
 
     ref: ReleaseRef
     chart: Path
     values: Object = field(repr=False)
+    manifest: str = field(repr=False)  # as `render` has shown it
     labels: Mapping[str, str]  # on the release, not on its objects
     timeout_s: float  # of hooks
     force: bool = False  # take back the fields that somebody else has set
@@ -200,7 +201,10 @@ class HelmReleases(Protocol):
     """
 
     def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
-        """The manifest as `deploy` would make it now, hooks and CRDs included; nothing is applied."""
+        """The manifest as an install or upgrade would make it now, hooks and tests included; nothing is applied.
+
+        Of a release that is not half made or half changed, and can be read.
+        """
         ...
 
     def render_alone(
@@ -219,7 +223,7 @@ class HelmReleases(Protocol):
         ...
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
-        """Install, or upgrade what is there."""
+        """Install, or upgrade what is there. Nothing is rendered any more."""
         ...
 
     def rollback(
@@ -238,6 +242,14 @@ class Cluster(Protocol):
 
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         """The newest revision of a Helm release, read from its Secret."""
+        ...
+
+    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
+        """Let the cluster say what it would refuse of these objects of a release, and make none.
+
+        Raises HelmError as Helm would: QUOTA, INVALID, FORBIDDEN, CONFLICT (not with `force`). What a dry run
+        cannot tell passes, as controllers are refused later; but pods and volumes are counted against quotas.
+        """
         ...
 
     def readiness(self, ref: ReleaseRef) -> Readiness:

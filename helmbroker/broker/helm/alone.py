@@ -6,18 +6,15 @@ by chance (random passwords, certificates) shows: that is never what the release
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
+from helmbroker.broker.helm.folders import from_os, temporary
 
-_STALE_S = 3600.0
 _SOURCE = re.compile(r"^---\n# Source: (.*)\n", re.MULTILINE)
 _NAMES = ("templates/credentials-template-1.yaml", "templates/credentials-template-2.yaml")
 
@@ -25,20 +22,14 @@ _NAMES = ("templates/credentials-template-1.yaml", "templates/credentials-templa
 @contextmanager
 def copied(chart: Path, folder: Path) -> Iterator[Path]:
     """A copy of a chart below `folder`, for as long as it is needed. Raises HelmError."""
-    try:
-        folder.mkdir(exist_ok=True, mode=0o700)
-        _remove_stale(folder)
-        temporary = tempfile.TemporaryDirectory(dir=folder)
-    except OSError as error:
-        raise _from_os(error, folder) from error
-    with temporary as place:
-        copy = Path(place) / "chart"
+    with temporary(folder) as place:
+        copy = place / "chart"
         try:
             shutil.copytree(chart, copy)
         except shutil.Error as error:  # one for each file
             raise HelmError(HelmFault.STORAGE, "the chart cannot be copied") from error
         except OSError as error:
-            raise _from_os(error, chart) from error
+            raise from_os(error, chart) from error
         yield copy
 
 
@@ -56,7 +47,7 @@ def put_alone(template: Path, chart: Path) -> tuple[str, ...]:
         for name in _NAMES:
             shutil.copyfile(template, chart / name)
     except OSError as error:
-        raise _from_os(error, template) from error
+        raise from_os(error, template) from error
     return _NAMES
 
 
@@ -79,16 +70,3 @@ def only_one(rendered: str) -> str:
 def says_nothing(error: HelmError) -> bool:
     """Whether it means that the template made no text at all: to Helm it is not there then."""
     return f"could not find template {_NAMES[0]}" in error.detail
-
-
-def _from_os(error: OSError, path: Path) -> HelmError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return HelmError(HelmFault.STORAGE if full else HelmFault.CHART, f"{path.name}: {error.strerror}")
-
-
-def _remove_stale(folder: Path) -> None:
-    """What workers that were killed left here; what others use now is younger."""
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _STALE_S:
-                shutil.rmtree(path, ignore_errors=True)

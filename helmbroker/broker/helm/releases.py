@@ -19,6 +19,7 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
 from helmbroker.broker.helm.alone import copied, only_one, put_alone, says_nothing
 from helmbroker.broker.helm.command import ExecCommand
+from helmbroker.broker.helm.frozen import frozen
 from helmbroker.catalog.model import Object
 
 MINIMUM = semver.Version(4, 2, 4)  # older ones do not repeat server-side apply conflicts
@@ -49,7 +50,7 @@ class HelmCli:
 
     def __init__(self, program: str, folder: Path, *, kubeconfig: str | None = None, lease_s: float = 60.0) -> None:
         """`lease_s`: for which the worker holds its operations; no helm of a frozen worker lives longer."""
-        self._program, self._folder = program, folder
+        self._program, self._rendering = program, folder / "rendering"
         self._share_s = lease_s * _SHARE
         self._usable: Path | None = None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -104,9 +105,9 @@ class HelmCli:
         return self._run(["version", "--template", "{{ .Version }}"], limit_s=_VERSION_S).strip()
 
     def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
-        # with the cluster's own kinds and objects to look up, and with CRDs: as `deploy` would make it
-        argv = [*_template(ref), "--dry-run=server", "--disable-openapi-validation", "--include-crds", str(chart)]
-        return self._run(argv, values, stop=stop, limit_s=_RENDER_S)
+        # what an upgrade would render, with the release's revision and the cluster's objects to look up
+        argv = [*self._upgrade(ref, chart), "--dry-run=server", "--output", "json"]
+        return _manifest(self._run(argv, values, stop=stop, limit_s=_RENDER_S))
 
     def render_alone(
         self,
@@ -117,10 +118,11 @@ class HelmCli:
         served: Capabilities,
         stop: threading.Event,
     ) -> str:
-        argv = [*_template(ref), "--kube-version", served.kube_version]
+        argv = ["template", ref.name, "--namespace", ref.namespace, "--skip-tests", "--values", "-"]
+        argv += ["--kube-version", served.kube_version]
         # one by one: Linux limits the length of an argument, and clusters have thousands of kinds
         argv += [word for each in served.api_versions for word in ("--api-versions", each)]
-        with copied(chart, self._folder / "rendering") as copy:
+        with copied(chart, self._rendering) as copy:
             names = put_alone(template, copy)
             argv += [word for name in names for word in ("--show-only", name)]
             try:
@@ -132,13 +134,30 @@ class HelmCli:
 
     def deploy(self, deployment: Deployment, stop: threading.Event) -> None:
         labels = ",".join(f"{key}={value}" for key, value in sorted(deployment.labels.items()))
-        argv = ["upgrade", deployment.ref.name, str(deployment.chart), "--install", "--labels", labels]
-        argv += ["--namespace", deployment.ref.namespace, "--values", "-", "--history-max", str(_HISTORY)]
-        # CRDs are of the whole cluster: the policy refuses charts that have some, and none would be made.
-        # Without --reset-values, values of the revision before come back when there are no new ones.
-        argv += ["--timeout", _seconds(deployment.timeout_s), "--hide-notes", "--skip-crds", "--reset-values"]
-        argv += ["--force-conflicts"] if deployment.force else []
-        self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
+        with frozen(deployment.chart, deployment.manifest, self._rendering) as chart:
+            argv = [*self._upgrade(deployment.ref, chart), "--labels", labels]
+            argv += ["--history-max", str(_HISTORY), "--timeout", _seconds(deployment.timeout_s)]
+            argv += ["--force-conflicts"] if deployment.force else []
+            self._run(argv, deployment.values, stop=stop, limit_s=deployment.timeout_s)
+
+    def template(self, chart: Path, values: Object, ref: ReleaseRef) -> str:
+        """The manifest of a first install, hooks, tests and CRDs included, without a cluster: for authors."""
+        argv = ["template", ref.name, str(chart), "--namespace", ref.namespace, "--include-crds", "--values", "-"]
+        return self._run(argv, values, limit_s=_RENDER_S)
+
+    def lint(self, chart: Path, values: Object) -> list[str]:
+        """What `helm lint` finds wrong with a chart."""
+        said = self._run(["lint", str(chart), "--quiet", "--values", "-"], values, limit_s=_RENDER_S)
+        return [
+            line.partition("] ")[2] for line in said.splitlines() if line.startswith(("[ERROR] ", "[WARNING] "))
+        ]
+
+    def _upgrade(self, ref: ReleaseRef, chart: Path) -> list[str]:
+        """The command that renders and that deploys; values come on stdin."""
+        # CRDs are of the whole cluster and never made. Without --reset-values, values of the revision before come
+        # back when there are no new ones.
+        argv = ["upgrade", ref.name, str(chart), "--install", "--namespace", ref.namespace, "--values", "-"]
+        return [*argv, "--hide-notes", "--skip-crds", "--reset-values"]
 
     def rollback(
         self, ref: ReleaseRef, *, revision: int | None = None, timeout_s: float, stop: threading.Event
@@ -173,8 +192,14 @@ class HelmCli:
         )
 
 
-def _template(ref: ReleaseRef) -> list[str]:
-    return ["template", ref.name, "--namespace", ref.namespace, "--skip-tests", "--values", "-"]
+def _manifest(release: str) -> str:
+    """Everything that a release would make, from what helm says of it as JSON. Raises HelmError."""
+    try:
+        said = json.loads(release)
+        parts = [said.get("manifest") or "", *(hook["manifest"] for hook in said.get("hooks") or ())]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise HelmError(HelmFault.OTHER, "helm did not tell of the release as it does") from None
+    return "\n---\n".join(parts)
 
 
 def _seconds(duration_s: float) -> str:

@@ -11,10 +11,11 @@ from helmbroker.broker.kube import references, release_secret
 from helmbroker.broker.kube.objects import CLAIM
 from helmbroker.broker.kube.readiness import Observed, claims_of, job_failure, judge, satisfied
 from helmbroker.broker.kube.records import KubeRecords
+from helmbroker.broker.kube.rehearsal import Rehearsal
 from helmbroker.broker.kube.served import Served
 from helmbroker.broker.kube.surroundings import Surroundings
 from helmbroker.broker.kube.translated import translated
-from helmbroker.catalog.model import JSON
+from helmbroker.catalog.model import JSON, Object
 from helmbroker.catalog.references import Ref
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Forbidden
 from helmbroker.kubeapi.port import Kube, Obj
@@ -34,13 +35,17 @@ _SWEPT = (
     "ServiceAccount",
     "NetworkPolicy",
     "PodDisruptionBudget",
+    "RoleBinding",
+    "Role",
 )
 
 
 class KubeCluster:
     """See broker.domain.ports.Cluster."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, helm: str = "helm") -> None:
+        """`helm`: as what our helm manages fields, the name of its file."""
+        self._rehearsal = Rehearsal(kube, helm)
         self._records = KubeRecords(kube)
         self._kube = kube
         self._surroundings = Surroundings(kube)
@@ -48,6 +53,11 @@ class KubeCluster:
 
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         return release_secret.latest(self._secrets(ref), ref)
+
+    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
+        secret = self._newest(ref)
+        before = [] if secret is None else release_secret.manifest(secret)
+        self._rehearsal.run(ref, objects, before, force=force)
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         secret = self._newest(ref)

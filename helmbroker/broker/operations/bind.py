@@ -8,6 +8,7 @@ from helmbroker.broker.domain.decisions import usable
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.operations import converge, delivering, remembering
+from helmbroker.broker.operations.admission import admit
 from helmbroker.broker.operations.pending import HOPELESS_AGAIN_S
 from helmbroker.broker.operations.work import BindingWork
 from helmbroker.durable import Done, Fail, Outcome, Step, Wait
@@ -27,7 +28,7 @@ def check(work: BindingWork) -> Outcome:
         return broken
     if work.shares_credentials:
         return Done()
-    return converge.admit(work, work.addon.binding_chart, work.chart_values(), work.binding.binding.release)
+    return admit(work, work.addon.binding_chart, work.chart_values(), work.binding.binding.release)
 
 
 def remember(work: BindingWork) -> Outcome:

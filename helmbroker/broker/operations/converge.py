@@ -10,36 +10,20 @@ from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
-from helmbroker.broker.operations.failures import BY_A_JOB, Unrepeatable, begun, failure
-from helmbroker.broker.operations.pending import HALF_CHANGED, HOPELESS_AGAIN_S, others_at_work
-from helmbroker.broker.operations.policy import violations
+from helmbroker.broker.operations.admission import admitted
+from helmbroker.broker.operations.failures import BY_A_JOB, begun, failure
+from helmbroker.broker.operations.pending import (
+    HALF_CHANGED,
+    HALF_MADE,
+    HOPELESS_AGAIN_S,
+    OF_NO_USE,
+    others_at_work,
+)
 from helmbroker.broker.operations.work import Work
 from helmbroker.catalog.model import Object
 from helmbroker.durable import Done, Fail, Failed, Outcome, Wait
 
-_HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
-_OF_NO_USE = _HALF_MADE | {HelmStatus.UNREADABLE}
-_MOST_BREACHES = 5
 GONE = "The Helm release of the service instance is gone from the cluster. Ask the operator."
-
-
-def admit(work: Work, chart: Path, values: Object, ref: ReleaseRef) -> Outcome:
-    """Render, and let the result pass the gate. Nothing is applied."""
-    try:
-        manifest = work.tools.helm.render(chart, values, ref, stop=work.ctx.stop)
-    except HelmError as error:
-        raise failure(work, error) from error
-    own = work.record.instance.release.name
-    found = violations(manifest, ref.namespace, release=own, granted=work.granted)
-    if found:
-        more = f", and {len(found) - _MOST_BREACHES} more" if len(found) > _MOST_BREACHES else ""
-        raise Unrepeatable(
-            work.public(
-                "The broker's policy refuses what the chart would create: "
-                f"{'; '.join(found[:_MOST_BREACHES])}{more}. The addon's author has to mend the chart."
-            )
-        )
-    return Done()
 
 
 def install(
@@ -67,7 +51,7 @@ def install(
     if busy := others_at_work(work, release):
         return busy
     try:
-        if release is not None and release.status in (_OF_NO_USE if again is None else _HALF_MADE):
+        if release is not None and release.status in (OF_NO_USE if again is None else HALF_MADE):
             _discard(work, ref, claims=claims)
             release = None
         if again is None and release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
@@ -77,8 +61,11 @@ def install(
         if again is not None:
             work.tools.cluster.drop_unreadable(ref, work.ctx.still_ours)
             again()
-        labels, force = _claimed(work, mark), again is not None
-        _deploy(work, Deployment(ref, chart, values, labels, _timeout_s(work), force), doing)
+            work.admitted = None
+        force = again is not None
+        manifest = admitted(work, chart, values, ref, force=force)
+        labels, timeout_s = _claimed(work, mark), _timeout_s(work)
+        _deploy(work, Deployment(ref, chart, values, manifest, labels, timeout_s, force), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -93,7 +80,7 @@ def upgrade(
     """
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
-    if release is None or release.status in _HALF_MADE:
+    if release is None or release.status in HALF_MADE:
         return Fail(GONE)
     if broken := unreadable(release):
         return broken
@@ -105,7 +92,9 @@ def upgrade(
     try:
         if release.status in HALF_CHANGED:
             _rollback(work, ref, back_to)
-        _deploy(work, Deployment(ref, chart, values, _claimed(work, mark), _timeout_s(work)), doing)
+        manifest = admitted(work, chart, values, ref)
+        labels, timeout_s = _claimed(work, mark), _timeout_s(work)
+        _deploy(work, Deployment(ref, chart, values, manifest, labels, timeout_s), doing)
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
@@ -115,7 +104,7 @@ def restore(work: Work, ref: ReleaseRef, labels: dict[str, str], *, revision: in
     """The release runs what it ran at `revision`. The result: whether it had left it."""
     release = work.tools.cluster.release(ref)
     check_ours(release, ref, labels)
-    if release is None or release.status in _HALF_MADE:
+    if release is None or release.status in HALF_MADE:
         return Fail(GONE)
     if broken := unreadable(release):
         return broken
@@ -205,6 +194,7 @@ def await_gone(work: Work, ref: ReleaseRef, *, claims: bool) -> Outcome:
 
 def sweep(work: Work, ref: ReleaseRef, *, claims: bool) -> None:
     """Delete what Helm has left behind of the release, as far as it was there while the operation was ours."""
+    work.admitted = None
     work.tools.cluster.sweep(ref, claims=claims, meanwhile=work.ctx.still_ours)
 
 
@@ -244,11 +234,13 @@ def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
 
 def _rollback(work: Work, ref: ReleaseRef, revision: int | None) -> None:
     work.ctx.still_ours()
+    work.admitted = None
     work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
 
 
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:
     work.ctx.still_ours()
+    work.admitted = None
     work.tools.helm.uninstall(ref, hooks=hooks, timeout_s=timeout_s, stop=work.ctx.stop)
     work.tools.cluster.drop_unreadable(ref, work.ctx.still_ours)
 

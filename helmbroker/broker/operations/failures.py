@@ -9,7 +9,7 @@ from helmbroker.durable import Failed, Transient
 
 BY_A_JOB = frozenset({HelmFault.HOOK, HelmFault.TIMEOUT})
 _UNREPEATABLE = frozenset({HelmFault.VALUES, HelmFault.RENDER, HelmFault.CHART, HelmFault.INVALID})
-_CURES = {
+CURES = {
     HelmFault.OWNERSHIP: "Remove that object, or give the broker a namespace of its own.",
     HelmFault.CONFLICT: "Find who manages that field (kubectl get --show-managed-fields) and make it let go.",
     HelmFault.VALUES: "Correct the parameters, or the plan's values.",
@@ -40,7 +40,7 @@ def failure(work: Work, error: HelmError, ref: ReleaseRef | None = None) -> Fail
     sentence = begun(error.fault.value)
     if detail:
         sentence += f": {detail}"
-    cure = _CURES.get(error.fault)
+    cure = CURES.get(error.fault)
     text = f"{sentence}. {cure}" if cure else f"{sentence}."
     if error.fault in OUTAGES:
         return Outage(text)

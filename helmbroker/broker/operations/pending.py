@@ -6,6 +6,8 @@ from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.operations.work import Work
 from helmbroker.durable import Wait
 
+HALF_MADE = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.UNINSTALLING})
+OF_NO_USE = HALF_MADE | {HelmStatus.UNREADABLE}
 HALF_CHANGED = frozenset({HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 HOPELESS_AGAIN_S = 5.0  # so long that the operation gives its thread to others meanwhile
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.admission import admit
 from helmbroker.broker.operations.work import Work
 from helmbroker.durable import Done, Outcome, Step
 
 
 def check(work: Work) -> Outcome:
-    return converge.admit(work, work.addon.chart, work.values(), work.record.instance.release)
+    return admit(work, work.addon.chart, work.values(), work.record.instance.release)
 
 
 def remember(work: Work) -> Outcome:

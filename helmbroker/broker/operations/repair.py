@@ -14,6 +14,7 @@ from helmbroker.broker.domain.kept import CannotRead, Kept, Stage, opened
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import REDEPLOYED, Phase
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.admission import admit
 from helmbroker.broker.operations.work import BindingWork, Work
 from helmbroker.durable import Done, Fail, Outcome, Step
 
@@ -28,7 +29,7 @@ def check(work: Work) -> Outcome:
         return Fail(f"There is nothing to repair: the service instance is {record.phase}.")
     if not _concerns(work, record.instance.release):
         return Done()
-    return converge.admit(work, work.addon.chart, work.values(), record.instance.release)
+    return admit(work, work.addon.chart, work.values(), record.instance.release, force=True)
 
 
 def put_back(work: Work) -> Outcome:
@@ -71,7 +72,6 @@ def redeploy_bindings(work: Work) -> Outcome:
         if each.binding.binding.id in _lost(work):
             continue
         chart, values, ref = each.addon.binding_chart, each.chart_values(), _ref(each)
-        converge.admit(each, chart, values, ref)
         labels, doing = each.binding_labels, "making users again"
         again = partial(_secrets_are_back, each, ref, labels)
         outcome = converge.install(each, chart, values, ref, labels, doing=doing, claims=False, again=again)

@@ -14,6 +14,7 @@ from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.kept import Stage
 from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
 from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.operations.admission import admit
 from helmbroker.broker.operations.failures import Unrepeatable
 from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.pending import in_force
@@ -27,7 +28,7 @@ _COMMIT, _RETURN, _AWAIT_RETURN = "commit", "return", "await return"
 
 
 def check(work: UpdateWork) -> Outcome:
-    return converge.admit(work, work.addon.chart, work.values(), work.record.instance.release)
+    return admit(work, work.addon.chart, work.values(), work.record.instance.release)
 
 
 def remember(work: UpdateWork) -> Outcome:

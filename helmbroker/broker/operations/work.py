@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceInstance
+from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import AddonRevisions, Cluster, HelmReleases, Transaction
+from helmbroker.broker.gate import NO_GRANTS, Grants, Scope
 from helmbroker.broker.operations import redaction
 from helmbroker.catalog import overrides
 from helmbroker.catalog.model import JSON, NOTHING, Addon, DataPolicy, Object, Plan
-from helmbroker.catalog.parameters import texts
 from helmbroker.catalog.values import merge
 from helmbroker.durable import Context
 from helmbroker.sealing import KeyRing
@@ -59,8 +61,17 @@ class Tools:
     revisions: AddonRevisions
     broker_id: str
     overrides: Mapping[str, Object] = field(repr=False)  # addon name -> the operator's Helm values
+    grants: Mapping[str, Grants]  # addon name -> what its charts may do beyond what all may
     patience: Patience
     keys: KeyRing  # under which the cluster remembers records
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What has passed the gate, and from what it was rendered."""
+
+    source: tuple[Path, Object, ReleaseRef] = field(repr=False)
+    manifest: str = field(repr=False)
 
 
 @dataclass
@@ -72,6 +83,7 @@ class Work:
     record: InstanceRecord
     transaction: Callable[[], AbstractContextManager[Transaction]]  # fenced: ours, or LeaseLost
     reserve_s: float = field(default=0.0, kw_only=True)  # of the operation's time, for what follows the steps
+    admitted: Admitted | None = field(default=None, kw_only=True)  # until the cluster is changed
 
     @property
     def time_left_s(self) -> float:
@@ -122,10 +134,10 @@ class Work:
         """Whether the volumes go with the instance."""
         return self.plan.data is DataPolicy.DELETE
 
-    @property
-    def granted(self) -> frozenset[str]:
-        """Names that the operator has written into plans or overrides: pods may use objects that are called so."""
-        return frozenset(texts(self.plan.values)) | frozenset(texts(self.overrides))
+    def scope(self) -> Scope:
+        """For whom the gate checks what a chart would make."""
+        release, grants = self.record.instance.release, self.tools.grants.get(self.addon.name, NO_GRANTS)
+        return Scope(release.namespace, release.name, self.plan.pod_security, grants)
 
     def secrets(self) -> set[str]:
         """Texts that went in and must not come out in a sentence."""

@@ -9,7 +9,7 @@ from helmbroker.catalog import archive, credentials, profile, schema_rules
 from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import versions
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import Addon, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan
+from helmbroker.catalog.model import Addon, DataPolicy, Fault, Lifetime, ParameterSchemas, Plan, PodSecurity
 from helmbroker.catalog.schemas import validator
 
 FILE = "addon.yaml"
@@ -63,6 +63,7 @@ _PLAN = validator(
             "updates_to": {"type": "array", "items": _NAME, "uniqueItems": True},
             "upgrade_notes": _TEXT,
             "parameters": _PARAMETERS,
+            "pod_security": {"enum": [level.value for level in PodSecurity]},
             "values": {"type": "object"},
         },
     }
@@ -169,6 +170,7 @@ def _plan(document: Document, addon: Any) -> Plan:
         binding_lifetime=_lifetime(data),
         updates_to=tuple(data["updates_to"]) if "updates_to" in data else None,
         upgrade_notes=data.get("upgrade_notes"),
+        pod_security=PodSecurity(data.get("pod_security", PodSecurity.RESTRICTED)),
     )
 
 

@@ -22,6 +22,7 @@ from helmbroker.broker.domain.requests import (
     UnbindRequest,
     UpdateRequest,
 )
+from helmbroker.broker.gate import Grants
 from helmbroker.broker.operations.work import Patience, Tools
 from helmbroker.broker.service import Accepted, Service
 from helmbroker.broker.store.schema import facts, operations
@@ -88,6 +89,11 @@ class World:
         self.hand = Hand(self.store.engine, operations, handlers(self.store, self.tools))
         room = FakeWaitingRoom(self.store)
         self.service = Service(self.store, lambda: Catalog((ADDON,)), self.revisions, NAMESPACE, room)
+
+    def grant(self, **given: Any) -> None:
+        """The operator grants this to the addon, and starts the worker anew."""
+        self.tools = replace(self.tools, grants={ADDON.name: Grants(**given)})
+        self.hand = Hand(self.store.engine, operations, handlers(self.store, self.tools))
 
     def provision(self, *, plan: str = "small", **parameters: JSON) -> str:
         chosen = next(each for each in ADDON.plans if each.name == plan)
@@ -209,7 +215,7 @@ def world(
     cluster, clock = FakeCluster(NAMESPACE), Clock()
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
     given = {ADDON.name: overrides or {}}
-    tools = Tools(helm, cluster, revisions, store.broker_id, given, Patience(120.0, clock), KEYS)
+    tools = Tools(helm, cluster, revisions, store.broker_id, given, {}, Patience(120.0, clock), KEYS)
     service = Service(store, lambda: Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
     hand = Hand(store.engine, operations, handlers(store, tools))
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from helmbroker.broker.domain.cluster import Capabilities
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
@@ -50,40 +51,93 @@ def asked(folder: Path) -> dict[str, Any]:
     return found
 
 
+UPGRADE = [
+    "--install",
+    "--namespace",
+    "instances",
+    "--values",
+    "-",
+    "--hide-notes",
+    "--skip-crds",
+    "--reset-values",
+]
+RELEASE = {
+    "manifest": "---\n# Source: a\nkind: Secret\n",
+    "hooks": [{"manifest": "kind: Job"}, {"manifest": "kind: Pod"}],
+}
+TELLS = f"print({json.dumps(json.dumps(RELEASE))})"
+CHART_TOLD = """
+import pathlib
+chart = pathlib.Path(sys.argv[3])
+files = sorted(path for path in chart.rglob("*") if path.is_file())
+pathlib.Path("%s").write_text(json.dumps({str(path.relative_to(chart)): path.read_text() for path in files}))
+"""
+
+
 @pytest.mark.bug(1, 48)
 def test_deploy(tmp_path: Path, chart: Path) -> None:
-    deployment = Deployment(REF, chart, {"a": [1, None]}, {"y": "2", "x": "1"}, timeout_s=90.5)
+    deployment = Deployment(REF, chart, {"a": [1, None]}, "kind: x\n", {"y": "2", "x": "1"}, timeout_s=90.5)
     cli(tmp_path, stand_in(tmp_path)).deploy(deployment, NEVER)
-    assert asked(tmp_path)["argv"] == [
-        *("upgrade", "hb-1", str(chart), "--install", "--labels", "x=1,y=2", "--namespace", "instances"),
-        *(
-            "--values",
-            "-",
-            "--history-max",
-            "10",
-            "--timeout",
-            "90s",
-            "--hide-notes",
-            "--skip-crds",
-            "--reset-values",
-        ),
-    ]
+    command, name, frozen, *rest = asked(tmp_path)["argv"]
+    assert (command, name, Path(frozen).name) == ("upgrade", "hb-1", chart.name)
+    assert rest == [*UPGRADE, "--labels", "x=1,y=2", "--history-max", "10", "--timeout", "90s"]
     assert json.loads(asked(tmp_path)["stdin"]) == {"a": [1, None]}
+    assert list((tmp_path / "helm-home" / "rendering").iterdir()) == []
 
 
-def test_render_asks_the_cluster_and_shows_crds(tmp_path: Path, chart: Path) -> None:
-    """What the gate sees is what would be made: lookups, capabilities, CRDs and hooks included."""
-    assert cli(tmp_path, stand_in(tmp_path, "print('rendered')")).render(chart, {}, REF, stop=NEVER) == "rendered\n"
+@pytest.mark.bug(13)
+def test_helm_is_given_what_was_checked(tmp_path: Path, chart: Path) -> None:
+    """Nothing of the chart is rendered again; its name, version and default values stay."""
+    about = "apiVersion: v2\nname: c\nversion: 3.10\nengine: gotpl\ndependencies: [{name: d, version: 1.0.0}]\n"
+    (chart / "Chart.yaml").write_text(about)
+    (chart / "values.yaml").write_text("a: 1")
+    (chart / "crds").mkdir()
+    (chart / "crds" / "crd.yaml").write_text("kind: CustomResourceDefinition")
+    given = "data: {a: '{{ .Values.a }}'}\n"
+    program = stand_in(tmp_path, CHART_TOLD % (tmp_path / "seen"))
+    cli(tmp_path, program).deploy(Deployment(REF, chart, {}, given, {}, timeout_s=1), NEVER)
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert json.loads(seen.pop("Chart.yaml")) == {"apiVersion": "v2", "name": "c", "version": "3.10"}
+    assert seen == {
+        "values.yaml": "a: 1",
+        "manifest.yaml": given,
+        "templates/manifest.yaml": '{{ .Files.Get "manifest.yaml" }}\n',
+    }
+
+
+@pytest.mark.parametrize(("content", "fault"), [("a: [", HelmFault.CHART), (None, HelmFault.CHART)])
+def test_a_chart_that_cannot_be_read(tmp_path: Path, chart: Path, content: str | None, fault: HelmFault) -> None:
+    (chart / "Chart.yaml").unlink()
+    if content is not None:
+        (chart / "Chart.yaml").write_text(content)
+    with pytest.raises(HelmError) as caught:
+        cli(tmp_path, stand_in(tmp_path)).deploy(Deployment(REF, chart, {}, "", {}, timeout_s=1), NEVER)
+    assert caught.value.fault is fault
+
+
+def test_render_shows_what_an_upgrade_would_make(tmp_path: Path, chart: Path) -> None:
+    """What the gate sees: lookups, capabilities, the release's revision, hooks and tests included."""
+    shown = cli(tmp_path, stand_in(tmp_path, TELLS)).render(chart, {"a": 1}, REF, stop=NEVER)
+    assert [each["kind"] for each in yaml.safe_load_all(shown)] == ["Secret", "Job", "Pod"]
     assert asked(tmp_path)["argv"] == [
-        *("template", "hb-1", "--namespace", "instances", "--skip-tests", "--values", "-"),
-        *("--dry-run=server", "--disable-openapi-validation", "--include-crds", str(chart)),
+        *("upgrade", "hb-1", str(chart)),
+        *UPGRADE,
+        *("--dry-run=server", "--output", "json"),
     ]
+    assert json.loads(asked(tmp_path)["stdin"]) == {"a": 1}
+
+
+@pytest.mark.parametrize("said", ["", "rendered", "[]", '{"hooks": [1]}', '{"hooks": [{}]}'])
+def test_a_helm_that_answers_otherwise(tmp_path: Path, chart: Path, said: str) -> None:
+    with pytest.raises(HelmError) as caught:
+        cli(tmp_path, stand_in(tmp_path, f"print({said!r})")).render(chart, {}, REF, stop=NEVER)
+    assert caught.value.fault is HelmFault.OTHER
 
 
 @pytest.mark.bug(31)
 def test_what_helm_warns_of_is_not_part_of_the_rendering(tmp_path: Path, chart: Path) -> None:
     program = stand_in(tmp_path, "sys.stderr.write('walk.go: found symbolic link'); print('rendered')")
-    assert cli(tmp_path, program).render(chart, {}, REF, stop=NEVER) == "rendered\n"
+    assert cli(tmp_path, program).template(chart, {}, REF) == "rendered\n"
 
 
 @pytest.mark.bug(19, 35)
@@ -146,7 +200,7 @@ def test_the_environment_is_small_and_holds_no_secret(
     monkeypatch.setenv("HELM_KUBETOKEN", "c4n4ry")
     monkeypatch.setenv("KUBECONFIG", "/somewhere")
     monkeypatch.setenv("HOME", "/home/me")
-    cli(tmp_path, stand_in(tmp_path)).render(chart, {}, REF, stop=NEVER)
+    cli(tmp_path, stand_in(tmp_path, TELLS)).render(chart, {}, REF, stop=NEVER)
     environment = asked(tmp_path)["env"]
     home = str(tmp_path / "helm-home")
     assert "c4n4ry" not in json.dumps(environment)

@@ -1,0 +1,2 @@
+ask("PUT", f"/users/{user}", "admin", admin, password)
+ask("GET", "/notes", user, password)

@@ -1,0 +1,60 @@
+"""An addon tried on the cluster: the stage is set, and nothing is left of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from helmbroker.broker import wiring
+from helmbroker.broker.author import stage
+from helmbroker.broker.author.clients import Clients
+from helmbroker.broker.author.rendering import defaults
+from helmbroker.broker.author.trial import Check, Trial
+from helmbroker.broker.settings import CannotStart, Settings
+from helmbroker.catalog.contract import Contract
+from helmbroker.catalog.model import NOTHING, Addon, Plan
+from helmbroker.catalog.values import coalesce, merge
+from helmbroker.kubeapi.client import KubeClient
+
+
+def tried(settings: Settings, addon: Addon, agreed: Contract, tell: Callable[[str], None]) -> list[Check]:
+    """Every check. `tell` gets lines of progress. Raises CannotStart, KubeError, HelmError."""
+    began = time.monotonic()
+    kube = KubeClient.from_environment(settings.kubeconfig)
+    namespace = settings.instance_namespace
+    overrides = wiring.read_overrides(settings).get(addon.name, NOTHING)
+
+    def progress(text: str) -> None:
+        tell(f"{time.monotonic() - began:7.1f} s  {text}")
+
+    def ended(check: Check) -> None:
+        progress(f"{'FAILED' if check.failure else 'ok'}: {check.name}")
+
+    def image(plan: Plan) -> str:
+        return image_of(coalesce(defaults(addon.chart), merge(plan.values, overrides)), agreed.image)
+
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    try:
+        with stage.broker(settings, addon, progress) as broker:
+            cluster = wiring.make_cluster(settings)
+            trial = Trial(addon, agreed, broker, Clients(kube, namespace), cluster, kube, image, ended)
+            trial.run()
+            return trial.checks
+    finally:
+        kube.delete("Namespace", None, namespace)
+        kube.close()
+
+
+def image_of(values: dict[str, Any], path: str) -> str:
+    """The image at a path of the values: a text, or a map with repository and digest or tag. Raises CannotStart."""
+    found: Any = values
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    if isinstance(found, str):
+        return found
+    if isinstance(found, dict) and found.get("repository"):
+        registry = f"{found['registry']}/" if found.get("registry") else ""
+        mark = f"@{found['digest']}" if found.get("digest") else f":{found.get('tag') or 'latest'}"
+        return f"{registry}{found['repository']}{mark}"
+    raise CannotStart(f"contract.yaml: image: there is no image at {path} of the values")

@@ -1,0 +1,61 @@
+"""What belongs to a service instance among all that share a namespace. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from helmbroker.broker.gate.violation import Breach, dig, mapping
+
+CLAIM = "PersistentVolumeClaim"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+_PUBLIC = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})  # there is one everywhere
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a manifest may refer to: what it makes itself, what is named after the instance's Helm release
+    (release names are hashes: nobody else's object is called so), and what the operator has granted."""
+
+    made: frozenset[tuple[str, str]]
+    release: str
+    granted: Collection[tuple[str, str]]
+
+    def named(self, name: object) -> bool:
+        """Whether the name is the release's, or begins with it."""
+        return isinstance(name, str) and (name == self.release or name.startswith(f"{self.release}-"))
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether the object is the instance's own."""
+        return self.named(name) or (kind, name) in self.made | _PUBLIC or (kind, name) in self.granted
+
+    def foreign(self, references: Iterable[tuple[str, str, object]]) -> Iterator[Breach]:
+        """References (path, kind, name) to objects of others."""
+        for field, kind, name in references:
+            if name is not None and not self.has(kind, str(name)):
+                yield Breach(field, f"{kind} {name} is not the instance's own", f"uses: [{kind}/{name}]")
+
+    def foreign_label(self, labelled: object, field: str) -> Iterator[Breach]:
+        """With the label of another instance a pod would get what is sent to that one, passwords too."""
+        value = dig(labelled, "metadata", "labels", INSTANCE_LABEL)
+        if value is not None and not self.named(value):
+            at = f"{field}.metadata" if field else "metadata"
+            yield Breach(f"{at}.labels[{INSTANCE_LABEL}]", f"must be the Helm release, not {value}")
+
+    def selects(self, labels: object) -> bool:
+        """Whether labels to be matched are those of the instance: one of them is its Helm release."""
+        return any(self.named(value) for value in mapping(labels).values())
+
+
+def claim_sources(spec: object, field: str, own: Own) -> Iterator[Breach]:
+    """A claim for a volume must not be a copy of somebody else's, nor that volume itself."""
+    claim = mapping(spec)
+    if claim.get("volumeName"):
+        yield Breach(f"{field}.volumeName", "a claim cannot choose its volume, which may have been another's")
+    for key in ("dataSource", "dataSourceRef"):
+        source = mapping(claim.get(key))
+        if source and not own.has(str(source.get("kind")), str(source.get("name"))):
+            found = f"{source.get('kind')}/{source.get('name')}"
+            yield Breach(f"{field}.{key}", f"{found} is not the instance's own", f"uses: [{found}]")
+        elif source.get("namespace"):
+            yield Breach(f"{field}.{key}.namespace", "a claim cannot be copied from another namespace")
