@@ -16,6 +16,8 @@ from helmbroker.catalog import credentials
 from helmbroker.catalog.model import JSON
 from tests.addons.programs import program
 
+pytestmark = pytest.mark.cluster  # helm comes with it
+
 REF = ReleaseRef("instances", "hb-1")
 SERVED = Capabilities("v1.33.7", ("v1", "example.org/v1", "example.org/v1/Thing"))
 HELPERS = """\
