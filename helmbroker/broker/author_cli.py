@@ -24,9 +24,8 @@ from helmbroker.broker.author.findings import Finding, Format, Rule
 from helmbroker.broker.command import with_settings_or
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.settings import Settings
-from helmbroker.catalog import archive, contract, documents, overrides, parameters
+from helmbroker.catalog import archive, contract, documents, formats, overrides, parameters
 from helmbroker.catalog.documents import Unreadable
-from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, Object, Plan, Severity
 
 _WRONG, _CANNOT = 1, 2
@@ -90,13 +89,14 @@ def lint(settings: Settings, *, path: Path, how: str) -> None:
 def render(settings: Settings, *, path: Path, plan: str, given: Path | None) -> None:
     """Print what an instance of a plan would be made of, as on a cluster where nothing is yet."""
     from helmbroker.broker.author.rendering import INSTANCE, Rendering  # noqa: PLC0415  # heavy
+    from helmbroker.broker.author.revised import revised  # noqa: PLC0415
 
     loaded = _loaded(path)
     chosen = _plan(loaded, plan)
     asked = _parameters(chosen, given)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, revised(path) as kept:
         operators = overrides.of(loaded, wiring.read_overrides(settings))
-        rendering = Rendering(loaded, wiring.make_helm(settings, Path(folder)), operators)
+        rendering = Rendering(kept, wiring.make_helm(settings, Path(folder)), operators)
         try:
             manifest = rendering.instance(chosen, asked)
             found = gate.objects(manifest)
@@ -188,7 +188,7 @@ def _tell(found: list[Finding], how: str, folder: str) -> None:
 
 def _loaded(path: Path) -> Addon:
     try:
-        return native.load(path)
+        return formats.load(path)
     except AddonFaults as error:
         _stop(f"{error}; run `helmbroker addon lint {path}`", _WRONG)
 

@@ -98,6 +98,35 @@ def test_what_the_operator_grants_is_no_fault(folder: Path, tmp_path: Path) -> N
     assert linted(folder, HELMBROKER_GRANTS_FILE=str(tmp_path / "grants.yaml")) == (0, [])
 
 
+def test_addons_of_drycc_are_checked_as_the_broker_would_keep_them(tmp_path: Path) -> None:
+    """Without the template that lies astray in the chart; credentials are those of the instance's own chart."""
+    labels = "{app.kubernetes.io/instance: {{ .Release.Name }}}"
+    files = {
+        "meta.yaml": "id: a1\nname: store\nversion: 3.10\ndisplayName: Store\ndescription: Keeps.\nbindable: true\n"
+        "tags: store\nallow_parameters: [{name: size}]\n",
+        "README.md": "What it is good for. " * 20,
+        "plans/small/meta.yaml": "id: p1\nname: small\ndescription: Small.\n",
+        "plans/small/values.yaml": "size: 1\n",
+        "plans/small/bind.yaml": "credential:\n  - {name: HOST, value: {{ .Release.Name }}}\n",
+        "chart/store/Chart.yaml": "apiVersion: v2\nname: store\nversion: 1.0.0\nengine: gotpl\n",
+        "chart/store/values.yaml": "size: 0\n",
+        "chart/store/values.schema.json": '{"type": "object"}',
+        "chart/store/templates/bind.yaml": "credential: {}\n",
+        "chart/store/templates/service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: {{.Release.Name}}}\n"
+        f"spec: {{selector: {labels}, ports: [{{port: 1}}]}}\n",
+    }
+    for name, content in files.items():
+        path = tmp_path / "store" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    status, found = linted(tmp_path / "store")
+    assert [each for each in found if each[0] == "error"] == []
+    assert status == 0
+    status, output, _ = helmbroker("addon", "render", str(tmp_path / "store"), "--plan", "small")
+    assert [each["kind"] for each in yaml.safe_load_all(output)] == ["Service"]
+
+
 def test_what_cannot_be_checked_is_told_apart(folder: Path) -> None:
     status, _, errors = helmbroker("addon", "lint", str(folder), HELMBROKER_HELM="/nowhere/helm")
     assert (status, "there is no program /nowhere/helm" in errors) == (2, True)

@@ -15,13 +15,14 @@ from jsonschema.validators import validator_for
 from helmbroker.broker import gate
 from helmbroker.broker.author.findings import Finding, Rule
 from helmbroker.broker.author.rendering import INSTANCE, Rendering
+from helmbroker.broker.author.revised import revised
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.gate import NO_GRANTS, Grants, Scope
 from helmbroker.broker.helm.releases import HelmCli
 from helmbroker.catalog import contract, credentials
 from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.documents import Unreadable
-from helmbroker.catalog.formats import native
+from helmbroker.catalog.formats.native import TEMPLATE
 from helmbroker.catalog.model import Addon, AddonFaults, Fault, Object, Plan, Severity
 from helmbroker.catalog.overrides import of
 
@@ -41,13 +42,12 @@ def lint(
     except AddonFaults as error:
         found += [Finding(Rule.CONTRACT, fault) for fault in error.faults]
     try:
-        addon = native.load(folder)
+        with revised(folder) as addon:
+            found += [Finding(Rule.FORMAT, fault) for fault in addon.warnings]
+            rendering = Rendering(addon, helm, of(addon, overrides))
+            found += _Charts(rendering, grants.get(addon.name, NO_GRANTS), agreed).findings()
     except AddonFaults as error:
         found += [Finding(Rule.FORMAT, fault) for fault in error.faults]
-    else:
-        found += [Finding(Rule.FORMAT, fault) for fault in addon.warnings]
-        rendering = Rendering(addon, helm, of(addon, overrides))
-        found += _Charts(rendering, grants.get(addon.name, NO_GRANTS), agreed).findings()
     return sorted(dict.fromkeys(found), key=lambda each: each.fault.severity is not Severity.ERROR)
 
 
@@ -60,7 +60,8 @@ class _Charts:
 
     def findings(self) -> list[Finding]:
         addon = self._rendering.addon
-        for chart in (addon.chart, *([addon.binding_chart] if addon.bindable else [])):
+        own = any(_has_binding_chart(plan) for plan in addon.plans)
+        for chart in (addon.chart, *([addon.binding_chart] if own else [])):
             self._add("", _chart(addon, chart))
         if addon.bindable and self._agreed is None and not (addon.folder / contract.FILE).exists():
             self._add("", [_warn(Rule.CONTRACT, contract.FILE, "is missing, so that nothing can be proved")])
@@ -73,10 +74,11 @@ class _Charts:
         rendering, addon = self._rendering, self._rendering.addon
         values = rendering.values(plan)
         self._look(plan, addon.chart, lambda: values, lambda: rendering.instance(plan))
-        if addon.bindable:
+        if _has_binding_chart(plan):
             self._look(
                 plan, addon.binding_chart, lambda: rendering.binding_values(plan), lambda: rendering.binding(plan)
             )
+        if plan.bindable:
             self._add(plan.name, self._delivered(plan))
 
     def _look(self, plan: Plan, chart: Path, values: Callable[[], Object], manifest: Callable[[], str]) -> None:
@@ -102,10 +104,11 @@ class _Charts:
 
     def _delivered(self, plan: Plan) -> list[Finding]:
         """The credentials template, and whether it delivers what the contract says."""
+        file = plan.credentials_template or TEMPLATE
         try:
             delivered = credentials.read(self._rendering.delivery(plan)).credentials
         except HelmError as error:
-            return [_fail(Rule.CREDENTIALS, native.TEMPLATE, f"{error.fault.value}: {error.detail}")]
+            return [_fail(Rule.CREDENTIALS, file, f"{error.fault.value}: {error.detail}")]
         except Unreadable as error:
             return [Finding(Rule.CREDENTIALS, error.fault)]
         except AddonFaults as error:
@@ -124,6 +127,10 @@ class _Charts:
     def _add(self, plan: str, found: list[Finding]) -> None:
         for finding in found:
             self._found.setdefault(finding, []).append(plan)
+
+
+def _has_binding_chart(plan: Plan) -> bool:
+    return plan.bindable and plan.credentials_template is None
 
 
 def _told(finding: Finding, plans: list[str], every: int) -> Finding:

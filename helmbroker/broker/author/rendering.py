@@ -31,7 +31,8 @@ class Rendering:
 
     def values(self, plan: Plan, parameters: Object = NOTHING) -> dict[str, JSON]:
         """What is given to the chart of an instance."""
-        return merge(plan.values, parameters, self.overrides)
+        forced = {self.addon.fullname_value: INSTANCE.name} if self.addon.fullname_value else NOTHING
+        return merge(plan.values, parameters, self.overrides, forced)
 
     def instance(self, plan: Plan, parameters: Object = NOTHING) -> str:
         """The manifest of an instance. Raises HelmError."""
@@ -43,10 +44,12 @@ class Rendering:
 
     def delivery(self, plan: Plan) -> str:
         """The credentials template of a binding of an instance of this plan. Raises HelmError, Unreadable."""
-        chart, values = self.addon.binding_chart, self.binding_values(plan)
-        return self.helm.render_alone(
-            self.addon.folder / native.TEMPLATE, chart, values, BINDING, _SERVED, threading.Event()
-        )
+        addon, never = self.addon, threading.Event()
+        if plan.credentials_template is not None:  # bindings share what the instance's own chart has made
+            template, own = addon.folder / plan.credentials_template, self.values(plan)
+            return self.helm.render_alone(template, addon.chart, own, INSTANCE, _SERVED, never)
+        template, values = addon.folder / native.TEMPLATE, self.binding_values(plan)
+        return self.helm.render_alone(template, addon.binding_chart, values, BINDING, _SERVED, never)
 
     def binding_values(self, plan: Plan) -> Object:
         """What is given to the chart of a binding. Raises Unreadable."""

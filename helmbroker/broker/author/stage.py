@@ -26,7 +26,7 @@ from helmbroker.broker.domain.requests import (
 from helmbroker.broker.service import Accepted, Service, WaitingRoom
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.catalog.formats import native
+from helmbroker.catalog import formats
 from helmbroker.catalog.model import NOTHING, Addon, Catalog, Object, Plan
 from helmbroker.durable import State
 
@@ -143,12 +143,15 @@ class BrokerStage:
 def newer(addon: Addon, folder: Path) -> Addon:
     """The same addon with the next version of itself and of its chart, as an author would publish it."""
     shutil.copytree(addon.folder, folder)
-    for path, old in ((folder / native.FILE, addon.version), (folder / addon.chart_folder / "Chart.yaml", None)):
+    about = [(folder / name, addon.version) for name in formats.FILES]
+    for path, old in (*about, (folder / addon.chart_folder / "Chart.yaml", None)):
+        if not path.exists():
+            continue
         text = path.read_text("utf-8")
         wanted = re.escape(old) if old else r"[^\s\"']+"
         changed = re.sub(rf"^(version: *[\"']?){wanted}", r"\g<1>99.0.0", text, count=1, flags=re.MULTILINE)
         path.write_text(changed, "utf-8")
-    return native.load(folder)
+    return formats.load(folder)
 
 
 @contextmanager
