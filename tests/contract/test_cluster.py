@@ -73,7 +73,7 @@ class FakeWorld:
 
     def damage(self, release: StoredRelease) -> None:
         known = self.cluster.releases[release.ref]
-        self.cluster.releases[release.ref] = replace(known, status=HelmStatus.UNREADABLE, values={})
+        self.cluster.releases[release.ref] = replace(known, status=HelmStatus.UNREADABLE, values={}, given={})
 
     def break_down(self) -> None:
         self.cluster.down = True
