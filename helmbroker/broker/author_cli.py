@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import click
 
-from helmbroker.broker import gate, wiring
+from helmbroker.broker import catalog_wiring, gate, wiring
 from helmbroker.broker.author import findings, skeleton
 from helmbroker.broker.author.findings import Finding, Format, Rule
 from helmbroker.broker.command import with_settings_or
@@ -169,13 +169,14 @@ def test_(settings: Settings, *, path: Path, how: str) -> None:
 @with_settings_or(_CANNOT)
 def check(settings: Settings, *, how: str) -> None:
     """Read all addons as the broker would, and tell which it would not offer, and why."""
-    read = wiring.read_catalog(settings)
+    read = catalog_wiring.read_catalog(settings)
     found = [
-        Finding(Rule.FORMAT, replace(fault, file=f"{Path(folder).relative_to(settings.addons_dir)}/{fault.file}"))
-        for folder, faults in [*read.quarantined.items(), *read.warnings.items()]
-        for fault in faults
+        Finding(Rule.FORMAT, replace(fault, file=f"{row.source}/{row.label}/{fault.file}"))
+        for row in read.listed
+        for fault in row.faults
     ]
-    click.echo(f"{len(read.addons)} offered, {len(read.quarantined)} quarantined", err=True)
+    refused = sum(row.reason is not None for row in read.listed)
+    click.echo(f"{len(read.catalog.addons)} offered, {refused} quarantined", err=True)
     _tell(found, how, str(settings.addons_dir))
 
 

@@ -13,13 +13,13 @@ from typing import ParamSpec
 
 import click
 
-from helmbroker.broker import admin_cli, author_cli, drift_cli, transfer_cli, wiring
+from helmbroker.broker import admin_cli, author_cli, catalog_wiring, drift_cli, transfer_cli, wiring
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.service.inventory import inventory
 from helmbroker.broker.settings import Settings
-from helmbroker.catalog.model import Catalog
+from helmbroker.runtime.hangup import after_hangup
 from helmbroker.runtime.serve import Drain, serve
 from helmbroker.runtime.supervise import supervise
 
@@ -36,14 +36,14 @@ def _settings_table() -> str:
     return "\n".join(rows)
 
 
-def _check_start(settings: Settings) -> Catalog:
+def _check_start(settings: Settings) -> None:
     """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
     with folders(settings):
         wiring.make_store(settings).close()
     wiring.authentication(settings)
     wiring.read_overrides(settings)
     wiring.read_grants(settings)
-    return wiring.read_catalog(settings)
+    catalog_wiring.check_sources(settings)
 
 
 @click.group(epilog=_settings_table())
@@ -77,18 +77,18 @@ def init(settings: Settings) -> None:
 @with_settings
 def api(settings: Settings) -> None:
     """Serve the Open Service Broker API."""
-    catalog = _check_start(settings)
-    wiring.tell_quarantined(catalog)
+    _check_start(settings)
     host, port = settings.address
     stopping, draining = threading.Event(), threading.Event()
     serve(
-        lambda: wiring.make_app(settings, stopping, catalog, draining),
+        lambda: wiring.make_app(settings, stopping, draining),
         host=host,
         port=port,
         threads=settings.max_waiting + _THREADS,
         grace_s=_GRACE_S,
         tls=settings.tls,
         on_stop=stopping.set,
+        on_hangup=lambda: wiring.ask_for_refresh(settings),
         drain=Drain(settings.drain_s, draining.set),
     )
 
@@ -100,6 +100,7 @@ def worker(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    after_hangup(lambda: wiring.ask_for_refresh(settings))
     wiring.run_worker(settings, stop)
 
 
@@ -136,18 +137,18 @@ def check(settings: Settings) -> None:
         store = wiring.make_store(settings)
     click.echo(f"database   ok ({store.describe()})")
     store.close()
-    catalog = wiring.read_catalog(settings)
-    click.echo(f"addons     {', '.join(addon.name for addon in catalog.addons) or 'none'}")
-    for folder, faults in catalog.quarantined.items():
-        click.echo(f"           {folder} is not offered:")
-        for fault in faults:
-            click.echo(f"             {fault.severity}: {fault}")
-    for folder, doubts in catalog.warnings.items():
-        click.echo(f"           {folder}:")
-        for fault in doubts:
+    reading = catalog_wiring.read_catalog(settings)
+    click.echo(f"addons     {', '.join(addon.name for addon in reading.catalog.addons) or 'none'}")
+    away = [each for each in reading.standings if each.reason is not None]
+    bad = [each for each in reading.listed if each.reason is not None]
+    for source in away:
+        click.echo(f"           source {source.name} cannot be had: {source.message}")
+    for row in (each for each in reading.listed if each.faults):
+        click.echo(f"           {row.source}/{row.label}{' is not offered' if row in bad else ''}:")
+        for fault in row.faults:
             click.echo(f"             {fault.severity}: {fault}")
     wiring.read_overrides(settings)
-    unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in catalog.addons})
+    unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in reading.catalog.addons})
     if unknown:
         click.echo(f"           grants for addons that are not offered: {', '.join(unknown)}")
     helm = wiring.make_helm(settings, settings.data_dir / "helm")
@@ -159,7 +160,7 @@ def check(settings: Settings) -> None:
         click.echo(f"helm       {reason}")
     version = KubeClient.from_environment(settings.kubeconfig).server_version()
     click.echo(f"cluster    Kubernetes {version}")
-    sys.exit(1 if reason or catalog.quarantined else 0)
+    sys.exit(1 if reason or away or bad else 0)
 
 
 @main.command("list")

@@ -11,9 +11,8 @@ from typing import Concatenate, ParamSpec
 import click
 from pydantic import ValidationError
 
-from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
-from helmbroker.broker.settings import Settings
+from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.database import UnusableDatabase
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
@@ -55,7 +54,7 @@ def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Call
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
             sys.exit(status)
-        except (wiring.CannotStart, LoginsError, KeyRingError, UnusableDatabase, KubeError) as error:
+        except (CannotStart, LoginsError, KeyRingError, UnusableDatabase, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(status)
 
@@ -69,6 +68,6 @@ def folders(settings: Settings) -> Iterator[None]:
         yield
     except OSError as error:
         place = error.filename or settings.data_dir
-        raise wiring.CannotStart(
+        raise CannotStart(
             f"{place}: {error.strerror}; set HELMBROKER_DATA_DIR to a folder that can be written"
         ) from None

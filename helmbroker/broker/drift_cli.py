@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from helmbroker.broker import wiring
+from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import folders, with_settings_or
 from helmbroker.broker.domain.drift import Finding, FindingKind
 from helmbroker.broker.domain.errors import Unavailable
@@ -132,7 +132,7 @@ def _store(settings: Settings, status: int) -> Iterator[SqlStore]:
 
 def _repair(settings: Settings, store: SqlStore, meant: Sequence[Finding]) -> bool:
     """Whether all of it was repaired."""
-    begun = Repairs(store, wiring.make_revisions(settings, store)).begin(meant)
+    begun = Repairs(store, catalog_wiring.make_revisions(settings, store)).begin(meant)
     busy = [each.instance_id for each in begun if each.operation_id is None]
     for instance_id in busy:
         click.echo(f"instance {instance_id}: is being worked on; look again later", err=True)

@@ -14,6 +14,10 @@ from helmbroker.runtime.listening import Tls, address
 _ALGORITHM = "((RS|PS|ES)(256|384|512)|EdDSA)"
 
 
+class CannotStart(Exception):
+    """A sentence for the operator: what is wrong with the set-up, and the cure."""
+
+
 class Settings(BaseSettings):
     """Each field is the variable HELMBROKER_<FIELD>. Times in seconds."""
 
@@ -26,7 +30,13 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, repr=False, description="postgresql://... ; without it SQLite in the data directory"
     )
-    addons_dir: Path = Field(default=Path("addons"), description="folder of addon folders")
+    addons_dir: Path = Field(
+        default=Path("addons"), description="folder of addon folders; beside SOURCES_FILE only when it is set"
+    )
+    sources_file: Path | None = Field(default=None, description="YAML: where addons come from, beside that folder")
+    catalog_refresh_s: float = Field(
+        default=600, ge=10, description="how often all sources are looked at; they are also on SIGHUP and by /admin"
+    )
     overrides_file: Path | None = Field(
         default=None, description="YAML: addon name -> Helm values that win over plans and users"
     )

@@ -20,25 +20,26 @@ from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.certificates import ClientCertificates
 from helmbroker.broker.api.auth.chain import Authentication, Method
+from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster, Store
 from helmbroker.broker.gate import Grants
-from helmbroker.broker.service import Expiry, Service, WaitingRoom
+from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.service.offered import Offered
 from helmbroker.broker.service.restore import Restore
-from helmbroker.broker.settings import Settings
+from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.retention import Retention
-from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.broker.worker import PERIODS_S, checked, handlers, scheduled
-from helmbroker.catalog import load, offerings
+from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled
 from helmbroker.catalog.model import Catalog, Object
+from helmbroker.database import UnusableDatabase
 from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
 from helmbroker.runtime.files import write_private
 from helmbroker.runtime.probes import probes
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, KeyRingError
 from helmbroker.status import health
 from helmbroker.status.workers import living
 
@@ -50,10 +51,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("helmbroker")
 T = TypeVar("T")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
-
-
-class CannotStart(Exception):
-    """A sentence for the operator: what is wrong with the set-up, and the cure."""
 
 
 def initialise(settings: Settings) -> list[str]:
@@ -81,19 +78,22 @@ def make_store(settings: Settings) -> SqlStore:
     return store
 
 
-def make_app(
-    settings: Settings, stopping: threading.Event, catalog: Catalog, draining: threading.Event | None = None
-) -> Flask:
-    """The API. It reads addons and the database; it knows neither helm nor the cluster.
+def make_app(settings: Settings, stopping: threading.Event, draining: threading.Event | None = None) -> Flask:
+    """The API. It reads folders of addons and the database; it knows neither helm nor the cluster.
 
     stopping: once set, requests that wait for an operation are answered at once. draining: once set, it is not
     ready any more, and serves what comes nevertheless.
     """
     authenticate = authentication(settings)
     store = make_store(settings)
-    store.keep(catalog)
+    refresh_folders(settings, store)
+    wanted = sources(settings).sources
+    revisions = make_revisions(settings, store)
+    catalog = Offered(store, revisions)
+    catalog.look()
+    threading.Thread(target=catalog.watch, args=(stopping,), name="catalog", daemon=True).start()
     room = WaitingRoom(store.watch, stopping, most=settings.max_waiting, wait_s=settings.bind_wait_s)
-    service = Service(store, catalog, make_revisions(settings, store), settings.instance_namespace, room)
+    service = Service(store, catalog, revisions, settings.instance_namespace, room)
 
     def ready() -> str | None:
         if stopping.is_set() or (draining is not None and draining.is_set()):
@@ -101,18 +101,19 @@ def make_app(
         try:
             with store.read() as records:
                 records.operation("none")  # any query that goes to the database
+            read = not wanted or store.provenance().sources
         except Unavailable as error:
             return error.description
-        return None
+        return None if read else "The catalog has not been read yet; a worker does that."
 
     return create_app(
         service,
-        offerings.document(catalog),
+        catalog,
         authenticate,
         ready,
         missing_version_status=int(settings.missing_version_status),
-        facts=lambda: _facts(store, catalog),
-        admin=Admin(admins(settings, authenticate), store.overview, store, catalog),
+        facts=lambda: _facts(store, catalog()),
+        admin=Admin(admins(settings, authenticate), store.overview, store, catalog, store),
     )
 
 
@@ -151,13 +152,18 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         store.queue,
         handlers(store, tools)
         | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
-        | checked(make_drift_check(settings, store)),
+        | checked(make_drift_check(settings, store))
+        | refreshed(make_refresh(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable,),
         limit=settings.concurrency_total,
-        schedules={**PERIODS_S, Schedule.DRIFT: settings.drift_check_s},
+        schedules={
+            **PERIODS_S,
+            Schedule.DRIFT: settings.drift_check_s,
+            Schedule.CATALOG: settings.catalog_refresh_s,
+        },
     )
     try:
         with probes(settings.worker_listen, answers):
@@ -171,6 +177,18 @@ def make_helm(settings: Settings, folder: Path) -> HelmCli:
     from helmbroker.broker.helm import releases  # noqa: PLC0415  # heavy
 
     return releases.HelmCli(settings.helm, folder, kubeconfig=settings.kubeconfig, lease_s=settings.lease_s)
+
+
+def ask_for_refresh(settings: Settings) -> None:
+    """Have the workers look at all sources of addons; what hinders that is logged."""
+    try:
+        store = make_store(settings)
+        try:
+            _LOG.info("the catalog will be refreshed", extra={"operation": refresh.begin(store).id})
+        finally:
+            store.close()
+    except (CannotStart, Unavailable, UnusableDatabase, KeyRingError) as error:
+        _LOG.error("the catalog will not be refreshed: %s", error)
 
 
 def make_cluster(settings: Settings) -> Cluster:
@@ -193,9 +211,9 @@ def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
 
 def make_restore(settings: Settings, store: SqlStore) -> Restore:
     """What brings records back. Raises CannotStart, KubeError, KeyRingError."""
-    if settings.addons_dir.is_dir():  # revisions that are too large to be remembered may be offered still
-        store.keep(read_catalog(settings))
-    return Restore(store, make_cluster(settings), KeyRing.load(settings.keys_file))
+    cluster = make_cluster(settings)
+    refresh_folders(settings, store)  # revisions that are too large to be remembered may be offered still
+    return Restore(store, cluster, KeyRing.load(settings.keys_file))
 
 
 def authentication(settings: Settings) -> Authentication:
@@ -262,21 +280,6 @@ def _words(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def read_catalog(settings: Settings) -> Catalog:
-    """The addons; faulty ones are quarantined. Raises CannotStart when the folder is not there."""
-    if not settings.addons_dir.is_dir():
-        raise CannotStart(f"there is no folder {settings.addons_dir}; set HELMBROKER_ADDONS_DIR")
-    return load.load([settings.addons_dir], settings.open_parameters)
-
-
-def tell_quarantined(catalog: Catalog) -> None:
-    """Log which addons are not offered, and why; and what is doubtful about the others."""
-    for folder, faults in catalog.quarantined.items():
-        _LOG.error("addon %s is not offered: %s", folder, "; ".join(map(str, faults)))
-    for folder, doubts in catalog.warnings.items():
-        _LOG.warning("addon %s has %d warnings; `helmbroker check` shows them", folder, len(doubts))
-
-
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
     """By addon name; see operator_files. Raises CannotStart."""
     return _read(operator_files.read_overrides, settings.overrides_file)
@@ -292,7 +295,3 @@ def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:
         return reader(path)
     except operator_files.BadFile as error:
         raise CannotStart(str(error)) from None
-
-
-def make_revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:
-    return UnpackedRevisions(settings.data_dir / "addon-revisions", store.packed, settings.open_parameters)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.ports import Store, Transaction
-from helmbroker.broker.operations import bind, deprovision, provision, purge, repair, unbind, update
+from helmbroker.broker.operations import bind, deprovision, provision, purge, refresh, repair, unbind, update
 from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.broker.service import Expiry
 from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.service.refresh import Refresh
+from helmbroker.catalog.model import AddonFaults
 from helmbroker.durable import Context, Failed, Handler, Step, run_steps
 
 if TYPE_CHECKING:
@@ -73,6 +75,23 @@ def checked(check: DriftCheck) -> dict[str, Handler]:
         return f"found {number}: run `helmbroker doctor`" if number else "records and cluster agree"
 
     return {Schedule.DRIFT: look}
+
+
+def refreshed(catalog: Refresh) -> dict[str, Handler]:
+    """What reads the catalog anew, by schedule and by command."""
+
+    def look(ctx: Context) -> str:
+        try:
+            return catalog.run(check=ctx.check)
+        except AddonFaults as error:
+            raise Failed(f"The file of sources is wrong, so the catalog stays as it is: {error}") from None
+
+    def asked(ctx: Context) -> str:
+        work = refresh.RefreshWork(ctx, look)
+        run_steps(ctx, refresh.STEPS, work)
+        return refresh.summary(work)
+
+    return {Schedule.CATALOG: look, Kind.REFRESH: asked}
 
 
 def _purge(ctx: Context, work: purge.PurgeWork) -> str:

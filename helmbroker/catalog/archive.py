@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import io
 import os
+import stat
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -17,6 +19,13 @@ MAX_FILES = 2000
 MAX_BYTES = 20 << 20  # of all files together, unpacked
 _MAX_TAR_BYTES = MAX_BYTES + MAX_FILES * 4096  # with the headers and the padding of every file
 _MAX_NAME_BYTES = 255  # of one part of a path, as file systems have it
+_ZIP = b"PK"
+_ENCRYPTED = 0x1  # bit of a zip entry's flags
+_PLAIN = frozenset({0, stat.S_IFREG, stat.S_IFDIR})  # kinds of zip entries; 0: made where there are no others
+_READ = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+
+_TOO_MUCH = f"the archive has more than {MAX_FILES} files or {MAX_BYTES} bytes"
+_Member: TypeAlias = tuple[str, bytes | None]  # name, content of a file; a folder has none
 Mended: TypeAlias = Mapping[str, bytes | None]
 NO_CHANGE: Mended = MappingProxyType({})
 
@@ -81,16 +90,47 @@ def pack(folder: Path, mended: Mended = NO_CHANGE) -> bytes:
 
 
 def unpack(packed: bytes, folder: Path) -> None:
-    """Write the files below `folder`, an empty one or none yet. Raises BadArchive, and then has written nothing."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(_decompressed(packed)), mode="r:") as tar:
-            found = _contents(tar)
-    except (tarfile.TarError, ValueError) as error:
-        raise BadArchive(f"is no tar archive: {error}") from None
+    """Write the files of a gzipped tar or a zip below `folder`, an empty one or none yet.
+
+    Raises BadArchive, and then has written nothing.
+    """
+    found = _contents(_zipped(packed) if packed.startswith(_ZIP) else _tarred(packed))
     for path, content in found.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+
+
+def _tarred(packed: bytes) -> Iterator[_Member]:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_decompressed(packed)), mode="r:") as tar:
+            for member in tar:
+                if not (member.isfile() or member.isdir()):
+                    raise _special(member.name)
+                content = tar.extractfile(member)
+                yield member.name, None if content is None else content.read()
+    except (tarfile.TarError, ValueError) as error:
+        raise BadArchive(f"is no tar archive: {error}") from None
+
+
+def _zipped(packed: bytes) -> Iterator[_Member]:
+    """What an entry claims of its size is not believed: never more is read than all may have together."""
+    left = MAX_BYTES
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as opened:
+            for member in opened.infolist():
+                if stat.S_IFMT(member.external_attr >> 16) not in _PLAIN:
+                    raise _special(member.filename)
+                if member.flag_bits & _ENCRYPTED or member.compress_type not in _READ:
+                    raise BadArchive(f"{member.filename!r} is encrypted, or compressed by other means than deflate")
+                with opened.open(member) as stream:
+                    content = None if member.is_dir() else stream.read(left + 1)
+                left -= len(content or b"")
+                if left < 0:
+                    raise BadArchive(_TOO_MUCH)
+                yield member.filename, content
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as error:
+        raise BadArchive(f"is no zip archive, or a damaged one: {error}") from None
 
 
 def _decompressed(packed: bytes) -> bytes:
@@ -101,31 +141,34 @@ def _decompressed(packed: bytes) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise BadArchive(f"is no gzip file, or a damaged one: {error}") from None
     if len(raw) > _MAX_TAR_BYTES:
-        raise BadArchive(f"the archive has more than {MAX_FILES} files or {MAX_BYTES} bytes")
+        raise BadArchive(_TOO_MUCH)
     return raw
 
 
-def _contents(tar: tarfile.TarFile) -> dict[PurePosixPath, bytes]:
+def _contents(members: Iterator[_Member]) -> dict[PurePosixPath, bytes]:
     contents: dict[PurePosixPath, bytes] = {}
     folders = {PurePosixPath()}
     size = 0
-    for member in tar:
-        path = PurePosixPath(member.name)
-        size += member.size
-        if not (member.isfile() or member.isdir()) or not _inside(path):
-            raise BadArchive(f"{member.name!r} is a link, a device or a path that leads outside")
+    for name, content in members:
+        path = PurePosixPath(name)
+        if not _inside(path):
+            raise _special(name)
+        size += len(content or b"")
         if len(contents) >= MAX_FILES or size > MAX_BYTES:
-            raise BadArchive(f"the archive has more than {MAX_FILES} files or {MAX_BYTES} bytes")
-        folders |= set(path.parents) | ({path} if member.isdir() else set())
-        content = tar.extractfile(member)  # None for a folder
+            raise BadArchive(_TOO_MUCH)
+        folders |= set(path.parents) | ({path} if content is None else set())
         if content is not None:
             if path in contents:
-                raise BadArchive(f"{member.name!r} is there twice")
-            contents[path] = content.read()
+                raise BadArchive(f"{name!r} is there twice")
+            contents[path] = content
     both = sorted(map(str, folders & contents.keys()))
     if both:
         raise BadArchive(f"{both[0]!r} is a file and a folder")
     return contents
+
+
+def _special(name: str) -> BadArchive:
+    return BadArchive(f"{name!r} is a link, a device or a path that leads outside")
 
 
 def _inside(path: PurePosixPath) -> bool:

@@ -41,6 +41,7 @@ class Shelf:
         """Every addon one or two levels below the folders, in order of name. Raises OSError for those."""
         self._known = {path: self._read(path) for folder in self.folders for path in _addons(folder)}
         addons: list[Addon] = []
+        archived: list[Addon] = []
         quarantined: dict[str, tuple[Fault, ...]] = {}
         warnings: dict[str, tuple[Fault, ...]] = {}
         for path, read in self._known.items():
@@ -51,12 +52,13 @@ class Shelf:
                 quarantined[str(path)] = read.faults or tuple(found)
                 continue
             if addon.archived:
+                archived.append(addon)
                 found.append(_warning("is archived: not offered, but its service instances stay as they are"))
             else:
                 addons.append(addon)
             if found:
                 warnings[str(path)] = tuple(found)
-        return Catalog(tuple(addons), quarantined, warnings)
+        return Catalog(tuple(addons), quarantined, warnings, tuple(archived))
 
     def _read(self, path: Path) -> _Read:
         known = self._known.get(path)
@@ -129,5 +131,6 @@ def _clashes(addon: Addon, others: Iterable[Addon]) -> list[Fault]:
         mixed = sorted({addon.id} & theirs | plans & {other.id})
         faults += [_warning(f"id {id_} is of addon {other.name}, too, for something else", file) for id_ in mixed]
         if addon.name == other.name:
-            faults.append(Fault(file, 0, f"name {addon.name} is taken by {other.folder}"))
+            where = "/".join(other.folder.parts[-2:])
+            faults.append(Fault(file, 0, f"name {addon.name} is taken by {where}"))
     return faults

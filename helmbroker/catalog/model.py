@@ -158,11 +158,15 @@ class AddonFaults(Exception):
 
 @dataclass(frozen=True)
 class Catalog:
-    """All usable addons; what is quarantined, with its faults; what is doubtful about any of them (by folder)."""
+    """All usable addons; what is quarantined, with its faults; what is doubtful about any of them (by folder).
+
+    archived: what would be usable, and is not offered any more.
+    """
 
     addons: tuple[Addon, ...] = ()
     quarantined: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
     warnings: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+    archived: tuple[Addon, ...] = ()
 
     def addon(self, service_id: str) -> Addon | None:
         """The offering with this id."""

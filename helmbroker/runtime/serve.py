@@ -16,8 +16,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
+from helmbroker.runtime.hangup import after_hangup
 from helmbroker.runtime.http_worker import REQUEST_S, Edge, HttpWorker
 from helmbroker.runtime.listening import RenewedContext, Tls
 
@@ -43,6 +45,7 @@ def serve(
     tls: Tls | None = None,
     request_s: float = REQUEST_S,
     on_stop: Callable[[], None] | None = None,
+    on_hangup: Callable[[], None] | None = None,
     drain: Drain | None = None,
 ) -> None:
     """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish.
@@ -50,7 +53,8 @@ def serve(
 
     `make_app` runs in the worker process, after the fork: engines and threads belong to it alone. `on_stop` is
     called in the worker process when it is told to end: requests that wait for something had better be answered
-    then. `drain`: a SIGTERM is first told and waited about, while everything is served as before. The app finds the
+    then. `on_hangup` is called there, in a thread of its own, after SIGHUP, which otherwise does nothing.
+    `drain`: a SIGTERM is first told and waited about, while everything is served as before. The app finds the
     raw request target in `environ["RAW_URI"]`, and what a client's certificate says in
     `environ[PEER_CERTIFICATE]`. When the address cannot be had, or a certificate cannot be read: one sentence on
     stderr and SystemExit(1). Ends with SystemExit(0), never returns.
@@ -68,8 +72,7 @@ def serve(
     if tls is not None and contexts is not None:
         settings["certfile"], settings["keyfile"] = str(tls.certificate), str(tls.key)
         settings["ssl_context"] = lambda _config, _factory: contexts.current()
-    if on_stop is not None:
-        settings |= _told(on_stop, drain)
+    settings |= _told(on_stop or _nothing, drain, on_hangup or _nothing)
     address = listener.getsockname()
     _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
     _Application(make_app, settings).run()
@@ -83,7 +86,11 @@ class Drain:
     begin: Callable[[], None]
 
 
-def _told(on_stop: Callable[[], None], drain: Drain | None) -> dict[str, object]:
+def _nothing() -> None:
+    """Nobody wants to be told."""
+
+
+def _told(on_stop: Callable[[], None], drain: Drain | None, on_hangup: Callable[[], None]) -> dict[str, object]:
     """gunicorn's hooks for both ways to end: SIGTERM has none, so its handler is wrapped."""
 
     def wrap(worker: Any) -> None:
@@ -102,6 +109,7 @@ def _told(on_stop: Callable[[], None], drain: Drain | None) -> dict[str, object]
 
         signal.signal(signal.SIGTERM, handle)
         signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn does: system calls go on
+        after_hangup(on_hangup)
 
     return {"post_worker_init": wrap, "worker_int": lambda _worker: on_stop()}
 
@@ -176,6 +184,17 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn ships no 
 
     def load(self) -> WSGIApp:
         return Edge(self._make_app())
+
+    def run(self) -> None:
+        _Arbiter(self).run()
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's parent of the worker process."""
+
+    def handle_hup(self) -> None:
+        """Not a new worker, which would break what waits in the old one: the old one is told."""
+        self.kill_workers(signal.SIGHUP)
 
 
 def _contexts(tls: Tls | None) -> RenewedContext | None:

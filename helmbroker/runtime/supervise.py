@@ -27,7 +27,8 @@ def supervise(
     0: asked to stop, all ended. 1: a child died 5 times within `window_s` seconds, the others were stopped.
     A child that dies, whatever its status, is started again after `backoff_s` seconds, doubled with every
     death in the window. On stop each child gets SIGTERM, after `grace_s` seconds its process group SIGKILL.
-    Children die with the supervisor where util-linux's `setpriv` is there. Main thread only (signals).
+    SIGHUP is passed on to the children. Children die with the supervisor where util-linux's `setpriv` is there.
+    Main thread only (signals).
     """
     kept = [_Child(name, _with_death_signal(argv)) for name, argv in children.items()]
     with _signals() as inbox:
@@ -67,12 +68,14 @@ class _Inbox:
     def __init__(self, read_fd: int) -> None:
         self._fd = read_fd
         self.stop = False
+        self.hangup = False
 
     def wait(self, seconds: float | None) -> None:
         readable, _, _ = select.select([self._fd], [], [], seconds)
         if readable:
             received = os.read(self._fd, 512)
             self.stop |= any(number in (signal.SIGTERM, signal.SIGINT) for number in received)
+            self.hangup |= signal.SIGHUP in received
 
 
 @contextlib.contextmanager
@@ -82,7 +85,8 @@ def _signals() -> Iterator[_Inbox]:
 
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
-    before = {number: signal.signal(number, ignore) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
+    before = {number: signal.signal(number, ignore) for number in watched}
     wakeup_before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     try:
         yield _Inbox(read_fd)
@@ -106,7 +110,16 @@ def _watch(children: Sequence[_Child], inbox: _Inbox, window_s: float, backoff_s
                 child.start()
         waiting = [child.start_at for child in children if child.process is None]
         inbox.wait(max(0.0, min(waiting) - time.monotonic()) if waiting else None)
+        if inbox.hangup:
+            inbox.hangup = False
+            _pass_on(children, signal.SIGHUP)
     return False
+
+
+def _pass_on(children: Sequence[_Child], number: signal.Signals) -> None:
+    for child in children:
+        if child.process is not None and child.running():
+            child.process.send_signal(number)
 
 
 def _buried(child: _Child, now: float, window_s: float, backoff_s: float) -> bool:
@@ -129,9 +142,7 @@ def _buried(child: _Child, now: float, window_s: float, backoff_s: float) -> boo
 
 def _stop(children: Sequence[_Child], inbox: _Inbox, grace_s: float) -> None:
     """SIGTERM to all at once, then SIGKILL to the groups of those still there."""
-    for child in children:
-        if child.process is not None and child.running():
-            child.process.send_signal(signal.SIGTERM)
+    _pass_on(children, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while any(child.running() for child in children) and time.monotonic() < deadline:
         inbox.wait(max(0.0, deadline - time.monotonic()))

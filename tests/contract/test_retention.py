@@ -14,6 +14,8 @@ from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.schema import addon_revisions, bindings, instances, operations
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.model import Catalog
+from helmbroker.catalog.sources.model import Listed
+from helmbroker.catalog.sources.reading import Reading
 from helmbroker.durable import Operation, State
 from tests.contract.test_store import ADDON, store, url
 from tests.fakes.broker_records import service_binding, service_instance
@@ -167,16 +169,15 @@ def test_a_revision_goes_when_nobody_offers_or_has_pinned_it(store: SqlStore) ->
     assert revisions(store) == 1
 
 
-def test_an_api_that_runs_for_long_keeps_what_it_offers(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revision_in_the_catalog_never_goes_and_one_that_has_left_it_has_its_time(store: SqlStore) -> None:
+    row = Listed("addons", "demo", ADDON.digest, ADDON.digest, ADDON.id)
+    assert store.replace((), ["addons"], Reading((), (row,), Catalog((ADDON,)), changed=True))
     age_of_revisions(store, 31)
-    with store.transaction():
-        pass
-    assert forget(store) == {"addon_revisions": 1}, "it was kept today, as far as it knows"
-    monkeypatch.setattr(store, "_keep_at", 0.0)
-    with store.transaction() as tx:
-        instance = service_instance(ADDON)
-        tx.save_instance(instance, tx.start(Kind.PROVISION, instance.id, None, timeout_s=60))
-    assert revisions(store) == 1
+    assert forget(store) == {}
+    assert store.replace((row,), ["addons"], Reading((), (), Catalog(), changed=True))
+    assert forget(store) == {}, "it has left the catalog now"
+    age_of_revisions(store, 31)
+    assert forget(store) == {"addon_revisions": 1}
 
 
 def test_the_time_of_a_revision_kept_by_an_older_version_begins_now(store: SqlStore) -> None:

@@ -15,7 +15,6 @@ from helmbroker.broker.service import Service
 from helmbroker.broker.service.waiting import Undo, Waited
 from helmbroker.broker.store.schema import operations
 from helmbroker.broker.worker import handlers
-from helmbroker.catalog import offerings
 from helmbroker.catalog.model import Catalog
 from helmbroker.database import reader
 from helmbroker.durable.model import Later
@@ -62,9 +61,9 @@ class Fuzzed:
         self._random = Random(seed)  # noqa: S311 - nothing is kept secret with it
         room = _Room(world.store)
         room.work = self.work
-        service = Service(world.store, CATALOG, world.tools.revisions, worlds.NAMESPACE, room)
-        document, users = offerings.document(CATALOG), Authentication([BasicUsers([login])])
-        self.app = create_app(service, document, users, lambda: None)
+        service = Service(world.store, lambda: CATALOG, world.tools.revisions, worlds.NAMESPACE, room)
+        users = Authentication([BasicUsers([login])])
+        self.app = create_app(service, lambda: CATALOG, users, lambda: None)
 
     def written(self) -> object:
         """A value that changes when anything is written to the records."""

@@ -1,4 +1,4 @@
-"""/admin: what operators look at (docs/reference/admin-api.md). Reads only."""
+"""/admin: what operators look at, and have refreshed (docs/reference/admin-api.md)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from helmbroker.broker.api.document import DocumentView
 from helmbroker.broker.domain.errors import BadRequest, NotFound
 from helmbroker.broker.domain.overview import Wanted
 from helmbroker.broker.domain.ports import Overview, Store
+from helmbroker.broker.domain.sources import Catalogs
+from helmbroker.broker.service import refresh
 from helmbroker.broker.service.inventory import lines
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import State
@@ -34,11 +36,12 @@ class Admin:
         admins: Admins,
         overview: Callable[[], AbstractContextManager[Overview]],
         store: Store,
-        catalog: Catalog,
+        catalog: Callable[[], Catalog],
+        catalogs: Catalogs,
     ) -> None:
         self.admins = admins
         self.document = DocumentView(DOCUMENT)
-        self._overview, self._store, self._catalog = overview, store, catalog
+        self._overview, self._store, self._catalog, self._catalogs = overview, store, catalog, catalogs
 
     def operations(self) -> Answer:
         wanted = _wanted(request)
@@ -73,12 +76,26 @@ class Admin:
             found = records.findings()
         return {"findings": [shown.finding(each) for each in found]}, 200
 
+    def catalog(self) -> Answer:
+        """Where the catalog comes from: how the sources were found, and what of them is offered."""
+        return {"sources": shown.sources(self._catalogs.provenance())}, 200
+
+    def refresh(self) -> Answer:
+        """Have the workers look at all sources: an operation like others."""
+        begun = refresh.begin(self._store)
+        with self._overview() as overview:
+            found = overview.operation(begun.id)
+        if found is None:
+            raise LookupError("an operation is not forgotten in the moment in which it begins")
+        return shown.operation(found), 202
+
     def metrics(self) -> Response:
         with self._overview() as overview:
             numbers = overview.numbers()
         with self._store.read() as records:
             found = Counter(str(each.finding.kind) for each in records.findings())
-        return Response(metrics.text(numbers, found, self._catalog), content_type=metrics.CONTENT_TYPE)
+        told = metrics.text(numbers, found, self._catalog(), self._catalogs.provenance())
+        return Response(told, content_type=metrics.CONTENT_TYPE)
 
 
 def _wanted(asked: Request) -> Wanted:

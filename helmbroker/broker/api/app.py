@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -26,6 +25,7 @@ from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.service import Service
+from helmbroker.catalog.model import Catalog
 
 _LOG = logging.getLogger("helmbroker.api")
 _OPEN = frozenset({"live", "ready"})  # probes come without credentials
@@ -41,7 +41,7 @@ _TEXTS: dict[int | None, str] = {
 
 def create_app(
     service: Service,
-    catalog: dict[str, Any],
+    catalog: Callable[[], Catalog],
     authentication: Authentication,
     ready: Callable[[], str | None],
     *,
@@ -49,7 +49,7 @@ def create_app(
     admin: Admin | None = None,
     facts: Callable[[], Mapping[str, str]] = dict,
 ) -> Flask:
-    """`catalog`: the body of GET /v2/catalog. `ready`: why the broker cannot serve, or None.
+    """`catalog`: says which one is offered now. `ready`: why the broker cannot serve, or None.
 
     `missing_version_status`: 400, or 412 for checkers that expect what was right before 2.16 (OSB item 3).
     `admin`: what operators look at; they have logins of their own. `facts`: what else readiness tells.
@@ -96,7 +96,7 @@ def _complete(response: Response) -> Response:
     return headers.echo_identity(request, response)
 
 
-def _add_routes(app: Flask, service: Service, catalog: dict[str, Any]) -> None:
+def _add_routes(app: Flask, service: Service, catalog: Callable[[], Catalog]) -> None:
     instances, bindings = Instances(service), Bindings(service)
     instance = "/v2/service_instances/<osb:instance_id>"
     binding = f"{instance}/service_bindings/<osb:binding_id>"
@@ -130,11 +130,14 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
         ("/admin/instances/<osb:instance_id>", admin.instance),
         ("/admin/workers", admin.workers),
         ("/admin/findings", admin.findings),
+        ("/admin/catalog", admin.catalog),
         ("/admin/openapi.yaml", admin.document),
         ("/metrics", admin.metrics),
     )
     for rule, view in routes:
         app.add_url_rule(rule, rule, view, provide_automatic_options=False)
+    refresh = "/admin/catalog/refresh"
+    app.add_url_rule(refresh, refresh, admin.refresh, methods=["POST"], provide_automatic_options=False)
 
 
 def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:

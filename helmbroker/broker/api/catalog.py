@@ -1,9 +1,10 @@
-"""GET /v2/catalog (OSB 1.2): a body and an ETag for each version, made once."""
+"""GET /v2/catalog (OSB 1.2): a body and an ETag for each version, made once for every catalog."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from flask import Response, g, request
 
 from helmbroker.broker.api import gating
+from helmbroker.catalog import offerings
+from helmbroker.catalog.model import Catalog
 
 
 @dataclass(frozen=True)
@@ -19,25 +22,37 @@ class _Body:
     etag: str
 
 
-class CatalogView:
-    """The catalog as each version of the API knows it.
+class _Made:
+    """The bodies of one catalog."""
 
-    OSB items 23, 38. Platforms ask again with what they were given: unchanged is 304. `loaded_at` is when this
-    process read the addons; ETags are those of the content, so they are the same in every process.
-    """
-
-    def __init__(self, document: dict[str, Any], loaded_at: datetime | None = None) -> None:
-        self._loaded_at = loaded_at or datetime.now(UTC)
-        self._bodies = [
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog, self.at = catalog, datetime.now(UTC)
+        document = offerings.document(catalog)
+        self.bodies = [
             _body(gating.visible(document, gating.Shape.CATALOG, minor))
             for minor in range(gating.OLDEST, gating.NEWEST + 1)
         ]
 
+
+class CatalogView:
+    """The catalog as each version of the API knows it.
+
+    OSB items 23, 38. Platforms ask again with what they were given: unchanged is 304. It was last modified when
+    this process has read it; ETags are those of the content, so they are the same in every process.
+    """
+
+    def __init__(self, offered: Callable[[], Catalog]) -> None:
+        self._offered = offered
+        self._made = _Made(offered())
+
     def __call__(self) -> Response:
-        body = self._bodies[min(max(g.api_minor, gating.OLDEST), gating.NEWEST) - gating.OLDEST]
+        catalog, made = self._offered(), self._made
+        if catalog is not made.catalog:
+            made = self._made = _Made(catalog)
+        body = made.bodies[min(max(g.api_minor, gating.OLDEST), gating.NEWEST) - gating.OLDEST]
         response = Response(body.text, mimetype="application/json")
         response.set_etag(body.etag)
-        response.last_modified = self._loaded_at
+        response.last_modified = made.at
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Vary"] = "X-Broker-API-Version"
         response.make_conditional(request)

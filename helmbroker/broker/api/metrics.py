@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,22 +13,24 @@ from prometheus_client.registry import Collector
 from helmbroker.broker.domain.drift import FindingKind
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.overview import Numbers
+from helmbroker.broker.domain.sources import Provenance
 from helmbroker.catalog.model import Catalog
+from helmbroker.catalog.sources.model import AddonState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _PHASES = ("service", "plan", "phase")
 
 
-def text(numbers: Numbers, findings: Mapping[str, int], catalog: Catalog) -> bytes:
+def text(numbers: Numbers, findings: Mapping[str, int], catalog: Catalog, found: Provenance) -> bytes:
     """All metrics. Services and plans by name where the catalog has them, else by id."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told(numbers, findings, catalog))
+    registry.register(_Told(numbers, findings, catalog, found))
     return generate_latest(registry)
 
 
 class _Told(Collector):
-    def __init__(self, numbers: Numbers, findings: Mapping[str, int], catalog: Catalog) -> None:
-        self._numbers, self._findings = numbers, findings
+    def __init__(self, numbers: Numbers, findings: Mapping[str, int], catalog: Catalog, found: Provenance) -> None:
+        self._numbers, self._findings, self._found = numbers, findings, found
         self._names = {addon.id: addon.name for addon in catalog.addons}
         self._plans = {plan.id: plan.name for addon in catalog.addons for plan in addon.plans}
 
@@ -65,6 +68,27 @@ class _Told(Collector):
         for kind in FindingKind:
             found.add_metric((str(kind),), self._findings.get(kind, 0))
         yield found
+        yield from self._of_sources()
+
+    def _of_sources(self) -> Iterator[GaugeMetricFamily]:
+        ready = GaugeMetricFamily(
+            "helmbroker_source_ready", "Whether a source could be had, when it was asked last.", labels=("source",)
+        )
+        had = GaugeMetricFamily(
+            "helmbroker_source_had_timestamp_seconds", "When a source could be had last.", labels=("source",)
+        )
+        addons = GaugeMetricFamily(
+            "helmbroker_source_addons", "Addons, by what is offered of them.", labels=("source", "state")
+        )
+        for each in self._found.sources:
+            name = each.standing.name
+            ready.add_metric((name,), each.standing.reason is None)
+            if each.had_at is not None:
+                had.add_metric((name,), each.had_at)
+            states = Counter(row.state for row in self._found.listed if row.source == name)
+            for state in AddonState:
+                addons.add_metric((name, str(state)), states[state])
+        yield from (ready, had, addons)
 
     def _by_phase(self, name: str, about: str, found: Mapping[tuple[str, str, Phase], int]) -> GaugeMetricFamily:
         family = GaugeMetricFamily(name, about, labels=_PHASES)

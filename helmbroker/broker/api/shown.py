@@ -7,6 +7,7 @@ from typing import Any
 
 from helmbroker.broker.domain.drift import Seen
 from helmbroker.broker.domain.overview import Tracked
+from helmbroker.broker.domain.sources import Provenance
 from helmbroker.broker.operations.progress import TABLES, described, standing
 from helmbroker.status.workers import WorkerSeen
 
@@ -58,6 +59,37 @@ def finding(seen: Seen) -> dict[str, Any]:
         "since": timestamp(seen.since),
         "seen": timestamp(seen.seen),
     }
+
+
+def sources(found: Provenance) -> list[dict[str, Any]]:
+    """Where the catalog comes from, each source with its addons."""
+    return [
+        {
+            "name": each.standing.name,
+            "kind": str(each.standing.kind),
+            "location": each.standing.location,
+            **_status("ready" if each.standing.reason is None else "failed", each.standing.reason),
+            "message": each.standing.message,
+            "asked_at": timestamp(each.asked_at),
+            "had_at": None if each.had_at is None else timestamp(each.had_at),
+            "addons": [
+                {
+                    "label": row.label,
+                    "service_id": row.service_id,
+                    "digest": row.digest,
+                    **_status(row.state, row.reason),
+                    "message": "; ".join(map(str, row.faults)),
+                }
+                for row in found.listed
+                if row.source == each.standing.name
+            ],
+        }
+        for each in found.sources
+    ]
+
+
+def _status(state: str, reason: str | None) -> dict[str, str | None]:
+    return {"status": str(state), "reason": None if reason is None else str(reason)}
 
 
 def timestamp(seconds: float) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from helmbroker.broker import wiring
+from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import OsbError
@@ -71,9 +71,9 @@ class BrokerStage:
     def _offer(self, addon: Addon) -> None:
         catalog = Catalog((addon,))
         self._store.keep(catalog)
-        revisions = wiring.make_revisions(self._settings, self._store)
+        revisions = catalog_wiring.make_revisions(self._settings, self._store)
         room = WaitingRoom(self._store.watch, self._stopping, most=1, wait_s=1.0)
-        self._service = Service(self._store, catalog, revisions, self._settings.instance_namespace, room)
+        self._service = Service(self._store, lambda: catalog, revisions, self._settings.instance_namespace, room)
         self._addon = addon
 
     def release(self, instance: str) -> ReleaseRef:

@@ -11,7 +11,7 @@ from helmbroker.broker.author import stage
 from helmbroker.broker.author.clients import Clients
 from helmbroker.broker.author.rendering import defaults
 from helmbroker.broker.author.trial import Check, Trial
-from helmbroker.broker.settings import Settings
+from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.model import NOTHING, Addon, Plan
 from helmbroker.catalog.values import coalesce, merge
@@ -57,4 +57,4 @@ def image_of(values: dict[str, Any], path: str) -> str:
         registry = f"{found['registry']}/" if found.get("registry") else ""
         mark = f"@{found['digest']}" if found.get("digest") else f":{found.get('tag') or 'latest'}"
         return f"{registry}{found['repository']}{mark}"
-    raise wiring.CannotStart(f"contract.yaml: image: there is no image at {path} of the values")
+    raise CannotStart(f"contract.yaml: image: there is no image at {path} of the values")

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     # asked for by the operator: they are never the latest operation of an instance
     REPAIR = "repair"
     PURGE = "purge"
+    REFRESH = "refresh"  # of the catalog
 
     def new_id(self) -> str:
         """An id that tells its kind even when the row is long gone (OSB item 92)."""
@@ -33,6 +34,7 @@ class Schedule(StrEnum):
     EXPIRY = "expiry"
     RETENTION = "retention"
     DRIFT = "drift"
+    CATALOG = "catalog"
 
 
 DELETIONS = frozenset({Kind.DEPROVISION, Kind.UNBIND})

@@ -37,6 +37,10 @@ class OperatorWrites(Protocol):
         """Queue the removal of a Helm release that no record knows."""
         ...
 
+    def start_refresh(self, *, timeout_s: float) -> Operation:
+        """Queue a look at the sources of the catalog."""
+        ...
+
     def has_record(self, ref: ReleaseRef) -> bool:
         """Whether an instance or a binding that is not deleted has this Helm release."""
         ...

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.operations import bind, deprovision, provision, purge, repair, unbind, update
+from helmbroker.broker.operations import bind, deprovision, provision, purge, refresh, repair, unbind, update
 from helmbroker.durable import Operation, Step
 from helmbroker.status.standing import Standing, among
 
@@ -21,6 +21,7 @@ TABLES: Mapping[str, Sequence[Step[Any]]] = {
     Kind.UNBIND: unbind.STEPS,
     Kind.REPAIR: repair.STEPS,
     Kind.PURGE: purge.STEPS,
+    Kind.REFRESH: refresh.STEPS,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest, Gone, InvalidParameters, NotFound
 from helmbroker.broker.domain.instance import BindingRecord, ServiceInstance
@@ -13,13 +15,19 @@ from helmbroker.durable import Operation
 
 
 class UseCases:
-    """`namespace`: where instances live."""
+    """`catalog`: says which one is offered now; `namespace`: where instances live."""
 
-    def __init__(self, store: Store, catalog: Catalog, revisions: AddonRevisions, namespace: str) -> None:
+    def __init__(
+        self, store: Store, catalog: Callable[[], Catalog], revisions: AddonRevisions, namespace: str
+    ) -> None:
         self._store = store
-        self._catalog = catalog
+        self._now_offered = catalog
         self._revisions = revisions
         self._namespace = namespace
+
+    @property
+    def _catalog(self) -> Catalog:
+        return self._now_offered()
 
     def _offered(self, service_id: str, plan_id: str, pinned: Addon | None = None) -> tuple[Addon, Plan]:
         """OSB item 42: a plan of that very offering, in the catalog or else in the pinned revision."""

@@ -118,7 +118,7 @@ def write_all(store: Restorable, found: Sequence[Found], restored: Restored) -> 
         else:
             restored.left.append(
                 f"{_words(thing)}: its addon revision {thing.addon_digest[:12]} is neither remembered nor in the "
-                "catalog; offer that revision (HELMBROKER_ADDONS_DIR), then adopt it"
+                "catalog; offer that revision, then adopt it"
             )
     for each in found:
         if not isinstance(each.kept.thing, ServiceInstance):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from helmbroker.broker.domain.errors import ConcurrencyError, NotFound, OperationFailed, Stopping, TookTooLong
@@ -20,7 +21,12 @@ class WaitedBindings(UseCases):
     """Such an operation is recorded and queued as any other one; `room`: where its request waits meanwhile."""
 
     def __init__(
-        self, store: Store, catalog: Catalog, revisions: AddonRevisions, namespace: str, room: WaitingRoom
+        self,
+        store: Store,
+        catalog: Callable[[], Catalog],
+        revisions: AddonRevisions,
+        namespace: str,
+        room: WaitingRoom,
     ) -> None:
         super().__init__(store, catalog, revisions, namespace)
         self._room = room

@@ -50,6 +50,12 @@ class OperatorRecords:
             self._conn, id=kind.new_id(), kind=kind, subject=subject, params=params, timeout_s=timeout_s
         )
 
+    def start_refresh(self, *, timeout_s: float) -> Operation:
+        kind = Kind.REFRESH
+        return self._queue.enqueue(
+            self._conn, id=kind.new_id(), kind=kind, subject="catalog", params={}, timeout_s=timeout_s
+        )
+
     def ended(
         self, kind: Kind, instance_id: str, binding_id: str | None, *, succeeded: bool, description: str
     ) -> Operation:

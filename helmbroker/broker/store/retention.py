@@ -7,7 +7,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from helmbroker.broker.domain.operation import DELETIONS
-from helmbroker.broker.store.schema import addon_revisions, bindings, instances, operations
+from helmbroker.broker.store.schema import addon_revisions, bindings, catalog_addons, instances, operations
 from helmbroker.database import delete_in_batches, now
 from helmbroker.durable import State
 
@@ -17,7 +17,7 @@ _FINISHED = [state for state in State if state.finished]
 
 
 class Retention:
-    """keep_s: for how long what has ended is kept; more than a day, or what is offered would go (SqlStore.keep)."""
+    """keep_s: for how long what has ended is kept."""
 
     def __init__(self, engine: sa.Engine, keep_s: float) -> None:
         self._engine, self._keep_s, self._now = engine, keep_s, now(engine)
@@ -46,8 +46,8 @@ class Retention:
 
 
 def _unused(start: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    """Addon revisions that nothing has pinned and no API has offered since `start`."""
-    pins = (instances.c.addon_digest, instances.c.wanted_digest)
+    """Addon revisions that nothing has pinned, and that have left the catalog before `start`."""
+    pins = (instances.c.addon_digest, instances.c.wanted_digest, catalog_addons.c.digest)
     pinned = (sa.exists().where(pin == addon_revisions.c.digest) for pin in pins)
     return sa.and_(addon_revisions.c.kept_at < start, *(~each for each in pinned))
 

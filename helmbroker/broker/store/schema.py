@@ -20,7 +20,7 @@ addon_revisions = sa.Table(
     metadata,
     sa.Column("digest", sa.String(64), primary_key=True),
     sa.Column("packed", sa.LargeBinary, nullable=False),
-    sa.Column("kept_at", sa.Double),  # when it was last in a catalog; seconds since the epoch
+    sa.Column("kept_at", sa.Double),  # when it was kept, or has left the catalog; seconds since the epoch
 )
 
 instances = sa.Table(
@@ -80,6 +80,36 @@ findings = sa.Table(
     sa.Column("since", sa.Double, nullable=False),
     sa.Column("seen", sa.Double, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),  # public: what differs, and the cure
+)
+
+# how each source of addons was found when it was asked last
+catalog_sources = sa.Table(
+    "catalog_sources",
+    metadata,
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("location", sa.Text, nullable=False),
+    sa.Column("seen", sa.Text),  # what it had, in its own words
+    sa.Column("reason", sa.String(32)),  # null: all was well
+    sa.Column("message", sa.Text, nullable=False),
+    # seconds since the epoch, on the database's clock
+    sa.Column("asked_at", sa.Double, nullable=False),
+    sa.Column("had_at", sa.Double),  # when it could be had last
+)
+
+# the catalog, for all processes: the addons of all sources in their order
+catalog_addons = sa.Table(
+    "catalog_addons",
+    metadata,
+    sa.Column("source", sa.String(63), primary_key=True),
+    sa.Column("label", sa.String(255), primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("digest", sa.String(64), sa.ForeignKey("addon_revisions.digest")),  # null: none of it is offered
+    sa.Column("raw", sa.String(64)),  # the digest before dependencies were put into it
+    sa.Column("service_id", sa.Text),
+    sa.Column("reason", sa.String(32)),  # why what the source has now is not taken
+    sa.Column("faults", sa.Text, nullable=False),  # JSON: [[file, line, message], ...]
 )
 
 SCHEMA = Schema(

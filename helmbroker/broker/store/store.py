@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -15,21 +14,22 @@ import sqlalchemy as sa
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.store import polling, revisions
+from helmbroker.broker.domain.sources import Provenance
+from helmbroker.broker.store import catalog, polling, revisions
 from helmbroker.broker.store.overview import SqlOverview
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, instances, operations
 from helmbroker.broker.store.watch import SqlWatch
-from helmbroker.catalog import archive
 from helmbroker.catalog.model import Catalog
-from helmbroker.database import OUTAGE, connect, describe, fact, now, prepare, reader
+from helmbroker.catalog.sources.model import Listed
+from helmbroker.catalog.sources.reading import Reading
+from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import KeyRing, KeyRingError
 
 _LOG = logging.getLogger("helmbroker.store")
 _CANARY, _CHECKED = "facts.key_check", b"helmbroker"
 _TURN_S = 20.0
-_KEEP_S = 86400.0  # much less than what is not used is kept for
 _LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
 _LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
 
@@ -48,8 +48,6 @@ class SqlStore:
         self._poller = self.engine.execution_options(isolation_level="AUTOCOMMIT") if postgresql else self._reader
         self._keys = keys
         self._writing = threading.Lock()
-        self._offered: Catalog | None = None
-        self._keep_at = 0.0  # on the monotonic clock
 
     def prepare(self) -> None:
         """Make the tables or bring them up to date; others may work on them meanwhile.
@@ -90,8 +88,6 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
-        with _outages():
-            self._keep_on()
         with _outages(), self._turn(), self.engine.begin() as conn:
             yield SqlRecords(conn, self.queue, self._keys, alone=self._alone)
 
@@ -130,25 +126,33 @@ class SqlStore:
             number = int(naming.digest(instance_id, length=8), 16)
             conn.execute(_LOCK_INSTANCE, {"number": number - (1 << 31)})
 
-    def keep(self, catalog: Catalog) -> None:
-        """Keep every addon of the catalog as a revision, so that instances can pin it; again each day we serve."""
-        self._offered, self._keep_at = catalog, time.monotonic() + _KEEP_S
+    def keep(self, offered: Catalog) -> None:
+        """Keep every addon of a catalog as a revision, so that instances can pin it."""
         with self.engine.begin() as conn:
             _one_at_a_time(conn)
-            for addon in catalog.addons:
-                known = addon_revisions.update().where(addon_revisions.c.digest == addon.digest)
-                if conn.execute(known.values(kept_at=now(conn))).rowcount == 0:
-                    row = {
-                        "digest": addon.digest,
-                        "packed": archive.pack(addon.folder, addon.mended),
-                        "kept_at": now(conn),
-                    }
-                    conn.execute(addon_revisions.insert().values(row))
+            catalog.keep(conn, offered.addons)
 
-    def _keep_on(self) -> None:
-        """What is still offered is not old, however long ago it was first."""
-        if self._offered is not None and time.monotonic() > self._keep_at:
-            self.keep(self._offered)
+    def listed(self) -> tuple[Listed, ...]:
+        """See the port Catalogs."""
+        with _outages(), self._reader.connect() as conn:
+            return catalog.listed(conn)
+
+    def provenance(self) -> Provenance:
+        """See the port Catalogs."""
+        with _outages(), self._reader.connect() as conn:
+            return Provenance(catalog.sources(conn), catalog.listed(conn))
+
+    def replace(self, before: Sequence[Listed], names: Sequence[str], reading: Reading) -> bool:
+        """See the port Catalogs."""
+        with _outages(), self._turn(), self.engine.begin() as conn:
+            _one_at_a_time(conn)
+            if catalog.listed(conn) != tuple(before):
+                return False
+            catalog.note(conn, names, reading.standings)
+            if reading.changed:
+                catalog.keep(conn, reading.catalog.addons)
+                catalog.list_anew(conn, reading.listed)
+            return True
 
     def is_empty(self) -> bool:
         """See the port Restorable."""

@@ -25,7 +25,6 @@ from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.catalog import offerings
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.durable import Context, Failed
 from helmbroker.sealing import KeyRing
@@ -82,12 +81,12 @@ class Desk:
             sa.event.listen(self.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA synchronous=OFF"))
         self.room = FakeWaitingRoom(self.store)
         self._revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
-        service = Service(self.store, catalog, self._revisions, "instances", self.room)
+        service = Service(self.store, lambda: catalog, self._revisions, "instances", self.room)
         login = LoginFile(folder / "platform-credentials", plain)
         login.path.write_text(":".join(USER))
         app = create_app(
             service,
-            offerings.document(catalog),
+            lambda: catalog,
             Authentication([BasicUsers([login]), *methods]),
             self._reason,
             admin=None if admin is None else admin(self),

@@ -31,6 +31,7 @@ PATHS = (
     "/admin/operations",
     "/admin/workers",
     "/admin/findings",
+    "/admin/catalog",
     "/admin/instances/i1",
     "/admin/openapi.yaml",
     "/metrics",
@@ -65,7 +66,9 @@ def office(data: Path, catalog: Catalog) -> Iterator[Office]:
     def admin(desk: Desk) -> Admin:
         users = BasicUsers([logins.LoginFile(desk.folder / "platform-credentials", logins.plain)])
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
-        return Admin(Admins(tokens, Authentication([users])), desk.store.overview, desk.store, catalog)
+        return Admin(
+            Admins(tokens, Authentication([users])), desk.store.overview, desk.store, lambda: catalog, desk.store
+        )
 
     desk = Desk(data, catalog, admin=admin)
     yield Office(desk, token)

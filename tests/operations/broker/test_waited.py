@@ -31,7 +31,7 @@ class Platform:
     def __init__(self, world: World, wait_s: float = BOUND_S) -> None:
         self.stopping = threading.Event()
         room = WaitingRoom(world.store.watch, self.stopping, most=MANY, wait_s=wait_s)
-        self._service = Service(world.store, Catalog((ADDON,)), world.tools.revisions, NAMESPACE, room)
+        self._service = Service(world.store, lambda: Catalog((ADDON,)), world.tools.revisions, NAMESPACE, room)
         self._plan_id = world.instance().instance.plan_id
 
     def bind(self, binding_id: str = BINDING, **parameters: JSON) -> BindingView:

@@ -75,7 +75,7 @@ class World:
         self.store.keep(Catalog((addon,)))
         self.revisions.put(addon)
         catalog, room = Catalog((addon,)), FakeWaitingRoom(self.store)
-        self.service = Service(self.store, catalog, self.revisions, NAMESPACE, room)
+        self.service = Service(self.store, lambda: catalog, self.revisions, NAMESPACE, room)
 
     def take_over(self, other: World) -> None:
         """The cluster of another broker, whose database is lost."""
@@ -88,7 +88,7 @@ class World:
         self.tools = replace(self.tools, broker_id=self.store.broker_id)
         self.hand = Hand(self.store.engine, operations, handlers(self.store, self.tools))
         room = FakeWaitingRoom(self.store)
-        self.service = Service(self.store, Catalog((ADDON,)), self.revisions, NAMESPACE, room)
+        self.service = Service(self.store, lambda: Catalog((ADDON,)), self.revisions, NAMESPACE, room)
 
     def grant(self, **given: Any) -> None:
         """The operator grants this to the addon, and starts the worker anew."""
@@ -216,7 +216,7 @@ def world(
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
     given = {ADDON.name: overrides or {}}
     tools = Tools(helm, cluster, revisions, store.broker_id, given, {}, Patience(120.0, clock), KEYS)
-    service = Service(store, Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
+    service = Service(store, lambda: Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
     hand = Hand(store.engine, operations, handlers(store, tools))
     try:
         yield World(store, cluster, helm, service, hand, clock, tools, revisions)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import stat
 import tarfile
+import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,6 +138,22 @@ def long_header() -> bytes:
     return gzip.compress(raw.tobuf(tarfile.USTAR_FORMAT) + bytes(30 << 20), 1)
 
 
+def zipped(*names: str, content: bytes = b"", kind: int = 0, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    raw = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(raw, "w") as made:  # of a name twice
+        for name in names:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr, entry.compress_type = (kind | 0o644) << 16, method
+            made.writestr(entry, content)
+    return raw.getvalue()
+
+
+def changed(packed: bytes, at: int, value: bytes) -> bytes:
+    """The bytes with others from there on, counted from the central directory."""
+    start = packed.index(b"PK\x01\x02") + at
+    return packed[:start] + value + packed[start + len(value) :]
+
+
 FILE, FOLDER = tarfile.REGTYPE, tarfile.DIRTYPE
 HARMFUL: dict[str, tuple[Callable[[], bytes], str]] = {
     "up": (lambda: tar(("../x", FILE, b"")), "'../x' is a link, a device or a path that leads outside"),
@@ -160,6 +179,23 @@ HARMFUL: dict[str, tuple[Callable[[], bytes], str]] = {
     "no gzip": (lambda: b"hello", "is no gzip file, or a damaged one"),
     "gzip cut off": (lambda: tar(("a", FILE, b"hello"))[:-9], "is no gzip file, or a damaged one"),
     "gzip damaged": (lambda: tar(("a", FILE, b"hello"))[:30] + b"\xff" * 30, "is no gzip file, or a damaged one"),
+    "zip: up": (lambda: zipped("../x"), "'../x' is a link, a device or a path that leads outside"),
+    "zip: from the root": (lambda: zipped("/etc/x"), "leads outside"),
+    "zip: a link": (lambda: zipped("x", content=b"/etc/passwd", kind=stat.S_IFLNK), "'x' is a link"),
+    "zip: a device": (lambda: zipped("x", kind=stat.S_IFCHR), "a device"),
+    "zip: a file twice": (lambda: zipped("a", "a"), "'a' is there twice"),
+    "zip: a file as folder": (lambda: zipped("a", "a/b"), "'a' is a file and a folder"),
+    "zip: many files": (lambda: zipped(*map(str, range(archive.MAX_FILES + 1))), "more than 2000 files"),
+    "zip: a bomb": (lambda: zipped("a", content=bytes(archive.MAX_BYTES + 1)), "or 20971520 bytes"),
+    "zip: bombs together": (lambda: zipped(*"abc", content=bytes(archive.MAX_BYTES // 2)), "or 20971520 bytes"),
+    "zip: a bomb that claims to be small": (
+        lambda: changed(zipped("a", content=bytes(archive.MAX_BYTES + 1)), 24, bytes(4)),
+        "is no zip archive, or a damaged one",
+    ),
+    "zip: another compression": (lambda: zipped("a", method=zipfile.ZIP_LZMA), "by other means than deflate"),
+    "zip: encrypted": (lambda: changed(zipped("a"), 8, b"\x01"), "is encrypted"),
+    "zip: cut off": (lambda: zipped("a", content=b"hello")[:-9], "is no zip archive, or a damaged one"),
+    "zip: damaged": (lambda: zipped("a", content=b"hello" * 9).replace(b"\xcbH", b"\xff\xff"), "a damaged one"),
     "no tar": (lambda: gzip.compress(b"hello" * 200), "is no tar archive"),
 }
 
@@ -174,3 +210,9 @@ def test_a_harmful_archive_is_refused_and_nothing_is_written(
         unpack(make(), target)
     assert message in str(refusal.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_zip_is_unpacked_like_a_tar(tmp_path: Path) -> None:
+    unpack(zipped("a", "b/c", "b/", content=b""), tmp_path / "zip")
+    unpack(tar(("a", FILE, b""), ("b/c", FILE, b"")), tmp_path / "tar")
+    assert contents(tmp_path / "zip") == contents(tmp_path / "tar") == {"a": b"", "b/c": b""}

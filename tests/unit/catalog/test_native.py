@@ -258,13 +258,13 @@ def test_addons_with_the_same_ids_or_names_are_told_and_the_first_stays(shelf: P
     assert quarantined(catalog) == {
         "second": [
             *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (ADDON_ID, SMALL_ID, LARGE_ID)),
-            f"addon.yaml: name demo is taken by {shelf}/good",
+            f"addon.yaml: name demo is taken by {shelf.name}/good",
         ],
         "third": [
             "addon.yaml: the addon's id is that of one of its plans",
             *(f"addon.yaml: id {taken} is taken by addon demo" for taken in (SMALL_ID, LARGE_ID)),
             f"addon.yaml: id {SMALL_ID} is of addon demo, too, for something else",
-            f"addon.yaml: name demo is taken by {shelf}/good",
+            f"addon.yaml: name demo is taken by {shelf.name}/good",
         ],
     }
 
@@ -276,9 +276,21 @@ def test_files_and_folders_that_are_no_addons_are_left_alone(shelf: Path) -> Non
 
 
 GOLDEN = {
+    "mariadb": (
+        "a6189ba1-94c8-4e6e-b280-2c32fe78773a",
+        {"medium": "d56860e3-7df7-4e12-9f76-bbb793b7c0be", "small": "fbb1fb9b-4b34-4bdc-937b-9e7a85e42805"},
+    ),
+    "memcached": (
+        "40f9c6b5-0c04-497c-9a3e-475a080d44ee",
+        {"medium": "b16d991c-93ac-4c13-8201-cb3b6d0bd16e", "small": "b1ac33b8-a1a8-4db9-bb98-1aa6c5361b2d"},
+    ),
     "postgresql": (
         "e681e81a-a262-40a0-8df7-54f5a633be49",
         {"medium": "62d6117d-ed65-4f29-933b-7cbba05c0485", "small": "f13c4a48-f83c-4198-bde5-7ab78504a15b"},
+    ),
+    "rabbitmq": (
+        "55a9e14d-2d60-45d2-a4aa-b4dc3cdbe44f",
+        {"medium": "fd703ae3-a224-4808-98e1-0ba915dc5ea1", "small": "2b83c115-8b58-413f-bc2e-73275562425d"},
     ),
     "redis": (
         "d2183958-3e39-490b-b955-0720d47336b7",

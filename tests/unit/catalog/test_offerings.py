@@ -163,7 +163,7 @@ def test_cloud_controller_takes_the_schemas(real: list[dict[str, Any]]) -> None:
         for kind in plan["schemas"].values()
         for slot in kind.values()
     ]
-    assert len(slots) == 12
+    assert len(slots) == 30
     for schema in slots:
         jsonschema.Draft4Validator.check_schema(schema)
         assert schema["type"] == "object"

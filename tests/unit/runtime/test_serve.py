@@ -84,6 +84,29 @@ def test_requests_that_wait_are_told_that_the_server_ends(number: signal.Signals
     assert server.returncode == 0
 
 
+HANGING_UP = """
+import sys
+from helmbroker.runtime import serve
+
+def make_app():
+    print("ready", flush=True)
+    return lambda environ, start_response: None
+
+serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), on_hangup=lambda: print("again", flush=True))
+"""
+
+
+def test_a_hangup_is_told_to_the_process_that_serves_which_goes_on() -> None:
+    with program(HANGING_UP, str(free_port())) as server:
+        assert read_line(server) == "ready"
+        for _ in range(2):
+            server.send_signal(signal.SIGHUP)
+            assert read_line(server) == "again", "not ready: no new process"
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=BOUND_S)
+    assert server.returncode == 0
+
+
 def test_a_taken_port_is_one_sentence_and_status_1() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

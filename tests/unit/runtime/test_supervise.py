@@ -99,3 +99,24 @@ def test_children_die_with_the_supervisor() -> None:
         # The child holds the other end of this pipe: the end of the file is its end.
         assert supervisor.stdout is not None
         assert supervisor.stdout.read() == ""
+
+
+HEARS = """
+import os, signal
+signal.signal(signal.SIGHUP, lambda *_: os.write(1, b"{name} again\\n"))
+os.write(1, b"{name} %d\\n" % os.getpid())
+while True:
+    signal.pause()
+"""
+
+
+def test_a_hangup_is_passed_on_to_all_children() -> None:
+    argument = json.dumps({name: HEARS.format(name=name) for name in ("api", "worker")})
+    with program(SUPERVISOR, argument, "10") as supervisor:
+        children = pids(supervisor, 2)
+        for _ in range(2):
+            supervisor.send_signal(signal.SIGHUP)
+            assert sorted(read_line(supervisor) for _ in children) == ["api again", "worker again"]
+        supervisor.send_signal(signal.SIGTERM)
+        supervisor.communicate(timeout=BOUND_S)
+    assert supervisor.returncode == 0
