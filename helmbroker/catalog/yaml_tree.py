@@ -47,7 +47,7 @@ class Tree:
     scalars at the top of a mapping, as they were written. Raises yaml.YAMLError.
 
     `rendered`: as Helm takes what templates print. `data` is the list of all documents, which are counted together,
-    and of a key that is there twice the last one counts. Else both are refused.
+    and of a key that is there twice the last one counts; lines and texts are of no use. Else both are refused.
     """
 
     def __init__(self, reader: Loader, *, rendered: bool = False) -> None:
