@@ -170,14 +170,15 @@ def test_(settings: Settings, *, path: Path, how: str) -> None:
 def check(settings: Settings, *, how: str) -> None:
     """Read all addons as the broker would, and tell which it would not offer, and why."""
     read = catalog_wiring.read_catalog(settings)
+    folders = catalog_wiring.folders(settings)
     found = [
-        Finding(Rule.FORMAT, replace(fault, file=f"{row.source}/{row.label}/{fault.file}"))
+        Finding(Rule.FORMAT, replace(fault, file=f"{folders.get(row.source, row.source)}/{row.label}/{fault.file}"))
         for row in read.listed
         for fault in row.faults
     ]
     refused = sum(row.reason is not None for row in read.listed)
     click.echo(f"{len(read.catalog.addons)} offered, {refused} quarantined", err=True)
-    _tell(found, how, str(settings.addons_dir))
+    _tell(found, how, "")
 
 
 def _tell(found: list[Finding], how: str, folder: str) -> None:

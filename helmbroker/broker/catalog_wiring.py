@@ -31,6 +31,11 @@ def sources(settings: Settings) -> Sources:
     return replace(written, sources=(folder, *written.sources))
 
 
+def folders(settings: Settings) -> dict[str, str]:
+    """Where the sources are that are folders, by name. Raises AddonFaults."""
+    return {each.name: each.location for each in sources(settings).sources if each.kind is SourceKind.DIRECTORY}
+
+
 def check_sources(settings: Settings) -> None:
     """Raises CannotStart when a folder is not there, or the file of sources is wrong."""
     try:

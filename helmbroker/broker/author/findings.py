@@ -44,17 +44,21 @@ class Finding:
 
 
 def written(findings: Sequence[Finding], how: Format, folder: str) -> str:
-    """All findings about the addon in `folder`, as it was given."""
+    """All findings about the addon in `folder`, as it was given; "": their files say all of the way."""
     if how is Format.JSON:
         return json.dumps([_plain(each, folder) for each in findings], indent=2)
     if how is Format.SARIF:
         return json.dumps(_sarif(findings, folder), indent=2)
-    return "\n".join(f"{folder}/{each.fault} [{each.fault.severity}: {each.rule}]" for each in findings)
+    return "\n".join(f"{_below(folder)}{each.fault} [{each.fault.severity}: {each.rule}]" for each in findings)
+
+
+def _below(folder: str) -> str:
+    return f"{folder}/" if folder else ""
 
 
 def _plain(finding: Finding, folder: str) -> dict[str, Any]:
     fault = finding.fault
-    where = {"file": f"{folder}/{fault.file}", "line": fault.line or None}
+    where = {"file": f"{_below(folder)}{fault.file}", "line": fault.line or None}
     return {"level": fault.severity, "rule": finding.rule, **where, "message": fault.message}
 
 
@@ -67,7 +71,7 @@ def _sarif(findings: Sequence[Finding], folder: str) -> dict[str, Any]:
 
 def _result(finding: Finding, folder: str) -> dict[str, Any]:
     fault = finding.fault
-    place: dict[str, Any] = {"artifactLocation": {"uri": f"{folder}/{fault.file}"}}
+    place: dict[str, Any] = {"artifactLocation": {"uri": f"{_below(folder)}{fault.file}"}}
     if fault.line:
         place["region"] = {"startLine": fault.line}
     message, location = {"text": fault.message}, {"physicalLocation": place}
