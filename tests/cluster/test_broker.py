@@ -148,7 +148,7 @@ class Serving:
 BAD = {
     "no-image": (
         "Image nowhere.invalid/x:1 for container main of pod {release}-0 cannot be pulled: ",
-        "Check the name, the registry and the pull secret.",
+        "The registry cannot be reached: check its name, and the node's network or mirror.",
     ),
     "huge": (
         "Pod {release}-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu.",

@@ -82,8 +82,8 @@ def test_the_cluster_goes_and_comes(kube: Kube, tmp_path: Path, addons: dict[str
     ):
         instance, unwanted = (running.platform.instance("probe", "small") for _ in range(2))
         operation, stopped = instance.begin(), unwanted.begin()
-        text = says(instance, operation, "The cluster cannot be reached: ")
-        assert f"127.0.0.1:{to_cluster.port}: connect: connection refused" in text
+        text = says(instance, operation, "The cluster cannot be used now: ")
+        assert f"https://127.0.0.1:{to_cluster.port} is not reachable: connection refused" in text
         deletion = unwanted.begin_deletion()
         says(unwanted, deletion, "The cluster cannot be used now: ")
         assert told(unwanted, stopped)["state"] == "failed"
