@@ -38,7 +38,7 @@ sys.exit(code)
 """
 _VALUED = {
     *("--labels", "--namespace", "--values", "--history-max", "--timeout", "--show-only", "--template"),
-    *("--kube-version", "--api-versions"),
+    *("--kube-version", "--api-versions", "--output"),
 }
 _PENDING = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 _POLL_S = 0.05
@@ -114,6 +114,8 @@ class PlayHelm:
             return "v4.2.4"
         if verb == "template":
             return "".join(f"---\n# Source: {name}\n{(Path(words[1]) / name).read_text()}" for name in _shown(rest))
+        if "--dry-run=server" in rest:
+            return json.dumps({"manifest": "", "hooks": []})
         ref = ReleaseRef(options["--namespace"], words[0])
         with self._doing(verb, ref, options, asks):
             if verb == "uninstall":
