@@ -6,11 +6,12 @@ import threading
 import time
 
 import pytest
+import sqlalchemy as sa
 
 from helmbroker.durable import Operation, State
 from helmbroker.durable.queue import _CLAIM_LOCK
 from tests.operations.durable.processes import BOUND_S, Workers
-from tests.unit.durable.desk import Desk
+from tests.unit.durable.desk import OPERATIONS, Desk
 
 pytestmark = pytest.mark.processes
 
@@ -48,7 +49,8 @@ def test_a_frozen_worker_that_wakes_up_leaves_and_writes_nothing(desk: Desk, wor
     operation = desk.enqueue(params={"step_s": 0.4})
     zombie = workers.start(lease_s=1.0)
     workers.await_line(lambda line: line.step == "one")
-    with desk.engine.begin() as conn:  # so it is not frozen while it claims, which would hold up everybody
+    with desk.engine.begin() as conn:  # so it is not frozen while it holds a lock, which would hold up everybody
+        conn.execute(sa.select(OPERATIONS.c.seq).with_for_update())
         if conn.dialect.name == "postgresql":
             conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})")
         workers.signal(zombie, signal.SIGSTOP)
