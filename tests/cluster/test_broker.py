@@ -151,7 +151,7 @@ BAD = {
         "The registry cannot be reached: check its name, and the node's network or mirror.",
     ),
     "huge": (
-        "Pod {release}-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu; it asks 1000 CPU, and the node ",
+        "Pod {release}-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu; it asks 1000 CPU, ",
         "Ask for less, or give the cluster room for it.",
     ),
     "refusing": (
