@@ -80,6 +80,18 @@ class Workers:
         """The begin of its first step."""
         return self.await_line(lambda line: line.operation == operation.id)
 
+    def await_new_begin(self) -> Line:
+        """The next begin of a step, whoever begins it: for that moment, its worker is surely at work."""
+        with self._changed:
+            told = len(self.lines)
+
+            def begun() -> Line | None:
+                return next((line for line in self.lines[told:] if line.event == "begin"), None)
+
+            found = self._changed.wait_for(begun, BOUND_S)
+            assert found, "nobody begins anything"
+            return found
+
     def end(self) -> None:
         for pid in list(self._processes):
             self.kill(pid)
