@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 # A cluster of yours (KUBECONFIG is set) wins over the sandbox.
 CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
+QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
 .PHONY: help demo demo-clean test check chaos fuzz postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
 
@@ -33,6 +34,7 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 	$(SANDBOX_ENV) || true; $(BIN)/python -m demo --clean
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
+	$(BIN)/pytest -n 2 tests/operations -m "$(QUICK)"
 	$(BIN)/pytest -m "(postgresql or processes) and not cluster and not sweep"
 	$(BIN)/pytest -n 2 -m sweep
 	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
@@ -50,7 +52,7 @@ check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not cluster and not postgresql and not processes and not fuzz and not sweep"
+	$(BIN)/pytest -n 2 --ignore tests/operations -m "$(QUICK)"
 
 fuzz: $(VENV)/installed ## ten times as many requests made by chance as `make test` sends (FUZZ_CASES=200000); for the night
 	HELMBROKER_FUZZ_CASES=$(or $(FUZZ_CASES),200000) $(BIN)/pytest -n 2 -m fuzz -rP

@@ -25,6 +25,8 @@ from tests.api.broker.desk import ASYNC, LOGIN, PROVISION, USER, VERSION
 from tests.unit.catalog.folders import write
 from tests.unit.runtime.certificates import LOCALHOST, Authority
 
+pytestmark = pytest.mark.processes
+
 BOUND_S = 30
 HEADERS = {**VERSION, "Authorization": LOGIN, "Content-Type": "application/json"}
 Answer = tuple[int, dict[str, Any]]

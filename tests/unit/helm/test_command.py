@@ -21,6 +21,8 @@ from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.helm.command import ExecCommand
 from tests.unit.helm.stand_in import stand_in
 
+pytestmark = pytest.mark.processes
+
 CHECKOUT = Path(__file__).parents[3]
 CHILD = """
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])

@@ -19,6 +19,8 @@ from cryptography import x509
 from tests.unit.runtime.certificates import LOCALHOST, Authority
 from tests.unit.runtime.processes import BOUND_S, program, read_line
 
+pytestmark = pytest.mark.processes
+
 SERVER = """
 import json, sys
 from pathlib import Path

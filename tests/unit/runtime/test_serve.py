@@ -12,6 +12,8 @@ import pytest
 
 from tests.unit.runtime.processes import BOUND_S, program, read_line
 
+pytestmark = pytest.mark.processes
+
 SERVER = """
 import os, sys
 from helmbroker.runtime import logs, serve

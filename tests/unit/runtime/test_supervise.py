@@ -11,6 +11,8 @@ import pytest
 
 from tests.unit.runtime.processes import BOUND_S, program, read_line
 
+pytestmark = pytest.mark.processes
+
 SUPERVISOR = """
 import json, sys
 from helmbroker.runtime import logs, supervise
