@@ -15,7 +15,8 @@ from helmbroker.kubeapi.port import Kube
 from tests.cluster.reach import eventually
 
 USER = 999
-_REFUSED = re.compile(r"Connection refused|econnrefused|Can't connect to server .* \(111\)")
+# 115: packets to an address that nobody has any more are dropped, and the client gave up
+_REFUSED = re.compile(r"Connection refused|econnrefused|Can't connect to server .* \((111|115)\)")
 PATIENCE_S = 20  # of a command: packets to an address that nobody has any more may simply be dropped
 
 
