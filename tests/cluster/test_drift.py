@@ -59,12 +59,14 @@ def test_what_others_did_is_found_and_mended(kube: Kube, running: Broker, apps: 
     shell("helm", "install", "hb-orphan", str(PROBE_CHART), *here, *orphan)
     shell("helm", "install", "theirs", str(PROBE_CHART), *here)
     said = operate(running, "doctor", "--output", "json")
-    expected = [
-        ("changed", f"instance {made.redis.id}"),
-        ("changed", f"instance {third.id}"),
-        ("lost", f"instance {made.postgresql.id}"),
-        ("orphan", f"release {running.namespace}/hb-orphan"),
-    ]
+    expected = sorted(
+        [
+            ("changed", f"instance {made.redis.id}"),
+            ("changed", f"instance {third.id}"),
+            ("lost", f"instance {made.postgresql.id}"),
+            ("orphan", f"release {running.namespace}/hb-orphan"),
+        ]
+    )
     assert (said.status, said.findings) == (1, expected), said.output
     repaired = operate(running, "doctor", "--repair", "--yes")
     assert repaired.output.count("is as it is recorded") == 3, repaired
