@@ -25,7 +25,7 @@ def raise_for_status(
     answer = _status_object(content)
     reason = str(answer.get("reason") or "")
     message = str(answer.get("message") or "") or f"the server answered HTTP {status} without a Kubernetes Status"
-    raise error_class(status, reason)(
+    raise error_class(status, reason, message)(
         action,
         _blotted(message, sent or {}),
         status=status,

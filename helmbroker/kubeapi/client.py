@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 PAGE_SIZE = 500  # objects per list request
-_DRY_RUN = {"dryRun": "All"}
+_DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}  # who tries wants to hear of fields that would be lost
 _JSON = "application/json"
 _DISCOVERY = f"{_JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{_JSON}"
 _MERGE_PATCH = "application/merge-patch+json"

@@ -117,10 +117,12 @@ _BY_STATUS: dict[int, type[KubeError]] = {
 }
 
 
-def error_class(status: int, reason: str) -> type[KubeError]:
-    """The error for an HTTP status and the `reason` of the Status object that came with it."""
+def error_class(status: int, reason: str, message: str) -> type[KubeError]:
+    """The error for an HTTP status, and the `reason` and `message` of the Status object that came with it."""
     if reason == "AlreadyExists":
         return AlreadyExists
+    if message.startswith("failed to create typed patch object"):
+        return Invalid  # of server-side apply: a field that its schema does not have; it says 500 for that
     if status >= 500:
         return Unreachable
     return _BY_STATUS.get(status, KubeError)

@@ -60,6 +60,7 @@ UPGRADE = [
     "--hide-notes",
     "--skip-crds",
     "--reset-values",
+    "--disable-openapi-validation",
 ]
 RELEASE = {
     "manifest": "---\n# Source: a\nkind: Secret\n",
