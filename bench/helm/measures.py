@@ -74,7 +74,7 @@ def resume(running: Broker, times: int) -> Figure:
 def _resumed(running: Broker, instance: Instance) -> float:
     operation = instance.begin({"make": "sleep 3"})
     release = running.release(instance.id).name
-    _until(lambda: helm_of(running, "upgrade", release), "helm was not started")
+    _until(lambda: helm_of(running, "upgrade", "--labels", release), "helm was not started")
     fence = _fence(running, operation)
     began = time.monotonic()
     os.kill(running.worker_pid, signal.SIGKILL)
