@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parent / "registry"
 BOUND_S = 30.0
+# bcrypt of "secret"
+PASSWORDS = "alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 
 
 def registry_program() -> Path:
