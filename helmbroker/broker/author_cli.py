@@ -110,13 +110,14 @@ def render(settings: Settings, *, path: Path, plan: str, given: Path | None) -> 
 
 @addon.command("test")
 @click.argument("path", type=_FOLDER)
+@click.option("--plan", "names", multiple=True, help="Try this plan alone; may be given several times.")
 @click.option(
     "--format", "how", type=click.Choice(["text", "json"]), default="text", help="How to write the result."
 )
 @with_settings_or(CANNOT)
-def test_(settings: Settings, *, path: Path, how: str) -> None:
+def test_(settings: Settings, *, path: Path, names: tuple[str, ...], how: str) -> None:
     """Try the addon's contract on the cluster, in a namespace that is removed afterwards."""
-    from helmbroker.broker.author.tried import tried  # noqa: PLC0415  # heavy
+    from helmbroker.broker.author import stage, tried  # noqa: PLC0415  # heavy
 
     try:
         agreed = contract.load(path)
@@ -126,9 +127,14 @@ def test_(settings: Settings, *, path: Path, how: str) -> None:
         stop(f"{path} has no {contract.FILE}, so there is nothing to try", WRONG)
     with tempfile.TemporaryDirectory() as folder:
         loaded = _kept(settings, path, Path(folder, "addon"))
+        plans = [_plan(loaded, name) for name in names] or loaded.plans
         own = {"data_dir": Path(folder, "data"), "instance_namespace": f"addon-test-{uuid.uuid4().hex[:10]}"}
         alone = settings.model_copy(update={**own, "database_url": None, "worker_listen": None})
-        checks = tried(alone, loaded, agreed, partial(click.echo, err=True))
+        later = stage.newer(loaded, Path(folder, "newer"))
+        with tried.on_the_cluster(alone, loaded, agreed, later, tell=partial(click.echo, err=True)) as trial:
+            for plan in plans:
+                trial.run(plan)
+    checks = trial.checks
     if how == Format.JSON:
         click.echo(
             json.dumps([{"check": each.name, "took_s": each.took_s, "failure": each.failure} for each in checks])
