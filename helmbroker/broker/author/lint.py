@@ -14,6 +14,7 @@ import jsonschema
 from jsonschema.validators import validator_for
 
 from helmbroker.broker import gate
+from helmbroker.broker.author import schemas
 from helmbroker.broker.author.findings import Finding, Rule
 from helmbroker.broker.author.rendering import INSTANCE, Rendering
 from helmbroker.broker.author.revised import revised
@@ -92,7 +93,7 @@ class _Charts:
             self._add(plan.name, self._delivered(plan))
 
     def _look(self, plan: Plan, chart: Path, values: Callable[[], Object], manifest: Callable[[], str]) -> None:
-        """One chart for one plan: helm's own opinion, what it renders, what the gate says of that."""
+        """One chart for one plan: helm's own opinion, what it renders, what Kubernetes and the gate say of that."""
         name = f"{chart.relative_to(self._rendering.addon.folder)}/"
         try:
             said = self._rendering.helm.lint(chart, values())
@@ -105,6 +106,8 @@ class _Charts:
         except gate.BadManifest as error:
             self._add(plan.name, [_fail(Rule.RENDER, name, str(error))])
         else:
+            told = [Finding(Rule.KUBERNETES, Fault(name, 0, text, how)) for how, text in schemas.problems(objects)]
+            self._add(plan.name, told)
             scope = Scope(INSTANCE.namespace, INSTANCE.name, plan.pod_security, self._grants)
             broken = gate.violations(objects, scope)
             self._add(plan.name, [_fail(Rule.GATE, name, str(each)) for each in broken])
