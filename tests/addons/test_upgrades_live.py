@@ -31,6 +31,14 @@ def volumes(kube: Kube, namespace: str) -> list[str]:
     return sorted(claim["metadata"]["uid"] for claim in kube.list("PersistentVolumeClaim", namespace))
 
 
+def renamed(credentials: dict[str, str], other: dict[str, str]) -> dict[str, str]:
+    """All that is delivered today, for another binding's user."""
+    found = credentials
+    for part in ("username", "password"):
+        found = {key: value.replace(credentials[part], other[part]) for key, value in found.items()}
+    return found
+
+
 @pytest.mark.osb(66, 72)
 @pytest.mark.parametrize("packed", EARLIER, ids=lambda path: path.stem)
 def test_an_upgrade_from_an_earlier_version(packed: Path, tmp_path: Path) -> None:
@@ -70,7 +78,7 @@ def test_an_upgrade_from_an_earlier_version(packed: Path, tmp_path: Path) -> Non
         clients.run(agreed, image, "read", one)
         stage.unbind("shop", "one")
         with pytest.raises(Refused, match=agreed.refused):
-            clients.run(agreed_then, image, "login", one)
+            clients.run(agreed, image, "login", renamed(two, one))
         clients.run(agreed, image, "login", two)
         stage.deprovision("shop")
         await_nothing(settings.instance_namespace, stage.release("shop").name)

@@ -290,7 +290,8 @@ def test_rollback_to_a_revision_whose_volume_was_smaller(place: Place) -> None:
     place.deploy(size="2Gi", replicas=1, text="two")
     until(lambda: place.volume_size() == "2Gi")
     error = raised(lambda: place.helm.rollback(place.ref, revision=1, timeout_s=60.0, stop=NEVER))
-    assert (error.fault, "less than status.capacity" in error.detail) == (HelmFault.INVALID, True)
+    assert "less than status.capacity" in error.detail
+    assert error.fault is HelmFault.INVALID
     assert (place.release().revision, place.release().status) == (3, HelmStatus.FAILED)
     place.cluster.keep_grown(place.ref, 1, lambda: None)
     place.helm.rollback(place.ref, revision=1, timeout_s=60.0, stop=NEVER)
