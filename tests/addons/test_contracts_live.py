@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 import pytest
-import yaml
 
 from helmbroker.broker.author import stage, tried
 from helmbroker.broker.author.trial import Check
@@ -18,8 +16,6 @@ from helmbroker.catalog.model import Addon, Plan
 from helmbroker.kubeapi import room
 from helmbroker.kubeapi.port import Kube
 from tests.addons.tree import ADDONS, PLANS, instance_values
-from tests.cluster.broker import OVERRIDES
-from tests.cluster.reach import connect
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -85,26 +81,18 @@ class Seen:
 @pytest.mark.osb(66, 115)
 @pytest.mark.bug(20, 23, 41)
 @pytest.mark.parametrize(("name", "plan_name"), PLANS)
-def test_a_contract(name: str, plan_name: str, tmp_path: Path) -> None:
+def test_a_contract(name: str, plan_name: str, kube: Kube, alone: Settings, tmp_path: Path) -> None:
     addon, agreed = formats.load(ADDONS / name), contract.load(ADDONS / name)
     (plan,) = (plan for plan in addon.plans if plan.name == plan_name)
     assert agreed is not None
-    (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(OVERRIDES))
-    settings = Settings(
-        data_dir=tmp_path / "data",
-        overrides_file=tmp_path / "overrides.yaml",
-        instance_namespace=f"test-{uuid.uuid4().hex[:10]}",
-    )
-    kube = connect()
     seen = Seen(kube, addon, plan)
     later = restarting(addon, tmp_path / "newer")
 
     def told(check: Check) -> None:
         seen.told(check, trial.stage.release(f"{name}-{plan_name}"))
 
-    with tried.on_the_cluster(settings, addon, agreed, later, tell=print, told=told) as trial:
+    with tried.on_the_cluster(alone, addon, agreed, later, tell=print, told=told) as trial:
         trial.run(plan)
-    kube.close()
     assert [check for check in trial.checks if check.failure] == []
     assert [check.name for check in trial.checks] == [
         f"plan {plan_name}: {each}" for each in promised(addon, agreed, plan)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +17,7 @@ from helmbroker.broker.settings import Settings
 from helmbroker.catalog import archive, contract, formats
 from helmbroker.kubeapi.port import Kube
 from tests.addons.tree import ADDONS
-from tests.cluster.broker import OVERRIDES
 from tests.cluster.inventory import await_nothing
-from tests.cluster.reach import connect
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 EARLIER = sorted((Path(__file__).parent / "earlier").glob("*.tgz"))
@@ -41,34 +38,27 @@ def renamed(credentials: dict[str, str], other: dict[str, str]) -> dict[str, str
 
 @pytest.mark.osb(66, 72)
 @pytest.mark.parametrize("packed", EARLIER, ids=lambda path: path.stem)
-def test_an_upgrade_from_an_earlier_version(packed: Path, tmp_path: Path) -> None:
+def test_an_upgrade_from_an_earlier_version(packed: Path, kube: Kube, alone: Settings, tmp_path: Path) -> None:
     archive.unpack(packed.read_bytes(), tmp_path / "earlier")
     before = formats.load(tmp_path / "earlier")
     now, agreed = formats.load(ADDONS / before.name), contract.load(ADDONS / before.name)
     assert agreed is not None
-    assert (now.id, now.version > before.version) == (before.id, True)
+    assert (now.id, now.version == before.version) == (before.id, False)
+    (plan,) = (plan for plan in before.plans if plan.name == "small")
     # what a login was then; it knows nothing of what is delivered today besides
     script = yaml.safe_load((before.folder / "contract.yaml").read_text())["login"]["command"][-1]
     agreed_then = replace(agreed, client="", steps={"login": script})
-    (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(OVERRIDES))
-    settings = Settings(
-        data_dir=tmp_path / "data",
-        overrides_file=tmp_path / "overrides.yaml",
-        instance_namespace=f"test-{uuid.uuid4().hex[:10]}",
-    )
-    kube = connect()
-    with tried.on_the_cluster(settings, before, agreed, now, tell=print) as trial:
-        stage, clients, image = trial.stage, trial.clients, trial.image(before.plans[-1])
-        (plan,) = (plan for plan in before.plans if plan.name == "small")
+    with tried.on_the_cluster(alone, before, agreed, now, tell=print) as trial:
+        stage, clients, image = trial.stage, trial.clients, trial.image(plan)
         stage.provision("shop", plan)
         one = stage.bind("shop", "one")
         clients.run(agreed_then, image, "login", one)
         clients.run(agreed, image, "write", one)
-        had = volumes(kube, settings.instance_namespace)
+        had = volumes(kube, alone.instance_namespace)
 
         stage.upgrade("shop")
 
-        assert volumes(kube, settings.instance_namespace) == had
+        assert volumes(kube, alone.instance_namespace) == had
         clients.run(agreed_then, image, "login", one)
         clients.run(agreed, image, "read", one)
         two = stage.bind("shop", "two")
@@ -81,5 +71,4 @@ def test_an_upgrade_from_an_earlier_version(packed: Path, tmp_path: Path) -> Non
             clients.run(agreed, image, "login", renamed(two, one))
         clients.run(agreed, image, "login", two)
         stage.deprovision("shop")
-        await_nothing(settings.instance_namespace, stage.release("shop").name)
-    kube.close()
+        await_nothing(alone.instance_namespace, stage.release("shop").name)
