@@ -76,10 +76,14 @@ class Trial:
         two = self._bound(name, plan, "two") if one is not None else None
         if one is not None and two is not None:
             self._try("each binding has a user of its own", lambda: _check_distinct(one, two))
-            if {"write", "read"} <= set(self.contract.steps):
+            if self._keeps_notes:
                 self._outlives(name, plan, one, two)
             self._ends(name, plan, one, two)
         self._try("nothing is left of it", lambda: self._gone(name, plan))
+
+    @property
+    def _keeps_notes(self) -> bool:
+        return {"write", "read"} <= set(self.contract.steps)
 
     def _bound(self, name: str, plan: Plan, binding: str) -> dict[str, str] | None:
         """The credentials, when a client gets in with them."""
@@ -105,7 +109,7 @@ class Trial:
         self._try("after the unbind its credentials are refused", unbind)
         self._try("nothing is left of the binding", lambda: self._until(lambda: self._left_of_binding(name, "one")))
         self._try("the other binding still logs in", lambda: self._step(plan, "login", two))
-        if "read" in self.contract.steps:
+        if self._keeps_notes:
             self._try("what the unbound client wrote lives on", lambda: self._step(plan, "read", two))
 
     def _outlives(self, name: str, plan: Plan, one: dict[str, str], two: dict[str, str]) -> None:
