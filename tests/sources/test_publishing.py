@@ -12,13 +12,14 @@ from click.testing import CliRunner, Result
 
 from helmbroker.broker.cli import main
 from helmbroker.catalog.formats import load
-from helmbroker.catalog.sources.fetch import fetch
+from helmbroker.catalog.sources.fetch import fetch, vendor
 from helmbroker.catalog.sources.model import Access, Policy, Reason, Source, SourceError, SourceKind
 from tests.sources.servers import PASSWORDS, registry
+from tests.sources.test_registry import push_chart
 from tests.unit.broker.test_cli import _logs_as_before
 from tests.unit.catalog.folders import write
 from tests.unit.catalog.sources.keys import key_pair
-from tests.unit.catalog.sources.places import got, packed, zipped
+from tests.unit.catalog.sources.places import chart, depending, got, packed, zipped
 from tests.unit.runtime.certificates import Authority
 
 __all__ = ["_logs_as_before"]
@@ -101,6 +102,25 @@ def test_an_archive_is_the_same_artifact_as_its_folder(
     location = f"oci://{host}/addons/demo:1.0.0"
     whole = told("push", str(write(tmp_path / "demo")), location)
     assert told("push", str(tmp_path / name), location) == whole
+
+
+@pytest.mark.bug(16, 89)
+def test_what_is_pushed_has_what_its_charts_depend_on(host: str, tmp_path: Path) -> None:
+    """Fetched as the operator's file of sources says; who reads the source needs no more than the artifact."""
+    push_chart(host, "charts/common", "1.1.4", chart("common", "1.1.4"))
+    (tmp_path / "sources.yaml").write_text(
+        "sources: []\nrepositories: [{match: 'oci://charts.example/all', location: 'oci://" + host + "/charts'}]\n"
+    )
+    common = "{name: common, version: ~1.1.1, repository: 'oci://charts.example/all'}"
+    folder, location = write(tmp_path / "demo", depending(common)), f"oci://{host}/addons/demo:1.0.0"
+    arguments = ("addon", "push", str(folder), location)
+    pushed = CliRunner().invoke(main, arguments, env={"HELMBROKER_SOURCES_FILE": str(tmp_path / "sources.yaml")})
+    assert pushed.exit_code == 0, pushed.output
+    got(Source("registry", SourceKind.OCI, location), tmp_path / "into")
+    assert vendor(tmp_path / "into/demo", []) == []
+    assert (tmp_path / "into/demo/chart/charts/common/Chart.yaml").is_file()
+    assert load(tmp_path / "into/demo").digest == json.loads(pushed.stdout)["revision"]
+    assert not (folder / "chart/charts").exists()
 
 
 def test_a_login_is_typed_or_of_docker(authority: Authority, tls: tuple[Path, Path], tmp_path: Path) -> None:
