@@ -1,11 +1,7 @@
-"""`helmbroker addon` and `helmbroker catalog`: tools for authors of addons.
-
-Exit status of what checks: 0 all is well, 1 something is wrong with the addon, 2 it could not be checked.
-"""
+"""`helmbroker addon` and `helmbroker catalog`: tools for authors of addons."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -14,21 +10,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from helmbroker.broker import catalog_wiring, gate, wiring
+from helmbroker.broker import catalog_wiring, gate, publish_cli, wiring
 from helmbroker.broker.author import findings, skeleton
 from helmbroker.broker.author.findings import Finding, Format, Rule
-from helmbroker.broker.command import with_settings_or
+from helmbroker.broker.command import CANNOT, WRONG, stop, with_settings_or
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.settings import Settings
-from helmbroker.catalog import archive, contract, documents, formats, overrides, parameters
+from helmbroker.catalog import contract, documents, overrides, parameters
 from helmbroker.catalog.documents import Unreadable
 from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, Object, Plan, Severity
 
-_WRONG, _CANNOT = 1, 2
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _how: Callable[..., Any] = click.option(
     "--format", "how", type=click.Choice([str(each) for each in Format]), default="text", help="How to write it."
@@ -37,7 +32,7 @@ _how: Callable[..., Any] = click.option(
 
 @click.group()
 def addon() -> None:
-    """Begin, check, render, try and pack an addon."""
+    """Begin, check, render, try, pack, push and sign an addon."""
 
 
 @click.group()
@@ -56,26 +51,28 @@ def init(*, name: str, into: Path) -> None:
     try:
         made = skeleton.begin(name, folder)
     except skeleton.CannotBegin as error:
-        _stop(f"{error}.")
+        stop(f"{error}.")
     except OSError as error:
-        _stop(f"{error.filename}: {error.strerror}")
+        stop(f"{error.filename}: {error.strerror}")
     click.echo(f"made {folder} ({len(made)} files). Next:\n  helmbroker addon lint {folder}")
 
 
 @addon.command()
 @click.argument("path", type=_FOLDER)
 @_how
-@with_settings_or(_CANNOT)
+@with_settings_or(CANNOT)
 def lint(settings: Settings, *, path: Path, how: str) -> None:
     """Tell all faults of an addon at once: its files, and what its charts would make for every plan."""
-    from helmbroker.broker.author.lint import lint as look  # noqa: PLC0415  # heavy
+    from helmbroker.broker.author import lint as looking  # noqa: PLC0415  # heavy
 
+    operator = looking.Operator(
+        wiring.read_overrides(settings), wiring.read_grants(settings), catalog_wiring.repositories(settings)
+    )
     with tempfile.TemporaryDirectory() as folder:
         try:
-            helm = wiring.make_helm(settings, Path(folder))
-            found = look(path, helm, wiring.read_overrides(settings), wiring.read_grants(settings))
+            found = looking.lint(path, wiring.make_helm(settings, Path(folder)), operator)
         except HelmError as error:
-            _stop(f"{error}: {error.detail}.")
+            stop(f"{error}: {error.detail}.")
     _tell(found, how, str(path))
 
 
@@ -85,73 +82,59 @@ def lint(settings: Settings, *, path: Path, how: str) -> None:
 @click.option(
     "--set-file", "given", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parameters."
 )
-@with_settings_or(_CANNOT)
+@with_settings_or(CANNOT)
 def render(settings: Settings, *, path: Path, plan: str, given: Path | None) -> None:
     """Print what an instance of a plan would be made of, as on a cluster where nothing is yet."""
     from helmbroker.broker.author.rendering import INSTANCE, Rendering  # noqa: PLC0415  # heavy
-    from helmbroker.broker.author.revised import revised  # noqa: PLC0415
 
-    loaded = _loaded(path)
-    chosen = _plan(loaded, plan)
-    asked = _parameters(chosen, given)
-    with tempfile.TemporaryDirectory() as folder, revised(path) as kept:
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = _kept(settings, path, Path(folder, "addon"))
+        chosen = _plan(loaded, plan)
+        asked = _parameters(chosen, given)
         operators = overrides.of(loaded, wiring.read_overrides(settings))
-        rendering = Rendering(kept, wiring.make_helm(settings, Path(folder)), operators)
+        rendering = Rendering(loaded, wiring.make_helm(settings, Path(folder, "helm")), operators)
         try:
             manifest = rendering.instance(chosen, asked)
             found = gate.objects(manifest)
         except HelmError as error:
-            _stop(f"{error}: {error.detail}", _WRONG)
+            stop(f"{error}: {error.detail}", WRONG)
         except gate.BadManifest as error:
-            _stop(f"{error}.", _WRONG)
+            stop(f"{error}.", WRONG)
     click.echo(manifest)
     grants = wiring.read_grants(settings).get(loaded.name, gate.NO_GRANTS)
     broken = gate.violations(found, gate.Scope(INSTANCE.namespace, INSTANCE.name, chosen.pod_security, grants))
     for violation in broken:
         click.echo(f"the gate refuses {violation}", err=True)
-    sys.exit(_WRONG if broken else 0)
-
-
-@addon.command()
-@click.argument("path", type=_FOLDER)
-@click.option(
-    "--into", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where the archive goes."
-)
-def package(*, path: Path, into: Path) -> None:
-    """Make NAME-VERSION.tgz, the same bytes for the same files, and tell its digests."""
-    loaded = _loaded(path)
-    target = into / f"{loaded.name}-{loaded.version}.tgz"
-    try:
-        packed = archive.pack(path)
-        into.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(packed)
-    except OSError as error:
-        _stop(f"{error.filename}: {error.strerror}")
-    told = {"file": str(target), "sha256": hashlib.sha256(packed).hexdigest(), "revision": loaded.digest}
-    click.echo(json.dumps(told))
+    sys.exit(WRONG if broken else 0)
 
 
 @addon.command("test")
 @click.argument("path", type=_FOLDER)
+@click.option("--plan", "names", multiple=True, help="Try this plan alone; may be given several times.")
 @click.option(
     "--format", "how", type=click.Choice(["text", "json"]), default="text", help="How to write the result."
 )
-@with_settings_or(_CANNOT)
-def test_(settings: Settings, *, path: Path, how: str) -> None:
+@with_settings_or(CANNOT)
+def test_(settings: Settings, *, path: Path, names: tuple[str, ...], how: str) -> None:
     """Try the addon's contract on the cluster, in a namespace that is removed afterwards."""
-    from helmbroker.broker.author.tried import tried  # noqa: PLC0415  # heavy
+    from helmbroker.broker.author import stage, tried  # noqa: PLC0415  # heavy
 
-    loaded = _loaded(path)
     try:
         agreed = contract.load(path)
     except AddonFaults as error:
-        _stop(f"{error}; run `helmbroker addon lint {path}`", _WRONG)
+        stop(f"{error}; run `helmbroker addon lint {path}`", WRONG)
     if agreed is None:
-        _stop(f"{path} has no {contract.FILE}, so there is nothing to try", _WRONG)
+        stop(f"{path} has no {contract.FILE}, so there is nothing to try", WRONG)
     with tempfile.TemporaryDirectory() as folder:
-        own = {"data_dir": Path(folder), "instance_namespace": f"addon-test-{uuid.uuid4().hex[:10]}"}
+        loaded = _kept(settings, path, Path(folder, "addon"))
+        plans = [_plan(loaded, name) for name in names] or loaded.plans
+        own = {"data_dir": Path(folder, "data"), "instance_namespace": f"addon-test-{uuid.uuid4().hex[:10]}"}
         alone = settings.model_copy(update={**own, "database_url": None, "worker_listen": None})
-        checks = tried(alone, loaded, agreed, partial(click.echo, err=True))
+        later = stage.newer(loaded, Path(folder, "newer"))
+        with tried.on_the_cluster(alone, loaded, agreed, later, tell=partial(click.echo, err=True)) as trial:
+            for plan in plans:
+                trial.run(plan)
+    checks = trial.checks
     if how == Format.JSON:
         click.echo(
             json.dumps([{"check": each.name, "took_s": each.took_s, "failure": each.failure} for each in checks])
@@ -161,12 +144,12 @@ def test_(settings: Settings, *, path: Path, how: str) -> None:
             click.echo(f"{'FAILED' if each.failure else 'ok':<7}{each.took_s:6.1f} s  {each.name}")
             if each.failure:
                 click.echo(f"{'':<17}{each.failure}")
-    sys.exit(_WRONG if any(each.failure for each in checks) else 0)
+    sys.exit(WRONG if any(each.failure for each in checks) else 0)
 
 
 @catalog.command()
 @_how
-@with_settings_or(_CANNOT)
+@with_settings_or(CANNOT)
 def check(settings: Settings, *, how: str) -> None:
     """Read all addons as the broker would, and tell which it would not offer, and why."""
     read = catalog_wiring.read_catalog(settings)
@@ -184,20 +167,23 @@ def check(settings: Settings, *, how: str) -> None:
 def _tell(found: list[Finding], how: str, folder: str) -> None:
     if found or how != Format.TEXT:
         click.echo(findings.written(found, Format(how), folder))
-    sys.exit(_WRONG if any(each.fault.severity is Severity.ERROR for each in found) else 0)
+    sys.exit(WRONG if any(each.fault.severity is Severity.ERROR for each in found) else 0)
 
 
-def _loaded(path: Path) -> Addon:
+def _kept(settings: Settings, path: Path, place: Path) -> Addon:
+    """The addon as the broker would keep it, below `place`."""
+    from helmbroker.broker.author.revised import revised  # noqa: PLC0415  # heavy
+
     try:
-        return formats.load(path)
+        return revised(path, place, catalog_wiring.repositories(settings))
     except AddonFaults as error:
-        _stop(f"{error}; run `helmbroker addon lint {path}`", _WRONG)
+        stop(f"{error}; run `helmbroker addon lint {path}`", WRONG)
 
 
 def _plan(loaded: Addon, name: str) -> Plan:
     found = next((plan for plan in loaded.plans if plan.name == name), None)
     if found is None:
-        _stop(f"there is no plan {name}; there are {', '.join(plan.name for plan in loaded.plans)}")
+        stop(f"there is no plan {name}; there are {', '.join(plan.name for plan in loaded.plans)}")
     return found
 
 
@@ -208,17 +194,14 @@ def _parameters(plan: Plan, path: Path | None) -> Object:
     try:
         data = documents.read(path, str(path)).data
     except Unreadable as error:
-        _stop(str(error))
+        stop(str(error))
     if not isinstance(data, dict):
-        _stop(f"{path}: parameters are a map")
+        stop(f"{path}: parameters are a map")
     if problems := parameters.problems(plan.parameters.create, data):
-        _stop("; ".join(problems), _WRONG)
+        stop("; ".join(problems), WRONG)
     return data
 
 
-def _stop(sentence: str, status: int = _CANNOT) -> NoReturn:
-    click.echo(f"helmbroker: {sentence}", err=True)
-    sys.exit(status)
-
-
+for _command in publish_cli.COMMANDS:
+    addon.add_command(_command)
 COMMANDS = (addon, catalog)

@@ -12,7 +12,7 @@ from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.model import AddonFaults, Fault
 from helmbroker.catalog.sources.config import read_sources
-from helmbroker.catalog.sources.model import Source, SourceKind, Sources
+from helmbroker.catalog.sources.model import Repository, Source, SourceKind, Sources
 from helmbroker.catalog.sources.reading import Before, Reading, read
 
 _FOLDER = "addons"  # name of the source that HELMBROKER_ADDONS_DIR is
@@ -29,6 +29,14 @@ def sources(settings: Settings) -> Sources:
         raise AddonFaults([Fault(str(settings.sources_file), 0, message)])
     folder = Source(_FOLDER, SourceKind.DIRECTORY, str(settings.addons_dir))
     return replace(written, sources=(folder, *written.sources))
+
+
+def repositories(settings: Settings) -> tuple[Repository, ...]:
+    """Where chart dependencies are fetched, as the file of sources says. Raises CannotStart."""
+    try:
+        return () if settings.sources_file is None else read_sources(settings.sources_file).repositories
+    except AddonFaults as error:
+        raise CannotStart(str(error)) from None
 
 
 def folders(settings: Settings) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""What all commands of the operator share: their settings, and faults of the set-up as one sentence."""
+"""What all commands share: their settings, and what stops them as one sentence.
+
+Exit status of what authors run: 0 all is well, 1 something is wrong with the addon, 2 that could not be found out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, NoReturn, ParamSpec
 
 import click
 from pydantic import ValidationError
@@ -19,6 +22,13 @@ from helmbroker.runtime import logs
 from helmbroker.sealing import KeyRingError
 
 P = ParamSpec("P")
+WRONG, CANNOT = 1, 2
+
+
+def stop(sentence: str, status: int = CANNOT) -> NoReturn:
+    """Say it, and end with that status."""
+    click.echo(f"helmbroker: {sentence}", err=True)
+    sys.exit(status)
 
 
 def with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:

@@ -71,9 +71,9 @@ class Instance:
         self.apply(*more)
         self.ready()
 
-    def apply(self, *more: dict[str, Any], chart: Path | None = None) -> None:
-        """Install or upgrade, to another version of the chart if one is given; waits for nothing."""
-        path = str(chart or ADDONS / self.addon / "chart")
+    def apply(self, *more: dict[str, Any]) -> None:
+        """Install or upgrade; waits for nothing."""
+        path = str(ADDONS / self.addon / "chart")
         helm("upgrade", "--install", self.release, path, "-n", self.namespace, values=self.values(*more))
 
     def ready(self) -> None:

@@ -63,6 +63,7 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         "      containers:\n",
         "      hostPID: true\n      containers:\n",
     )
+    change(folder / "chart/templates/service.yaml", "  ports:", "  prots: []\n  ports:")
     (folder / "binding/values.schema.json").unlink()
     (folder / "chart" / "crds").mkdir()
     (folder / "chart" / "crds" / "crd.yaml").write_text(
@@ -74,6 +75,7 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
     assert {(level, rule) for level, rule, _ in found} >= {
         ("error", "gate"),
         ("error", "contract"),
+        ("error", "kubernetes"),
         ("warning", "values-schema"),
         ("warning", "readme"),
         ("warning", "image"),

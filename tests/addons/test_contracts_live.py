@@ -1,94 +1,102 @@
-"""Every addon's contract on a real cluster: what a client has written outlives what happens to its instance."""
+"""Every plan of every addon on a real cluster: it keeps its contract, as `helmbroker addon test` tries it."""
 
 from __future__ import annotations
 
-import re
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from helmbroker.catalog.load import load
-from tests.addons.live import Binding, Instance
-from tests.addons.programs import Failed
-from tests.addons.tree import ADDONS, NAMES, document
-from tests.cluster.reach import eventually
+from helmbroker.broker.author import stage, tried
+from helmbroker.broker.author.trial import Check
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.settings import Settings
+from helmbroker.catalog import contract, formats
+from helmbroker.catalog.contract import Contract
+from helmbroker.catalog.model import Addon, Plan
+from helmbroker.kubeapi import room
+from helmbroker.kubeapi.port import Kube
+from tests.addons.tree import ADDONS, PLANS, instance_values
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-ALL_KINDS = "secret,configmap,service,serviceaccount,statefulset,job,pod,networkpolicy,persistentvolumeclaim"
 
 
-def bigger(addon: str) -> str:
-    """A plan to which a small instance can change."""
-    (found,) = (addon_ for addon_ in load([ADDONS]).addons if addon_.name == addon)
-    (small,) = (plan for plan in found.plans if plan.name == "small")
-    return found.updates_to(small)[0].name
-
-
-def newer(addon: str, folder: Path) -> Path:
-    """The next version of the chart: other labels on every object, and a pod that restarts."""
-    chart = folder / "chart"
-    shutil.copytree(ADDONS / addon / "chart", chart)
-    about = chart / "Chart.yaml"
-    about.write_text(re.sub(r"^version: .*$", "version: 99.0.0", about.read_text(), flags=re.MULTILINE))
-    pods = chart / "templates" / "statefulset.yaml"
+def restarting(addon: Addon, folder: Path) -> Addon:
+    """The next version of an addon: other labels on every object, and pods that are other ones."""
+    later = stage.newer(addon, folder)
+    pods = later.chart / "templates" / "statefulset.yaml"
     old = "      annotations:\n"
     assert old in pods.read_text()
     pods.write_text(pods.read_text().replace(old, f'{old}        version: "99"\n'))
-    return chart
+    return formats.load(folder)
+
+
+def promised(addon: Addon, agreed: Contract, plan: Plan) -> list[str]:
+    """What is tried, so that nothing is left out unseen."""
+    others = addon.updates_to(plan)
+    return [
+        "it becomes ready",
+        "a client of binding one logs in",
+        "a client of binding two logs in",
+        "each binding has a user of its own",
+        "a client writes",
+        "the other one reads",
+        "data survive: the pods are deleted",
+        "data survive: an update",
+        *([f"data survive: a change to plan {others[0].name}"] if others else []),
+        "data survive: an upgrade of the chart",
+        "after the unbind its credentials are refused",
+        "nothing is left of the binding",
+        "the other binding still logs in",
+        "what the unbound client wrote lives on",
+        "nothing is left of it",
+    ]
+
+
+class Seen:
+    """What the cluster has when a check has ended that says so of no addon in general."""
+
+    def __init__(self, kube: Kube, addon: Addon, plan: Plan) -> None:
+        self._kube, self._addon, self._plan = kube, addon, plan
+        self.volumes: list[str] = []
+        self.annotations: list[str | None] = []
+
+    def told(self, check: Check, ref: ReleaseRef) -> None:
+        mine = {"app.kubernetes.io/instance": ref.name}
+        if "a change to plan" in check.name:
+            claims = self._kube.list("PersistentVolumeClaim", ref.namespace, labels=mine)
+            self.volumes = [claim["status"]["capacity"]["storage"] for claim in claims]
+        if "an upgrade of the chart" in check.name:
+            pods = self._kube.list("Pod", ref.namespace, labels=mine)
+            self.annotations = [pod["metadata"]["annotations"].get("version") for pod in pods]
+
+    def sizes(self) -> list[str]:
+        """What the volume has to have after a change of plan: it grows, and never shrinks."""
+        asked = [
+            instance_values(self._addon.name, plan.name)["storage"]["size"]
+            for plan in (self._plan, *self._addon.updates_to(self._plan)[:1])
+        ]
+        return [max(asked, key=room.quantity)]
 
 
 @pytest.mark.osb(66, 115)
 @pytest.mark.bug(20, 23, 41)
-@pytest.mark.parametrize("addon", NAMES)
-def test_a_contract(addon: str, namespace: str, tmp_path: Path) -> None:
-    contract: dict[str, Any] = document(addon, "contract.yaml")
-    instance = Instance(addon, "small", namespace, f"hb-{addon}")
-    instance.install()
-    one, two = instance.bind_all(0x11, 0x12)
-    assert sorted(one.credentials) == sorted(contract["credentials"])
-    assert one.user != two.user
+@pytest.mark.parametrize(("name", "plan_name"), PLANS)
+def test_a_contract(name: str, plan_name: str, kube: Kube, alone: Settings, tmp_path: Path) -> None:
+    addon, agreed = formats.load(ADDONS / name), contract.load(ADDONS / name)
+    (plan,) = (plan for plan in addon.plans if plan.name == plan_name)
+    assert agreed is not None
+    seen = Seen(kube, addon, plan)
+    later = restarting(addon, tmp_path / "newer")
 
-    def kept() -> None:
-        """What `one` has written is there for `two`; a cache is empty, and is written anew."""
-        if not contract.get("durable", True):
-            with pytest.raises(Failed):
-                instance.prove("read", two)
-            instance.prove("write", one)
-        instance.prove("read", two)
+    def told(check: Check) -> None:
+        seen.told(check, trial.stage.release(f"{name}-{plan_name}"))
 
-    for binding in (one, two):
-        instance.prove("login", binding)
-        instance.prove("tls", binding)
-    instance.prove("write", one)
-    instance.prove("read", two)
-
-    instance.restart()
-    kept()
-    instance.install(contract["update"])
-    kept()
-    grown = Instance(addon, bigger(addon), namespace, instance.release)
-    grown.install(contract["update"])
-    kept()
-    wanted = grown.values()["storage"]["size"]
-    eventually(lambda: grown.volume_size() == wanted or None, within_s=30)
-    grown.apply(contract["update"], chart=newer(addon, tmp_path))
-    grown.ready()
-    assert grown.get("pod", grown.pod)["metadata"]["annotations"]["version"] == "99"
-    kept()
-
-    revoked(grown, one, contract["refused"])
-    grown.prove("login", two)
-    grown.prove("read", two)
-    grown.uninstall()
-    left = [name for name in grown.names(ALL_KINDS) if re.search(rf"/{grown.release}(-data)?$", name)]
-    assert left == [f"persistentvolumeclaim/{grown.release}-data"]
-
-
-def revoked(instance: Instance, binding: Binding, refusal: str) -> None:
-    """Unbind, and be refused; what the binding has made is gone."""
-    instance.unbind(binding)
-    with pytest.raises(Failed, match=refusal):
-        instance.prove("login", binding)
-    assert not [name for name in instance.names("secret,job,pod") if binding.release in name]
+    with tried.on_the_cluster(alone, addon, agreed, later, tell=print, told=told) as trial:
+        trial.run(plan)
+    assert [check for check in trial.checks if check.failure] == []
+    assert [check.name for check in trial.checks] == [
+        f"plan {plan_name}: {each}" for each in promised(addon, agreed, plan)
+    ]
+    assert seen.annotations == ["99"]
+    if addon.updates_to(plan):
+        assert seen.volumes == seen.sizes()

@@ -24,4 +24,4 @@ def test_a_new_addon_keeps_its_contract(tmp_path: Path) -> None:
     )
     checks = json.loads(output)
     assert [each for each in checks if each["failure"]] == [], errors
-    assert (status, len(checks)) == (0, 16)
+    assert (status, len(checks)) == (0, 30)

@@ -46,11 +46,17 @@ AFTER = {
 }
 
 
+def grows(addon: str) -> bool:
+    """Whether volumes of its instances do."""
+    return "storage" in document(ADDONS / addon / "plans" / "small.yaml")["values"]
+
+
 def with_a_plan_too_large(folder: Any, addon: str) -> None:
-    """No node has as many processors as this plan asks for."""
+    """No node has as many processors as this plan asks for; the volume grows before that is known."""
     plan = document(ADDONS / addon / "plans" / "small.yaml")
     plan |= {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, addon)), "name": "huge"}
     plan["values"] = {**plan["values"], "resources": {"requests": {"cpu": "1000", "memory": "32Mi"}}}
+    plan["values"] |= {"storage": {"size": "2Gi"}} if grows(addon) else {}
     (folder / addon / "plans" / "huge.yaml").write_text(yaml.safe_dump(plan))
 
 
@@ -92,6 +98,12 @@ def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
     assert end.state == "failed"
     assert "cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu" in end.description, end
     assert end.description.endswith("The instance runs again what it ran before."), end
+    release = broker.release(instance.id)
+    kept = f"The volume {release.name}-data keeps its new size 2Gi."
+    assert (kept in end.description) == grows(addon), end
+    stored = kube.list("Secret", release.namespace, labels={"owner": "helm", "name": release.name})
+    newest = max(stored, key=lambda secret: int(secret["metadata"]["labels"]["version"]))
+    assert newest["metadata"]["labels"]["status"] == "deployed"
     told = platform.expect(200, "GET", f"{instance.path}/last_operation", None, operation=operation)
     assert (told["instance_usable"], told["update_repeatable"]) == (True, True)
     assert platform.expect(200, "GET", instance.path) == before

@@ -64,6 +64,11 @@ class FakeWorld:
             self.cluster.releases[release.ref] = HelmRelease(
                 release.ref, release.revision, release.status, release.labels, release.values, given=release.values
             )
+        self.cluster.asked[release.ref, release.revision] = {
+            obj["metadata"]["name"]: obj["spec"]["resources"]["requests"]["storage"]
+            for obj in release.workloads
+            if obj["kind"] == CLAIM
+        }
 
     def put(self, thing: Thing) -> None:
         self.cluster.put(thing)
@@ -131,7 +136,8 @@ def _object(thing: Thing) -> Obj:
     }
     encoded = {key: base64.b64encode(text.encode()).decode() for key, text in thing.texts.items()}
     job_labels = {"template": {"spec": {**nowhere, "restartPolicy": "Never"}}, "suspend": True}
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    size = thing.content.get("size", "1Gi")
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
     content: dict[str, tuple[str, Obj]] = {
         "Secret": ("v1", {"data": encoded}),
         "ConfigMap": ("v1", {"data": thing.texts}),
@@ -260,6 +266,27 @@ def test_a_revision_that_nobody_can_read(world: World, ref: ReleaseRef) -> None:
     assert world.cluster.release(ref) is not None, "this one can be read"
 
 
+def test_volumes_that_have_grown_since_a_revision(world: World, ref: ReleaseRef) -> None:
+    """The revision comes to ask for what there is, and is the same in all else."""
+    sizes = {"small": "1Gi", "grown": "1Gi", "larger": "2Gi", "gone": "1Gi"}
+    claims = [_object(Thing(CLAIM, ref.namespace, name, content={"size": size})) for name, size in sizes.items()]
+    stored = StoredRelease(ref, 3, labels={"a": "b"}, values={"text": "x"}, workloads=claims)
+    for revision in (3, 4):
+        world.store(replace(stored, revision=revision))
+    for name, size in {"small": "1Gi", "grown": "1536Mi", "larger": "1Gi"}.items():
+        world.put(Thing(CLAIM, ref.namespace, name, content={"size": size}))
+    before = world.cluster.release(ref)
+    assert world.cluster.grown(ref, 3) == {"grown": "1536Mi"}
+    with pytest.raises(LookupError):
+        world.cluster.keep_grown(ref, 3, refused)
+    assert world.cluster.grown(ref, 3) == {"grown": "1536Mi"}
+    world.cluster.keep_grown(ref, 3, lambda: None)
+    assert (world.cluster.grown(ref, 3), world.cluster.grown(ref, 4)) == ({}, {"grown": "1536Mi"})
+    assert world.cluster.release(ref) == before
+    world.cluster.keep_grown(ref, 3, refused)
+    assert world.cluster.grown(ref, 9) == {}, "there is no such revision"
+
+
 def test_a_release_without_workloads_is_ready(world: World, ref: ReleaseRef) -> None:
     world.store(StoredRelease(ref))
     assert world.cluster.readiness(ref) == Ready()
@@ -292,6 +319,8 @@ def test_a_cluster_that_is_away_is_worth_another_try(world: World, ref: ReleaseR
         lambda: world.cluster.sweep(ref, claims=True),
         lambda: world.cluster.drop_unreadable(ref, lambda: None),
         lambda: world.cluster.leftovers(ref, claims=True),
+        lambda: world.cluster.grown(ref, 1),
+        lambda: world.cluster.keep_grown(ref, 1, lambda: None),
         lambda: world.cluster.ensure_namespace("x"),
         lambda: world.cluster.record(ref),
         lambda: world.cluster.keep(RecordSecret(ref, {}, b"")),

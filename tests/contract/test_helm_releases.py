@@ -27,7 +27,7 @@ from helmbroker.catalog.model import JSON
 from helmbroker.catalog.references import Ref, RefKind
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.reach import connect, throw_away_namespace
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import CLAIM, FakeCluster
 from tests.fakes.helm import FakeHelm
 
 CHART = Path(__file__).parents[1] / "charts" / "probe"
@@ -49,6 +49,7 @@ class Place:
     cluster: Cluster
     ref: ReleaseRef
     set_status: SetStatus  # as a helm that was killed would have left it
+    volume_size: Callable[[], str]  # of the chart's volume: what it has, not what is asked for
 
     def deploy(
         self, *, labels: dict[str, str] | None = None, stop: threading.Event = NEVER, **values: JSON
@@ -82,7 +83,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         def set_fake_status(ref: ReleaseRef, status: HelmStatus) -> None:
             cluster.releases[ref] = replace(cluster.releases[ref], status=status)
 
-        yield Place(FakeHelm(cluster, DEFAULTS), cluster, ReleaseRef("probe", "hb-1"), set_fake_status)
+        def fake_size() -> str:
+            claim = cluster.thing(CLAIM, "probe", "data-hb-1-0")
+            return "" if claim is None else str(claim.content["size"])
+
+        yield Place(FakeHelm(cluster, DEFAULTS), cluster, ReleaseRef("probe", "hb-1"), set_fake_status, fake_size)
         return
     kube = connect()
     with throw_away_namespace(kube) as namespace:
@@ -92,6 +97,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             KubeCluster(kube),
             ReleaseRef(namespace, "hb-1"),
             lambda ref, status: _set_stored_status(kube, ref, status),
+            lambda: _stored_size(kube, ReleaseRef(namespace, "hb-1")),
         )
     kube.close()
 
@@ -104,6 +110,18 @@ def _set_stored_status(kube: Kube, ref: ReleaseRef, status: HelmStatus) -> None:
     packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(content).encode()))).decode()
     patch = {"metadata": {"labels": {"status": str(status)}}, "data": {"release": packed}}
     kube.patch("Secret", ref.namespace, newest["metadata"]["name"], patch)
+
+
+def _stored_size(kube: Kube, ref: ReleaseRef) -> str:
+    claim = kube.get(CLAIM, ref.namespace, f"data-{ref.name}-0") or {}
+    return str(((claim.get("status") or {}).get("capacity") or {}).get("storage", ""))
+
+
+def until(fact: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not fact():
+        assert time.monotonic() < deadline
+        os.sched_yield()
 
 
 def raised(action: Callable[[], object]) -> HelmError:
@@ -262,6 +280,24 @@ def test_rollback_to_a_named_revision(place: Place) -> None:
         assert place.password() == password
     error = raised(lambda: place.helm.rollback(place.ref, revision=99, timeout_s=60.0, stop=NEVER))
     assert error.fault is HelmFault.NOT_DEPLOYED
+
+
+@pytest.mark.bug(42)
+def test_rollback_to_a_revision_whose_volume_was_smaller(place: Place) -> None:
+    """Refused, and the release has failed then; not so when the revision is told what the volume has by now."""
+    place.deploy(size="1Gi", replicas=1, text="one")
+    until(lambda: place.volume_size() == "1Gi")
+    place.deploy(size="2Gi", replicas=1, text="two")
+    until(lambda: place.volume_size() == "2Gi")
+    error = raised(lambda: place.helm.rollback(place.ref, revision=1, timeout_s=60.0, stop=NEVER))
+    assert "less than status.capacity" in error.detail
+    assert error.fault is HelmFault.INVALID
+    assert (place.release().revision, place.release().status) == (3, HelmStatus.FAILED)
+    place.cluster.keep_grown(place.ref, 1, lambda: None)
+    place.helm.rollback(place.ref, revision=1, timeout_s=60.0, stop=NEVER)
+    release = place.release()
+    assert (release.revision, release.status, release.values["text"]) == (4, HelmStatus.DEPLOYED, "one")
+    assert place.volume_size() == "2Gi"
 
 
 @pytest.mark.parametrize("hooks", [True, False])

@@ -27,6 +27,7 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.references import value_of
 from helmbroker.catalog.model import JSON, Object
 from helmbroker.catalog.references import Ref
+from helmbroker.kubeapi import room
 
 CLAIM = "PersistentVolumeClaim"
 
@@ -42,16 +43,16 @@ class Thing:
     owner: str | None = None  # the release that made it, as Helm has written down
     kept: bool = False  # helm.sh/resource-policy: keep
     texts: dict[str, str] = field(default_factory=dict)
-    content: dict[str, Any] = field(default_factory=dict)  # of a Service: spec and status
+    content: dict[str, Any] = field(default_factory=dict)  # of a Service: spec and status; of a claim: its size
 
 
 class FakeCluster:
     """See broker.domain.ports.Cluster. Tests read and change the attributes.
 
     refuses: what a rehearsal says. states: what readiness says of a release, one after the other, the last one for
-    ever. leaving: objects that are being deleted, and how often `leftovers` still finds them. terminating:
-    namespaces that are being deleted. before_removal: called by `sweep` before each object that it deletes; may
-    raise.
+    ever. asked: sizes of claims by name, as a revision of a release has them. leaving: objects that are being
+    deleted, and how often `leftovers` still finds them. terminating: namespaces that are being deleted.
+    before_removal: called by `sweep` before each object that it deletes; may raise.
     """
 
     def __init__(self, *namespaces: str) -> None:
@@ -62,6 +63,7 @@ class FakeCluster:
         self.failed_jobs: dict[ReleaseRef, str] = {}
         self.leaving: dict[tuple[str, str, str], int] = {}
         self.kept: dict[ReleaseRef, RecordSecret] = {}
+        self.asked: dict[tuple[ReleaseRef, int], dict[str, str]] = {}
         self.refuses: HelmError | None = None
         self.down = False
         self.before_removal: Callable[[], None] = lambda: None
@@ -143,6 +145,20 @@ class FakeCluster:
                 del self.leaving[key]
                 self._things.pop(key, None)
         return sorted(f"{thing.kind} {thing.name}" for thing in self._of(ref) if thing.kind in kinds)
+
+    def grown(self, ref: ReleaseRef, revision: int) -> dict[str, str]:
+        self._answer()
+        found = {}
+        for name, size in self.asked.get((ref, revision), {}).items():
+            claim = self.thing(CLAIM, ref.namespace, name)
+            if claim is not None and room.quantity(claim.content["size"]) > room.quantity(size):
+                found[name] = claim.content["size"]
+        return found
+
+    def keep_grown(self, ref: ReleaseRef, revision: int, meanwhile: Callable[[], None]) -> None:
+        if sizes := self.grown(ref, revision):
+            meanwhile()
+            self.asked[ref, revision] |= sizes
 
     def ensure_namespace(self, name: str) -> None:
         self._answer()

@@ -2,8 +2,8 @@
 
 Modelled: release statuses and what each command makes of them, revisions, labels that stay, values over
 defaults, hooks, namespaces that must exist, passwords kept over upgrades. It does not read charts: every chart
-makes a Secret, a ConfigMap and a pod with a claim, and behaves like the chart tests/charts/probe does with the
-values make, drop, refuse and text.
+makes a Secret, a ConfigMap and a pod with a claim, which keeps what it has grown to (the value size), and behaves
+like the chart tests/charts/probe does with the values make, drop, refuse and text.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
 from helmbroker.broker.domain.ports import Deployment
 from helmbroker.catalog.model import Object
 from helmbroker.catalog.values import coalesce
+from helmbroker.kubeapi import room
 from tests.fakes.cluster import CLAIM, FakeCluster, Thing
 
 PENDING = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 LONGEST_TEXT = 64
+SMALLEST = "1Gi"
 _MANIFEST = """
 apiVersion: v1
 kind: ConfigMap
@@ -128,6 +130,7 @@ class FakeHelm:
         given = deployment.values
         release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values, by_others=carried, given=given)
         self._make_objects(ref, str(values.get("text", "")))
+        self._claim(ref, str(values.get("size", SMALLEST)), revision)
         self.made[ref] = deployment.manifest
         failure = self._hook(ref, "make", values)
         status = HelmStatus.FAILED if failure else HelmStatus.DEPLOYED
@@ -148,10 +151,16 @@ class FakeHelm:
         found = [each for each in earlier if revision in (None, each.revision)]
         if not found:
             raise HelmError(HelmFault.NOT_DEPLOYED, f"release has no {revision} version")
-        target = found[-1]
+        target, number = found[-1], current.revision + 1
         earlier.append(current)
-        self.cluster.releases[ref] = replace(target, revision=current.revision + 1, status=HelmStatus.DEPLOYED)
+        if smaller := sorted(self.cluster.grown(ref, target.revision)):
+            self.cluster.releases[ref] = replace(target, revision=number, status=HelmStatus.FAILED)
+            text = "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"
+            raise HelmError(HelmFault.INVALID, f'PersistentVolumeClaim "{smaller[0]}" is invalid: {text}')
+        self.cluster.releases[ref] = replace(target, revision=number, status=HelmStatus.DEPLOYED)
         self._make_objects(ref, str(target.values.get("text", "")))
+        for size in self.cluster.asked.get((ref, target.revision), {}).values():
+            self._claim(ref, size, number)
         self._end(Call("rollback", ref))
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
@@ -235,11 +244,18 @@ class FakeHelm:
         password = known.texts["password"] if known is not None else uuid.uuid4().hex
         for kind, texts in (("Secret", {"password": password}), ("ConfigMap", {"text": text})):
             self.cluster.put(Thing(kind, ref.namespace, ref.name, ref.name, ref.name, texts=texts))
-        if "-" not in ref.name.removeprefix("hb-"):  # a binding has no server
+        if _has_server(ref):
             self.cluster.put(Thing("Pod", ref.namespace, f"{ref.name}-0", ref.name))
-            claim = Thing(CLAIM, ref.namespace, f"data-{ref.name}-0", ref.name)
-            if self.cluster.thing(CLAIM, claim.namespace, claim.name) is None:
-                self.cluster.put(claim)
+
+    def _claim(self, ref: ReleaseRef, size: str, revision: int) -> None:
+        """The claim becomes as large as the revision asks, or stays larger, as the chart looks that up."""
+        if not _has_server(ref):
+            return
+        name = f"data-{ref.name}-0"
+        has = self.cluster.thing(CLAIM, ref.namespace, name)
+        larger = size if has is None else max(size, has.content["size"], key=room.quantity)
+        self.cluster.put(Thing(CLAIM, ref.namespace, name, ref.name, content={"size": larger}))
+        self.cluster.asked[ref, revision] = {name: larger}
 
     def _hook(self, ref: ReleaseRef, name: str, values: Object) -> str | None:
         """Run the script as far as tests write any: `echo REASON; exit CODE`. A Job that fails stays."""
@@ -251,6 +267,11 @@ class FakeHelm:
         self.cluster.put(Thing("Job", ref.namespace, job, ref.name))
         self.cluster.failed_jobs[ref] = f"Job {job}: {found[1]} (exit code {found[2]})"
         return f"resource Job/{ref.namespace}/{job} not ready. status: Failed"
+
+
+def _has_server(ref: ReleaseRef) -> bool:
+    """A binding has none."""
+    return "-" not in ref.name.removeprefix("hb-")
 
 
 def _script(values: Object, name: str) -> str:

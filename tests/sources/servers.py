@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import socket
 import ssl
@@ -14,9 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox import binary
 from sandbox.cache import Cache, digest, tree
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parent / "registry"
 BOUND_S = 30.0
+ISSUER = "tokens.example"
+# bcrypt of "secret"
+PASSWORDS = "alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 
 
 def registry_program() -> Path:
@@ -50,8 +57,17 @@ def registry_program() -> Path:
 
 
 @contextmanager
-def registry(folder: Path, *, tls: tuple[Path, Path] | None = None, htpasswd: Path | None = None) -> Iterator[str]:
-    """A registry that forgets everything at its end; its host:port. tls: certificate and key."""
+def registry(
+    folder: Path,
+    *,
+    tls: tuple[Path, Path] | None = None,
+    htpasswd: Path | None = None,
+    tokens: Tokens | None = None,
+) -> Iterator[str]:
+    """A registry that forgets everything at its end; its host:port. tls: certificate and key.
+
+    tokens: who gives the tokens that it asks for.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -60,6 +76,10 @@ def registry(folder: Path, *, tls: tuple[Path, Path] | None = None, htpasswd: Pa
         lines.append(f"  tls: {{certificate: {tls[0]}, key: {tls[1]}}}")
     if htpasswd is not None:
         lines += ["auth:", f"  htpasswd: {{realm: tests, path: {htpasswd}}}"]
+    if tokens is not None:
+        (folder / "jwks.json").write_text(tokens.keys())
+        given = f"realm: {tokens.realm}, service: tests, issuer: {ISSUER}, jwks: {folder}/jwks.json"
+        lines += ["auth:", f"  token: {{{given}}}"]
     (folder / "registry.yaml").write_text("\n".join(lines) + "\n")
     command = [str(registry_program()), "serve", str(folder / "registry.yaml")]
     environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
@@ -70,6 +90,41 @@ def registry(folder: Path, *, tls: tuple[Path, Path] | None = None, htpasswd: Pa
     finally:
         process.kill()
         process.wait(BOUND_S)
+
+
+class Tokens:
+    """Gives tokens for a registry, as the distribution specification's token authentication has it.
+
+    Everybody may pull, and who logs in with `login` (user:password) may push. `realm`: its URL, where it is served.
+    name: of the token in what it answers. asked: scopes, and whether with a login. lives_s: of a token.
+    """
+
+    def __init__(self, login: str = "alice:secret") -> None:
+        self._login = f"Basic {base64.b64encode(login.encode()).decode()}"
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.realm, self.name, self.lives_s = "", "token", 300
+        self.asked: list[tuple[str, bool]] = []
+
+    def keys(self) -> str:
+        """What verifies the tokens, as a JSON Web Key Set."""
+        key = jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return json.dumps({"keys": [{**key, "kid": "1", "alg": "ES256", "use": "sig"}]})
+
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        given = parse_qs(environ["QUERY_STRING"])
+        scope, login = given["scope"][0], environ.get("HTTP_AUTHORIZATION")
+        self.asked.append((scope, login is not None))
+        if given["service"] != ["tests"] or login not in (None, self._login):
+            start("401 Unauthorized", [])
+            return [b""]
+        kind, name, actions = scope.split(":")
+        allowed = [each for each in actions.split(",") if each == "pull" or login is not None]
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": "tests", "sub": "", "nbf": now - 600, "exp": now + self.lives_s}
+        access = [{"type": kind, "name": name, "actions": allowed}]
+        token = jwt.encode({**claims, "access": access}, self._key, algorithm="ES256", headers={"kid": "1"})
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({self.name: token}).encode()]
 
 
 def _listens(port: int) -> bool:

@@ -18,15 +18,13 @@ from helmbroker.catalog.sources.model import Access, Policy, Reason, Repository,
 from helmbroker.catalog.sources.references import reference
 from helmbroker.catalog.sources.registry import MANIFEST, Registry
 from helmbroker.catalog.sources.signatures import private_key
-from tests.sources.servers import registry
+from tests.sources.servers import PASSWORDS, registry
 from tests.unit.catalog.folders import write
 from tests.unit.catalog.sources.keys import key_pair
 from tests.unit.catalog.sources.places import addon, chart, depending, got
 from tests.unit.runtime.certificates import Authority
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]  # the registry is built before the first of them
-# bcrypt of "secret"
-PASSWORDS = "alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ class Rule(StrEnum):
     FORMAT = "format"
     CHART = "chart"
     RENDER = "render"
+    KUBERNETES = "kubernetes"
     GATE = "gate"
     IMAGE = "image"
     CREDENTIALS = "credentials"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import jsonschema
 from jsonschema.validators import validator_for
 
 from helmbroker.broker import gate
+from helmbroker.broker.author import schemas
 from helmbroker.broker.author.findings import Finding, Rule
 from helmbroker.broker.author.rendering import INSTANCE, Rendering
 from helmbroker.broker.author.revised import revised
@@ -25,14 +27,22 @@ from helmbroker.catalog.documents import Unreadable
 from helmbroker.catalog.formats.native import TEMPLATE
 from helmbroker.catalog.model import Addon, AddonFaults, Fault, Object, Plan, Severity
 from helmbroker.catalog.overrides import of
+from helmbroker.catalog.sources.model import Repository
 
 _PINNED = re.compile(r"[^/]*(/[^/]+)*(@sha256:[0-9a-f]{64}|:(?!latest$)[\w][\w.-]*)")
 _SHORTEST_README = 200  # characters
 
 
-def lint(
-    folder: Path, helm: HelmCli, overrides: Mapping[str, Object], grants: Mapping[str, Grants]
-) -> list[Finding]:
+@dataclass(frozen=True)
+class Operator:
+    """What the operator has said that concerns addons, by their names; where chart dependencies are fetched."""
+
+    overrides: Mapping[str, Object]
+    grants: Mapping[str, Grants]
+    repositories: Sequence[Repository] = ()
+
+
+def lint(folder: Path, helm: HelmCli, operator: Operator) -> list[Finding]:
     """Every finding, errors first. Raises HelmError when helm cannot be used at all; OSError."""
     helm.version()
     found = [*_readme(folder)]
@@ -42,10 +52,11 @@ def lint(
     except AddonFaults as error:
         found += [Finding(Rule.CONTRACT, fault) for fault in error.faults]
     try:
-        with revised(folder) as addon:
+        with tempfile.TemporaryDirectory() as place:
+            addon = revised(folder, Path(place), operator.repositories)
             found += [Finding(Rule.FORMAT, fault) for fault in addon.warnings]
-            rendering = Rendering(addon, helm, of(addon, overrides))
-            found += _Charts(rendering, grants.get(addon.name, NO_GRANTS), agreed).findings()
+            rendering = Rendering(addon, helm, of(addon, operator.overrides))
+            found += _Charts(rendering, operator.grants.get(addon.name, NO_GRANTS), agreed).findings()
     except AddonFaults as error:
         found += [Finding(Rule.FORMAT, fault) for fault in error.faults]
     return sorted(dict.fromkeys(found), key=lambda each: each.fault.severity is not Severity.ERROR)
@@ -82,7 +93,7 @@ class _Charts:
             self._add(plan.name, self._delivered(plan))
 
     def _look(self, plan: Plan, chart: Path, values: Callable[[], Object], manifest: Callable[[], str]) -> None:
-        """One chart for one plan: helm's own opinion, what it renders, what the gate says of that."""
+        """One chart for one plan: helm's own opinion, what it renders, what Kubernetes and the gate say of that."""
         name = f"{chart.relative_to(self._rendering.addon.folder)}/"
         try:
             said = self._rendering.helm.lint(chart, values())
@@ -95,6 +106,8 @@ class _Charts:
         except gate.BadManifest as error:
             self._add(plan.name, [_fail(Rule.RENDER, name, str(error))])
         else:
+            told = [Finding(Rule.KUBERNETES, Fault(name, 0, text, how)) for how, text in schemas.problems(objects)]
+            self._add(plan.name, told)
             scope = Scope(INSTANCE.namespace, INSTANCE.name, plan.pod_security, self._grants)
             broken = gate.violations(objects, scope)
             self._add(plan.name, [_fail(Rule.GATE, name, str(each)) for each in broken])

@@ -18,7 +18,8 @@ from helmbroker.catalog.values import coalesce, merge
 
 INSTANCE = naming.instance_release("helmbroker-instances", "author", "instance")
 BINDING = naming.binding_release(INSTANCE, "instance", "binding")
-_SERVED = Capabilities("v1.36.0", ())  # what helm itself takes a cluster to serve is served besides
+KUBERNETES = "1.36.0"  # the version that charts are shown
+_SERVED = Capabilities(f"v{KUBERNETES}", ())  # what helm itself takes a cluster to serve is served besides
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,17 @@ class Stage(Protocol):
         """The Helm release of an instance."""
         ...
 
+    def binding_release(self, instance: str, binding: str) -> ReleaseRef:
+        """The Helm release of a binding."""
+        ...
+
 
 class BrokerStage:
-    """See Stage. `tell` gets every new description of an operation."""
+    """See Stage. `later`: what instances are upgraded to. `tell` gets every new description of an operation."""
 
-    def __init__(self, settings: Settings, store: SqlStore, addon: Addon, tell: Tell) -> None:
+    def __init__(self, settings: Settings, store: SqlStore, addon: Addon, later: Addon, tell: Tell) -> None:
         self._settings, self._store, self._tell = settings, store, tell
+        self._first, self._later = addon, later
         self._stopping = threading.Event()
         self._offer(addon)
 
@@ -79,9 +84,13 @@ class BrokerStage:
     def release(self, instance: str) -> ReleaseRef:
         return naming.instance_release(self._settings.instance_namespace, self._store.broker_id, instance)
 
+    def binding_release(self, instance: str, binding: str) -> ReleaseRef:
+        return naming.binding_release(self.release(instance), instance, binding)
+
     def provision(self, instance: str, plan: Plan) -> None:
+        self._offer(self._first)
         ids = instance, self._addon.id, plan.id, "author", "author"
-        request = ProvisionRequest(*ids, Parameters({}), NOTHING, None, accepts_incomplete=True)
+        request = ProvisionRequest(*ids, Parameters({}), {}, None, accepts_incomplete=True)
         self._done(lambda: self._service.provision(request))
 
     def update(self, instance: str, *, plan: Plan | None = None, parameters: Object = NOTHING) -> None:
@@ -91,7 +100,7 @@ class BrokerStage:
         self._done(lambda: self._service.update(request))
 
     def upgrade(self, instance: str) -> None:
-        self._offer(newer(self._addon, self._settings.data_dir / "newer"))
+        self._offer(self._later)
         version = self._addon.version
         request = UpdateRequest(instance, self._addon.id, None, None, None, version, accepts_incomplete=True)
         self._done(lambda: self._service.update(request))
@@ -102,7 +111,7 @@ class BrokerStage:
         if record is None:
             raise CheckFailed("there is no service instance to bind")
         ids = instance, binding, self._addon.id, record.instance.plan_id, None
-        request = BindRequest(*ids, Parameters({}), NOTHING, accepts_incomplete=True)
+        request = BindRequest(*ids, Parameters({}), {}, accepts_incomplete=True)
         self._done(lambda: self._service.bind(request))
         with self._store.read() as records:
             found = records.binding(instance, binding)
@@ -155,15 +164,15 @@ def newer(addon: Addon, folder: Path) -> Addon:
 
 
 @contextmanager
-def broker(settings: Settings, addon: Addon, tell: Tell) -> Iterator[BrokerStage]:
-    """A broker in an empty data directory. Raises CannotStart, KubeError."""
+def broker(settings: Settings, addon: Addon, later: Addon, tell: Tell) -> Iterator[BrokerStage]:
+    """A broker in an empty data directory; see BrokerStage. Raises CannotStart, KubeError."""
     wiring.initialise(settings)
     store = wiring.make_store(settings)
     stop = threading.Event()
     worker = threading.Thread(target=wiring.run_worker, args=(settings, stop), name="worker")
     worker.start()
     try:
-        yield BrokerStage(settings, store, addon, tell)
+        yield BrokerStage(settings, store, addon, later, tell)
     finally:
         stop.set()
         worker.join()

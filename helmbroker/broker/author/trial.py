@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from helmbroker.broker.author.clients import Clients, Refused
@@ -15,10 +16,12 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.model import Addon, DataPolicy, Object, Plan
+from helmbroker.kubeapi import room
 from helmbroker.kubeapi.kinds import KINDS
-from helmbroker.kubeapi.port import Kube
+from helmbroker.kubeapi.port import Kube, Obj
 
 _CLAIM = "PersistentVolumeClaim"
+_INSTANCE = "app.kubernetes.io/instance"  # by convention of charts: the Helm release
 _KINDS = [
     *(
         "Secret",
@@ -62,23 +65,25 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.checks: list[Check] = []
+        self._prefix = ""
 
-    def run(self) -> bool:
-        """Whether all holds. Every plan is made and removed; on the first one that can change all else is tried."""
-        plans = self.addon.plans
-        main = next((plan for plan in plans if self.addon.updates_to(plan)), plans[0])
-        for plan in plans:
-            self._instance(plan, thoroughly=plan is main)
-        return all(check.failure is None for check in self.checks)
-
-    def _instance(self, plan: Plan, *, thoroughly: bool) -> None:
+    def run(self, plan: Plan) -> None:
+        """Try all that the contract promises of a plan, on an instance that is removed afterwards."""
         name = f"{self.addon.name}-{plan.name}"
-        ready = self._try(f"plan {plan.name} becomes ready", lambda: self.stage.provision(name, plan))
-        if ready and self.addon.bindable:
-            one = self._bound(name, plan, "one")
-            if one is not None and thoroughly:
-                self._thoroughly(name, plan, one)
-        self._try(f"plan {plan.name} leaves nothing", lambda: self._gone(name, plan))
+        self._prefix = f"plan {plan.name}: "
+        ready = self._try("it becomes ready", lambda: self.stage.provision(name, plan))
+        one = self._bound(name, plan, "one") if ready and self.addon.bindable else None
+        two = self._bound(name, plan, "two") if one is not None else None
+        if one is not None and two is not None:
+            self._try("each binding has a user of its own", lambda: _check_distinct(one, two))
+            if self._keeps_notes:
+                self._outlives(name, plan, one, two)
+            self._ends(name, plan, one, two)
+        self._try("nothing is left of it", lambda: self._gone(name, plan))
+
+    @property
+    def _keeps_notes(self) -> bool:
+        return {"write", "read"} <= set(self.contract.steps)
 
     def _bound(self, name: str, plan: Plan, binding: str) -> dict[str, str] | None:
         """The credentials, when a client gets in with them."""
@@ -92,22 +97,19 @@ class Trial:
                 if step in self.contract.steps:
                     self._step(plan, step, found)
 
-        return found if self._try(f"plan {plan.name}: a client of binding {binding} logs in", bind) else None
+        return found if self._try(f"a client of binding {binding} logs in", bind) else None
 
-    def _thoroughly(self, name: str, plan: Plan, one: dict[str, str]) -> None:
-        two = self._bound(name, plan, "two")
-        if two is None:
-            return
-        if {"write", "read"} <= set(self.contract.steps):
-            self._outlives(name, plan, one, two)
+    def _ends(self, name: str, plan: Plan, one: dict[str, str], two: dict[str, str]) -> None:
+        """One of the bindings goes, and the other does not notice."""
 
         def unbind() -> None:
             self.stage.unbind(name, "one")
             self._refused(plan, one)
 
         self._try("after the unbind its credentials are refused", unbind)
+        self._try("nothing is left of the binding", lambda: self._until(lambda: self._left_of_binding(name, "one")))
         self._try("the other binding still logs in", lambda: self._step(plan, "login", two))
-        if "read" in self.contract.steps and self.contract.durable:
+        if self._keeps_notes:
             self._try("what the unbound client wrote lives on", lambda: self._step(plan, "read", two))
 
     def _outlives(self, name: str, plan: Plan, one: dict[str, str], two: dict[str, str]) -> None:
@@ -120,16 +122,38 @@ class Trial:
             parameters: Object = self.contract.update
             events.append(("an update", lambda: self.stage.update(name, parameters=parameters)))
         if others:
-            events.append((f"a change to plan {others[0].name}", lambda: self.stage.update(name, plan=others[0])))
+            events.append((f"a change to plan {others[0].name}", lambda: self._changed(name, others[0])))
         events.append(("an upgrade of the chart", lambda: self.stage.upgrade(name)))
         for event, work in events:
-            self._try(f"data survive: {event}", lambda work=work: self._survives(plan, work, one, two))  # type: ignore[misc]
+            self._try(f"data survive: {event}", partial(self._survives, name, plan, work, one, two))
 
-    def _survives(self, plan: Plan, work: Work, one: dict[str, str], two: dict[str, str]) -> None:
+    def _survives(self, name: str, plan: Plan, work: Work, one: dict[str, str], two: dict[str, str]) -> None:
+        before = self._pods(self.stage.release(name))
         work()
         if not self.contract.durable:
+            if before.isdisjoint(self._pods(self.stage.release(name))):
+                self._check_empty(plan, two)
             self._step(plan, "write", one)
         self._step(plan, "read", two)
+
+    def _check_empty(self, plan: Plan, credentials: dict[str, str]) -> None:
+        try:
+            self.clients.run(self.contract, self.image(plan), "read", credentials)
+        except Refused:
+            return
+        raise CheckFailed("durable: false says that a restart empties it, and it does not")
+
+    def _changed(self, name: str, plan: Plan) -> None:
+        self.stage.update(name, plan=plan)
+        self._until(lambda: self._not_grown(self.stage.release(name)))
+
+    def _not_grown(self, ref: ReleaseRef) -> str | None:
+        for claim in self._claims(ref):
+            asked = claim["spec"]["resources"]["requests"]["storage"]
+            has = ((claim.get("status") or {}).get("capacity") or {}).get("storage", "0")
+            if room.quantity(has) < room.quantity(asked):
+                return f"the volume {claim['metadata']['name']} has {has} of the {asked} that it asks for"
+        return None
 
     def _step(self, plan: Plan, step: str, credentials: dict[str, str]) -> None:
         try:
@@ -151,25 +175,42 @@ class Trial:
 
     def _without_pods(self, name: str) -> None:
         ref = self.stage.release(name)
-        pods = self.kube.list("Pod", ref.namespace, labels={"app.kubernetes.io/instance": ref.name})
+        pods = self.kube.list("Pod", ref.namespace, labels={_INSTANCE: ref.name})
         if not pods:
-            raise CheckFailed("no pod has the label app.kubernetes.io/instance with the Helm release")
-        gone = {pod["metadata"]["uid"] for pod in pods}
+            raise CheckFailed(f"no pod has the label {_INSTANCE} with the Helm release")
         for pod in pods:
             self.kube.delete("Pod", ref.namespace, pod["metadata"]["name"], uid=pod["metadata"]["uid"])
+        gone = {pod["metadata"]["uid"] for pod in pods}
         self._until(lambda: self._not_ready(ref, gone))
 
     def _not_ready(self, ref: ReleaseRef, gone: set[str]) -> str | None:
-        pods = self.kube.list("Pod", ref.namespace, labels={"app.kubernetes.io/instance": ref.name})
-        if not pods or {pod["metadata"]["uid"] for pod in pods} & gone:
+        pods = self._pods(ref)
+        if not pods or pods & gone:
             return "the pods are not there again"
         state = self.cluster.readiness(ref)
         return state.reason if isinstance(state, NotReady) else None
 
+    def _pods(self, ref: ReleaseRef) -> set[str]:
+        """Their uids."""
+        return {
+            pod["metadata"]["uid"] for pod in self.kube.list("Pod", ref.namespace, labels={_INSTANCE: ref.name})
+        }
+
+    def _claims(self, ref: ReleaseRef) -> list[Obj]:
+        return self.kube.list(_CLAIM, ref.namespace, labels={_INSTANCE: ref.name})
+
     def _gone(self, name: str, plan: Plan) -> None:
+        ref = self.stage.release(name)
+        retained = self._claims(ref) if plan.data is DataPolicy.RETAIN else []
         self.stage.deprovision(name)
-        kept = (_CLAIM,) if plan.data is DataPolicy.RETAIN else ()
-        self._until(lambda: self._left(self.stage.release(name), kept))
+        self._until(lambda: self._left(ref, (_CLAIM,) if plan.data is DataPolicy.RETAIN else ()))
+        there = {claim["metadata"]["uid"] for claim in self._claims(ref)}
+        lost = [claim["metadata"]["name"] for claim in retained if claim["metadata"]["uid"] not in there]
+        if lost:
+            raise CheckFailed(f"data: retain is promised, and these volume claims are gone: {_listed(lost)}")
+
+    def _left_of_binding(self, name: str, binding: str) -> str | None:
+        return self._left(self.stage.binding_release(name, binding), ())
 
     def _left(self, ref: ReleaseRef, kept: Sequence[str]) -> str | None:
         """What there is of a release that should not be; None: nothing."""
@@ -192,21 +233,27 @@ class Trial:
             missing = lacking()
         raise CheckFailed(f"{missing}, after {_LIMIT_S:.0f} s")
 
-    def _try(self, name: str, work: Work) -> bool:
+    def _try(self, what: str, work: Work) -> bool:
         began = time.monotonic()
         failure = None
         try:
             work()
         except CheckFailed as error:
             failure = str(error)
-        check = Check(name, time.monotonic() - began, failure)
+        check = Check(f"{self._prefix}{what}", time.monotonic() - began, failure)
         self.checks.append(check)
         self.told(check)
         return failure is None
 
 
+def _check_distinct(one: dict[str, str], two: dict[str, str]) -> None:
+    """Raises CheckFailed."""
+    if one.get("username", one) == two.get("username", two):
+        raise CheckFailed("the bindings one and two log in as the same user")
+
+
 def _is_of(metadata: dict[str, Any], release: str) -> bool:
-    labelled = (metadata.get("labels") or {}).get("app.kubernetes.io/instance") == release
+    labelled = (metadata.get("labels") or {}).get(_INSTANCE) == release
     return labelled or metadata["name"] == release or metadata["name"].startswith(f"{release}-")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from helmbroker.broker import wiring
@@ -18,8 +19,21 @@ from helmbroker.catalog.values import coalesce, merge
 from helmbroker.kubeapi.client import KubeClient
 
 
-def tried(settings: Settings, addon: Addon, agreed: Contract, tell: Callable[[str], None]) -> list[Check]:
-    """Every check. `tell` gets lines of progress. Raises CannotStart, KubeError, HelmError."""
+@contextmanager
+def on_the_cluster(
+    settings: Settings,
+    addon: Addon,
+    agreed: Contract,
+    later: Addon,
+    *,
+    tell: Callable[[str], None],
+    told: Callable[[Check], None] = lambda _check: None,
+) -> Iterator[Trial]:
+    """A trial in a namespace of its own, that of the settings, and with a broker of its own.
+
+    `later`: what instances are upgraded to. `tell`: gets lines of progress; `told`: every check when it has ended.
+    Raises CannotStart, KubeError, HelmError.
+    """
     began = time.monotonic()
     kube = KubeClient.from_environment(settings.kubeconfig)
     namespace = settings.instance_namespace
@@ -30,17 +44,16 @@ def tried(settings: Settings, addon: Addon, agreed: Contract, tell: Callable[[st
 
     def ended(check: Check) -> None:
         progress(f"{'FAILED' if check.failure else 'ok'}: {check.name}")
+        told(check)
 
     def image(plan: Plan) -> str:
         return image_of(coalesce(defaults(addon.chart), merge(plan.values, overrides)), agreed.image)
 
     kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     try:
-        with stage.broker(settings, addon, progress) as broker:
+        with stage.broker(settings, addon, later, progress) as broker:
             cluster = wiring.make_cluster(settings)
-            trial = Trial(addon, agreed, broker, Clients(kube, namespace), cluster, kube, image, ended)
-            trial.run()
-            return trial.checks
+            yield Trial(addon, agreed, broker, Clients(kube, namespace), cluster, kube, image, ended)
     finally:
         kube.delete("Namespace", None, namespace)
         kube.close()

@@ -291,6 +291,17 @@ class Cluster(Protocol):
         """Pods (and claims) of the release that are still there, as 'Kind name'."""
         ...
 
+    def grown(self, ref: ReleaseRef, revision: int) -> Mapping[str, str]:
+        """Volume claims that have, or are to have, more by now than that revision asks for: names and sizes."""
+        ...
+
+    def keep_grown(self, ref: ReleaseRef, revision: int, meanwhile: Callable[[], None]) -> None:
+        """Let that revision ask for what its claims have by now: none can shrink, and Helm could not go back to it.
+
+        `meanwhile`: as for `sweep`; not called when none has grown.
+        """
+        ...
+
     def ensure_namespace(self, name: str) -> None:
         """Make the namespace when it is missing (and may be made)."""
         ...

@@ -163,8 +163,9 @@ class HelmCli:
     def rollback(
         self, ref: ReleaseRef, *, revision: int | None = None, timeout_s: float, stop: threading.Event
     ) -> None:
+        # not --cleanup-on-fail: helm then tells why cleaning up failed, and not why the rollback did
         command = self._command(stop, timeout_s)
-        asyncio.run(command.rollback(ref.name, revision, namespace=ref.namespace, cleanup_on_fail=True))
+        asyncio.run(command.rollback(ref.name, revision, namespace=ref.namespace))
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
         argv = ["uninstall", ref.name, "--namespace", ref.namespace, "--ignore-not-found"]

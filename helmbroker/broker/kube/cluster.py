@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from helmbroker.broker.domain.cluster import Capabilities, HelmRelease, NotReady, Readiness, RecordSecret
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.kube import references, release_secret
+from helmbroker.broker.kube import references, release_secret, volumes
 from helmbroker.broker.kube.objects import CLAIM
 from helmbroker.broker.kube.readiness import Observed, claims_of, job_failure, judge, satisfied
 from helmbroker.broker.kube.records import KubeRecords
@@ -109,6 +109,15 @@ class KubeCluster:
     def leftovers(self, ref: ReleaseRef, *, claims: bool) -> list[str]:
         kinds = ("Pod", CLAIM) if claims else ("Pod",)
         return sorted(f"{kind} {obj['metadata']['name']}" for kind in kinds for obj in self._labelled(kind, ref))
+
+    def grown(self, ref: ReleaseRef, revision: int) -> dict[str, str]:
+        secret = release_secret.numbered(self._secrets(ref), revision)
+        return {} if secret is None else volumes.grown(self._kube, ref.namespace, secret)
+
+    def keep_grown(self, ref: ReleaseRef, revision: int, meanwhile: Callable[[], None]) -> None:
+        secret = release_secret.numbered(self._secrets(ref), revision)
+        if secret is not None:
+            volumes.keep_grown(self._kube, ref, secret, meanwhile)
 
     def ensure_namespace(self, name: str) -> None:
         with translated():

@@ -6,13 +6,17 @@ import base64
 import gzip
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
+from helmbroker.broker import gate
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
+from helmbroker.broker.kube.objects import CLAIM
+from helmbroker.catalog.model import Object
 from helmbroker.catalog.values import coalesce
 from helmbroker.kubeapi.port import Obj
 
@@ -44,6 +48,11 @@ def latest(secrets: list[Obj], ref: ReleaseRef) -> HelmRelease | None:
     return replace(read(found[-1], ref), by_others=carried)
 
 
+def numbered(secrets: list[Obj], revision: int) -> Obj | None:
+    """The Secret of a revision."""
+    return next((each for each in secrets if each["metadata"]["labels"]["version"] == str(revision)), None)
+
+
 def newest(secrets: list[Obj]) -> Obj | None:
     """The Secret of the newest revision."""
     return max(secrets, key=lambda secret: int(secret["metadata"]["labels"]["version"]), default=None)
@@ -69,6 +78,15 @@ def manifest(secret: Obj) -> list[Obj]:
     return [obj for obj in yaml.load_all(_content(secret).get("manifest") or "", Loader=yaml.CSafeLoader) if obj]
 
 
+def asking(secret: Obj, sizes: Mapping[str, str]) -> Obj:
+    """A change of the Secret: its claims of these names ask for these sizes. Raises BadManifest."""
+    content = _content(secret)
+    objects = gate.objects(content["manifest"])
+    content["manifest"] = gate.packed(_sized(each, sizes) for each in objects)
+    packed = base64.b64encode(gzip.compress(json.dumps(content).encode()))
+    return {"data": {"release": base64.b64encode(packed).decode()}}
+
+
 def workloads(secret: Obj) -> list[ObjectName]:
     """What of the release runs pods, hooks left out."""
     made = [ObjectName(obj["kind"], obj["metadata"]["name"]) for obj in manifest(secret)]
@@ -89,6 +107,15 @@ def hook_jobs(secret: Obj) -> list[str]:
 def readable(secret: Obj) -> bool:
     """Whether it holds what Helm has written: it may have been cut short, or edited by hand."""
     return bool(_content(secret))
+
+
+def _sized(obj: Object, sizes: Mapping[str, str]) -> Object:
+    claim: Any = obj
+    if claim["kind"] != CLAIM or claim["metadata"]["name"] not in sizes:
+        return obj
+    resources = claim["spec"]["resources"]
+    requests = {**resources["requests"], "storage": sizes[claim["metadata"]["name"]]}
+    return {**claim, "spec": {**claim["spec"], "resources": {**resources, "requests": requests}}}
 
 
 def _content(secret: Obj) -> dict[str, Any]:

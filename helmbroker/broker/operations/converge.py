@@ -57,7 +57,7 @@ def install(
         if again is None and release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
             return Wait(work.look_again_s, f"what an earlier attempt made is not gone yet: {_listed(left)}")
         if release is not None and release.status in HALF_CHANGED:
-            _rollback(work, ref, None)
+            _rollback(work, ref, release.revision - 1)
         if again is not None:
             work.tools.cluster.drop_unreadable(ref, work.ctx.still_ours)
             again()
@@ -232,7 +232,9 @@ def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
     work.tools.helm.deploy(deployment, work.ctx.stop)
 
 
-def _rollback(work: Work, ref: ReleaseRef, revision: int | None) -> None:
+def _rollback(work: Work, ref: ReleaseRef, revision: int) -> None:
+    """All goes back but the sizes of volumes, which cannot."""
+    work.tools.cluster.keep_grown(ref, revision, work.ctx.still_ours)
     work.ctx.still_ours()
     work.admitted = None
     work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)

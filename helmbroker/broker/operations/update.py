@@ -24,7 +24,7 @@ from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transie
 BACK_SHARE = 1 / 3  # of an operation's time that the way there leaves for the way back
 BACK_ATTEMPTS = 3  # likewise, of its attempts: for claims that die before they have begun it
 GIVEN_UP = "failed"  # the result that says that the way there is given up, and why
-_COMMIT, _RETURN, _AWAIT_RETURN = "commit", "return", "await return"
+_COMMIT, _VOLUMES, _RETURN, _AWAIT_RETURN = "commit", "volumes", "return", "await return"
 
 
 def check(work: UpdateWork) -> Outcome:
@@ -71,6 +71,13 @@ def commit(work: UpdateWork) -> Outcome:
     return Done()
 
 
+def look_at_volumes(work: UpdateWork) -> Outcome:
+    """The result: what has grown, and cannot be undone; told when all else is."""
+    revision = _revision_before(work)
+    ref = work.record.instance.release
+    return Done({} if revision is None else dict(work.tools.cluster.grown(ref, revision)))
+
+
 def go_back(work: UpdateWork) -> Outcome:
     """The result: whether there was anything to undo."""
     revision = _revision_before(work)
@@ -112,6 +119,7 @@ STEPS = (
     Step(_COMMIT, commit),
 )
 WAY_BACK = (
+    Step(_VOLUMES, look_at_volumes),
     Step(_RETURN, go_back),
     Step(_AWAIT_RETURN, await_return),
     Step("confirm return", confirm_return),
@@ -185,7 +193,7 @@ def _go_back(work: UpdateWork) -> Failed:
             f"{why} It could not be undone: {_sentence(error.reason)} Update the instance again to repair it."
         )
     if ctx.results[_RETURN]:
-        return Failed(f"{why} The instance runs again what it ran before.")
+        return Failed(f"{why} {_volumes_kept(work)}The instance runs again what it ran before.")
     return Failed(f"{why} Nothing was changed.")
 
 
@@ -204,6 +212,11 @@ def _remember(work: UpdateWork, instance: ServiceInstance) -> Outcome:
 
 def _aftermath(work: UpdateWork, *, usable: bool) -> Aftermath:
     return Aftermath(usable=usable, repeatable=bool(_given_up(work)["repeatable"]))
+
+
+def _volumes_kept(work: UpdateWork) -> str:
+    grown: Any = work.ctx.results[_VOLUMES]
+    return "".join(f"The volume {name} keeps its new size {size}. " for name, size in sorted(grown.items()))
 
 
 def _given_up(work: UpdateWork) -> dict[str, Any]:

@@ -125,8 +125,7 @@ def _take(
     with tempfile.TemporaryDirectory(dir=into) as temporary:
         folder = Path(temporary, name)
         folders.unpacked(packed, folder)
-        top = _only_folder(folder)
-        folders.take(top, into, name, fetched)
+        folders.take(folders.only(folder), into, name, fetched)
 
 
 def check_digest(location: str, content: bytes, expected: str | None) -> None:
@@ -197,13 +196,6 @@ def judged(place: Place, access: Access, location: str, packed: bytes) -> str | 
     keys = signatures.public_keys(access.public_keys)
     signed = signatures.signs(packed, place.signature(location), keys)
     return signatures.judged(access, shown(location), signed)
-
-
-def _only_folder(folder: Path) -> Path:
-    """An archive may have everything in one folder."""
-    entries = list(folder.iterdir()) if folder.is_dir() else []
-    single = len(entries) == 1 and entries[0].is_dir()
-    return entries[0] if single else folder
 
 
 def _is_url(location: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -87,9 +88,13 @@ def push(folder: Path, reference: Reference, access: Access) -> str:
     return registry.push_manifest(manifest, reference.tag or "latest")
 
 
-def push_signature(reference: Reference, digest: str, key: ec.EllipticCurvePrivateKey, access: Access) -> None:
-    """Sign the artifact of that digest where everybody finds it; signatures of others stay. Raises SourceError."""
+def push_signature(reference: Reference, digest: str, key: ec.EllipticCurvePrivateKey, access: Access) -> str:
+    """Sign the artifact of that digest where everybody finds it, and tell where; signatures of others stay.
+
+    Raises SourceError: also when there is no such artifact.
+    """
     registry = Registry(access, reference)
+    resolve(registry, replace(reference, tag=None, digest=digest))
     content = signatures.payload(f"{reference.host}/{reference.repository}", digest)
     layer = registry.push_blob(content, signatures.SIMPLE_SIGNING)
     layer["annotations"] = {signatures.ANNOTATION: signatures.sign(content, key)}
@@ -102,6 +107,7 @@ def push_signature(reference: Reference, digest: str, key: ec.EllipticCurvePriva
         "layers": [*others, layer],
     }
     registry.push_manifest(manifest, _tag(digest))
+    return str(replace(reference, tag=_tag(digest), digest=None))
 
 
 def _tag(digest: str) -> str:

@@ -74,6 +74,13 @@ def place(addon: Path, into: Path, name: str, fetched: Fetched) -> None:
         fetched.failed[name] = SourceError(Reason.ARCHIVE, str(error))
 
 
+def only(folder: Path) -> Path:
+    """The folder that everything in it lies in, if there is one; else itself. Archives are made both ways."""
+    entries = list(folder.iterdir()) if folder.is_dir() else []
+    single = len(entries) == 1 and entries[0].is_dir()
+    return entries[0] if single else folder
+
+
 def unpacked(packed: bytes, into: Path) -> None:
     """Write an archive's files below `into`. Raises SourceError."""
     try:

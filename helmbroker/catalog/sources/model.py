@@ -56,6 +56,7 @@ class Access:
     login_file: Path | None = None  # one line, user:password
     token_file: Path | None = None  # one line, a bearer token
     pull_secret_file: Path | None = None  # docker's config.json
+    login: str | None = field(default=None, repr=False)  # user:password for a registry, where somebody typed it
     ca_file: Path | None = None
     ssh_key_file: Path | None = None
     known_hosts_file: Path | None = None

@@ -164,6 +164,9 @@ class Registry:
         return {"Authorization": f"Bearer {token}"} if token.isprintable() else {}
 
     def _login(self) -> str | None:
+        """base64 of user:password."""
+        if self._access.login is not None:
+            return base64.b64encode(self._access.login.encode()).decode()
         path = self._access.pull_secret_file
         return None if path is None else pull_secret(path, self._host)
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,6 +27,8 @@ ANNOTATION = "dev.cosignproject.cosign/signature"
 _TYPE = "cosign container image signature"
 MAX_SIGNATURE_BYTES = 4096
 _ECDSA = ec.ECDSA(hashes.SHA256())
+_COSIGN_KEY = re.compile(rb"-----BEGIN ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY-----([\w+/=\s]+)-----END ")
+_KDF_BYTES = 128 << 20  # of memory; cosign's own parameters take half of it
 
 
 class BadKey(Exception):
@@ -45,17 +50,42 @@ def public_keys(files: Sequence[Path]) -> list[ec.EllipticCurvePublicKey]:
 
 
 def private_key(path: Path, password: str | None = None) -> ec.EllipticCurvePrivateKey:
-    """The key of a PEM file (PKCS #8 or SEC 1), to sign with. Raises BadKey; the text names no secret."""
+    """The key of a PEM file (PKCS #8, SEC 1, or cosign's own), to sign with. Raises BadKey; it names no secret."""
+    secret = password.encode() if password else None
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password.encode() if password else None)
-    except (OSError, ValueError, TypeError):
+        content = path.read_bytes()
+        sealed = _COSIGN_KEY.match(content)
+        if sealed is None:
+            key = serialization.load_pem_private_key(content, secret)
+        else:
+            key = serialization.load_der_private_key(_opened(sealed[1], secret or b""), None)
+    except (OSError, ValueError, TypeError, KeyError):
         raise BadKey(
             f"{path} cannot be read as a private key in PEM, or its password is wrong; make one with "
-            "`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
+            "`cosign generate-key-pair`, or `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise BadKey(f"{path} is no key of ECDSA over P-256")
     return key
+
+
+def _opened(sealed: bytes, password: bytes) -> bytes:
+    """PKCS #8 of what cosign has sealed (`encrypted` of go-securesystemslib).
+
+    Raises ValueError, TypeError, KeyError.
+    """
+    from nacl.exceptions import CryptoError  # noqa: PLC0415  # only those who sign need it
+    from nacl.secret import SecretBox  # noqa: PLC0415
+
+    box: Any = json.loads(base64.b64decode(sealed))
+    cost = box["kdf"]["params"]
+    salt, nonce, text = map(base64.b64decode, (box["kdf"]["salt"], box["cipher"]["nonce"], box["ciphertext"]))
+    numbers = {"n": cost["N"], "r": cost["r"], "p": cost["p"]}
+    key = hashlib.scrypt(password, salt=salt, dklen=SecretBox.KEY_SIZE, maxmem=_KDF_BYTES, **numbers)
+    try:
+        return SecretBox(key).decrypt(text, nonce)
+    except CryptoError:
+        raise ValueError from None
 
 
 def sign(content: bytes, key: ec.EllipticCurvePrivateKey) -> str:

@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from helmbroker.broker.domain.cluster import NotReady, Ready
+from helmbroker.broker.domain.cluster import HelmStatus, NotReady, Ready
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.operation import Aftermath, Phase, aftermath
 from helmbroker.broker.store.schema import operations
 from helmbroker.durable import State
+from tests.fakes.cluster import CLAIM
 from tests.fakes.helm import Call
 from tests.operations.broker.test_disturbed import Disturbance, clear, disturb
 from tests.operations.broker.world import RELEASE, World
 from tests.operations.harness import Dies, Fault
 
 BACK = "The instance runs again what it ran before."
+VOLUME = f"data-{RELEASE.name}-0"
 USABLE = Aftermath(usable=True, repeatable=True)
 
 
@@ -58,8 +60,8 @@ def test_a_failed_update_is_told_and_undone(world: World) -> None:
     operation = begin_failing_update(world)
     before = _settled(world)
     assert world.fail(operation) == (
-        f"A Job of the chart failed: Job {RELEASE.name}-make: broken (exit code 1). "
-        f"Mend the cause, and try again. {BACK}"
+        f"A Job of the chart failed: Job {RELEASE.name}-make: broken (exit code 1). Mend the cause, and try again. "
+        f"The volume {VOLUME} keeps its new size 9Gi. {BACK}"
     )
     assert (left(world, operation), world.instance().phase) == (USABLE, Phase.UPDATE_FAILED)
     assert world.in_force() == before
@@ -68,6 +70,21 @@ def test_a_failed_update_is_told_and_undone(world: World) -> None:
     world.succeed(world.update(text="better"))
     assert world.cluster.releases[RELEASE].values["text"] == "better"
     assert world.instance().phase is Phase.READY
+
+
+@pytest.mark.osb(77)
+@pytest.mark.bug(17, 42)
+def test_a_volume_that_has_grown_stays_so_and_all_else_goes_back(world: World) -> None:
+    """Kubernetes lets none shrink, so that `helm rollback` alone ends with a Helm release that has failed."""
+    world.succeed(world.provision(text="given"))
+    operation = world.update(plan="large", text="changed", make="echo broken; exit 1")
+    assert world.fail(operation).endswith(f"The volume {VOLUME} keeps its new size 9Gi. {BACK}")
+    release, claim = world.cluster.releases[RELEASE], world.cluster.thing(CLAIM, RELEASE.namespace, VOLUME)
+    assert (release.status, release.values["text"], release.values["size"]) == (HelmStatus.DEPLOYED, "given", "1Gi")
+    assert claim is not None
+    assert claim.content == {"size": "9Gi"}
+    assert (left(world, operation), world.instance().return_to) == (USABLE, None)
+    world.succeed(world.update(text="better"))
 
 
 @pytest.mark.osb(76, 77)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,13 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.catalog import contract
 from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.formats import native
-from helmbroker.catalog.model import NOTHING, Addon, Object, Plan
+from helmbroker.catalog.model import NOTHING, Addon, DataPolicy, Object, Plan
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kube import FakeKube
 
 NAMESPACE = "trial"
 LABEL = "app.kubernetes.io/instance"
+CLAIM = "PersistentVolumeClaim"
 
 
 @dataclass
@@ -34,23 +36,29 @@ class Play:
     users: dict[str, set[str]] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
     instance: str = ""
+    retained: bool = False
 
     def provision(self, instance: str, plan: Plan) -> None:
         if f"plan {plan.name}" in self.faults:
             raise CheckFailed("the quota is used up")
-        self.instance = instance
+        self.instance, self.retained = instance, plan.data is DataPolicy.RETAIN
         self.users[instance] = set()
         self._pod()
+        self._volume(asked="1Gi", has="1Gi")
 
     def update(self, instance: str, *, plan: Plan | None = None, parameters: Object = NOTHING) -> None:
         self._happens("update" if plan is None else "plan change")
+        if plan is not None:
+            self._volume(asked="2Gi", has="1Gi" if "volume" in self.faults else "2Gi")
 
     def upgrade(self, instance: str) -> None:
         self._happens("upgrade")
 
     def bind(self, instance: str, binding: str) -> dict[str, str]:
-        self.users[instance].add(binding)
-        found = {"host": "h", "port": "1", "username": binding, "password": "secret-of-the-binding"}
+        user = "everybody" if "one user" in self.faults else binding
+        self.users[instance].add(user)
+        self._put("Secret", f"{instance}-b{binding}", f"{instance}-b{binding}")
+        found = {"host": "h", "port": "1", "username": user, "password": "secret-of-the-binding"}
         return {**found, "more": "x"} if "delivers more" in self.faults else found
 
     def unbind(self, instance: str, binding: str) -> None:
@@ -58,14 +66,25 @@ class Play:
             self.users[instance].discard(binding)
         if "shared" in self.faults:
             self.users[instance].clear()
+        if "flushes" in self.faults:
+            self.notes.clear()
+        if "keeps the Secret" not in self.faults:
+            self.kube.delete("Secret", NAMESPACE, f"{instance}-b{binding}")
 
     def deprovision(self, instance: str) -> None:
         self.notes.discard(instance)
+        for binding in ("one", "two"):
+            self.kube.delete("Secret", NAMESPACE, f"{instance}-b{binding}")
+        if not self.retained or "loses volumes" in self.faults:
+            self.kube.delete(CLAIM, NAMESPACE, f"data-{instance}-0")
         if "leaves" not in self.faults:
             self.kube.delete("Pod", NAMESPACE, f"{instance}-0")
 
     def release(self, instance: str) -> ReleaseRef:
         return ReleaseRef(NAMESPACE, instance)
+
+    def binding_release(self, instance: str, binding: str) -> ReleaseRef:
+        return ReleaseRef(NAMESPACE, f"{instance}-b{binding}")
 
     def run(self, _contract: Contract, _image: str, step: str, credentials: Mapping[str, str]) -> None:
         if credentials["username"] not in self.users[self.instance]:
@@ -83,8 +102,18 @@ class Play:
                 self.notes.clear()
 
     def _pod(self) -> None:
-        metadata = {"name": f"{self.instance}-0", "namespace": NAMESPACE, "labels": {LABEL: self.instance}}
-        self.kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {}})
+        self._put("Pod", f"{self.instance}-0", self.instance, spec={})
+
+    def _put(self, kind: str, name: str, release: str, **more: Any) -> None:
+        metadata = {"name": name, "namespace": NAMESPACE, "labels": {LABEL: release}}
+        self.kube.create({"apiVersion": "v1", "kind": kind, "metadata": metadata, **more})
+
+    def _volume(self, *, asked: str, has: str) -> None:
+        name = f"data-{self.instance}-0"
+        self.kube.delete(CLAIM, NAMESPACE, name)
+        resources = {"requests": {"storage": asked}}
+        self._put(CLAIM, name, self.instance, spec={"accessModes": ["ReadWriteOnce"], "resources": resources})
+        self.kube.set_status(CLAIM, NAMESPACE, name, {"capacity": {"storage": has}})
 
     def _happens(self, event: str) -> None:
         if event in self.faults:
@@ -115,7 +144,9 @@ def tried(addon: Addon, *faults: str, agreed: Contract | None = None) -> list[Ch
     trial = Trial(
         addon, known, play, PlayedClients(play), _Ready(), play.kube, lambda _: "x:1", told.append, play.controller
     )
-    assert trial.run() == all(check.failure is None for check in told)
+    for plan in addon.plans:
+        trial.run(plan)
+    assert trial.checks == told
     return told
 
 
@@ -134,24 +165,24 @@ def failures(checks: list[Check]) -> dict[str, str]:
 
 
 def test_what_is_tried(addon: Addon) -> None:
-    assert [check.name for check in tried(addon)] == [
-        "plan medium becomes ready",
+    assert [check.name for check in tried(addon) if check.name.startswith("plan medium: ")] == [
+        "plan medium: it becomes ready",
         "plan medium: a client of binding one logs in",
         "plan medium: a client of binding two logs in",
-        "a client writes",
-        "the other one reads",
-        "data survive: the pods are deleted",
-        "data survive: an update",
-        "data survive: a change to plan small",
-        "data survive: an upgrade of the chart",
-        "after the unbind its credentials are refused",
-        "the other binding still logs in",
-        "what the unbound client wrote lives on",
-        "plan medium leaves nothing",
-        "plan small becomes ready",
-        "plan small: a client of binding one logs in",
-        "plan small leaves nothing",
+        "plan medium: each binding has a user of its own",
+        "plan medium: a client writes",
+        "plan medium: the other one reads",
+        "plan medium: data survive: the pods are deleted",
+        "plan medium: data survive: an update",
+        "plan medium: data survive: a change to plan small",
+        "plan medium: data survive: an upgrade of the chart",
+        "plan medium: after the unbind its credentials are refused",
+        "plan medium: nothing is left of the binding",
+        "plan medium: the other binding still logs in",
+        "plan medium: what the unbound client wrote lives on",
+        "plan medium: nothing is left of it",
     ]
+    assert len(tried(addon)) == 2 * 15
     assert failures(tried(addon)) == {}
 
 
@@ -159,28 +190,45 @@ def test_what_is_tried(addon: Addon) -> None:
 @pytest.mark.parametrize(
     ("fault", "check", "said"),
     [
-        ("plan small", "plan small becomes ready", "the quota is used up"),
-        ("delivers more", "plan medium: a client of binding one logs in", "delivers host, more, password"),
+        ("plan small", "it becomes ready", "the quota is used up"),
+        ("delivers more", "a client of binding one logs in", "delivers host, more, password"),
+        ("one user", "each binding has a user of its own", "log in as the same user"),
         ("memory", "data survive: the pods are deleted", "the step read failed: nothing for <hidden>"),
         ("update", "data survive: an update", "the step read failed"),
-        ("plan change", "data survive: a change to plan small", "the step read failed"),
+        ("plan change", "data survive: a change to plan medium", "the step read failed"),
+        ("volume", "data survive: a change to plan medium", "has 1Gi of the 2Gi that it asks for, after 300 s"),
         ("upgrade", "data survive: an upgrade of the chart", "the step read failed"),
         ("pod", "data survive: the pods are deleted", "the pods are not there again, after 300 s"),
         ("unbind", "after the unbind its credentials are refused", "the login is not refused"),
         ("refuses otherwise", "after the unbind its credentials are refused", "not as the contract says"),
+        ("keeps the Secret", "nothing is left of the binding", "left behind: Secret notes-small-bone, after 300 s"),
         ("shared", "the other binding still logs in", "the step login failed: HTTP Error 401 <hidden>"),
-        ("leaves", "plan medium leaves nothing", "left behind: Pod notes-medium-0, after 300 s"),
+        ("flushes", "what the unbound client wrote lives on", "the step read failed"),
+        ("leaves", "nothing is left of it", "left behind: Pod notes-small-0, after 300 s"),
     ],
 )
 def test_every_breach_of_the_contract_is_found(addon: Addon, fault: str, check: str, said: str) -> None:
-    assert said in failures(tried(addon, fault))[check]
+    assert said in failures(tried(addon, fault))[f"plan small: {check}"]
 
 
-def test_a_cache_may_forget(addon: Addon) -> None:
+def test_a_cache_forgets(addon: Addon) -> None:
+    """Whenever its pods are others; as the contract says, its users may rely on that."""
     known = contract.load(addon.folder)
     assert known is not None
-    forgetful = Contract(known.credentials, "image", "", known.steps, known.refused, durable=False)
+    forgetful = replace(known, durable=False)
     assert failures(tried(addon, "memory", "upgrade", agreed=forgetful)) == {}
+    keeps = failures(tried(addon, agreed=forgetful))["plan small: data survive: the pods are deleted"]
+    assert keeps == "durable: false says that a restart empties it, and it does not"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("", None), ("loses volumes", "these volume claims are gone: data-notes-small-0")]
+)
+def test_volumes_that_are_retained_are_there(addon: Addon, fault: str, said: str | None) -> None:
+    retaining = replace(addon, plans=tuple(replace(plan, data=DataPolicy.RETAIN) for plan in addon.plans))
+    found = failures(tried(retaining, fault)).get("plan small: nothing is left of it")
+    assert (found is None) == (said is None)
+    assert said is None or said in str(found)
 
 
 def test_a_newer_version_is_the_same_addon(addon: Addon, tmp_path: Path) -> None:

@@ -188,7 +188,8 @@ def test_rollback(tmp_path: Path) -> None:
     cli(tmp_path, stand_in(tmp_path)).rollback(REF, timeout_s=60, stop=NEVER)
     argv = asked(tmp_path)["argv"]
     assert argv[:2] == ["rollback", "hb-1"]
-    assert {"--cleanup-on-fail", "--namespace", "--timeout", "60s"} <= set(argv)
+    assert {"--namespace", "--timeout", "60s"} <= set(argv)
+    assert "--cleanup-on-fail" not in argv
     assert "--wait" not in argv
 
 

@@ -97,3 +97,35 @@ def test_a_private_key_may_have_a_password(tmp_path: Path) -> None:
         with pytest.raises(signatures.BadKey) as refusal:
             signatures.private_key(private, wrong)
         assert "canary" not in str(refusal.value)
+
+
+def test_a_key_that_cosign_has_made() -> None:
+    """Its format is its own; this one was written by the Go module that cosign uses."""
+    private, public = (Path(__file__).parent / name for name in ("cosign.key", "cosign.pub"))
+    key = signatures.private_key(private, "of-a-test")
+    assert signatures.signs(b"addon", signatures.sign(b"addon", key), signatures.public_keys([public]))
+    for wrong in (None, "canary-another"):
+        with pytest.raises(signatures.BadKey) as refusal:
+            signatures.private_key(private, wrong)
+        assert "canary" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "nothing",
+        "{}",
+        "[]",
+        (
+            '{"kdf": {"params": {"N": 1073741824, "r": 8, "p": 1}, "salt": ""},'
+            ' "cipher": {"nonce": ""}, "ciphertext": ""}'
+        ),
+    ],
+)
+def test_a_damaged_key_of_cosign_is_named(tmp_path: Path, content: str) -> None:
+    """The last one asks for a terabyte of memory."""
+    kind, sealed = "ENCRYPTED SIGSTORE PRIVATE KEY-----", base64.b64encode(content.encode()).decode()
+    path = tmp_path / "cosign.key"
+    path.write_text(f"-----BEGIN {kind}\n{sealed}\n-----END {kind}\n")
+    with pytest.raises(signatures.BadKey, match=f"{path} cannot be read"):
+        signatures.private_key(path, "x")
