@@ -11,9 +11,14 @@ from typing import Concatenate, ParamSpec
 import click
 from pydantic import ValidationError
 
+from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
+from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.settings import CannotStart, Settings
-from helmbroker.database import UnusableDatabase
+from helmbroker.broker.store.store import SqlStore
+from helmbroker.database import OUTAGE, UnusableDatabase
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
 from helmbroker.sealing import KeyRingError
@@ -71,3 +76,26 @@ def folders(settings: Settings) -> Iterator[None]:
         raise CannotStart(
             f"{place}: {error.strerror}; set HELMBROKER_DATA_DIR to a folder that can be written"
         ) from None
+
+
+@contextmanager
+def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
+    """The database; what cannot be done is said in a sentence, with this exit status."""
+    with folders(settings):
+        store = wiring.make_store(settings)
+    try:
+        yield store
+    except Unavailable as error:
+        click.echo(f"helmbroker: {error.description}", err=True)
+        sys.exit(status)
+    except OUTAGE as error:
+        click.echo(f"helmbroker: the database cannot be used: {getattr(error, 'orig', error)}", err=True)
+        sys.exit(status)
+    except (ClusterUnavailable, ClusterRefused) as error:
+        click.echo(f"helmbroker: {error.reason}", err=True)
+        sys.exit(status)
+    except Refused as error:
+        click.echo(f"helmbroker: {error}", err=True)
+        sys.exit(status)
+    finally:
+        store.close()

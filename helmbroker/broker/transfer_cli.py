@@ -15,7 +15,7 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.service.transfer import export, import_all
 from helmbroker.broker.settings import Settings
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 
 @click.command("export")
@@ -29,7 +29,7 @@ def export_all(settings: Settings, *, file: Path | None) -> None:
     with folders(settings):
         store = wiring.make_store(settings)
     try:
-        text = export(store, KeyRing.load(settings.keys_file), store.packed)
+        text = export(store, Keys.load(settings.keys_file), store.packed)
     except (Refused, Unavailable) as error:
         _give_up(error)
     finally:
@@ -53,7 +53,7 @@ def import_file(settings: Settings, *, file: Path) -> None:
     with folders(settings):
         store = wiring.make_store(settings)
     try:
-        restored = import_all(store, KeyRing.load(settings.keys_file), text)
+        restored = import_all(store, Keys.load(settings.keys_file), text)
     except (Refused, Unavailable) as error:
         _give_up(error)
     finally:

@@ -299,8 +299,11 @@ class Cluster(Protocol):
         """What the cluster remembers of what has this Helm release; also a Secret of that name that is not ours."""
         ...
 
-    def keep(self, record: RecordSecret) -> None:
-        """Make this Secret, or write it anew. Raises ClusterRefused when one of that name lacks its labels."""
+    def keep(self, record: RecordSecret, *, instead_of: RecordSecret | None = None) -> None:
+        """Make this Secret, or write it anew. Raises ClusterRefused when one of that name lacks its labels.
+
+        `instead_of`: what it must be until now, or ClusterUnavailable is raised.
+        """
         ...
 
     def forget(self, namespace: str, labels: Mapping[str, str]) -> None:

@@ -17,12 +17,13 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.store.operators import OperatorRecords
 from helmbroker.broker.store.schema import bindings, instances
+from helmbroker.broker.store.sealed import place
 from helmbroker.broker.store.statements import NOTHING_WANTED, save_instance, with_operation
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.database import now
 from helmbroker.durable import Operation, Queue
 from helmbroker.durable.queue import read_row
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 CANCELLED = "stopped, because it is being removed"
 # of a binding without credentials
@@ -48,7 +49,7 @@ class SqlRecords(OperatorRecords):
     alone: called with an instance's id before the instance is read, in transactions that decide about it.
     """
 
-    def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing, alone: Alone | None = None) -> None:
+    def __init__(self, conn: sa.Connection, queue: Queue, keys: Keys, alone: Alone | None = None) -> None:
         super().__init__(conn, queue)
         self._keys, self._alone = keys, alone
 
@@ -269,16 +270,11 @@ class SqlRecords(OperatorRecords):
         return BindingRecord(binding, read_row(row), bool(row.expired), row.deployed_revision)
 
     def _sealed(self, values: Hidden, column: str, *row: str) -> bytes:
-        return self._keys.seal(json.dumps(values.reveal()).encode(), _place(column, *row))
+        return self._keys.seal(json.dumps(values.reveal()).encode(), place(column, *row))
 
     def _opened(self, sealed: bytes, column: str, *row: str) -> dict[str, Any]:
-        values: dict[str, Any] = json.loads(self._keys.open(sealed, _place(column, *row)))
+        values: dict[str, Any] = json.loads(self._keys.open(sealed, place(column, *row)))
         return values
-
-
-def _place(column: str, *row: str) -> str:
-    """Where a ciphertext belongs, unambiguously."""
-    return json.dumps([column, *row])
 
 
 def _this(instance_id: str, binding_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

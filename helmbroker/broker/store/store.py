@@ -25,10 +25,10 @@ from helmbroker.catalog.sources.model import Listed
 from helmbroker.catalog.sources.reading import Reading
 from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
-from helmbroker.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import Keys
+from helmbroker.sealing.stored import check
 
 _LOG = logging.getLogger("helmbroker.store")
-_CANARY, _CHECKED = "facts.key_check", b"helmbroker"
 _TURN_S = 20.0
 _LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
 _LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
@@ -37,7 +37,7 @@ _LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
 class SqlStore:
     """The port Store. Make it after a fork, never before."""
 
-    def __init__(self, url: str, keys: KeyRing) -> None:
+    def __init__(self, url: str, keys: Keys) -> None:
         self.engine = connect(url)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _overwrite_what_is_deleted)
@@ -62,11 +62,7 @@ class SqlStore:
 
     def _check_facts(self, conn: sa.Connection) -> None:
         fact(conn, facts, "broker_id", secrets.token_hex(8))
-        sealed = fact(conn, facts, "key_check", self._keys.seal(_CHECKED, _CANARY).hex())
-        try:
-            self._keys.open(bytes.fromhex(sealed), _CANARY)
-        except KeyRingError as error:
-            raise KeyRingError(f"the key ring is not that of this database ({error}); restore its own") from None
+        check(conn, facts, self._keys)
 
     @cached_property
     def broker_id(self) -> str:

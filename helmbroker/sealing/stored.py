@@ -1,0 +1,147 @@
+"""Sealed secrets in tables: the value by which a key ring is checked, and how all come under another key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from helmbroker.database import fact, reader
+from helmbroker.sealing.envelope import Keys, wrapped_by
+from helmbroker.sealing.wrapper import KeyRingError
+
+_AT_ONCE = 100
+_CHECK, _PLACE, _CHECKED = "key_check", "facts.key_check", b"helmbroker"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some secrets were looked at. changed: how many have come under the active key; faults: which do not open."""
+
+    changed: int
+    faults: Sequence[str] = ()
+
+
+class Holding(Protocol):
+    """Somewhere where sealed secrets are kept."""
+
+    @property
+    def name(self) -> str: ...
+
+    def key_ids(self) -> Iterator[str]:
+        """By which key each secret is wrapped; empty for what is no sealed secret."""
+        ...
+
+    def rewrap(self, keys: Keys) -> Iterator[Batch]:
+        """Bring all of it under the active key, a few at a time, while others read and write it.
+
+        What somebody else writes meanwhile is his, and may need another round. It may end anywhere.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Form:
+    """How ciphertext is written into a column."""
+
+    write: Callable[[bytes], Any]
+    read: Callable[[Any], bytes]
+
+
+RAW = Form(bytes, bytes)
+HEX = Form(bytes.hex, bytes.fromhex)
+
+
+class Column:
+    """The port Holding, over one column. place: where the secret of a row belongs, by the row's primary key."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        column: sa.Column[Any],
+        place: Callable[..., str],
+        form: Form = RAW,
+        where: sa.ColumnElement[bool] | None = None,
+    ) -> None:
+        self._engine, self._column, self._place, self._form = engine, column, place, form
+        self._row = list(column.table.primary_key.columns)
+        self._some = column.is_not(None) if where is None else where
+
+    @property
+    def name(self) -> str:
+        return str(self._column)
+
+    def key_ids(self) -> Iterator[str]:
+        for rows in self._batches():
+            yield from (wrapped_by(self._sealed(row[-1])) for row in rows)
+
+    def rewrap(self, keys: Keys) -> Iterator[Batch]:
+        for rows in self._batches():
+            changes: list[tuple[Sequence[Any], Any, Any]] = []
+            faults = []
+            for row, value in ((each[:-1], each[-1]) for each in rows):
+                try:
+                    new = keys.rewrapped(self._sealed(value), self._place(*row))
+                except KeyRingError as error:
+                    faults.append(str(error))
+                    continue
+                if new is not None:
+                    changes.append((row, value, self._form.write(new)))
+            began = time.monotonic()
+            yield Batch(self._write(changes), faults)
+            if changes:  # who waits for the database of one file gets as long a turn
+                time.sleep(time.monotonic() - began)
+
+    def _sealed(self, value: Any) -> bytes:
+        try:
+            return self._form.read(value)
+        except ValueError:
+            return b""  # opens nowhere
+
+    def _batches(self) -> Iterator[Sequence[Sequence[Any]]]:
+        """Row by row in the order of their keys; no transaction is open while the caller works."""
+        query: sa.Select[Any] = sa.select(*self._row, self._column).where(self._some).order_by(*self._row)
+        after: list[sa.ColumnElement[bool]] = []
+        while True:
+            with reader(self._engine).connect() as conn:
+                rows = conn.execute(query.where(*after).limit(_AT_ONCE)).all()
+            if not rows:
+                return
+            yield rows
+            last = sa.tuple_(*map(sa.literal, rows[-1][:-1]))
+            after = [sa.tuple_(*self._row) > last]
+
+    def _write(self, changes: Sequence[tuple[Sequence[Any], Any, Any]]) -> int:
+        """How many were still as they had been read."""
+        if not changes:
+            return 0
+        total = 0
+        with self._engine.begin() as conn:
+            for row, old, new in changes:
+                same = (
+                    *(column == value for column, value in zip(self._row, row, strict=True)),
+                    self._column == old,
+                )
+                update = self._column.table.update().where(*same).values({self._column: new})
+                total += conn.execute(update).rowcount
+        return total
+
+
+def check(conn: sa.Connection, facts: sa.Table, keys: Keys) -> None:
+    """Whether the keys are those of this database, which remembers the first that it sees. The caller is alone.
+
+    Raises KeyRingError.
+    """
+    sealed = fact(conn, facts, _CHECK, keys.seal(_CHECKED, _PLACE).hex())
+    try:
+        keys.open(bytes.fromhex(sealed), _PLACE)
+    except KeyRingError as error:
+        raise KeyRingError(f"the key ring is not that of this database ({error}); restore its own") from None
+
+
+def checked(engine: sa.Engine, facts: sa.Table) -> Column:
+    """The value of `check`."""
+    return Column(engine, facts.c.value, lambda _name: _PLACE, HEX, facts.c.name == _CHECK)
