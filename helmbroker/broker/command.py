@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from pydantic import ValidationError
 
 from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
+from helmbroker.broker.domain.audit import Actor, acting
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.service.restore import Refused
@@ -84,7 +88,8 @@ def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
     with folders(settings):
         store = wiring.make_store(settings)
     try:
-        yield store
+        with acting(Actor(f"operator:{_user()}")):
+            yield store
     except Unavailable as error:
         click.echo(f"helmbroker: {error.description}", err=True)
         sys.exit(status)
@@ -99,3 +104,12 @@ def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
         sys.exit(status)
     finally:
         store.close()
+
+
+def _user() -> str:
+    """Who has typed the command, as the operating system knows it."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container's user of whom only the number is known
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from helmbroker import key_commands
 from helmbroker.broker import wiring
 from helmbroker.broker.command import opened_store, with_settings
+from helmbroker.broker.domain.audit import Event, Outcome
 from helmbroker.broker.service.remembered import Remembered
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store import sealed
@@ -20,7 +21,12 @@ def _safe(settings: Settings) -> Iterator[key_commands.Safe]:
     with opened_store(settings, 1) as store:
         namespaces = sorted({settings.instance_namespace, *sealed.namespaces(store.engine)})
         remembered = Remembered(wiring.make_cluster(settings), store.broker_id, namespaces)
-        yield key_commands.Safe(ring, [*sealed.columns(store.engine), remembered])
+
+        def note(action: str, key_id: str) -> None:
+            with store.transaction() as tx:
+                tx.tell(Event(f"keys {action}", Outcome.DONE, detail={"key": key_id}))
+
+        yield key_commands.Safe(ring, [*sealed.columns(store.engine), remembered], note)
 
 
 keys = key_commands.group(with_settings, _safe)

@@ -159,6 +159,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable,),
         limit=settings.concurrency_total,
+        on_finish=store.ended,
         schedules={
             **PERIODS_S,
             Schedule.DRIFT: settings.drift_check_s,

@@ -15,7 +15,7 @@ from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
 from helmbroker.sealing import Keys
-from helmbroker.sealing.stored import Column, check, checked
+from helmbroker.sealing.stored import Column, check, sealed_facts
 from helmbroker.status.workers import WorkerSeen
 
 _METADATA = sa.MetaData()
@@ -80,7 +80,7 @@ class Store:
     def sealed(self) -> list[Column]:
         """The columns that hold sealed secrets."""
         options = Column(self.engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
-        return [options, checked(self.engine, _FACTS)]
+        return [options, sealed_facts(self.engine, _FACTS)]
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""

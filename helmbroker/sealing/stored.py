@@ -14,7 +14,7 @@ from helmbroker.sealing.envelope import Keys, wrapped_by
 from helmbroker.sealing.wrapper import KeyRingError
 
 _AT_ONCE = 100
-_CHECK, _PLACE, _CHECKED = "key_check", "facts.key_check", b"helmbroker"
+_CHECK = "key_check"
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,22 @@ def check(conn: sa.Connection, facts: sa.Table, keys: Keys) -> None:
 
     Raises KeyRingError.
     """
-    sealed = fact(conn, facts, _CHECK, keys.seal(_CHECKED, _PLACE).hex())
     try:
-        keys.open(bytes.fromhex(sealed), _PLACE)
+        sealed_fact(conn, facts, _CHECK, keys, b"helmbroker")
     except KeyRingError as error:
         raise KeyRingError(f"the key ring is not that of this database ({error}); restore its own") from None
 
 
-def checked(engine: sa.Engine, facts: sa.Table) -> Column:
-    """The value of `check`."""
-    return Column(engine, facts.c.value, lambda _name: _PLACE, HEX, facts.c.name == _CHECK)
+def sealed_fact(conn: sa.Connection, facts: sa.Table, name: str, keys: Keys, first: bytes) -> bytes:
+    """A secret fact of the database; `first` when it has none yet. The caller is alone. Raises KeyRingError."""
+    place = _fact_place(name)
+    return keys.open(HEX.read(fact(conn, facts, name, HEX.write(keys.seal(first, place)))), place)
+
+
+def sealed_facts(engine: sa.Engine, facts: sa.Table, *names: str) -> Column:
+    """The value of `check`, and secret facts of these names."""
+    return Column(engine, facts.c.value, _fact_place, HEX, facts.c.name.in_([_CHECK, *names]))
+
+
+def _fact_place(name: str) -> str:
+    return f"facts.{name}"

@@ -44,9 +44,19 @@ class Transaction(Records, OperatorWrites, Protocol):
     """Reads and writes that happen together or not at all."""
 
     def start(
-        self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
+        self,
+        kind: Kind,
+        instance_id: str,
+        binding_id: str | None,
+        *,
+        timeout_s: float,
+        about: Object = NOTHING,
+        detail: Object = NOTHING,
     ) -> Operation:
-        """Queue an operation. It runs alone on its instance, in order of arrival. about: more of its parameters."""
+        """Queue an operation. It runs alone on its instance, in order of arrival.
+
+        about: more of its parameters. detail: what the audit tells of it, public.
+        """
         ...
 
     def cancel_all(self, instance_id: str) -> None:

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from helmbroker.broker.store.schema import bindings, facts, instances
 from helmbroker.database import reader
-from helmbroker.sealing.stored import Column, checked
+from helmbroker.sealing.stored import Column, sealed_facts
+
+AUDIT_KEY = "audit_key"  # a fact
 
 
 def place(column: str, *row: str) -> str:
@@ -23,7 +25,7 @@ def columns(engine: sa.Engine) -> list[Column]:
     sealed = [column for table in tables for column in table.c if column.name.startswith("sealed_")]
     names = [f"{column.table.name}.{column.name.removeprefix('sealed_')}" for column in sealed]
     found = [Column(engine, column, partial(place, name)) for column, name in zip(sealed, names, strict=True)]
-    return [*found, checked(engine, facts)]
+    return [*found, sealed_facts(engine, facts, AUDIT_KEY)]
 
 
 def namespaces(engine: sa.Engine) -> set[str]:
