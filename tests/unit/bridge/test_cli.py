@@ -9,6 +9,10 @@ from click.testing import CliRunner, Result
 
 from helmbroker.controller_bridge import cli
 from helmbroker.sealing import RingFile
+from tests.unit.logs import logs_as_before
+
+__all__ = ["logs_as_before"]
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 
 @pytest.fixture
