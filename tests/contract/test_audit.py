@@ -82,6 +82,13 @@ def test_some_of_it_can_be_asked_for(store: SqlStore) -> None:
     assert [each.seq for each in store.entries(instance_id="i3")] == [4]
 
 
+def test_whatever_somebody_is_called_is_written(store: SqlStore) -> None:
+    with acting(Actor("platform:\x00\ud800", "\ud800")), store.transaction() as tx:
+        tx.tell(Event("update", Outcome.DONE, "i", detail={"parameters": ["\x00\ud800"]}))
+    assert [each.event.detail["parameters"] for each in store.entries()] == [["\x00\ud800"]]
+    assert store.verify().faults == ()
+
+
 def test_the_end_of_an_operation_is_told(store: SqlStore) -> None:
     with_binding(store)
     claimed = store.queue.claim("worker", frozenset({Kind.PROVISION}), 60)

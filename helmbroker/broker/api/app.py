@@ -69,7 +69,7 @@ def create_app(
         _add_admin_routes(app, admin)
     app.before_request(_check(authentication, admin, missing_version_status))
     app.after_request(_complete)
-    app.teardown_request(lambda _error: g.acts.close())
+    app.teardown_request(lambda _error: g.pop("acts", ExitStack()).close())
     app.register_error_handler(OsbError, _refused)
     app.register_error_handler(HTTPException, _not_routed)
     app.register_error_handler(Exception, _broken)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from helmbroker.broker.domain.audit import Actor, Entry, Event, Outcome, Verdict
 from helmbroker.broker.store.schema import audit, audit_head
 from helmbroker.database import now
+from helmbroker.durable.model import public
 
 FIRST = "0" * 64  # what stands for the hash before the first row
 BROKEN = "broken"  # instead of a seal, for ever: what was found there did not fit
@@ -48,9 +49,11 @@ class Audit:
         end = sa.select(audit_head.c.seq, audit_head.c.hash, audit_head.c.seal, now(conn).label("at"))
         head = conn.execute(end.with_for_update()).one()
         whole = hmac.compare_digest(head.seal, self._seal(head.seq, head.hash))
+        # providers of logins name people as they like, and databases do not take every character
+        name, origin = public(actor.name), None if actor.origin is None else public(actor.origin)
         previous, rows = str(head.hash), []
         for seq, event in enumerate(events, start=head.seq + 1):
-            row = {"seq": seq, "at": float(head.at), "actor": actor.name, "origin": actor.origin}
+            row = {"seq": seq, "at": float(head.at), "actor": name, "origin": origin}
             row |= {"action": event.action, "outcome": str(event.outcome), "instance_id": event.instance_id}
             row |= {"binding_id": event.binding_id, "operation_id": event.operation_id}
             row["detail"] = json.dumps(dict(event.detail), sort_keys=True)
