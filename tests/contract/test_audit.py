@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -13,26 +12,16 @@ from helmbroker.broker.domain.audit import BROKER, Actor, Event, Outcome, acting
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.store.schema import audit, audit_head
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.catalog.model import Catalog
 from helmbroker.durable import State
 from helmbroker.sealing import KeyRingError
-from tests.contract.test_store import ADDON, KEYS, url, with_binding
+from tests.contract.test_store import KEYS, store, url, with_binding
 
-__all__ = ["url"]
+__all__ = ["store", "url"]
 ALICE = Actor("platform:alice", "kubernetes:u-1")
 COPY = """INSERT INTO audit SELECT 7, at, actor, origin, action, outcome, instance_id, binding_id, operation_id,
 detail, hash FROM audit WHERE seq = 6"""
 _OFF = {"sqlite": ["DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete"]}
 _OFF |= {"postgresql": ["DROP TRIGGER audit_append_only ON audit"]}
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    made = SqlStore(url, KEYS)
-    made.prepare()
-    made.keep(Catalog((ADDON,)))
-    yield made
-    made.close()
 
 
 def written(store: SqlStore, number: int = 6) -> None:
