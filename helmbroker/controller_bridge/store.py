@@ -69,18 +69,18 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._reader = reader(engine)
+        self._options = Column(engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
 
     def prepare(self, keys: Keys) -> None:
         """Make the tables or bring them up to date; others may work on them meanwhile.
 
         Raises UnusableDatabase, KeyRingError; then nothing has changed.
         """
-        prepare(self.engine, SCHEMA, lambda conn: check(conn, _FACTS, keys))
+        prepare(self.engine, SCHEMA, lambda conn: check(conn, _FACTS, keys, self._options))
 
     def sealed(self) -> list[Column]:
         """The columns that hold sealed secrets."""
-        options = Column(self.engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
-        return [options, sealed_facts(self.engine, _FACTS)]
+        return [self._options, sealed_facts(self.engine, _FACTS)]
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""

@@ -95,6 +95,12 @@ class Column:
             if changes:  # who waits for the database of one file gets as long a turn
                 time.sleep(time.monotonic() - began)
 
+    def open_one(self, conn: sa.Connection, keys: Keys) -> None:
+        """Any of them, if there is one. Raises KeyRingError."""
+        row = conn.execute(sa.select(*self._row, self._column).where(self._some).limit(1)).first()
+        if row is not None:
+            keys.open(self._sealed(row[-1]), self._place(*row[:-1]))
+
     def _sealed(self, value: Any) -> bytes:
         try:
             return self._form.read(value)
@@ -130,12 +136,15 @@ class Column:
         return total
 
 
-def check(conn: sa.Connection, facts: sa.Table, keys: Keys) -> None:
+def check(conn: sa.Connection, facts: sa.Table, keys: Keys, older: Column | None = None) -> None:
     """Whether the keys are those of this database, which remembers the first that it sees. The caller is alone.
 
-    Raises KeyRingError.
+    older: secrets of a version that remembered nothing; one of them has to open then. Raises KeyRingError.
     """
+    known = sa.select(facts.c.name).where(facts.c.name == _CHECK)
     try:
+        if older is not None and conn.execute(known).first() is None:
+            older.open_one(conn, keys)
         sealed_fact(conn, facts, _CHECK, keys, b"helmbroker")
     except KeyRingError as error:
         raise KeyRingError(f"the key ring is not that of this database ({error}); restore its own") from None

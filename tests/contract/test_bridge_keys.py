@@ -1,4 +1,4 @@
-"""`keys rotate` as a program that is killed: what it has done stays, and the next one does the rest."""
+"""The key ring of the bridge: known again at the start, and rotated by a program that may be killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.store import RESOURCES, Store
 from helmbroker.database import connect
-from helmbroker.sealing import RingFile
+from helmbroker.sealing import KeyRing, KeyRingError, Keys, RingFile
 
 NUMBER = 5000
 
@@ -52,6 +52,19 @@ def lines(data: Path, *words: str) -> list[dict[str, object]]:
         output, _ = ran.communicate(timeout=50)
     assert ran.returncode == 0
     return [json.loads(line) for line in output.splitlines()]
+
+
+def test_a_bridge_of_before_is_not_started_with_another_ring(data: Path) -> None:
+    """It did not remember its ring: one of its secrets has to open, or the wrong ring would be remembered."""
+    store = Store(connect(f"sqlite:///{data}/bridge.db"))
+    with store.writing() as conn:
+        conn.execute(sa.text("DELETE FROM facts WHERE name = 'key_check'"))
+    with pytest.raises(KeyRingError, match="not that of this database"):
+        store.prepare(Keys(KeyRing({"1": bytes(32)}, "1")))
+    with store.reading() as conn:
+        assert conn.execute(sa.text("SELECT name FROM facts WHERE name = 'key_check'")).first() is None
+    store.prepare(Keys.load(data / "keys.json"))
+    store.engine.dispose()
 
 
 @pytest.mark.processes
