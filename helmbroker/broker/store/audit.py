@@ -23,6 +23,9 @@ FIRST = "0" * 64  # what stands for the hash before the first row
 BROKEN = "broken"  # instead of a seal, for ever: what was found there did not fit
 _HEAD = "head"
 _AT_ONCE = 1000
+# made once: that takes longer than to run them
+_ADD = audit.insert()
+_MOVE = audit_head.update().values(seq=sa.bindparam("to"), hash=sa.bindparam("last"), seal=sa.bindparam("by"))
 _SIGNED = [column.name for column in audit.c if column.name != "hash"]
 
 
@@ -31,6 +34,7 @@ class Audit:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._end: sa.Select[Any] | None = None  # made once, when the database's kind is known
 
     def __repr__(self) -> str:
         return "Audit()"
@@ -46,8 +50,10 @@ class Audit:
 
     def append(self, conn: sa.Connection, actor: Actor, events: Sequence[Event]) -> None:
         """In the transaction of what they tell of, the last thing that it does: others wait for it from now on."""
-        end = sa.select(audit_head.c.seq, audit_head.c.hash, audit_head.c.seal, now(conn).label("at"))
-        head = conn.execute(end.with_for_update()).one()
+        if self._end is None:
+            end = sa.select(audit_head.c.seq, audit_head.c.hash, audit_head.c.seal, now(conn).label("at"))
+            self._end = end.with_for_update()
+        head = conn.execute(self._end).one()
         whole = hmac.compare_digest(head.seal, self._seal(head.seq, head.hash))
         # providers of logins name people as they like, and databases do not take every character
         name, origin = public(actor.name), None if actor.origin is None else public(actor.origin)
@@ -59,10 +65,10 @@ class Audit:
             row["detail"] = json.dumps(dict(event.detail), sort_keys=True)
             row["hash"] = previous = self._hash(previous, row)
             rows.append(row)
-        conn.execute(audit.insert(), rows)
+        conn.execute(_ADD, rows)
         seq = head.seq + len(rows)
         seal = self._seal(seq, previous) if whole else BROKEN
-        conn.execute(audit_head.update().values(seq=seq, hash=previous, seal=seal))
+        conn.execute(_MOVE, {"to": seq, "last": previous, "by": seal})
 
     def verify(self, conn: sa.Connection, anchor: tuple[int, str] | None = None) -> Verdict:
         """Whether all rows are there as they were written. anchor: number and hash of one that was seen before."""
