@@ -85,6 +85,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.api
 	$(BIN)/python -m bench.durable
 	$(BIN)/python -m bench.catalog
+	$(BIN)/python -m bench.keys
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm

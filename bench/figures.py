@@ -36,7 +36,8 @@ class Figure:
 def table(found: Sequence[Figure]) -> str:
     """Figures and their bounds, for a page."""
     rows = [
-        f"| {each.name} | {each.value:.2f} {each.unit} | {each.limit or 0:.2f} {each.unit} "
+        f"| {each.name} | {each.value:.2f} {each.unit} "
+        f"| {'' if each.limit is None else f'{each.limit:.2f} {each.unit}'} "
         f"| {'' if each.kept else '**missed**'} | {each.note} |"
         for each in found
     ]

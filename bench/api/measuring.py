@@ -18,7 +18,7 @@ from typing import IO, Any
 from bench.api import servers, stock
 from bench.api.load import Load, Result
 from helmbroker.catalog.model import Catalog
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import RingFile
 
 CLIENTS = (1, 10, 50)
 STORED = (10, 1_000, 10_000)
@@ -106,7 +106,7 @@ class Measured:
 def measured(folder: Path, url: str | None, addons: Path, catalog: Catalog, stored: int) -> Iterator[Measured]:
     """A broker over `stored` instances; `url`: of an empty database, or None for SQLite in `folder`."""
     folder.mkdir()
-    KeyRing.create(folder / "keys.json")
+    RingFile.create(folder / "keys.json")
     (folder / "platform-credentials").write_text(_USER + "\n")
     database = url or f"sqlite:///{folder / 'helmbroker.db'}"
     filled = stock.Stock(database, folder / "keys.json", catalog)

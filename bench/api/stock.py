@@ -18,7 +18,7 @@ from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.durable import State
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 ADDONS, PLANS = 5, 4  # of each
 NAMESPACE = "instances"
@@ -58,7 +58,7 @@ class Stock:
     """The database of a measured broker."""
 
     def __init__(self, url: str, keys_file: Path, catalog: Catalog) -> None:
-        self._store = SqlStore(url, KeyRing.load(keys_file))
+        self._store = SqlStore(url, Keys.load(keys_file))
         self._addon = catalog.addons[0]
         self._store.prepare()
         self._store.keep(catalog)

@@ -13,7 +13,16 @@ from typing import ParamSpec
 
 import click
 
-from helmbroker.broker import admin_cli, author_cli, catalog_wiring, drift_cli, transfer_cli, wiring
+from helmbroker.broker import (
+    admin_cli,
+    audit_cli,
+    author_cli,
+    catalog_wiring,
+    drift_cli,
+    keys_cli,
+    transfer_cli,
+    wiring,
+)
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
@@ -211,3 +220,5 @@ _logins(
 )
 main.add_command(admin_cli.operations)
 main.add_command(admin_cli.workers)
+main.add_command(keys_cli.keys)
+main.add_command(audit_cli.audit)

@@ -5,6 +5,9 @@ Exit status of what authors run: 0 all is well, 1 something is wrong with the ad
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +17,15 @@ from typing import Concatenate, NoReturn, ParamSpec
 import click
 from pydantic import ValidationError
 
+from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
+from helmbroker.broker.domain.audit import Actor, acting
+from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.settings import CannotStart, Settings
-from helmbroker.database import UnusableDatabase
+from helmbroker.broker.store.store import SqlStore
+from helmbroker.database import OUTAGE, UnusableDatabase
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
 from helmbroker.sealing import KeyRingError
@@ -81,3 +90,36 @@ def folders(settings: Settings) -> Iterator[None]:
         raise CannotStart(
             f"{place}: {error.strerror}; set HELMBROKER_DATA_DIR to a folder that can be written"
         ) from None
+
+
+@contextmanager
+def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
+    """The database; what cannot be done is said in a sentence, with this exit status."""
+    with folders(settings):
+        store = wiring.make_store(settings)
+    try:
+        with acting(Actor(f"operator:{_user()}")):
+            yield store
+    except Unavailable as error:
+        click.echo(f"helmbroker: {error.description}", err=True)
+        sys.exit(status)
+    except OUTAGE as error:
+        click.echo(f"helmbroker: the database cannot be used: {getattr(error, 'orig', error)}", err=True)
+        sys.exit(status)
+    except (ClusterUnavailable, ClusterRefused) as error:
+        click.echo(f"helmbroker: {error.reason}", err=True)
+        sys.exit(status)
+    except Refused as error:
+        click.echo(f"helmbroker: {error}", err=True)
+        sys.exit(status)
+    finally:
+        store.close()
+
+
+def _user() -> str:
+    """Who has typed the command, as the operating system knows it."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container's user of whom only the number is known
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"

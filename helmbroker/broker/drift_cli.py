@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import click
 
 from helmbroker.broker import catalog_wiring, wiring
-from helmbroker.broker.command import folders, with_settings_or
+from helmbroker.broker.command import opened_store, with_settings_or
 from helmbroker.broker.domain.drift import Finding, FindingKind
-from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Store
 from helmbroker.broker.service.purge import Purges
 from helmbroker.broker.service.repair import REPAIRABLE, Repairs
-from helmbroker.broker.service.restore import Refused, Restored
+from helmbroker.broker.service.restore import Restored
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.durable import State
@@ -42,7 +39,7 @@ def doctor(
 
     With --repair the workers carry out what helps, and the exit status is 0 when that succeeded.
     """
-    with _store(settings, 2) as store:
+    with opened_store(settings, 2) as store:
         found = [
             each
             for each in wiring.make_drift_check(settings, store).check()
@@ -63,7 +60,7 @@ def doctor(
 def adopt(settings: Settings, *, release: str, yes: bool) -> None:
     """Record again what has the Helm release RELEASE, from what the cluster remembers of it."""
     ref = _ref(settings, release)
-    with _store(settings, 1) as store:
+    with opened_store(settings, 1) as store:
         if not yes:
             click.confirm(f"Record what has {ref.name} in namespace {ref.namespace} again?", abort=True, err=True)
         _tell(wiring.make_restore(settings, store).adopt(ref))
@@ -79,7 +76,7 @@ def purge(settings: Settings, *, release: str | None, all_orphans: bool, with_da
     """Remove the Helm release RELEASE, which is this broker's but has no record. The workers carry it out."""
     if (release is None) == (not all_orphans):
         raise click.UsageError("name one Helm release, or say --all-orphans")
-    with _store(settings, 1) as store:
+    with opened_store(settings, 1) as store:
         refs = (
             [_ref(settings, release)] if release is not None else wiring.make_drift_check(settings, store).orphans()
         )
@@ -105,29 +102,9 @@ def rebuild(settings: Settings, *, broker_id: str | None, namespaces: tuple[str,
 
     Needs the key ring of the lost database. Stop API and workers first.
     """
-    with _store(settings, 1) as store:
+    with opened_store(settings, 1) as store:
         _tell(wiring.make_restore(settings, store).rebuild(namespaces or (settings.instance_namespace,), broker_id))
         click.echo("Start the broker, then run `helmbroker doctor`: it tells what does not fit the cluster.")
-
-
-@contextmanager
-def _store(settings: Settings, status: int) -> Iterator[SqlStore]:
-    """The database; what cannot be done is said in a sentence, with this exit status."""
-    with folders(settings):
-        store = wiring.make_store(settings)
-    try:
-        yield store
-    except Unavailable as error:
-        click.echo(f"helmbroker: {error.description}", err=True)
-        sys.exit(status)
-    except (ClusterUnavailable, ClusterRefused) as error:
-        click.echo(f"helmbroker: {error.reason}", err=True)
-        sys.exit(status)
-    except Refused as error:
-        click.echo(f"helmbroker: {error}", err=True)
-        sys.exit(status)
-    finally:
-        store.close()
 
 
 def _repair(settings: Settings, store: SqlStore, meant: Sequence[Finding]) -> bool:

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, repr=False, description="postgresql://... ; without it SQLite in the data directory"
     )
+    key_ring_file: Path | None = Field(
+        default=None, description="the key ring, in a mounted Secret for example; without it in the data directory"
+    )
     addons_dir: Path = Field(
         default=Path("addons"), description="folder of addon folders; beside SOURCES_FILE only when it is set"
     )
@@ -216,7 +219,8 @@ class Settings(BaseSettings):
 
     @property
     def keys_file(self) -> Path:
-        return self.data_dir / "keys.json"
+        """The key ring."""
+        return self.key_ring_file or self.data_dir / "keys.json"
 
     @property
     def platform_file(self) -> Path:

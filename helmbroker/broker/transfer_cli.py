@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
-from helmbroker.broker import wiring
-from helmbroker.broker.command import folders, with_settings
-from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.service.restore import Refused
+from helmbroker.broker.command import opened_store, with_settings
 from helmbroker.broker.service.transfer import export, import_all
 from helmbroker.broker.settings import Settings
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 
 @click.command("export")
@@ -26,14 +21,8 @@ def export_all(settings: Settings, *, file: Path | None) -> None:
 
     What is sealed stays sealed: the key ring is needed to read it again, and is not part of it.
     """
-    with folders(settings):
-        store = wiring.make_store(settings)
-    try:
-        text = export(store, KeyRing.load(settings.keys_file), store.packed)
-    except (Refused, Unavailable) as error:
-        _give_up(error)
-    finally:
-        store.close()
+    with opened_store(settings, 1) as store:
+        text = export(store, Keys.load(settings.keys_file), store.packed)
     if file is None:
         click.echo(text, nl=False)
         return
@@ -50,22 +39,10 @@ def import_file(settings: Settings, *, file: Path) -> None:
     The key ring must be that of then.
     """
     text = file.read_text("utf-8")
-    with folders(settings):
-        store = wiring.make_store(settings)
-    try:
-        restored = import_all(store, KeyRing.load(settings.keys_file), text)
-    except (Refused, Unavailable) as error:
-        _give_up(error)
-    finally:
-        store.close()
+    with opened_store(settings, 1) as store:
+        restored = import_all(store, Keys.load(settings.keys_file), text)
     for each in restored.done:
         click.echo(f"imported  {each}")
 
 
 COMMANDS = (export_all, import_file)
-
-
-def _give_up(error: Refused | Unavailable) -> NoReturn:
-    text = error.description if isinstance(error, Unavailable) else str(error)
-    click.echo(f"helmbroker: {text}", err=True)
-    sys.exit(1)

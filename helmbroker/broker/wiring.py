@@ -39,7 +39,7 @@ from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
 from helmbroker.runtime.files import write_private
 from helmbroker.runtime.probes import probes
-from helmbroker.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import KeyRingError, Keys, RingFile
 from helmbroker.status import health
 from helmbroker.status.workers import living
 
@@ -60,7 +60,7 @@ def initialise(settings: Settings) -> list[str]:
         settings.data_dir.mkdir(mode=0o700, parents=True)
         made.append(str(settings.data_dir))
     if not settings.keys_file.exists():
-        KeyRing.create(settings.keys_file)
+        RingFile.create(settings.keys_file)
         made.append(str(settings.keys_file))
     if not settings.platform_file.exists():
         write_private(settings.platform_file, f"platform:{secrets.token_urlsafe(32)}\n")
@@ -70,7 +70,7 @@ def initialise(settings: Settings) -> list[str]:
 
 def make_store(settings: Settings) -> SqlStore:
     """The database, its tables in place. Raises CannotStart, KeyRingError, UnusableDatabase."""
-    store = SqlStore(settings.url, KeyRing.load(settings.keys_file))
+    store = SqlStore(settings.url, Keys.load(settings.keys_file))
     try:
         store.prepare()
     except sa.exc.OperationalError as error:
@@ -144,7 +144,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         overrides=read_overrides(settings),
         grants=read_grants(settings),
         patience=Patience(settings.stuck_after_s),
-        keys=KeyRing.load(settings.keys_file),
+        keys=Keys.load(settings.keys_file),
     )
     helm.warn_if_unusable()
     answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
@@ -159,6 +159,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable,),
         limit=settings.concurrency_total,
+        on_finish=store.ended,
         schedules={
             **PERIODS_S,
             Schedule.DRIFT: settings.drift_check_s,
@@ -205,7 +206,7 @@ def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     survey = KubeSurvey(KubeClient.from_environment(settings.kubeconfig), Path(settings.helm).name)
-    keys = KeyRing.load(settings.keys_file)
+    keys = Keys.load(settings.keys_file)
     return DriftCheck(store, make_cluster(settings), survey, keys, settings.instance_namespace)
 
 
@@ -213,7 +214,7 @@ def make_restore(settings: Settings, store: SqlStore) -> Restore:
     """What brings records back. Raises CannotStart, KubeError, KeyRingError."""
     cluster = make_cluster(settings)
     refresh_folders(settings, store)  # revisions that are too large to be remembered may be offered still
-    return Restore(store, cluster, KeyRing.load(settings.keys_file))
+    return Restore(store, cluster, Keys.load(settings.keys_file))
 
 
 def authentication(settings: Settings) -> Authentication:

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 from pydantic import ValidationError
 
+from helmbroker import key_commands
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
@@ -163,6 +165,21 @@ def token_add(settings: Settings, user: str, apps: tuple[str, ...], role_name: s
 
     _check_initialised(settings)
     click.echo(Tokens(settings.tokens_file).add(user, apps, role(role_name)))
+
+
+@contextmanager
+def _safe(settings: Settings) -> Iterator[key_commands.Safe]:
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+    from helmbroker.sealing import KeyRingError  # noqa: PLC0415
+
+    try:
+        with wiring.opened_safe(settings) as safe:
+            yield safe
+    except KeyRingError as error:
+        raise SetupError(str(error)) from None
+
+
+main.add_command(key_commands.group(_with_settings, _safe))
 
 
 def _check_initialised(settings: Settings) -> None:

@@ -6,11 +6,16 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from helmbroker.controller_bridge.settings import SetupError
 from helmbroker.durable import JSON
-from helmbroker.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import KeyRingError, Keys
+from helmbroker.sealing.stored import Form
+
+# how ciphertext is written into a row
+TEXT = Form(lambda sealed: base64.b64encode(sealed).decode("ascii"), partial(base64.b64decode, validate=True))
 
 
 class SealError(SetupError):
@@ -20,18 +25,18 @@ class SealError(SetupError):
 class Sealer:
     """Seals and opens JSON objects as text."""
 
-    def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
 
     def seal(self, value: Mapping[str, JSON], *, owner: str) -> str:
         """`value` as text that only `open` with the same `owner` (a row's id) can read."""
         plain = json.dumps(value, separators=(",", ":")).encode()
-        return base64.b64encode(self._ring.seal(plain, _place(owner))).decode("ascii")
+        return str(TEXT.write(self.keys.seal(plain, place(owner))))
 
     def open(self, text: str, *, owner: str) -> dict[str, JSON]:
         """The value that was sealed for `owner`. Raises SealError: no such key, another owner, altered text."""
         try:
-            plain = self._ring.open(base64.b64decode(text, validate=True), _place(owner))
+            plain = self.keys.open(TEXT.read(text), place(owner))
         except binascii.Error:
             raise SealError("sealed options cannot be opened: they have been changed") from None
         except KeyRingError as error:
@@ -43,10 +48,11 @@ class Sealer:
 def load(path: Path) -> Sealer:
     """With the key ring in `path`. Raises SealError."""
     try:
-        return Sealer(KeyRing.load(path, made_by="helmbroker-bridge init"))
+        return Sealer(Keys.load(path, made_by="helmbroker-bridge init"))
     except KeyRingError as error:
         raise SealError(str(error)) from None
 
 
-def _place(owner: str) -> str:
+def place(owner: str) -> str:
+    """Where the ciphertext of a row belongs."""
     return f"resources.options of {owner}"

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, repr=False, description="postgresql://...; without it SQLite in the data directory"
     )
+    key_ring_file: Path | None = Field(
+        default=None, description="the key ring, in a mounted Secret for example; without it in the data directory"
+    )
     broker_url: str = Field(
         default="http://127.0.0.1:8080", pattern="^https?://[^/@?#]+[^@?#]*$", description="the service broker"
     )
@@ -99,7 +102,7 @@ class Settings(BaseSettings):
     @property
     def keys_file(self) -> Path:
         """The key ring that seals options."""
-        return self.data_dir / "keys.json"
+        return self.key_ring_file or self.data_dir / "keys.json"
 
     @property
     def tokens_file(self) -> Path:

@@ -11,8 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker import durable
+from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
+from helmbroker.sealing import Keys
+from helmbroker.sealing.stored import Column, check, sealed_facts
 from helmbroker.status.workers import WorkerSeen
 
 _METADATA = sa.MetaData()
@@ -66,10 +69,18 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._reader = reader(engine)
+        self._options = Column(engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
 
-    def prepare(self) -> None:
-        """Make the tables or bring them up to date; others may work on them meanwhile. Raises UnusableDatabase."""
-        prepare(self.engine, SCHEMA, lambda _: None)
+    def prepare(self, keys: Keys) -> None:
+        """Make the tables or bring them up to date; others may work on them meanwhile.
+
+        Raises UnusableDatabase, KeyRingError; then nothing has changed.
+        """
+        prepare(self.engine, SCHEMA, lambda conn: check(conn, _FACTS, keys, self._options))
+
+    def sealed(self) -> list[Column]:
+        """The columns that hold sealed secrets."""
+        return [self._options, sealed_facts(self.engine, _FACTS)]
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""

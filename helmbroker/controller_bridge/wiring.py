@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,11 @@ from helmbroker.controller_bridge.store import Store
 from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens
 from helmbroker.database import OUTAGE, UnusableDatabase, connect
 from helmbroker.database.pulse import Pulse
+from helmbroker.key_commands import Safe
 from helmbroker.kubeapi.port import Kube
 from helmbroker.runtime.files import write_private
 from helmbroker.runtime.probes import probes
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRingError, Keys, RingFile
 from helmbroker.status import health
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ def initialise(settings: Settings) -> list[str]:
         settings.data_dir.mkdir(mode=0o700, parents=True)
         made.append(str(settings.data_dir))
     if not settings.keys_file.exists():
-        KeyRing.create(settings.keys_file)
+        RingFile.create(settings.keys_file)
         made.append(str(settings.keys_file))
     if not settings.tokens_file.exists():
         token = Tokens(settings.tokens_file).add(_ADMIN, [EVERY_APP], Role.ADMIN)
@@ -48,18 +51,32 @@ def initialise(settings: Settings) -> list[str]:
     return made
 
 
-def make_store(settings: Settings) -> Store:
+def make_store(settings: Settings, keys: Keys) -> Store:
     """The database, its tables in place. Raises SetupError."""
     if settings.database_url is None and not settings.data_dir.is_dir():
         raise SetupError(f"there is no {settings.data_dir}; run `helmbroker-bridge init` first")
     try:
         store = Store(connect(settings.url))
-        store.prepare()
+        store.prepare(keys)
     except OUTAGE as error:
         raise SetupError(f"the database cannot be opened: {getattr(error, 'orig', error)}") from None
     except (ValueError, OSError, UnusableDatabase) as error:
         raise SetupError(f"the database cannot be opened: {error}") from None
+    except KeyRingError as error:
+        raise SetupError(str(error)) from None
     return store
+
+
+@contextmanager
+def opened_safe(settings: Settings) -> Iterator[Safe]:
+    """The key ring and what is sealed under it. Raises SetupError, KeyRingError."""
+    store = make_store(settings, sealing.load(settings.keys_file).keys)
+    try:
+        yield Safe(RingFile(settings.keys_file), store.sealed())
+    except OUTAGE as error:
+        raise SetupError(f"the database cannot be used: {getattr(error, 'orig', error)}") from None
+    finally:
+        store.engine.dispose()
 
 
 def make_app(settings: Settings, leaving: threading.Event) -> Flask:
@@ -72,10 +89,10 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
     from helmbroker.controller_bridge.catalog_cache import CachedCatalog  # noqa: PLC0415
     from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
 
-    broker = make_broker(settings)
+    broker, sealer = make_broker(settings), sealing.load(settings.keys_file)
     return make_flask(
         Api(
-            service=Service(make_store(settings), sealing.load(settings.keys_file)),
+            service=Service(make_store(settings, sealer.keys), sealer),
             broker=broker,
             catalog=CachedCatalog(broker),
             tokens=Tokens(settings.tokens_file),
@@ -93,13 +110,14 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     from helmbroker.controller_bridge.retention import forget_old  # noqa: PLC0415
     from helmbroker.durable import Worker  # noqa: PLC0415
 
-    store = make_store(settings)
+    sealer = sealing.load(settings.keys_file)
+    store = make_store(settings, sealer.keys)
     kube = make_kube(settings)
     ports = Ports(
         store=store,
         broker=make_broker(settings),
         apps=make_apps(kube),
-        sealer=sealing.load(settings.keys_file),
+        sealer=sealer,
     )
     answers = health.worker_probes(Pulse(store.engine), service_broker(ports.broker), health.cluster(kube))
     worker = Worker(

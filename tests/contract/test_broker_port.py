@@ -28,7 +28,7 @@ from helmbroker.controller_bridge.broker_port import (
 )
 from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker
 from helmbroker.durable import JSON
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys, RingFile
 from tests.api.broker.desk import CREDENTIALS, USER, Desk
 from tests.fakes.osb_broker import FakeBroker
 from tests.unit.catalog.folders import write
@@ -67,10 +67,10 @@ class RealStage:
     """The broker's Flask app and database; requests go to it without a network."""
 
     def __init__(self, folder: Path) -> None:
-        KeyRing.create(folder / "keys.json")
+        RingFile.create(folder / "keys.json")
         write(folder / "addons" / "demo")
         catalog = load([folder / "addons"])
-        store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
+        store = SqlStore(f"sqlite:///{folder}/helmbroker.db", Keys.load(folder / "keys.json"))
         store.prepare()
         store.keep(catalog)
         store.close()

@@ -20,14 +20,14 @@ from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.model import AddonFaults, Catalog, Fault, Severity
 from helmbroker.catalog.sources.model import AddonState, Listed, Reason, Source, SourceKind, Sources, Standing
 from helmbroker.catalog.sources.reading import Reading
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys
 from tests.fakes.broker_records import service_instance
 from tests.postgresql import empty_database
 from tests.unit.catalog import foreign_folders
 from tests.unit.catalog.folders import write
 from tests.unit.catalog.sources.places import addon
 
-KEYS = KeyRing({"1": bytes(32)}, "1")
+KEYS = Keys(KeyRing({"1": bytes(32)}, "1"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from helmbroker.broker.domain.cluster import RecordSecret
-from helmbroker.broker.domain.helm_errors import ClusterRefused
+from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.catalog import jsonpath
 from helmbroker.catalog.references import Ref, RefKind
@@ -44,6 +44,18 @@ def test_a_record_of_somebody_else_is_neither_written_nor_forgotten(world: World
         world.cluster.keep(RecordSecret(ref, LABELS, b"ours"))
     world.cluster.forget(ref.namespace, LABELS)
     assert world.cluster.record(ref) == theirs
+
+
+def test_a_record_is_replaced_only_while_it_is_what_was_read(world: World, ref: ReleaseRef) -> None:
+    first, second = RecordSecret(ref, LABELS, b"first", b"packed"), RecordSecret(ref, LABELS, b"second", b"packed")
+    with pytest.raises(ClusterUnavailable, match="was changed meanwhile"):
+        world.cluster.keep(second, instead_of=first)
+    assert world.cluster.record(ref) is None
+    world.cluster.keep(first)
+    world.cluster.keep(second, instead_of=first)
+    with pytest.raises(ClusterUnavailable, match="was changed meanwhile"):
+        world.cluster.keep(first, instead_of=first)
+    assert world.cluster.record(ref) == second
 
 
 def test_a_record_needs_its_namespace(world: World, ref: ReleaseRef) -> None:

@@ -19,7 +19,7 @@ from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Catalog
 from helmbroker.database import now
 from helmbroker.durable import State
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys, RingFile
 from tests.fakes.broker_records import service_instance
 from tests.postgresql import empty_database
 
@@ -35,8 +35,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str, tmp_path: Path) -> Iterator[SqlStore]:
-    KeyRing.create(tmp_path / "keys.json")
-    made = SqlStore(url, KeyRing.load(tmp_path / "keys.json"))
+    RingFile.create(tmp_path / "keys.json")
+    made = SqlStore(url, Keys.load(tmp_path / "keys.json"))
     made.prepare()
     made.keep(Catalog((ADDON,)))
     yield made

@@ -19,12 +19,12 @@ from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import State
-from helmbroker.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import KeyRing, KeyRingError, Keys
 from tests.fakes.broker_records import service_binding, service_instance
 from tests.postgresql import empty_database
 
 ADDON = native.load(Path(__file__).parents[2] / "addons" / "redis")
-KEYS = KeyRing({"1": bytes(32)}, "1")
+KEYS = Keys(KeyRing({"1": bytes(32)}, "1"))
 CANARY = "c4n4ry-7f3a"
 
 
@@ -370,7 +370,7 @@ def test_an_addon_is_kept_for_ever(store: SqlStore) -> None:
 
 def test_the_wrong_key_ring_is_refused_at_the_start(store: SqlStore, url: str) -> None:
     with_binding(store)
-    other = SqlStore(url, KeyRing({"1": bytes(range(32))}, "1"))
+    other = SqlStore(url, Keys(KeyRing({"1": bytes(range(32))}, "1")))
     with pytest.raises(KeyRingError, match="sealed under another key"):
         other.prepare()
     other.close()

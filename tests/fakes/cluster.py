@@ -168,10 +168,12 @@ class FakeCluster:
         self._answer()
         return self.kept.get(ref)
 
-    def keep(self, record: RecordSecret) -> None:
+    def keep(self, record: RecordSecret, *, instead_of: RecordSecret | None = None) -> None:
         self._answer()
         name, namespace = naming.record_name(record.ref), record.ref.namespace
         known = self.kept.get(record.ref)
+        if instead_of is not None and known != instead_of:
+            raise ClusterUnavailable(f"The Secret {name} was changed meanwhile.")
         if known is not None and not known.belongs_to(record.labels):
             raise ClusterRefused(
                 f"The Secret {name} in namespace {namespace} is not this broker's and is left alone. "

@@ -24,7 +24,7 @@ class Process:
         self.name = f"{'new' if version is None else 'old'} {command}"
         code = {} if version is None else {"PYTHONPATH": str(version)}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "helmbroker.broker", command],
+            [sys.executable, "-m", "helmbroker.broker", *command.split()],
             cwd=environment["HELMBROKER_DATA_DIR"],
             env={**os.environ, **environment, **code},
             stderr=subprocess.PIPE,

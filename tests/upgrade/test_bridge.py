@@ -25,8 +25,8 @@ def broker() -> Iterator[OsbServer]:
 @pytest.fixture
 def bridges(tmp_path: Path, broker: OsbServer, previous: Path) -> Iterator[tuple[Bridge, Bridge]]:
     """Of the version before, and of this one; over one folder, at two addresses."""
-    made = Bridge(tmp_path, broker.url), Bridge(tmp_path, broker.url)
-    made[0].environment |= {"PYTHONPATH": str(previous), "PYTHONSAFEPATH": "1"}
+    old = Bridge(tmp_path, broker.url, PYTHONPATH=str(previous), PYTHONSAFEPATH="1")  # which makes the key ring
+    made = old, Bridge(tmp_path, broker.url)
     made[0].log = tmp_path / "log of the version before"
     yield made
     for each in made:

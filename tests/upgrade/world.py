@@ -78,6 +78,11 @@ class World:
         found = self.helm.kube.list("Secret", NAMESPACE, labels="owner=helm")
         return {str(secret["metadata"]["labels"]["name"]) for secret in found}
 
+    def remembered(self) -> list[bytes]:
+        """What the cluster remembers, sealed."""
+        found = self.helm.kube.list("Secret", NAMESPACE, labels=naming.LABEL_RECORD)
+        return [base64.b64decode(secret["data"]["record"]) for secret in found]
+
     def await_workers(self, number: int) -> None:
         """Wait until so many have told that they live."""
         end, table = time.monotonic() + BOUND_S, operations.metadata.tables["workers"]

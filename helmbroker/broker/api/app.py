@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import wraps
 from http import HTTPStatus
 
@@ -23,6 +24,7 @@ from helmbroker.broker.api.document import DocumentView
 from helmbroker.broker.api.gating import Shape
 from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
+from helmbroker.broker.domain.audit import Actor, acting
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.service import Service
 from helmbroker.catalog.model import Catalog
@@ -67,6 +69,7 @@ def create_app(
         _add_admin_routes(app, admin)
     app.before_request(_check(authentication, admin, missing_version_status))
     app.after_request(_complete)
+    app.teardown_request(lambda _error: g.pop("acts", ExitStack()).close())
     app.register_error_handler(OsbError, _refused)
     app.register_error_handler(HTTPException, _not_routed)
     app.register_error_handler(Exception, _broken)
@@ -77,15 +80,18 @@ def _check(authentication: Authentication, admin: Admin | None, missing_version_
     """Who calls, and in which words: before anything else about a request is looked at."""
 
     def check() -> None:
+        g.acts = ExitStack()
         if request.endpoint in _OPEN:
             return
         if admin is not None and _FOR_ADMINS.match(request.path):
             g.caller = admin.admins.caller(request)
+            g.acts.enter_context(acting(Actor(f"operator:{g.caller.name}")))
             return
         g.caller = authentication.caller(request)
         if request.url_rule is not None and request.endpoint != _DOCUMENT:
             g.api_minor = headers.api_minor(request, missing_version_status)
             g.origin = headers.originating_identity(request)
+            g.acts.enter_context(acting(Actor(f"platform:{g.caller.name}", g.origin and str(g.origin))))
 
     return check
 

@@ -32,6 +32,9 @@ class OriginatingIdentity:
     platform: str
     user: str | None
 
+    def __str__(self) -> str:
+        return self.platform if self.user is None else f"{self.platform}:{self.user}"
+
 
 def api_minor(request: Request, missing_version_status: int = HTTPStatus.BAD_REQUEST) -> int:
     """The minor of the version 2.x that the caller declares (OSB items 3-5); a newer one is fine.

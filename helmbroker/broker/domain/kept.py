@@ -13,7 +13,7 @@ from helmbroker.broker.domain.cluster import RecordSecret
 from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import KeyRingError, Keys
 
 FORMAT = 1
 INSTANCE, BINDING = "instance", "binding"  # values of the label LABEL_RECORD
@@ -55,15 +55,15 @@ class Kept:
         return _plain(self.thing) | {"context": None} == _plain(thing) | {"context": None}
 
 
-def sealed(keys: KeyRing, kept: Kept) -> bytes:
+def sealed(keys: Keys, kept: Kept) -> bytes:
     """As it lies in its Secret, and opens only there."""
-    return keys.seal(encode(kept), _place(kept.thing.release))
+    return keys.seal(encode(kept), place(kept.thing.release))
 
 
-def opened(keys: KeyRing, record: RecordSecret) -> Kept:
+def opened(keys: Keys, record: RecordSecret) -> Kept:
     """What a record Secret tells. Raises CannotRead."""
     try:
-        return decode(keys.open(record.sealed, _place(record.ref)))
+        return decode(keys.open(record.sealed, place(record.ref)))
     except KeyRingError as error:
         raise CannotRead(str(error)) from None
 
@@ -152,5 +152,5 @@ def _plain(thing: ServiceInstance | ServiceBinding) -> dict[str, Any]:
     return plain_instance(thing) if isinstance(thing, ServiceInstance) else plain_binding(thing)
 
 
-def _place(ref: ReleaseRef) -> str:
+def place(ref: ReleaseRef) -> str:
     return json.dumps(["cluster.record", ref.namespace, naming.record_name(ref)])

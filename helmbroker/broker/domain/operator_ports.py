@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from helmbroker.broker.domain.audit import Event
 from helmbroker.broker.domain.drift import Finding, Seen, SeenRelease
 from helmbroker.broker.domain.instance import ServiceBinding
 from helmbroker.broker.domain.naming import ReleaseRef
@@ -25,7 +26,12 @@ class OperatorReads(Protocol):
 
 
 class OperatorWrites(Protocol):
-    """That part of the port Transaction."""
+    """That part of the port Transaction. Operations that begin are told to the audit by themselves."""
+
+    @property
+    def tell(self) -> Callable[[Event], None]:
+        """Write something down in the audit, as done by whoever acts now (domain.audit)."""
+        ...
 
     def ended(
         self, kind: Kind, instance_id: str, binding_id: str | None, *, succeeded: bool, description: str

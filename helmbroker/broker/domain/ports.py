@@ -44,9 +44,19 @@ class Transaction(Records, OperatorWrites, Protocol):
     """Reads and writes that happen together or not at all."""
 
     def start(
-        self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
+        self,
+        kind: Kind,
+        instance_id: str,
+        binding_id: str | None,
+        *,
+        timeout_s: float,
+        about: Object = NOTHING,
+        detail: Object = NOTHING,
     ) -> Operation:
-        """Queue an operation. It runs alone on its instance, in order of arrival. about: more of its parameters."""
+        """Queue an operation. It runs alone on its instance, in order of arrival.
+
+        about: more of its parameters. detail: what the audit tells of it, public.
+        """
         ...
 
     def cancel_all(self, instance_id: str) -> None:
@@ -310,8 +320,11 @@ class Cluster(Protocol):
         """What the cluster remembers of what has this Helm release; also a Secret of that name that is not ours."""
         ...
 
-    def keep(self, record: RecordSecret) -> None:
-        """Make this Secret, or write it anew. Raises ClusterRefused when one of that name lacks its labels."""
+    def keep(self, record: RecordSecret, *, instead_of: RecordSecret | None = None) -> None:
+        """Make this Secret, or write it anew. Raises ClusterRefused when one of that name lacks its labels.
+
+        `instead_of`: what it must be until now, or ClusterUnavailable is raised.
+        """
         ...
 
     def forget(self, namespace: str, labels: Mapping[str, str]) -> None:

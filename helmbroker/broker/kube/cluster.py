@@ -133,8 +133,8 @@ class KubeCluster:
     def record(self, ref: ReleaseRef) -> RecordSecret | None:
         return self._records.record(ref)
 
-    def keep(self, record: RecordSecret) -> None:
-        self._records.keep(record)
+    def keep(self, record: RecordSecret, *, instead_of: RecordSecret | None = None) -> None:
+        self._records.keep(record, instead_of=instead_of)
 
     def forget(self, namespace: str, labels: Mapping[str, str]) -> None:
         self._records.forget(namespace, labels)

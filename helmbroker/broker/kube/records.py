@@ -30,13 +30,15 @@ class KubeRecords:
         found = self._get(ref.namespace, naming.record_name(ref))
         return None if found is None else _read(found)
 
-    def keep(self, record: RecordSecret) -> None:
+    def keep(self, record: RecordSecret, *, instead_of: RecordSecret | None = None) -> None:
         name, namespace = naming.record_name(record.ref), record.ref.namespace
         current = self._get(namespace, name)
         metadata: Obj = {"name": name, "namespace": namespace, "labels": dict(record.labels)}
         data = {"record": record.sealed} | ({} if record.addon is None else {"addon": record.addon})
         encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
         wanted = {"apiVersion": "v1", "kind": "Secret", "type": TYPE, "metadata": metadata, "data": encoded}
+        if instead_of is not None and (current is None or _read(current) != instead_of):
+            raise ClusterUnavailable(f"The Secret {name} was changed meanwhile.")
         with translated():
             try:
                 if current is None:

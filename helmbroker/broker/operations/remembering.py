@@ -15,7 +15,7 @@ from helmbroker.broker.domain.kept import BINDING, INSTANCE, CannotRead, Kept, S
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.operations.work import BindingWork, Work
 from helmbroker.catalog import archive
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 MOST_BYTES = 700_000  # of a record with its addon revision: in base64 it must fit into an object of etcd
 
@@ -76,7 +76,7 @@ def _write(work: Work, kept: Kept, labels: Mapping[str, str], addon: bytes | Non
     work.tools.cluster.keep(RecordSecret(ref, dict(labels), sealed(work.tools.keys, kept), addon))
 
 
-def _says(keys: KeyRing, record: RecordSecret, kept: Kept, addon: bytes | None) -> bool:
+def _says(keys: Keys, record: RecordSecret, kept: Kept, addon: bytes | None) -> bool:
     try:
         return record.addon == addon and encode(opened(keys, record)) == encode(kept)
     except CannotRead:

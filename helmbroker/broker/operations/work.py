@@ -19,7 +19,7 @@ from helmbroker.catalog import overrides
 from helmbroker.catalog.model import JSON, NOTHING, Addon, DataPolicy, Object, Plan
 from helmbroker.catalog.values import merge
 from helmbroker.durable import Context
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 _FORGOTTEN_AFTER_S = 60.0
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.15, 1.0
@@ -63,7 +63,7 @@ class Tools:
     overrides: Mapping[str, Object] = field(repr=False)  # addon name -> the operator's Helm values
     grants: Mapping[str, Grants]  # addon name -> what its charts may do beyond what all may
     patience: Patience
-    keys: KeyRing  # under which the cluster remembers records
+    keys: Keys  # under which the cluster remembers records
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from helmbroker.broker.domain import binding_decisions, decisions, naming
+from helmbroker.broker.domain import audit, binding_decisions, decisions, naming
 from helmbroker.broker.domain.errors import BadRequest, NotFound
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding
 from helmbroker.broker.domain.operation import Kind
@@ -71,7 +71,10 @@ class BindingUseCases(WaitedBindings):
             release=naming.binding_release(instance.release, request.instance_id, request.binding_id),
             predecessor_id=request.predecessor_id,
         )
-        operation = tx.start(Kind.BIND, binding.instance_id, binding.id, timeout_s=self._timeout_s(instance))
+        detail = {"parameters": audit.names(binding.parameters), "app": binding.app_guid}
+        detail |= {} if binding.predecessor_id is None else {"rotates": binding.predecessor_id}
+        limit_s = self._timeout_s(instance)
+        operation = tx.start(Kind.BIND, binding.instance_id, binding.id, timeout_s=limit_s, detail=detail)
         tx.save_binding(binding, operation)
         return _Begun(operation, self._undoing(operation, existing))
 

@@ -11,7 +11,7 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.operator_ports import Survey
 from helmbroker.broker.domain.ports import Cluster, Records, Store
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 log = logging.getLogger("helmbroker.drift")
 
@@ -19,7 +19,7 @@ log = logging.getLogger("helmbroker.drift")
 class DriftCheck:
     """`namespace`: where instances are made now; those of earlier ones are found in their own."""
 
-    def __init__(self, store: Store, cluster: Cluster, survey: Survey, keys: KeyRing, namespace: str) -> None:
+    def __init__(self, store: Store, cluster: Cluster, survey: Survey, keys: Keys, namespace: str) -> None:
         self._store, self._cluster, self._survey = store, cluster, survey
         self._keys, self._namespace = keys, namespace
 

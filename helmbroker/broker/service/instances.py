@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn
 
-from helmbroker.broker.domain import decisions, naming
+from helmbroker.broker.domain import audit, decisions, naming
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import AsyncRequired, BadRequest, NotFound
 from helmbroker.broker.domain.instance import InstanceRecord, ServiceInstance
@@ -16,7 +16,7 @@ from helmbroker.broker.service import targets
 from helmbroker.broker.service.answers import Accepted, InstanceView, Unchanged
 from helmbroker.broker.service.base import UseCases, check_parameters, polled, written_out
 from helmbroker.catalog import parameters
-from helmbroker.catalog.model import Addon, Plan
+from helmbroker.catalog.model import Addon, Object, Plan
 from helmbroker.durable import Operation
 
 
@@ -52,7 +52,8 @@ class InstanceUseCases(UseCases):
             release=naming.instance_release(self._namespace, self._store.broker_id, request.instance_id),
             addon_digest=addon.digest,
         )
-        operation = tx.start(Kind.PROVISION, instance.id, None, timeout_s=plan.timeout_s)
+        detail = {"plan": plan.id, "parameters": audit.names(instance.parameters)}
+        operation = tx.start(Kind.PROVISION, instance.id, None, timeout_s=plan.timeout_s, detail=detail)
         tx.save_instance(instance, operation)
         return Accepted(operation.id)
 
@@ -73,9 +74,17 @@ class InstanceUseCases(UseCases):
             plan = targets.supported_plan(target, request.maintenance_version)
             if isinstance(decision, decisions.Note):
                 tx.save_instance(target.instance, known.operation)
+                detail = {"changed": ["context"]}
+                tx.tell(audit.Event("update", audit.Outcome.DONE, known.instance.id, detail=detail))
             if not isinstance(decision, decisions.Start):
                 return Unchanged()
-            operation = tx.start(Kind.UPDATE, known.instance.id, None, timeout_s=plan.timeout_s)
+            operation = tx.start(
+                Kind.UPDATE,
+                known.instance.id,
+                None,
+                timeout_s=plan.timeout_s,
+                detail=_changes(known.instance, target.instance),
+            )
             tx.want(target.instance, operation)
             return Accepted(operation.id)
 
@@ -136,6 +145,14 @@ class InstanceUseCases(UseCases):
         addon, plan = self._offered(request.service_id, request.plan_id, pinned)
         check_parameters(plan.parameters.create, request.parameters)
         return addon, plan
+
+
+def _changes(before: ServiceInstance, after: ServiceInstance) -> Object:
+    """What the audit tells of an update: what will be different, but never the values of parameters."""
+    fields = ("plan_id", "addon_digest", "context")
+    changed = [name for name in fields if getattr(before, name) != getattr(after, name)]
+    found = {"changed": changed, "parameters": audit.changed_names(before.parameters, after.parameters)}
+    return found | ({"plan": after.plan_id} if before.plan_id != after.plan_id else {})
 
 
 def _require_async(request: UpdateRequest) -> None:

@@ -48,5 +48,6 @@ class Repairs:
                 if f"binding {instance_id}/{each.binding.id}" in subjects
             ]
             limit_s = timeout_s(self._revisions, record.instance)
-            operation = tx.start(Kind.REPAIR, instance_id, None, timeout_s=limit_s, about={REDEPLOYED: releases})
+            about = {REDEPLOYED: releases}
+            operation = tx.start(Kind.REPAIR, instance_id, None, timeout_s=limit_s, about=about, detail=about)
             return Begun(instance_id, operation.id)

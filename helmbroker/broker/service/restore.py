@@ -12,7 +12,7 @@ from helmbroker.broker.domain.kept import CannotRead, Kept, Stage, opened
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.domain.ports import Cluster, Restorable, Transaction
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 _HOW = {
     Stage.MADE: (True, "restored from what the cluster remembers"),
@@ -44,7 +44,7 @@ class Found:
 class Restore:
     """`keys`: the key ring of the database that was lost. All may raise Unavailable, ClusterUnavailable."""
 
-    def __init__(self, store: Restorable, cluster: Cluster, keys: KeyRing) -> None:
+    def __init__(self, store: Restorable, cluster: Cluster, keys: Keys) -> None:
         self._store, self._cluster, self._keys = store, cluster, keys
 
     def rebuild(self, namespaces: Sequence[str], broker_id: str | None) -> Restored:

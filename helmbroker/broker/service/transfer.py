@@ -17,13 +17,13 @@ from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.ports import Restorable, Store
 from helmbroker.broker.service.drift import snapshot
 from helmbroker.broker.service.restore import Found, Refused, Restored, write_all
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 FORMAT = 1
 _STAGES = {Phase.MAKE_FAILED: Stage.MAKING, Phase.REMOVE_FAILED: Stage.REMOVING}
 
 
-def export(store: Store, keys: KeyRing, packed: Callable[[str], bytes | None]) -> str:
+def export(store: Store, keys: Keys, packed: Callable[[str], bytes | None]) -> str:
     """Every instance and binding that is not deleted, and the addon revisions that they have pinned, as JSON.
 
     packed: an addon revision by its digest. Raises Refused while there are operations that have not ended.
@@ -47,7 +47,7 @@ def export(store: Store, keys: KeyRing, packed: Callable[[str], bytes | None]) -
     return json.dumps(content, indent=1) + "\n"
 
 
-def import_all(store: Restorable, keys: KeyRing, text: str) -> Restored:
+def import_all(store: Restorable, keys: Keys, text: str) -> Restored:
     """What was exported, into an empty database. Raises Refused; then nothing is written."""
     if not store.is_empty():
         raise Refused("the database has records already; import writes into an empty one only")
@@ -71,7 +71,7 @@ def import_all(store: Restorable, keys: KeyRing, text: str) -> Restored:
     return restored
 
 
-def _line(broker_id: str, keys: KeyRing, record: Record) -> dict[str, Any]:
+def _line(broker_id: str, keys: Keys, record: Record) -> dict[str, Any]:
     thing = record.instance if isinstance(record, InstanceRecord) else record.binding
     kept = Kept(thing, _STAGES.get(record.phase, Stage.MADE), record.deployed)
     return {
@@ -82,7 +82,7 @@ def _line(broker_id: str, keys: KeyRing, record: Record) -> dict[str, Any]:
     }
 
 
-def _found(keys: KeyRing, line: Mapping[str, str]) -> Found:
+def _found(keys: Keys, line: Mapping[str, str]) -> Found:
     ref = ReleaseRef(line["namespace"], line["release"])
     labels = {naming.LABEL_BROKER: line["broker"]}
     record = RecordSecret(ref, labels, base64.b64decode(line["sealed"]))

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeAlias
 
 import sqlalchemy as sa
 
+from helmbroker.broker.domain.audit import Event, Outcome
 from helmbroker.broker.domain.drift import Finding, Seen
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import DELETIONS, Kind
 from helmbroker.broker.store import findings
 from helmbroker.broker.store.schema import bindings, instances, operations
+from helmbroker.catalog.model import NOTHING, Object
 from helmbroker.database import now
 from helmbroker.durable import Operation, Queue, State
+
+Tell: TypeAlias = Callable[[Event], None]
+_OUTCOMES = {State.SUCCEEDED: Outcome.DONE, State.FAILED: Outcome.FAILED, State.CANCELLED: Outcome.CANCELLED}
 
 
 class OperatorRecords:
     """That part of the ports Records and Transaction."""
 
-    def __init__(self, conn: sa.Connection, queue: Queue) -> None:
-        self._conn, self._queue = conn, queue
+    def __init__(self, conn: sa.Connection, queue: Queue, tell: Tell) -> None:
+        self._conn, self._queue, self.tell = conn, queue, tell
 
     def busy(self) -> frozenset[str]:
         running = operations.c.state.in_([State.QUEUED, State.RUNNING])
@@ -46,15 +51,19 @@ class OperatorRecords:
         params: dict[str, Any] = {"namespace": ref.namespace, "release": ref.name, "with_data": with_data}
         subject = f"{ref.namespace}/{ref.name}"
         kind = Kind.PURGE
-        return self._queue.enqueue(
+        operation = self._queue.enqueue(
             self._conn, id=kind.new_id(), kind=kind, subject=subject, params=params, timeout_s=timeout_s
         )
+        self.tell(beginning(operation, params))
+        return operation
 
     def start_refresh(self, *, timeout_s: float) -> Operation:
         kind = Kind.REFRESH
-        return self._queue.enqueue(
+        operation = self._queue.enqueue(
             self._conn, id=kind.new_id(), kind=kind, subject="catalog", params={}, timeout_s=timeout_s
         )
+        self.tell(beginning(operation))
+        return operation
 
     def ended(
         self, kind: Kind, instance_id: str, binding_id: str | None, *, succeeded: bool, description: str
@@ -66,6 +75,7 @@ class OperatorRecords:
         state = State.SUCCEEDED if succeeded else State.FAILED
         values = {"state": state, "description": description, "finished_at": now(self._conn)}
         self._conn.execute(operations.update().where(operations.c.id == operation.id).values(**values))
+        self.tell(Event("restore", Outcome.DONE, instance_id, binding_id, operation.id, {"as": str(kind)}))
         return operation
 
     def deployed(self, instance_id: str, binding_id: str | None, revision: int | None) -> None:
@@ -73,3 +83,25 @@ class OperatorRecords:
         if binding_id is not None:
             changed = bindings.update().where(bindings.c.instance_id == instance_id, bindings.c.id == binding_id)
         self._conn.execute(changed.values(deployed_revision=revision))
+
+
+def untold(event: Event) -> NoReturn:
+    """Of records that are only read."""
+    raise RuntimeError(f"{event.action} belongs into a transaction")
+
+
+def beginning(operation: Operation, detail: Object = NOTHING) -> Event:
+    """An operation has begun."""
+    return _event(operation, Outcome.ACCEPTED, detail)
+
+
+def ending(operation: Operation) -> Event:
+    """An operation has ended, in its state; why it failed stands in its description, which is public."""
+    detail = {"reason": operation.description} if operation.state is State.FAILED else NOTHING
+    return _event(operation, _OUTCOMES[operation.state], detail)
+
+
+def _event(operation: Operation, outcome: Outcome, detail: Object) -> Event:
+    ids = (operation.params.get(name) for name in ("instance_id", "binding_id"))
+    instance_id, binding_id = (None if each is None else str(each) for each in ids)
+    return Event(operation.kind, outcome, instance_id, binding_id, operation.id, detail)

@@ -15,14 +15,15 @@ from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.store.operators import OperatorRecords
-from helmbroker.broker.store.schema import bindings, instances
+from helmbroker.broker.store.operators import OperatorRecords, Tell, beginning, ending, untold
+from helmbroker.broker.store.schema import bindings, instances, operations
+from helmbroker.broker.store.sealed import place
 from helmbroker.broker.store.statements import NOTHING_WANTED, save_instance, with_operation
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.database import now
-from helmbroker.durable import Operation, Queue
+from helmbroker.durable import Operation, Queue, State
 from helmbroker.durable.queue import read_row
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 
 CANCELLED = "stopped, because it is being removed"
 # of a binding without credentials
@@ -46,10 +47,13 @@ class SqlRecords(OperatorRecords):
     """Reads and writes on `conn`, in whatever transaction it is in.
 
     alone: called with an instance's id before the instance is read, in transactions that decide about it.
+    tell: takes what is for the audit.
     """
 
-    def __init__(self, conn: sa.Connection, queue: Queue, keys: KeyRing, alone: Alone | None = None) -> None:
-        super().__init__(conn, queue)
+    def __init__(
+        self, conn: sa.Connection, queue: Queue, keys: Keys, *, alone: Alone | None = None, tell: Tell = untold
+    ) -> None:
+        super().__init__(conn, queue, tell)
         self._keys, self._alone = keys, alone
 
     def instance_ids(self) -> list[str]:
@@ -108,13 +112,20 @@ class SqlRecords(OperatorRecords):
         return self._queue.get(self._conn, operation_id)
 
     def start(
-        self, kind: Kind, instance_id: str, binding_id: str | None, *, timeout_s: float, about: Object = NOTHING
+        self,
+        kind: Kind,
+        instance_id: str,
+        binding_id: str | None,
+        *,
+        timeout_s: float,
+        about: Object = NOTHING,
+        detail: Object = NOTHING,
     ) -> Operation:
         params: dict[str, Any] = {**about, "instance_id": instance_id}
         lane = ""  # alone on the instance
         if binding_id is not None:  # beside other bindings, one after the other with its own kind
             params["binding_id"], lane = binding_id, naming.binding_key(instance_id, binding_id)
-        return self._queue.enqueue(
+        operation = self._queue.enqueue(
             self._conn,
             id=kind.new_id(),
             kind=kind,
@@ -123,14 +134,23 @@ class SqlRecords(OperatorRecords):
             timeout_s=timeout_s,
             lane=lane,
         )
+        self.tell(beginning(operation, detail))
+        return operation
 
     def cancel_all(self, instance_id: str) -> None:
-        self._queue.cancel(self._conn, instance_id, description=CANCELLED)
+        self._cancelled(self._queue.cancel(self._conn, instance_id, description=CANCELLED))
 
     def cancel(self, operation_id: str) -> None:
         operation = self._queue.get(self._conn, operation_id)
         if operation is not None:
-            self._queue.cancel(self._conn, operation.subject, description=CANCELLED, only=operation_id)
+            subject = operation.subject
+            self._cancelled(self._queue.cancel(self._conn, subject, description=CANCELLED, only=operation_id))
+
+    def _cancelled(self, operation_ids: Sequence[str]) -> None:
+        """What had not begun has ended by this; of the others their workers tell."""
+        ended = operations.c.id.in_(operation_ids), operations.c.state == State.CANCELLED
+        for row in self._conn.execute(sa.select(operations).where(*ended).order_by(operations.c.seq)):
+            self.tell(ending(read_row(row)))
 
     def save_instance(self, instance: ServiceInstance, operation: Operation) -> None:
         values = {
@@ -269,16 +289,11 @@ class SqlRecords(OperatorRecords):
         return BindingRecord(binding, read_row(row), bool(row.expired), row.deployed_revision)
 
     def _sealed(self, values: Hidden, column: str, *row: str) -> bytes:
-        return self._keys.seal(json.dumps(values.reveal()).encode(), _place(column, *row))
+        return self._keys.seal(json.dumps(values.reveal()).encode(), place(column, *row))
 
     def _opened(self, sealed: bytes, column: str, *row: str) -> dict[str, Any]:
-        values: dict[str, Any] = json.loads(self._keys.open(sealed, _place(column, *row)))
+        values: dict[str, Any] = json.loads(self._keys.open(sealed, place(column, *row)))
         return values
-
-
-def _place(column: str, *row: str) -> str:
-    """Where a ciphertext belongs, unambiguously."""
-    return json.dumps([column, *row])
 
 
 def _this(instance_id: str, binding_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -1,4 +1,7 @@
-"""The broker's tables. Columns named sealed_* hold ciphertext (helmbroker.sealing); no other holds a secret."""
+"""The broker's tables.
+
+Columns named sealed_* hold ciphertext (helmbroker.sealing), and two values of facts; nothing else holds a secret.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from helmbroker.broker.store.migrations import append_only
 from helmbroker.database import Schema, define_facts
 from helmbroker.durable import define
 
 metadata = sa.MetaData()
 operations = define(metadata)
 
-facts = define_facts(metadata)  # schema_version, broker_id, key_check
+facts = define_facts(metadata)  # schema_version, broker_id, key_check, audit_key
 
 # every addon revision that was ever offered: instances pin one by its digest
 addon_revisions = sa.Table(
@@ -110,6 +114,34 @@ catalog_addons = sa.Table(
     sa.Column("service_id", sa.Text),
     sa.Column("reason", sa.String(32)),  # why what the source has now is not taken
     sa.Column("faults", sa.Text, nullable=False),  # JSON: [[file, line, message], ...]
+)
+
+# who did what; see broker.store.audit
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),  # seconds since the epoch, on the database's clock
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text),  # on whose behalf
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("instance_id", sa.Text, index=True),
+    sa.Column("binding_id", sa.Text),
+    sa.Column("operation_id", sa.Text),
+    sa.Column("detail", sa.Text, nullable=False),  # public: JSON
+    sa.Column("hash", sa.String(64), nullable=False),  # of this row and all before it
+)
+append_only.attach(audit)
+
+# where the audit ends: one row
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("seal", sa.String(64), nullable=False),  # authenticates the two before
 )
 
 SCHEMA = Schema(

@@ -13,22 +13,26 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.audit import BROKER, Entry, Event, Verdict, who
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.sources import Provenance
 from helmbroker.broker.store import catalog, polling, revisions
+from helmbroker.broker.store.audit import Audit, entries
+from helmbroker.broker.store.operators import ending
 from helmbroker.broker.store.overview import SqlOverview
 from helmbroker.broker.store.records import SqlRecords
 from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, instances, operations
+from helmbroker.broker.store.sealed import AUDIT_KEY
 from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog.model import Catalog
 from helmbroker.catalog.sources.model import Listed
 from helmbroker.catalog.sources.reading import Reading
 from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
-from helmbroker.sealing import KeyRing, KeyRingError
+from helmbroker.sealing import Keys
+from helmbroker.sealing.stored import check, sealed_fact
 
 _LOG = logging.getLogger("helmbroker.store")
-_CANARY, _CHECKED = "facts.key_check", b"helmbroker"
 _TURN_S = 20.0
 _LOCK = 0x68656C6D  # PostgreSQL advisory locks of ours
 _LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
@@ -37,7 +41,7 @@ _LOCK_INSTANCE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCK}, :number)")
 class SqlStore:
     """The port Store. Make it after a fork, never before."""
 
-    def __init__(self, url: str, keys: KeyRing) -> None:
+    def __init__(self, url: str, keys: Keys) -> None:
         self.engine = connect(url)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _overwrite_what_is_deleted)
@@ -62,17 +66,37 @@ class SqlStore:
 
     def _check_facts(self, conn: sa.Connection) -> None:
         fact(conn, facts, "broker_id", secrets.token_hex(8))
-        sealed = fact(conn, facts, "key_check", self._keys.seal(_CHECKED, _CANARY).hex())
-        try:
-            self._keys.open(bytes.fromhex(sealed), _CANARY)
-        except KeyRingError as error:
-            raise KeyRingError(f"the key ring is not that of this database ({error}); restore its own") from None
+        check(conn, facts, self._keys)
+        Audit(sealed_fact(conn, facts, AUDIT_KEY, self._keys, secrets.token_bytes(32))).begin(conn)
 
     @cached_property
     def broker_id(self) -> str:
         """16 hex digits, made once per database: how what we make in the cluster is told from everything else."""
         with self._reader.connect() as conn:
             return str(conn.scalar(sa.select(facts.c.value).where(facts.c.name == "broker_id")))
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what. Raises Unavailable, KeyRingError."""
+        with _outages(), self._reader.connect() as conn:
+            return Audit(sealed_fact(conn, facts, AUDIT_KEY, self._keys, b""))
+
+    def ended(self, conn: sa.Connection, operation: Operation) -> None:
+        """For the worker: an operation has ended, in the transaction `conn` that says so."""
+        self.audit.append(conn, BROKER, [ending(operation)])
+
+    def entries(self, *, instance_id: str | None = None, newest: int | None = None) -> Iterator[Entry]:
+        """Of the audit, in their order: of one instance, or the newest ones alone. Raises Unavailable."""
+        with _outages(), self._reader.connect() as conn:
+            yield from entries(conn, instance_id=instance_id, newest=newest)
+
+    def verify(self, anchor: tuple[int, str] | None = None) -> Verdict:
+        """See Audit. Raises Unavailable."""
+        audit, seen = self.audit, self._reader
+        if seen.dialect.name == "postgresql":  # on SQLite a transaction that reads sees one moment anyway
+            seen = seen.execution_options(isolation_level="REPEATABLE READ")
+        with _outages(), seen.connect() as conn:
+            return audit.verify(conn, anchor)
 
     def poll(self, instance_id: str, binding_id: str | None, operation_id: str | None) -> Operation | None:
         """See the port."""
@@ -88,8 +112,11 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
+        audit, events = self.audit, list[Event]()
         with _outages(), self._turn(), self.engine.begin() as conn:
-            yield SqlRecords(conn, self.queue, self._keys, alone=self._alone)
+            yield SqlRecords(conn, self.queue, self._keys, alone=self._alone, tell=events.append)
+            if events:
+                audit.append(conn, who(), events)
 
     @contextmanager
     def watch(self) -> Iterator[SqlWatch]:
@@ -105,7 +132,7 @@ class SqlStore:
 
     def on(self, conn: sa.Connection) -> SqlRecords:
         """Records in somebody else's transaction: that of a durable operation, with its fence."""
-        return SqlRecords(conn, self.queue, self._keys)
+        return SqlRecords(conn, self.queue, self._keys, tell=lambda event: self.audit.append(conn, who(), [event]))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

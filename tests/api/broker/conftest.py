@@ -12,7 +12,7 @@ from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys, RingFile
 from tests.api.broker.desk import INSTANCE, Desk
 from tests.postgresql import empty_database, postgresql_url
 from tests.unit.catalog.folders import FILES, write
@@ -55,8 +55,8 @@ def catalog(shelf: Path) -> Catalog:
 def prepared(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> Path:
     """A folder with a key ring and a database that has its tables and revisions."""
     folder = tmp_path_factory.mktemp("prepared")
-    KeyRing.create(folder / "keys.json")
-    store = SqlStore(f"sqlite:///{folder}/helmbroker.db", KeyRing.load(folder / "keys.json"))
+    RingFile.create(folder / "keys.json")
+    store = SqlStore(f"sqlite:///{folder}/helmbroker.db", Keys.load(folder / "keys.json"))
     store.prepare()
     store.keep(catalog)
     store.close()  # the last connection writes the log of SQLite into the file

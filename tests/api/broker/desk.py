@@ -27,7 +27,7 @@ from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.durable import Context, Failed
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 from tests.api.broker import described
 from tests.fakes.waiting_room import FakeWaitingRoom
 from tests.operations.harness import Hand
@@ -75,7 +75,7 @@ class Desk:
     ) -> None:
         url = url or f"sqlite:///{folder}/helmbroker.db"
         self.folder, self.url = folder, url
-        self.store = SqlStore(url, KeyRing.load(folder / "keys.json"))
+        self.store = SqlStore(url, Keys.load(folder / "keys.json"))
         if url.startswith("sqlite"):
             # a test does not outlive a power failure, and waiting for the disk would be most of its time
             sa.event.listen(self.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA synchronous=OFF"))

@@ -16,7 +16,7 @@ import pytest
 
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.model import Catalog
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import Keys
 from tests.api.broker.desk import USER
 from tests.api.broker.test_served import Answer, Served
 from tests.postgresql import empty_database
@@ -106,7 +106,7 @@ def test_no_request_is_lost(
     url = empty_database(postgresql_url)
     data = copytree(prepared, tmp_path / "data")
     (data / "platform-credentials").write_text(":".join(USER))
-    store = SqlStore(url, KeyRing.load(data / "keys.json"))
+    store = SqlStore(url, Keys.load(data / "keys.json"))
     store.prepare()
     settings = {
         "DATA_DIR": data,

@@ -326,3 +326,9 @@ def test_the_lifetime_is_the_plan_s(desk: Desk) -> None:
     desk.work()
     assert "metadata" not in desk.get(path).get_json()
     assert desk.call("DELETE", f"{path}?{IDS}&accepts_incomplete=true").status_code == 202
+
+
+def test_the_audit_tells_which_binding_was_replaced(desk: Desk) -> None:
+    rotated(desk)
+    event = [each.event for each in desk.store.entries() if each.event.action == "bind"][-1]
+    assert event.detail["rotates"] == "b1"

@@ -35,9 +35,9 @@ contexts: [{name: none, context: {cluster: none, user: none}}]
 
 
 class Bridge:
-    """The processes of one data directory, and calls to their API."""
+    """The processes of one data directory, and calls to their API. more: of their environment."""
 
-    def __init__(self, folder: Path, broker_url: str) -> None:
+    def __init__(self, folder: Path, broker_url: str, **more: str) -> None:
         self.listen, self.worker_listen = free_address(), free_address()
         (folder / "login").write_text(f"user:{CANARY}")
         (folder / "kubeconfig").write_text(NO_CLUSTER)
@@ -51,6 +51,7 @@ class Bridge:
             "HELMBROKER_BRIDGE_WORKER_LISTEN": self.worker_listen,
             "HELMBROKER_BRIDGE_DRAIN_S": "0",
             "HELMBROKER_BRIDGE_KUBECONFIG": str(folder / "kubeconfig"),
+            **more,
         }
         self.command("init")
         self.token = (folder / "data" / "admin-token").read_text().strip()

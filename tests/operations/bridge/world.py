@@ -17,13 +17,13 @@ from helmbroker.controller_bridge.service import NewResource, Service
 from helmbroker.controller_bridge.store import OPERATIONS, Store
 from helmbroker.database import connect
 from helmbroker.durable import Operation
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys
 from tests.fakes.app_releases import FakeAppReleases
 from tests.fakes.osb_broker import FakeBroker
 from tests.operations.harness import Case, Hand
 
 APP, DB = "shop", "my-db"
-SEALER = sealing.Sealer(KeyRing({"k1": bytes(32)}, "k1"))
+SEALER = sealing.Sealer(Keys(KeyRing({"k1": bytes(32)}, "k1")))
 
 
 def breaks(variables: dict[str, str] | object) -> str | None:
@@ -53,7 +53,7 @@ class World:
 
     def __init__(self, folder: Path, *, looks: int = 1, engine: sa.Engine | None = None) -> None:
         self.store = Store(engine or empty_engine(folder))
-        self.store.prepare()
+        self.store.prepare(SEALER.keys)
         with self.store.writing() as conn:
             for table in ("operations", "resources"):
                 conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours

@@ -13,7 +13,7 @@ from helmbroker.broker.service import Expiry
 from helmbroker.broker.store.schema import bindings, operations
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import PERIODS_S, scheduled
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys
 from tests.fakes.revisions import FakeAddonRevisions
 from tests.operations.broker.world import BINDING, BINDING_RELEASE, World
 from tests.operations.harness import Hand
@@ -96,7 +96,8 @@ def test_workers_that_look_at_the_same_time_begin_each_revocation_once(either_wo
 
     def look() -> int:
         store = SqlStore(
-            either_world.store.engine.url.render_as_string(hide_password=False), KeyRing({"1": bytes(32)}, "1")
+            either_world.store.engine.url.render_as_string(hide_password=False),
+            Keys(KeyRing({"1": bytes(32)}, "1")),
         )
         try:
             start.wait()

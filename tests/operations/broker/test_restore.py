@@ -19,7 +19,7 @@ from helmbroker.broker.service.purge import Purges
 from helmbroker.broker.service.restore import Refused, Restore, Restored
 from helmbroker.broker.store.schema import bindings, instances
 from helmbroker.durable import State
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys
 from tests.fakes.helm import Call
 from tests.fakes.survey import FakeSurvey
 from tests.operations.broker import world as worlds
@@ -56,7 +56,7 @@ def lost(urls: list[str], *, offered: bool = False) -> Iterator[tuple[World, Wor
         yield before, after
 
 
-def rebuild(world: World, broker_id: str | None = None, keys: KeyRing = KEYS) -> Restored:
+def rebuild(world: World, broker_id: str | None = None, keys: Keys = KEYS) -> Restored:
     return Restore(world.store, world.cluster, keys).rebuild([NAMESPACE], broker_id)
 
 
@@ -150,7 +150,7 @@ def test_another_key_ring_opens_nothing(tmp_path: Path) -> None:
     urls = [f"sqlite:///{tmp_path / name}" for name in ("lost.db", "new.db")]
     with lost(urls) as (_, world):
         with pytest.raises(Refused, match=r"can be opened with this key ring; Secret .*-record: .* sealed under"):
-            rebuild(world, keys=KeyRing({"1": b"\x01" * 32}, "1"))
+            rebuild(world, keys=Keys(KeyRing({"1": b"\x01" * 32}, "1")))
         assert world.store.is_empty()
         assert world.store.broker_id == "f" * 16
 

@@ -10,7 +10,7 @@ import pytest
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.service.transfer import export, import_all
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys
 from tests.operations.broker import world as worlds
 from tests.operations.broker.test_restore import lost, prepared, urls
 from tests.operations.broker.world import BROKER, KEYS, World
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_refused_before_anything_is_written(tmp_path: Pat
                 with pytest.raises(Refused, match=reason):
                     import_all(after.store, KEYS, each)
         with pytest.raises(Refused, match="another key ring"):
-            import_all(after.store, KeyRing({"1": b"x" * 32}, "1"), text)
+            import_all(after.store, Keys(KeyRing({"1": b"x" * 32}, "1")), text)
         assert (after.store.is_empty(), after.store.broker_id) == (True, "f" * 16)
         with pytest.raises(Refused, match="an empty one only"):
             import_all(before.store, KEYS, text)

@@ -31,7 +31,7 @@ from helmbroker.broker.worker import handlers
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import JSON, Addon, Catalog, Object
 from helmbroker.durable import Operation, State
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.helm import FakeHelm
 from tests.fakes.revisions import FakeAddonRevisions
@@ -42,7 +42,7 @@ ADDON = native.load(Path(__file__).parent / "ledger")
 TEMPLATE = "chart/bind.yaml"  # of the same revision, if it had no binding chart
 SHARING = replace(ADDON, plans=tuple(replace(plan, credentials_template=TEMPLATE) for plan in ADDON.plans))
 NAMESPACE, INSTANCE, BINDING, BROKER = "instances", "an instance", "a binding", "0123456789abcdef"
-KEYS = KeyRing({"1": bytes(32)}, "1")
+KEYS = Keys(KeyRing({"1": bytes(32)}, "1"))
 RELEASE = naming.instance_release(NAMESPACE, BROKER, INSTANCE)
 BINDING_RELEASE = naming.binding_release(RELEASE, INSTANCE, BINDING)
 

@@ -8,6 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from helmbroker.controller_bridge import cli
+from helmbroker.sealing import RingFile
+from tests.unit.logs import logs_as_before
+
+__all__ = ["logs_as_before"]
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 
 @pytest.fixture
@@ -78,3 +83,28 @@ def test_bad_settings_are_named_without_values(
     assert ran.exit_code == 1
     assert ran.output.startswith(f"helmbroker-bridge: HELMBROKER_BRIDGE_{name}: ")
     assert "canary" not in ran.output
+
+
+def test_keys_are_rotated_and_taken_off(data: Path) -> None:
+    run("init")
+    first = RingFile(data / "keys.json").active.id
+    rotated = run("keys", "rotate")
+    assert rotated.exit_code == 0, rotated.output
+    assert "1 secrets were brought under it, 0 are left" in rotated.output  # by which the ring is checked
+    assert run("keys", "remove", first).exit_code == 0
+    assert run("keys", "list").output.count("\n") == 1
+    refused = run("keys", "remove", first)
+    assert (refused.exit_code, refused.output.startswith("helmbroker-bridge: the key ring")) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["list", "add", "rotate"])
+def test_a_key_ring_of_another_database_is_refused(data: Path, command: str) -> None:
+    run("init")
+    run("keys", "list")
+    (data / "keys.json").unlink()
+    RingFile.create(data / "keys.json")
+    before = (data / "keys.json").read_text()
+    ran = run("keys", command)
+    assert ran.exit_code == 1
+    assert "the key ring is not that of this database" in ran.output
+    assert (data / "keys.json").read_text() == before

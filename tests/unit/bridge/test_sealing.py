@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from helmbroker.controller_bridge.sealing import Sealer, SealError, load
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys, RingFile
 
 OLD, NEW = bytes(32), bytes(range(32))
-SEALER = Sealer(KeyRing({"k1": OLD}, "k1"))
+SEALER = Sealer(Keys(KeyRing({"k1": OLD}, "k1")))
 
 
 def test_only_its_owner_can_open_it() -> None:
@@ -27,10 +27,10 @@ def test_two_seals_differ() -> None:
 
 def test_an_old_key_still_opens() -> None:
     sealed = SEALER.seal({"a": 1}, owner="x")
-    turned = Sealer(KeyRing({"k1": OLD, "k2": NEW}, "k2"))
+    turned = Sealer(Keys(KeyRing({"k1": OLD, "k2": NEW}, "k2")))
     assert turned.open(sealed, owner="x") == {"a": 1}
     with pytest.raises(SealError, match="lacks key 'k1'"):
-        Sealer(KeyRing({"k2": NEW}, "k2")).open(sealed, owner="x")
+        Sealer(Keys(KeyRing({"k2": NEW}, "k2"))).open(sealed, owner="x")
 
 
 @pytest.mark.parametrize("text", ["", "AAAA", "***", "A" * 60])
@@ -41,7 +41,7 @@ def test_altered_text(text: str) -> None:
 
 def test_a_new_ring_can_be_loaded(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
-    KeyRing.create(path)
+    RingFile.create(path)
     assert load(path).open(load(path).seal({"a": 1}, owner="x"), owner="x") == {"a": 1}
 
 

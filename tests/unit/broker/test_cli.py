@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from helmbroker.broker.cli import main
@@ -20,17 +17,12 @@ from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.schema import SCHEMA
 from tests.unit.catalog import foreign_folders
 from tests.unit.catalog.folders import write
+from tests.unit.logs import logs_as_before
+
+__all__ = ["logs_as_before"]
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 CANARY = "canary-02be"
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 class Place:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from helmbroker.broker import wiring
@@ -15,18 +12,13 @@ from helmbroker.broker.cli import main
 from helmbroker.broker.domain.drift import Finding, FindingKind
 from helmbroker.broker.settings import Settings
 from tests.unit.catalog.folders import write
+from tests.unit.logs import logs_as_before
+
+__all__ = ["logs_as_before"]
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 LOST = Finding(FindingKind.LOST, "instance i", "its Helm release is gone. Cure.", "i")
 ORPHAN = Finding(FindingKind.ORPHAN, "release n/hb-x", "without a record. Cure.")
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 @pytest.fixture

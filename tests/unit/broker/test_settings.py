@@ -26,6 +26,11 @@ def test_all_of_them_have_defaults_that_fit_one_machine() -> None:
     assert settings.platform_file == Path("helmbroker-data/platform-credentials")
 
 
+def test_a_key_ring_elsewhere_wins_over_the_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELMBROKER_KEY_RING_FILE", "/etc/helmbroker/keys.json")
+    assert Settings().keys_file == Path("/etc/helmbroker/keys.json")
+
+
 @pytest.mark.parametrize(
     ("listen", "address"),
     [("10.0.0.1:80", ("10.0.0.1", 80)), ("[::1]:8080", ("::1", 8080)), ("broker.local:0", ("broker.local", 0))],

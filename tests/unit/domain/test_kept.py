@@ -12,7 +12,7 @@ from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.kept import CannotRead, Kept, MadeSecret, Stage, decode, encode, opened, sealed
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.sealing import KeyRing
+from helmbroker.sealing import KeyRing, Keys
 
 REF = ReleaseRef("instances", "hb-1")
 INSTANCE = ServiceInstance(
@@ -68,7 +68,7 @@ def test_the_same_thing_is_told_from_another_one() -> None:
 
 @pytest.mark.parametrize("other", [ReleaseRef("instances", "hb-2"), ReleaseRef("elsewhere", "hb-1")])
 def test_it_opens_in_its_place_alone(other: ReleaseRef) -> None:
-    keys = KeyRing({"1": bytes(32)}, "1")
+    keys = Keys(KeyRing({"1": bytes(32)}, "1"))
     record = RecordSecret(REF, {}, sealed(keys, KEPT[0]))
     assert opened(keys, record) == KEPT[0]
     with pytest.raises(CannotRead, match="under another key, or has been changed"):
