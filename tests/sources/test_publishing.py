@@ -16,14 +16,14 @@ from helmbroker.catalog.sources.fetch import fetch, vendor
 from helmbroker.catalog.sources.model import Access, Policy, Reason, Source, SourceError, SourceKind
 from tests.sources.servers import PASSWORDS, registry
 from tests.sources.test_registry import push_chart
-from tests.unit.broker.test_cli import _logs_as_before
 from tests.unit.catalog.folders import write
 from tests.unit.catalog.sources.keys import key_pair
 from tests.unit.catalog.sources.places import chart, depending, got, packed, zipped
+from tests.unit.logs import logs_as_before
 from tests.unit.runtime.certificates import Authority
 
-__all__ = ["_logs_as_before"]
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+__all__ = ["logs_as_before"]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600), pytest.mark.usefixtures("logs_as_before")]
 CANARY = "canary-41d0"
 
 

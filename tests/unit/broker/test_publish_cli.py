@@ -13,12 +13,13 @@ from click.testing import CliRunner, Result
 from helmbroker.broker.cli import main
 from helmbroker.catalog import formats
 from helmbroker.catalog.sources.model import Access, Policy, Reason, Source, SourceError, SourceKind
-from tests.unit.broker.test_cli import _logs_as_before
 from tests.unit.catalog.folders import write
 from tests.unit.catalog.sources.keys import key_pair
 from tests.unit.catalog.sources.places import depending, got
+from tests.unit.logs import logs_as_before
 
-__all__ = ["_logs_as_before"]
+__all__ = ["logs_as_before"]
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 
 def run(*arguments: str, variables: Mapping[str, str] | None = None, typed: str | None = None) -> Result:
