@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,16 @@ def test_a_new_addon_is_offered(tmp_path: Path) -> None:
     assert [[plan.name for plan in addon.plans] for addon in catalog.addons] == [["medium", "small"]] * 2
     assert all("__" not in path.read_text().replace("__name__", "") or path.suffix == ".py" for path in made)
     assert contract.load(tmp_path / "notes") is not None
+
+
+@pytest.mark.parametrize("script", ["make", "drop"])
+def test_the_scripts_of_its_bindings_know_all_their_names(script: str) -> None:
+    """As its chart puts them together; linters leave the folder out, as it is for others to begin with."""
+    folder = Path(skeleton.__file__).with_name("new-addon") / "binding/files"
+    whole = "".join((folder / f"{part}.py").read_text() for part in ("common", script))
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821,F823", "-"]
+    found = subprocess.run(command, input=whole, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 @pytest.mark.parametrize("name", ["", "Notes", "-x", "x" * 51, "../x", "a b"])

@@ -1,5 +1,6 @@
 import base64
 import os
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
