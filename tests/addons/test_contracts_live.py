@@ -1,4 +1,4 @@
-"""Every plan of every addon on a real cluster: it keeps its contract, as `helmbroker addon test` tries it."""
+"""Every addon on a real cluster keeps its contract, as `helmbroker addon test` tries it; every plan works."""
 
 from __future__ import annotations
 
@@ -15,9 +15,18 @@ from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.model import Addon, Plan
 from helmbroker.kubeapi import room
 from helmbroker.kubeapi.port import Kube
-from tests.addons.tree import ADDONS, PLANS, instance_values
+from tests.addons.tree import ADDONS, NAMES, PLANS, instance_values
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+WHOLE = "small"
+
+
+def offered(name: str, plan_name: str) -> tuple[Addon, Contract, Plan]:
+    """An addon of ours, its contract and a plan."""
+    addon, agreed = formats.load(ADDONS / name), contract.load(ADDONS / name)
+    assert agreed is not None
+    (plan,) = (plan for plan in addon.plans if plan.name == plan_name)
+    return addon, agreed, plan
 
 
 def restarting(addon: Addon, folder: Path) -> Addon:
@@ -80,23 +89,31 @@ class Seen:
 
 @pytest.mark.osb(66, 115)
 @pytest.mark.bug(20, 23, 41)
-@pytest.mark.parametrize(("name", "plan_name"), PLANS)
-def test_a_contract(name: str, plan_name: str, kube: Kube, alone: Settings, tmp_path: Path) -> None:
-    addon, agreed = formats.load(ADDONS / name), contract.load(ADDONS / name)
-    (plan,) = (plan for plan in addon.plans if plan.name == plan_name)
-    assert agreed is not None
+@pytest.mark.parametrize("name", NAMES)
+def test_a_contract(name: str, kube: Kube, alone: Settings, tmp_path: Path) -> None:
+    """With the plan that all have, and a change to the next larger one."""
+    addon, agreed, plan = offered(name, WHOLE)
     seen = Seen(kube, addon, plan)
     later = restarting(addon, tmp_path / "newer")
 
     def told(check: Check) -> None:
-        seen.told(check, trial.stage.release(f"{name}-{plan_name}"))
+        seen.told(check, trial.stage.release(f"{name}-{WHOLE}"))
 
     with tried.on_the_cluster(alone, addon, agreed, later, tell=print, told=told) as trial:
         trial.run(plan)
     assert [check for check in trial.checks if check.failure] == []
     assert [check.name for check in trial.checks] == [
-        f"plan {plan_name}: {each}" for each in promised(addon, agreed, plan)
+        f"plan {WHOLE}: {each}" for each in promised(addon, agreed, plan)
     ]
     assert seen.annotations == ["99"]
     if addon.updates_to(plan):
         assert seen.volumes == seen.sizes()
+
+
+@pytest.mark.parametrize(("name", "plan_name"), [each for each in PLANS if each[1] != WHOLE])
+def test_another_plan_becomes_ready_and_lets_a_client_in(name: str, plan_name: str, alone: Settings) -> None:
+    addon, agreed, plan = offered(name, plan_name)
+    with tried.on_the_cluster(alone, addon, agreed, addon, tell=print) as trial:
+        trial.stage.provision("first", plan)
+        trial.clients.run(agreed, trial.image(plan), "login", trial.stage.bind("first", "one"))
+        trial.stage.deprovision("first")

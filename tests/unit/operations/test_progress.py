@@ -38,8 +38,8 @@ CASES = {
     "the claim that only says that it gives up": (row(attempt=9), "busy (step 1 of 5: check; attempt 8 of 8)"),
     "update, on its way there": (row(Kind.UPDATE, results=DONE_THERE), "busy (step 4 of 6: await ready)"),
     "update, on its way back": (
-        row(Kind.UPDATE, results={**DONE_THERE, update.GIVEN_UP: {"reason": "no"}, "return": True}),
-        "busy (step 2 of 4 of the way back: await return)",
+        row(Kind.UPDATE, results=DONE_THERE | {update.GIVEN_UP: {"reason": "no"}, "volumes": True, "return": True}),
+        "busy (step 3 of 5 of the way back: await return)",
     ),
     "nothing was said": (row(description=""), "(step 1 of 5: check)"),
     "another program's kind": (row("schedule"), "busy"),
