@@ -177,7 +177,7 @@ def test_what_an_older_copy_has_put_back_is_found_by_an_anchor(store: SqlStore) 
 def test_its_key_is_in_no_dump(store: SqlStore) -> None:
     written(store)
     with store.engine.connect() as conn:
-        facts = dict(conn.execute(sa.text("SELECT name, value FROM facts")).all())
+        facts: dict[str, str] = dict(conn.execute(sa.text("SELECT name, value FROM facts")).tuples().all())
     key = KEYS.open(bytes.fromhex(facts["audit_key"]), "facts.audit_key")
     assert len(key) == 32
     assert key.hex() not in facts["audit_key"]
