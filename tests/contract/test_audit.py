@@ -177,10 +177,10 @@ def test_what_an_older_copy_has_put_back_is_found_by_an_anchor(store: SqlStore) 
 def test_its_key_is_in_no_dump(store: SqlStore) -> None:
     written(store)
     with store.engine.connect() as conn:
-        stored: str = conn.execute(sa.text("SELECT value FROM facts WHERE name = 'audit_key'")).scalar_one()
-    key = KEYS.open(bytes.fromhex(stored), "facts.audit_key")
+        sealed = str(conn.execute(sa.text("SELECT value FROM facts WHERE name = 'audit_key'")).scalar_one())
+    key = KEYS.open(bytes.fromhex(sealed), "facts.audit_key")
     assert len(key) == 32
-    assert key.hex() not in stored
+    assert key.hex() not in sealed
 
 
 def test_many_at_once_make_one_chain(store: SqlStore, url: str) -> None:

@@ -139,13 +139,17 @@ class Watched:
         return call
 
 
+# whose rows stay: the last two are only ever added to, and the database sees to it
+_KEPT = frozenset({"alembic_version", "audit", "audit_head"})
+
+
 class Rows:
     """All rows of a database, to be put back."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine, metadata = engine, sa.MetaData()
         metadata.reflect(engine)
-        self._tables = [table for table in metadata.sorted_tables if table.name != "alembic_version"]
+        self._tables = [table for table in metadata.sorted_tables if table.name not in _KEPT]
         with engine.begin() as conn:
             self._rows = {
                 t.name: [dict(row) for row in conn.execute(sa.select(t)).mappings()] for t in self._tables
