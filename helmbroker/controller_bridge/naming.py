@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from helmbroker.durable import JSON
 
+BINDING_GROUP = "addon_"  # what the config group of every binding begins with
 MIN_NAME, MAX_NAME, MAX_PLAN = 3, 63, 128
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _RESERVED = re.compile(r"drycc(-[a-z0-9-]+)?|kube(-[a-z0-9-]+)?|default")
@@ -41,7 +42,7 @@ def is_resource_name(name: str) -> bool:
 
 def config_group(resource: str) -> str:
     """The config group of a resource's credentials: hyphens break references in an app file."""
-    return "addon_" + resource.replace("-", "_")
+    return BINDING_GROUP + resource.replace("-", "_")
 
 
 def environment(resource: str, credentials: Mapping[str, JSON]) -> dict[str, str]:

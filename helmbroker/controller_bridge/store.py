@@ -42,6 +42,10 @@ RESOURCES = sa.Table(
     sa.Column("created", sa.Double, nullable=False),  # seconds since the epoch, like the other two
     sa.Column("updated", sa.Double, nullable=False),
     sa.Column("deleted", sa.Double),
+    sa.Column("other_bindings", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("rotate_every_s", sa.Double),
+    sa.Column("renew_before", sa.Double),
+    sa.Column("rotate_at", sa.Double, index=True),
     sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
 )
 SCHEMA = Schema(
@@ -136,13 +140,19 @@ class Store:
         instance: InstanceState | None = None,
         binding: BindingState | None = None,
         message: str | None = None,
-        **operation: str | None,
+        **others: str | float | Sequence[str] | None,
     ) -> None:
-        """Change states and message, and (as keywords) `binding_id`, `instance_operation`, `binding_operation`."""
-        values: dict[str, Any] = {"updated": time.time(), **operation}
+        """Change states and message, and (as keywords) ids of bindings and operations, and when it is rotated."""
+        values: dict[str, Any] = {"updated": time.time(), **others}
         given = {"instance": instance, "binding": binding, "message": message}
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
+
+    def due(self, conn: sa.Connection, moment: float) -> list[Resource]:
+        """Whose credentials are to be replaced by `moment`, oldest first, locked; not while they change anyway."""
+        due = (_T.rotate_at <= moment, _T.binding == BindingState.READY, _T.deleted.is_(None))
+        query = sa.select(*_SHOWN).where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True)
+        return [_resource(row) for row in conn.execute(query).mappings()]
 
     def workers(self, conn: sa.Connection) -> list[WorkerSeen]:
         """All workers that have told of themselves."""
@@ -157,4 +167,4 @@ class Store:
 
 def _resource(row: sa.RowMapping) -> Resource:
     states = {"instance": InstanceState(row["instance"]), "binding": BindingState(row["binding"])}
-    return Resource(**{**row, **states})
+    return Resource(**{**row, **states, "other_bindings": tuple(row["other_bindings"])})

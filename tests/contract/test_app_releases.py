@@ -199,6 +199,18 @@ def test_rollback_brings_config_and_build_back(world: World) -> None:
     assert (release.config, release.images["web"]) == ({"addon_db": ("DATABASE_URL",)}, IMAGE)
 
 
+def test_rollback_keeps_the_newest_credentials(world: World) -> None:
+    """A rotation has revoked those that the app had then."""
+    app, rotated = world.new_app(), {"DATABASE_URL": "postgres://u:rotated@db/app"}
+    first = out(world, app, "bind-1", addon_db=DATABASE, own={"GREETING": "hello"})
+    out(world, app, "bind-2", addon_cache=CACHE, own={"GREETING": "good morning"})
+    out(world, app, "rotate-1", addon_db=rotated)
+    number = world.apps.rollback(app, first, author="bob", key="rollback-1")
+    assert verdict(world, app, number) == Healthy()
+    world.apps.settle(app, number)
+    assert world.environments(app) == [{**rotated, "GREETING": "hello"}] * 3
+
+
 def test_rollback_refuses_what_did_not_work_or_is_not_there(world: World) -> None:
     app = world.new_app()
     good = out(world, app, "bind-1", addon_db=DATABASE)

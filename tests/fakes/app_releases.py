@@ -88,7 +88,7 @@ class FakeAppReleases:
             target = found.ledger.entry(to_version)
             if target.state is not ReleaseState.SUCCEEDED or target is found.ledger.latest:
                 raise CannotRelease(f"app {app} cannot go back to v{to_version}: {target.state} {target.reason}")
-            made = self._return_to(found, target, author, f"rolled back to v{to_version}", key)
+            made = self._return_to(found, target, author, f"rolled back to v{to_version}", key, refreshed=True)
         self.after("rollback", app)
         return made.number
 
@@ -171,7 +171,9 @@ class FakeAppReleases:
             self._append(found, base)
         return base
 
-    def _return_to(self, found: FakeApp, target: Entry, author: str, summary: str, key: str) -> Entry:
+    def _return_to(
+        self, found: FakeApp, target: Entry, author: str, summary: str, key: str, *, refreshed: bool = False
+    ) -> Entry:
         number = self._next(found)
         described = (author, summary, CREATED, key, number - 1, target.number)
         latest = found.ledger.latest
@@ -179,6 +181,7 @@ class FakeAppReleases:
             kind: image for kind, image in target.images.items() if latest and latest.images.get(kind) != image
         }
         made = Entry(number, target.stamp, target.images, target.config, *described, restored=changed)
+        made = found.ledger.refreshed(made) if refreshed else made
         self._append(found, made)
         return made
 

@@ -75,7 +75,8 @@ class KubernetesAppReleases:
                 )
             if target is ledger.latest:
                 raise CannotRelease(f"app {app} has v{to_version} already: there is nothing to go back from")
-            return self._return_to(target, ledger, author, f"rolled back to v{to_version}", key, target.images)
+            back = self._return_to(target, ledger, author, f"rolled back to v{to_version}", key, target.images)
+            return ledger.refreshed(back)
 
         with translated():
             made = self._release(app, key, compose)

@@ -91,7 +91,10 @@ class AppReleases(Protocol):
         ...
 
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
-        """Record a new release equal to `to_version` (succeeded ones only) and begin its rollout."""
+        """Record a new release equal to `to_version` (succeeded ones only) and begin its rollout.
+
+        Credentials of bindings are the newest that the app was given: older ones may be revoked.
+        """
         ...
 
     def recover(self, app: str, failed_version: int, *, reason: str, key: str) -> int:

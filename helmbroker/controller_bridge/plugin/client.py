@@ -82,6 +82,14 @@ class Bridge:
         """Begin to `bind` or `unbind`."""
         return self._object("PATCH", f"{self._path(app, name)}binding/", {"bind_action": action})
 
+    def rotate(self, app: str, name: str, *, force: bool) -> Json:
+        """Begin to replace the credentials; `force`: revoke the old ones at once."""
+        return self._object("POST", f"{self._path(app, name)}rotate/", {"force": force})
+
+    def rotate_every(self, app: str, name: str, every_s: float | None) -> Json:
+        """Have the credentials replaced every so many seconds; None: no more."""
+        return self._object("PUT", f"{self._path(app, name)}rotate/", {"every_s": every_s})
+
     def destroy(self, app: str, name: str) -> None:
         """Begin to remove a resource."""
         self._request("DELETE", self._path(app, name), None)

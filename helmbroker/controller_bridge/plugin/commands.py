@@ -91,6 +91,21 @@ def unbind(call: Call) -> None:
     perform(call, "Unbinding resource... ", OnResource(call.bridge, app, name, request, waiting.unbound))
 
 
+def rotate(call: Call) -> None:
+    """Replace the credentials now, or have them replaced every so often."""
+    name, app, every = call.words[0], call.app, call.given.every
+    if every is None:
+        request = partial(call.bridge.rotate, app, name, force=call.given.force)
+        perform(call, "Rotating credentials... ", OnResource(call.bridge, app, name, request, waiting.rotated))
+        return
+    if call.given.force:
+        raise CommandError("--force rotates now and --every later: give one of them")
+    answer = call.bridge.rotate_every(app, name, every or None)
+    due = output.local_time(output.text_of(answer.get("rotate_at")))
+    said = f"The credentials of {name} are replaced next at {due}." if due else f"{name} has no date for rotation."
+    call.terminal.print(output.json_text(answer) if call.json else said)
+
+
 def destroy(call: Call) -> None:
     """Remove a resource with all its data, after the user has typed its name."""
     name, app = call.words[0], call.app
@@ -132,6 +147,7 @@ HANDLERS = {
     "update": update,
     "bind": bind,
     "unbind": unbind,
+    "rotate": rotate,
     "destroy": destroy,
     "releases": releases,
     "rollback": rollback,

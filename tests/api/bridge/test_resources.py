@@ -26,7 +26,10 @@ GOLDEN: dict[str, Any] = {
     "status": "Provisioning",
     "binding": None,
     "options": {},
+    "rotate_every_s": None,
+    "rotate_at": None,
 }
+SEEN = {"failed": False}
 
 
 def plain(resource: dict[str, Any]) -> dict[str, Any]:
@@ -50,11 +53,11 @@ def test_a_whole_life(call: Calls) -> None:
     listed = call("GET", RESOURCES).json
     assert (listed["count"], listed["next"], listed["previous"]) == (1, None, None)
     assert plain(listed["results"][0]) == GOLDEN
-    assert plain(call("GET", DB).json) == {**GOLDEN, "message": "waiting for its turn"}
+    assert plain(call("GET", DB).json) == {**GOLDEN, **SEEN, "message": "waiting for its turn"}
 
     work(call)
     ready = {**GOLDEN, "status": "Ready"}
-    assert plain(call("GET", DB).json) == {**ready, "message": "The instance was provisioned successfully"}
+    assert plain(call("GET", DB).json) == {**ready, **SEEN, "message": "The instance was provisioned successfully"}
 
     bound = call("PATCH", f"{DB}binding/", {"bind_action": "BIND"})
     assert (bound.status_code, plain(bound.json)) == (200, {**ready, "binding": "Binding"})
@@ -63,6 +66,7 @@ def test_a_whole_life(call: Calls) -> None:
     uri = f"postgres://u:{call.world.resource().binding_id}@db:5432/app"
     assert plain(shown) == {
         **ready,
+        **SEEN,
         "binding": "Ready",
         "data": {"MY_DB_PORT": "5432", "MY_DB_URI": uri},
         "message": "The credentials are live in the app with release v2",
@@ -73,7 +77,7 @@ def test_a_whole_life(call: Calls) -> None:
     unbound = call("PATCH", f"{DB}binding", {"bind_action": "unbind"})
     assert (unbound.status_code, plain(unbound.json)) == (200, {**ready, "binding": "Unbinding"})
     work(call)
-    assert plain(call("GET", DB).json) == {**ready, "message": "The binding is gone"}
+    assert plain(call("GET", DB).json) == {**ready, **SEEN, "message": "The binding is gone"}
 
     gone = call("DELETE", DB)
     assert (gone.status_code, gone.data) == (204, b"")
