@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+
+from helmbroker.controller_bridge.delivery import EnvMapping
 
 
 class InstanceState(StrEnum):
@@ -80,6 +82,7 @@ class Resource:
     rotate_every_s: float | None = None  # None: only when somebody asks for it
     renew_before: float | None = None  # seconds since the epoch: when the broker wants the credentials replaced
     rotate_at: float | None = None  # seconds since the epoch: when the next rotation is due
+    env: EnvMapping = field(default_factory=EnvMapping)  # how the app gets the credentials
 
     @property
     def bindings(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
 from helmbroker.controller_bridge.operations.progress import described
 from helmbroker.controller_bridge.sealing import Sealer
@@ -127,8 +128,8 @@ class Service:
             self._begin(conn, Kind.CREATE, operation_id, resource, user)
         return resource
 
-    def bind(self, app: str, name: str, user: str) -> Resource:
-        """Begin to bind. Raises NoSuchResource, Refused, Conflicting."""
+    def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
+        """Begin to bind; `env`: how the app gets the credentials. Raises NoSuchResource, Refused, Conflicting."""
         with self._store.writing() as conn:
             resource = self._locked(conn, app, name)
             if resource.instance is not InstanceState.READY:
@@ -147,6 +148,7 @@ class Service:
                 message="",
                 binding_id=str(uuid.uuid4()),
                 binding_operation=operation_id,
+                env=(env or EnvMapping()).stored(),
             )
             self._begin(conn, Kind.BIND, operation_id, resource, user)
             return self._locked(conn, app, name)

@@ -11,8 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker import durable
+from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
+from helmbroker.durable import JSON
 from helmbroker.status.workers import WorkerSeen
 
 _METADATA = sa.MetaData()
@@ -46,6 +48,7 @@ RESOURCES = sa.Table(
     sa.Column("rotate_every_s", sa.Double),
     sa.Column("renew_before", sa.Double),
     sa.Column("rotate_at", sa.Double, index=True),
+    sa.Column("env", sa.JSON, nullable=False, server_default="{}"),
     sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
 )
 SCHEMA = Schema(
@@ -93,7 +96,7 @@ class Store:
 
     def insert(self, conn: sa.Connection, resource: Resource, sealed_options: str | None) -> None:
         """Add a row. Raises NameTaken."""
-        values = {column.name: getattr(resource, column.name) for column in _SHOWN}
+        values = {column.name: getattr(resource, column.name) for column in _SHOWN} | {"env": resource.env.stored()}
         try:
             with conn.begin_nested():
                 conn.execute(sa.insert(RESOURCES).values(**values, sealed_options=sealed_options))
@@ -140,7 +143,7 @@ class Store:
         instance: InstanceState | None = None,
         binding: BindingState | None = None,
         message: str | None = None,
-        **others: str | float | Sequence[str] | None,
+        **others: JSON,
     ) -> None:
         """Change states and message, and (as keywords) ids of bindings and operations, and when it is rotated."""
         values: dict[str, Any] = {"updated": time.time(), **others}
@@ -167,4 +170,5 @@ class Store:
 
 def _resource(row: sa.RowMapping) -> Resource:
     states = {"instance": InstanceState(row["instance"]), "binding": BindingState(row["binding"])}
-    return Resource(**{**row, **states, "other_bindings": tuple(row["other_bindings"])})
+    lists = {"other_bindings": tuple(row["other_bindings"]), "env": EnvMapping.read(row["env"])}
+    return Resource(**{**row, **states, **lists})

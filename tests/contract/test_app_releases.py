@@ -305,3 +305,28 @@ def test_an_unknown_release_is_told(world: World) -> None:
     ):
         with pytest.raises(CannotRelease, match="no release v9"):
             attempt()
+
+
+def test_a_secret_is_offered_changed_and_taken_away(world: World) -> None:
+    app = world.new_app()
+    world.apps.offer(app, "db-binding", {"type": "postgresql", "uri": "a", "old": "x"})
+    world.apps.offer(app, "db-binding", {"type": "postgresql", "uri": "b"})
+    assert world.offered(app) == {"db-binding": {"type": "postgresql", "uri": "b"}}
+    world.apps.offer(app, "db-binding", {"type": "mysql", "uri": "c"})
+    assert world.offered(app) == {"db-binding": {"type": "mysql", "uri": "c"}}
+    for _ in range(2):
+        world.apps.offer(app, "db-binding", None)
+        assert world.offered(app) == {}
+    world.apps.offer("no-such-app", "db-binding", None)
+    with pytest.raises(AppNotFound):
+        world.apps.offer("no-such-app", "db-binding", {"type": "postgresql"})
+
+
+def test_a_secret_of_others_is_left_alone(world: World) -> None:
+    app = world.new_app()
+    world.add_secret(app, "db-binding")
+    with pytest.raises(CannotRelease, match=f"Secret {app}/db-binding was not made by the bridge"):
+        world.apps.offer(app, "db-binding", {"type": "postgresql"})
+    world.apps.offer(app, "db-binding", None)
+    with pytest.raises(CannotRelease, match="not made by the bridge"):
+        world.apps.offer(app, "db-binding", {"type": "postgresql"})

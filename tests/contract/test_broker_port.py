@@ -206,8 +206,9 @@ def test_a_binding_replaces_another_and_both_are_there(stage: Stage, ready: Inst
     assert stage.broker.bind(new, ALICE, predecessor="b1") == (made, None)
     stage.work()
     assert [stage.broker.credentials(each).values for each in (old, new)] == [CREDENTIALS, CREDENTIALS]
-    stage.broker.unbind(old, ALICE)
+    gone = stage.broker.unbind(old, ALICE)
     stage.work()
+    assert stage.broker.binding_status(old, gone.operation).progress is Progress.SUCCEEDED
     assert stage.broker.credentials(new).values == CREDENTIALS
     with pytest.raises(BrokerError) as caught:
         stage.broker.bind(BindingRef(ready, "b3"), ALICE, predecessor="b1")

@@ -40,6 +40,8 @@ class FakeApp:
     ledger: Ledger
     running: dict[str, str] = field(default_factory=dict)
     looks: int = 0
+    offered: dict[str, dict[str, str]] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)  # Secrets of others
 
 
 class FakeAppReleases:
@@ -126,6 +128,17 @@ class FakeAppReleases:
             raise CannotRelease(f"v{version} of app {app} has failed: {entry.reason}")
         self._mark(found, entry, ReleaseState.SUCCEEDED, "")
         self.after("settle", app)
+
+    def offer(self, app: str, name: str, entries: Mapping[str, str] | None) -> None:
+        self.before("offer", app)
+        if entries is not None:
+            found = self._app(app)
+            if name in found.foreign:
+                raise CannotRelease(f"Secret {app}/{name} was not made by the bridge")
+            found.offered[name] = dict(entries)
+        elif app in self.apps:
+            self.apps[app].offered.pop(name, None)
+        self.after("offer", app)
 
     def releases(self, app: str) -> list[AppRelease]:
         self.before("releases", app)

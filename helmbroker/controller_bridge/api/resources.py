@@ -71,6 +71,7 @@ def resource_object(resource: Resource) -> dict[str, JSON]:
         "status": str(resource.instance),
         "binding": str(resource.binding) if bound else None,
         "options": {},
+        "env": resource.env.stored(),
         "rotate_every_s": resource.rotate_every_s,
         "rotate_at": None if resource.rotate_at is None else moment(resource.rotate_at),
         "created": moment(resource.created),

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from helmbroker.controller_bridge.api.context import api
 from helmbroker.controller_bridge.broker_port import BindingRef, BrokerError, InstanceRef, Unreachable
+from helmbroker.controller_bridge.delivery import BadCredentials, environment
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.controller_bridge.naming import BadCredentials, environment
 from helmbroker.durable import JSON
 
 _LIVE = (BindingState.READY, BindingState.ROTATING)
@@ -21,7 +21,7 @@ def credentials(resource: Resource) -> tuple[dict[str, str], str]:
         return {}, ""
     try:
         found = api().broker.credentials(BindingRef(instance, resource.binding_id))
-        return environment(resource.name, found.values), ""
+        return environment(resource.name, found.values, resource.env), ""
     except (BrokerError, Unreachable, BadCredentials) as error:
         return {}, f"the credentials cannot be shown: {error}"
 

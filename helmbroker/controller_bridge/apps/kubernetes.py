@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from helmbroker.controller_bridge.apps import environment
 from helmbroker.controller_bridge.apps.cluster import AppCluster, Processes, translated
 from helmbroker.controller_bridge.apps.ledger import Entry, Ledger, LedgerStore
+from helmbroker.controller_bridge.apps.offered import OfferedSecrets
 from helmbroker.controller_bridge.apps.port import (
     AppRelease,
     AppsUnavailable,
@@ -42,6 +43,7 @@ class KubernetesAppReleases:
     def __init__(self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._cluster = AppCluster(kube)
         self._store = LedgerStore(kube)
+        self._offered = OfferedSecrets(kube)
         self._now = now
 
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
@@ -134,6 +136,15 @@ class KubernetesAppReleases:
                 )
             self._store.mark(app, version, ReleaseState.SUCCEEDED)
             self._cluster.sweep(app, self._store.read(app))
+
+    def offer(self, app: str, name: str, entries: Mapping[str, str] | None) -> None:
+        """See AppReleases.offer."""
+        with translated():
+            if entries is None:
+                self._offered.remove(app, name)
+            else:
+                self._cluster.processes(app)
+                self._offered.keep(app, name, entries)
 
     def releases(self, app: str) -> list[AppRelease]:
         """See AppReleases.releases."""

@@ -109,6 +109,13 @@ class AppReleases(Protocol):
         """Mark `version` succeeded and remove config that nothing uses any more. The ledger stays."""
         ...
 
+    def offer(self, app: str, name: str, entries: Mapping[str, str] | None) -> None:
+        """Keep the Secret `name` of type `servicebinding.io/<entries["type"]>` for whoever reads it; None: no more.
+
+        A Secret of this name that is not the bridge's own is refused. An app that is gone has none.
+        """
+        ...
+
     def releases(self, app: str) -> list[AppRelease]:
         """All releases, newest first."""
         ...

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from helmbroker.controller_bridge.operations import rollout
+from helmbroker.controller_bridge.operations import offering, rollout
 from helmbroker.controller_bridge.operations.making import MAKING
 from helmbroker.controller_bridge.operations.removing import removing
-from helmbroker.controller_bridge.operations.work import Ports, Work, run_or_undo
+from helmbroker.controller_bridge.operations.work import Ports, Work, run_or_undo, step
 from helmbroker.durable import Context
 
 
@@ -22,5 +22,6 @@ def bind(ctx: Context, ports: Ports) -> str:
 STEPS = (*MAKING, *rollout.watching("inject"))
 UNDO = (
     *rollout.recovering("inject"),
+    step("withdraw offer", offering.remove),
     *removing("unbind", "await unbind", lambda work: work.resource.bindings),
 )

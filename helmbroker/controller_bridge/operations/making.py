@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge.broker_port import Answer, BrokerError, Credentials
-from helmbroker.controller_bridge.naming import BadCredentials, config_group, environment
-from helmbroker.controller_bridge.operations import rollout
+from helmbroker.controller_bridge.delivery import BadCredentials, environment
+from helmbroker.controller_bridge.naming import config_group
+from helmbroker.controller_bridge.operations import offering, rollout
 from helmbroker.controller_bridge.operations.work import Work, judge, result, step, text
 from helmbroker.durable import Done, Fail, Outcome
 
@@ -24,10 +25,14 @@ def _await(work: Work) -> Outcome:
     return judge(work, status, "the broker makes the credentials")
 
 
+def _offer(work: Work) -> Outcome:
+    return offering.keep(work, _credentials(work))
+
+
 def _inject(work: Work) -> Outcome:
     resource, given = work.resource, _credentials(work)
     try:
-        variables = environment(resource.name, given.values)
+        variables = environment(resource.name, given.values, resource.env)
     except BadCredentials as error:
         return Fail(str(error))
     summary = f"{work.ctx.operation.kind} {resource.name} ({resource.plan_name})"
@@ -56,5 +61,6 @@ def _put(work: Work) -> tuple[Answer, Credentials | None]:
 MAKING = (
     step("bind", _bind, reserve_s=rollout.RESERVE_S),
     step("await binding", _await, reserve_s=rollout.RESERVE_S),
+    step("offer", _offer, reserve_s=rollout.RESERVE_S),
     step("inject", _inject, reserve_s=rollout.RESERVE_S),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from helmbroker.controller_bridge.operations import rollout
+from helmbroker.controller_bridge.operations import offering, rollout
 from helmbroker.controller_bridge.operations.making import MAKING
 from helmbroker.controller_bridge.operations.removing import removing
 from helmbroker.controller_bridge.operations.work import Ports, Work, result, run_or_undo, step
@@ -85,6 +85,10 @@ REVOKE = removing("revoke", "await revoke", lambda work: work.resource.other_bin
 REPLACE = (*_GIVE, *WATCH, _SWITCH)
 RETIRE = (step("grace", _grace), *REVOKE)
 REPLACE_NOW = (*_GIVE, _SWITCH)
-UNDO = (*rollout.recovering("inject"), *removing("drop", "await drop", _new))
+UNDO = (
+    *rollout.recovering("inject"),
+    step("put offer back", offering.put_back),
+    *removing("drop", "await drop", _new),
+)
 STEPS = (*REPLACE, *RETIRE)
 STEPS_NOW = (*REPLACE_NOW, *REVOKE, *WATCH)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from helmbroker.controller_bridge.apps.port import AppNotFound
 from helmbroker.controller_bridge.naming import config_group
-from helmbroker.controller_bridge.operations import rollout
+from helmbroker.controller_bridge.operations import offering, rollout
 from helmbroker.controller_bridge.operations.removing import removing
 from helmbroker.controller_bridge.operations.work import Ports, Work, run_or_undo, step
 from helmbroker.durable import Context, Done, Outcome, run_steps
@@ -35,5 +35,8 @@ WITHDRAW = (
     *rollout.watching("withdraw", app_may_be_gone=True),
 )
 UNDO = rollout.recovering("withdraw")
-DELETE = removing("delete", "await", lambda work: work.resource.bindings)
+DELETE = (
+    step("withdraw offer", offering.remove),
+    *removing("delete", "await", lambda work: work.resource.bindings),
+)
 STEPS = (*WITHDRAW, *DELETE)

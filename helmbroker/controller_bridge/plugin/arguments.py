@@ -49,7 +49,10 @@ COMMANDS = {
         example="update database postgresql medium",
     ),
     "bind": Command(
-        ("NAME",), "give the app the resource's credentials, in a new app release", WAITS, example="bind database"
+        ("NAME",),
+        "give the app the resource's credentials, in a new app release",
+        ("env", *WAITS),
+        example="bind database --rename uri=DATABASE_URL",
     ),
     "unbind": Command(
         ("NAME",), "take the credentials from the app and revoke them", WAITS, example="unbind database"
@@ -84,6 +87,9 @@ NEEDS_VALUE = frozenset(
         "--confirm",
         "--timeout",
         "--every",
+        "--prefix",
+        "--rename",
+        "--only",
     }
 )
 
@@ -160,6 +166,12 @@ def _add(made: Parser, option: str) -> None:
             made.add_argument(
                 "--every", type=period, metavar="TIME", help="not now, but every so often: 30d, 12h, or never"
             )
+        case "env":
+            made.add_argument("--prefix", metavar="TEXT", help="of its variables (else the resource's name and _)")
+            made.add_argument(
+                "--rename", action="append", metavar="KEY=VARIABLE", help="one variable; may come again"
+            )
+            made.add_argument("--only", metavar="KEY,KEY", help="these keys of the credentials and no others")
         case "wait":
             made.add_argument(
                 "--wait",

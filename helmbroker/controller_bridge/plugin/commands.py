@@ -11,7 +11,7 @@ from pathlib import Path
 from helmbroker.controller_bridge.plugin import output, waiting
 from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, perform
 from helmbroker.controller_bridge.plugin.client import Bridge, Json
-from helmbroker.controller_bridge.plugin.options import options
+from helmbroker.controller_bridge.plugin.options import env_mapping, options
 from helmbroker.controller_bridge.plugin.settings import login, service
 from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
 
@@ -80,7 +80,7 @@ def update(call: Call) -> None:
 def bind(call: Call) -> None:
     """Give the app the resource's credentials."""
     name, app = call.words[0], call.app
-    request = partial(call.bridge.binding, app, name, "bind")
+    request = partial(call.bridge.binding, app, name, "bind", env_mapping(call.given))
     perform(call, "Binding resource... ", OnResource(call.bridge, app, name, request, waiting.bound))
 
 

@@ -26,6 +26,7 @@ GOLDEN: dict[str, Any] = {
     "status": "Provisioning",
     "binding": None,
     "options": {},
+    "env": {},
     "rotate_every_s": None,
     "rotate_at": None,
 }
@@ -86,6 +87,25 @@ def test_a_whole_life(call: Calls) -> None:
     missing = call("GET", DB)
     assert (missing.status_code, missing.json) == (404, "No Resource matches the given query.")
     assert call("GET", RESOURCES).json["count"] == 0
+
+
+def test_a_bind_may_say_what_its_variables_are_called(call: Calls) -> None:
+    call.world.created()
+    env = {"prefix": "DB_", "rename": {"uri": "DATABASE_URL"}, "only": ["port", "uri"]}
+    bound = call("PATCH", f"{DB}binding/", {"bind_action": "bind", "env": env})
+    assert (bound.status_code, bound.json["env"]) == (200, env)
+    work(call)
+    assert set(call("GET", DB).json["data"]) == {"DB_PORT", "DATABASE_URL"}
+
+
+def test_a_mapping_that_cannot_be_is_refused_at_once(call: Calls) -> None:
+    call.world.created()
+    answer = call("PATCH", f"{DB}binding/", {"bind_action": "bind", "env": {"suffix": "X"}})
+    assert (answer.status_code, answer.json) == (
+        400,
+        {"env": ["there is no suffix; it takes prefix, rename and only"]},
+    )
+    assert call.world.resource().binding_id is None
 
 
 def test_options_come_from_the_broker(call: Calls) -> None:

@@ -109,7 +109,7 @@ def test_open_connections_get_their_time_and_no_thread_waits(tmp_path: Path) -> 
     waiting = world.hand.operation(operation)
     assert (waiting.state, world.hand.turn()) == (State.QUEUED, False)
     assert world.message().startswith(
-        "the app has the new credentials; the old ones end in 600 s (rotate, step 9 of"
+        "the app has the new credentials; the old ones end in 600 s (rotate, step 10 of"
     )
     assert at_broker(world) == {old, world.resource().binding_id}
     ripen(world, operation)
@@ -135,6 +135,7 @@ def test_a_broken_rollout_puts_the_old_credentials_back(world: World) -> None:
     )
     assert (world.resource().binding_id, at_broker(world)) == (old, {old})
     assert world.environment() == before
+    assert world.apps.apps[APP].offered["my-db-binding"]["uri"] == f"postgres://{old}"
     assert [state for _, state, _ in world.ledger()] == ["succeeded", "succeeded", "failed", "succeeded"]
     assert world.service.look(APP, DB).failed
 

@@ -178,7 +178,7 @@ class BridgeTrial(Trial):
             return "the resource"
         groups = world.apps.releases(APP)
         config = groups[0].config if groups else {}
-        return [*world.broker.instances, *world.broker.bindings, *world.environment(), *config]
+        return [*world.broker.instances, *world.broker.bindings, *world.environment(), *world.offered(), *config]
 
     def only_removable(self, place: Place, how: How) -> bool:
         """A request that was frozen on its way and arrives when all is undone: OSB knows no fence against it."""

@@ -109,6 +109,10 @@ class World:
         """What the app's pods have from us."""
         return self.apps.apps[APP].running
 
+    def offered(self) -> list[str]:
+        """The Secrets for others in the app's namespace."""
+        return sorted(self.apps.apps[APP].offered)
+
     def ledger(self) -> list[tuple[int, str, list[str]]]:
         """Releases of the app, oldest first: number, state, config groups."""
         return [(one.version, str(one.state), sorted(one.config)) for one in reversed(self.apps.releases(APP))]
@@ -123,4 +127,4 @@ class World:
         count, rows = self.service.page(APP, limit=10, offset=0)
         states = [(row.name, row.instance, row.binding, len(row.bindings), row.message) for row in rows]
         things = (len(self.broker.instances), len(self.broker.bindings))
-        return count, states, things, self.ledger(), sorted(self.environment())
+        return count, states, things, self.ledger(), sorted(self.environment()), self.offered()

@@ -53,6 +53,19 @@ def test_create_without_waiting_prints_as_ever(service: Service, drycc: Drycc) -
     ("command", "request_line", "body", "shown"),
     [
         ("bind myredis", BINDING, {"bind_action": "bind"}, f"Binding resource... {FRAMES}done\n"),
+        (
+            "bind myredis --prefix DB_ --rename uri=DATABASE_URL --rename host=DBHOST --only uri,host",
+            BINDING,
+            {
+                "bind_action": "bind",
+                "env": {
+                    "prefix": "DB_",
+                    "rename": {"uri": "DATABASE_URL", "host": "DBHOST"},
+                    "only": ["uri", "host"],
+                },
+            },
+            f"Binding resource... {FRAMES}done\n",
+        ),
         ("unbind myredis", BINDING, {"bind_action": "unbind"}, f"Unbinding resource... {FRAMES}done\n"),
         ("rotate myredis", ROTATE, {"force": False}, f"Rotating credentials... {FRAMES}done\n"),
         ("rotate myredis --force", ROTATE, {"force": True}, f"Rotating credentials... {FRAMES}done\n"),
@@ -138,6 +151,12 @@ def test_a_binding_that_was_undone_is_a_failure(service: Service, drycc: Drycc, 
     service.answer(BINDING, resource(binding="Binding"))
     service.answer(GET, resource(binding="Binding"), resource(binding=binding, message="v2 does not start"))
     assert drycc("bind myredis").err == f"Error: v2 does not start\n{ADVICE}"
+
+
+def test_a_rename_needs_both_names(drycc: Drycc) -> None:
+    assert drycc("bind myredis --rename uri").err == (
+        "Error: 'uri' is no KEY=VARIABLE: give one such as uri=DATABASE_URL\n"
+    )
 
 
 def test_rotate_waits_and_says_how_it_ended(service: Service, drycc: Drycc) -> None:
