@@ -93,8 +93,8 @@ class Service:
             for operation in found:
                 if not operation.state.finished:
                     return Seen(resource, described(operation), failed=False)
-            failed = bool(found) and found[0].state is State.FAILED
-            return Seen(resource, resource.message, failed)
+            last = max(found, key=lambda one: one.finished_at or 0.0, default=None)
+            return Seen(resource, resource.message, last is not None and last.state is State.FAILED)
 
     def create(self, new: NewResource, user: str) -> Resource:
         """Note the resource and begin to provision it. Raises NotUnique."""

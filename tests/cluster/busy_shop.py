@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from helmbroker.kubeapi.port import Kube, Obj
-from tests.cluster.live_shop import service
+from tests.cluster import live_shop
 from tests.cluster.reach import eventually
-from tests.cluster.shop import IMAGE, PATIENT, process
+from tests.cluster.shop import IMAGE, process
 
 PER_SECOND = 50
 # Nothing is tried twice: whatever a rotation does to a request is seen. A connection is made when none is idle.
@@ -96,18 +96,7 @@ tell(end=True)
 
 def web(namespace: str) -> Obj:
     """Two pods that serve HTTP, ready once their credentials have worked."""
-    made = process(
-        namespace,
-        "web",
-        replicas=2,
-        command=["python3", "-c", SERVER],
-        ports=[{"containerPort": 8080}],
-        readinessProbe={"httpGet": {"path": "/", "port": 8080}, **PATIENT},
-        lifecycle={"preStop": {"sleep": {"seconds": 5}}},
-        resources={"requests": {"cpu": "20m", "memory": "48Mi"}},
-    )
-    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 15
-    return made
+    return live_shop.web(namespace, SERVER, resources={"requests": {"cpu": "20m", "memory": "48Mi"}})
 
 
 def worker(namespace: str) -> Obj:
@@ -161,7 +150,7 @@ class Asked:
 
 def open_shop(kube: Kube, namespace: str) -> None:
     """The app, without a database yet."""
-    for each in (web(namespace), worker(namespace), service(namespace)):
+    for each in (web(namespace), worker(namespace), live_shop.service(namespace)):
         kube.create(each)
 
     def both_run() -> bool | None:
