@@ -97,7 +97,7 @@ class Scene:
 
     def end(self) -> Asked:
         """Everything that was sent is answered."""
-        argv = ["kubectl", "exec", "-n", self.namespace, "customer", "--", "kill", "1"]
+        argv = ["kubectl", "exec", "-n", self.namespace, "customer", "--", "sh", "-c", "kill 1"]
         subprocess.run(argv, capture_output=True, timeout=60, check=True)
 
         def ended() -> Asked | None:
