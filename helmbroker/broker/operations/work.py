@@ -191,11 +191,15 @@ class BindingWork(Work):
         policy = values.get("networkPolicy")
         if isinstance(policy, Mapping) and "bound" in policy:  # a chart of before would take it for a mistake
             about["client"] = self._client()
-        where = {"release": instance.release.name, "namespace": instance.release.namespace, "values": values}
+        where: dict[str, JSON] = {
+            "release": instance.release.name,
+            "namespace": instance.release.namespace,
+            "values": values,
+        }
         return {"instance": where, "binding": about}
 
     def _client(self) -> dict[str, JSON]:
-        """Where the app is, if its platform is Kubernetes and says so (context of OSB, item 103)."""
+        """Where the app is, if its platform is Kubernetes and says so (OSB item 57)."""
         context = self.binding.binding.context
         namespace = context.get("namespace") if context.get("platform") == "kubernetes" else None
         is_one = isinstance(namespace, str) and _NAMESPACE.fullmatch(namespace)

@@ -42,15 +42,15 @@ def _inject(work: Work) -> Outcome:
 
 def _credentials(work: Work) -> Credentials:
     """From the synchronous answer while it is in memory, else by GET; by PUT again where there is no GET."""
-    if work.credentials is not None:
-        return work.credentials
-    try:
-        return work.ports.broker.credentials(work.binding())
-    except BrokerError:
-        if result(work, "bind").get("pending"):
-            raise
-        _, given = _put(work)
-        return given or Credentials({})
+    if work.credentials is None:
+        try:
+            work.credentials = work.ports.broker.credentials(work.binding())
+        except BrokerError:
+            if result(work, "bind").get("pending"):
+                raise
+            _, given = _put(work)
+            work.credentials = given or Credentials({})
+    return work.credentials
 
 
 def _put(work: Work) -> tuple[Answer, Credentials | None]:

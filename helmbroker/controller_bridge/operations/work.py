@@ -55,7 +55,7 @@ class Work:
         self.ctx, self.ports = ctx, ports
         self.app, self.user = str(params["app"]), str(params["user"])
         self.caller = Caller(self.user)
-        self.credentials: Credentials | None = None  # from a synchronous bind; only ever in memory
+        self.credentials: Credentials | None = None  # of the binding it makes; only ever in memory
         self._resource: Resource | None = None
 
     @property
