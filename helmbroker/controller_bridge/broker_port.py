@@ -28,6 +28,7 @@ class Plan:
     bindable: bool
     updateable: bool
     parameters_schema: Mapping[str, JSON] | None = field(default=None, repr=False)
+    binding_rotatable: bool = False  # OSB 2.17: a binding may name the one that it replaces
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,13 @@ class Status:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a binding delivers. Never shown by repr."""
+    """What a binding delivers. Never shown by repr.
+
+    renew_before: seconds since the epoch (OSB item 104); None: they do not expire.
+    """
 
     values: Mapping[str, JSON] = field(repr=False)
+    renew_before: float | None = None
 
 
 class BrokerError(Exception):
@@ -137,8 +142,13 @@ class Broker(Protocol):
         """GET the instance: the parameters it runs with, as far as the broker shows them."""
         ...
 
-    def bind(self, ref: BindingRef, caller: Caller) -> tuple[Answer, Credentials | None]:
-        """PUT the binding; credentials come with a synchronous answer only."""
+    def bind(
+        self, ref: BindingRef, caller: Caller, *, predecessor: str | None = None
+    ) -> tuple[Answer, Credentials | None]:
+        """PUT the binding; credentials come with a synchronous answer only.
+
+        predecessor: the binding of the same instance that it is to replace (OSB item 108); both are valid then.
+        """
         ...
 
     def unbind(self, ref: BindingRef, caller: Caller) -> Answer:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+
+from helmbroker.controller_bridge.delivery import EnvMapping
 
 
 class InstanceState(StrEnum):
@@ -22,6 +24,7 @@ class BindingState(StrEnum):
     UNBOUND = "Unbound"
     BINDING = "Binding"
     READY = "Ready"
+    ROTATING = "Rotating"
     FAILED = "Failed"
     UNBINDING = "Unbinding"
     UNBIND_FAILED = "UnbindCallFailed"
@@ -35,12 +38,15 @@ class Kind(StrEnum):
     UNBIND = "unbind"
     DESTROY = "destroy"
     ROLLBACK = "rollback"
+    ROTATE = "rotate"
+    ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones
 
 
 class Schedule(StrEnum):
     """What is done again and again, of no resource."""
 
     RETENTION = "retention"
+    ROTATION = "rotation"
 
 
 class Role(IntEnum):
@@ -72,6 +78,21 @@ class Resource:
     owner: str
     created: float  # seconds since the epoch
     updated: float
+    other_bindings: tuple[str, ...] = ()  # at the broker, beside `binding_id`: those that come or go in a rotation
+    rotate_every_s: float | None = None  # None: only when somebody asks for it
+    renew_before: float | None = None  # seconds since the epoch: when the broker wants the credentials replaced
+    rotate_at: float | None = None  # seconds since the epoch: when the next rotation is due
+    env: EnvMapping = field(default_factory=EnvMapping)  # how the app gets the credentials
+
+    @property
+    def bindings(self) -> tuple[str, ...]:
+        """Every binding that the broker may have of it, that of the app first."""
+        return self.other_bindings if self.binding_id is None else (self.binding_id, *self.other_bindings)
+
+    def due(self, moment: float) -> float | None:
+        """When the credentials of `moment` (seconds since the epoch) are to be replaced; None: never."""
+        wished = None if self.rotate_every_s is None else moment + self.rotate_every_s
+        return min((each for each in (self.renew_before, wished) if each is not None), default=None)
 
     @property
     def plan_name(self) -> str:

@@ -108,18 +108,22 @@ class OsbBroker:
         _, answer = self._call("GET", _instance(ref), wire.Instance, {200})
         return answer.parameters or {}
 
-    def bind(self, ref: BindingRef, caller: Caller) -> tuple[Answer, Credentials | None]:
+    def bind(
+        self, ref: BindingRef, caller: Caller, *, predecessor: str | None = None
+    ) -> tuple[Answer, Credentials | None]:
         body: dict[str, JSON] = {
             "service_id": ref.instance.service_id,
             "plan_id": ref.instance.plan_id,
             "bind_resource": {"app_guid": ref.instance.app},
             "context": self._context(ref.instance),
         }
+        if predecessor is not None:
+            body["predecessor_binding_id"] = predecessor
         status, answer = self._call(
             "PUT", _binding(ref), wire.Binding, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
         )
         pending = status == 202
-        return Answer(pending, answer.operation), None if pending else Credentials(answer.credentials or {})
+        return Answer(pending, answer.operation), None if pending else answer.delivered()
 
     def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
         return self._delete(_binding(ref), ref.instance, caller)
@@ -129,7 +133,7 @@ class OsbBroker:
 
     def credentials(self, ref: BindingRef) -> Credentials:
         _, answer = self._call("GET", _binding(ref), wire.Binding, {200})
-        return Credentials(answer.credentials or {})
+        return answer.delivered()
 
     def _context(self, ref: InstanceRef) -> dict[str, JSON]:
         return {"platform": "kubernetes", "clusterid": self._cluster_id, "namespace": ref.app}

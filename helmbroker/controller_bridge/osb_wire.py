@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeVar
 
 import pydantic
 
-from helmbroker.controller_bridge.broker_port import Offering, Plan, Progress
+from helmbroker.controller_bridge.broker_port import Credentials, Offering, Plan, Progress
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -33,6 +34,7 @@ class _Plan(_Wire):
     description: str
     bindable: bool | None = None
     plan_updateable: bool | None = None
+    binding_rotatable: bool = False
     schemas: _Schemas | None = None
 
 
@@ -68,11 +70,22 @@ class Instance(_Wire):
     parameters: dict[str, pydantic.JsonValue] | None = None
 
 
+class _BindingMetadata(_Wire):
+    expires_at: datetime | None = None
+    renew_before: datetime | None = None
+
+
 class Binding(_Wire):
     """PUT and GET of a binding (items 103, 111)."""
 
     operation: str | None = None
     credentials: dict[str, pydantic.JsonValue] | None = pydantic.Field(default=None, repr=False)
+    metadata: _BindingMetadata | None = None
+
+    def delivered(self) -> Credentials:
+        """The credentials in the words of the port."""
+        due = (self.metadata.renew_before or self.metadata.expires_at) if self.metadata else None
+        return Credentials(self.credentials or {}, due.timestamp() if due else None)
 
 
 class LastOperation(_Wire):
@@ -111,4 +124,5 @@ def _plan(service: _Service, plan: _Plan) -> Plan:
         bindable=service.bindable if plan.bindable is None else plan.bindable,
         updateable=service.plan_updateable if plan.plan_updateable is None else plan.plan_updateable,
         parameters_schema=create.parameters if create else None,
+        binding_rotatable=plan.binding_rotatable,
     )

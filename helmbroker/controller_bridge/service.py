@@ -8,19 +8,29 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
 from helmbroker.controller_bridge.operations.progress import described
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
-from helmbroker.durable import JSON, Operation
+from helmbroker.durable import JSON, Operation, State
 from helmbroker.status.workers import living
 
 INSTANCE_TIMEOUT_S = 3600.0
 RELEASE_TIMEOUT_S = 1800.0
+ROTATION_TIMEOUT_S = 3600.0  # the time for open connections is part of it
+_TIMEOUTS_S = {
+    Kind.CREATE: INSTANCE_TIMEOUT_S,
+    Kind.DESTROY: INSTANCE_TIMEOUT_S,
+    Kind.ROTATE: ROTATION_TIMEOUT_S,
+    Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
+}
+_GOING_ON = (BindingState.BINDING, BindingState.UNBINDING, BindingState.ROTATING)
 
 
 class Refused(Exception):
@@ -53,6 +63,14 @@ class NewResource:
         return f"NewResource({self.app}/{self.name}, {self.service}:{self.plan})"
 
 
+class Seen(NamedTuple):
+    """A resource, what happens with it or happened last, in words, and whether that failed."""
+
+    resource: Resource
+    message: str
+    failed: bool
+
+
 class Service:
     """The use cases of the platform side."""
 
@@ -64,17 +82,19 @@ class Service:
         with self._store.reading() as conn:
             return self._store.page(conn, app, limit=limit, offset=offset)
 
-    def look(self, app: str, name: str) -> tuple[Resource, str]:
-        """A resource, and what happens with it, at which step, or happened last. Raises NoSuchResource."""
+    def look(self, app: str, name: str) -> Seen:
+        """A resource, and at which step its operation is, or how the last one ended. Raises NoSuchResource."""
         with self._store.reading() as conn:
             resource = self._store.find(conn, app, name)
             if resource is None:
                 raise NoSuchResource(name)
-            for operation_id in (resource.binding_operation, resource.instance_operation):
-                operation = self._queue.get(conn, operation_id) if operation_id else None
-                if operation is not None and not operation.state.finished:
-                    return resource, described(operation)
-            return resource, resource.message
+            ids = (each for each in (resource.binding_operation, resource.instance_operation) if each)
+            found = [each for each in (self._queue.get(conn, one) for one in ids) if each]
+            for operation in found:
+                if not operation.state.finished:
+                    return Seen(resource, described(operation), failed=False)
+            last = max(found, key=lambda one: one.finished_at or 0.0, default=None)
+            return Seen(resource, resource.message, last is not None and last.state is State.FAILED)
 
     def create(self, new: NewResource, user: str) -> Resource:
         """Note the resource and begin to provision it. Raises NotUnique."""
@@ -108,8 +128,8 @@ class Service:
             self._begin(conn, Kind.CREATE, operation_id, resource, user)
         return resource
 
-    def bind(self, app: str, name: str, user: str) -> Resource:
-        """Begin to bind. Raises NoSuchResource, Refused, Conflicting."""
+    def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
+        """Begin to bind; `env`: how the app gets the credentials. Raises NoSuchResource, Refused, Conflicting."""
         with self._store.writing() as conn:
             resource = self._locked(conn, app, name)
             if resource.instance is not InstanceState.READY:
@@ -118,8 +138,8 @@ class Service:
                 raise Refused("the resource instance is binding")
             if resource.binding is BindingState.UNBIND_FAILED:
                 raise Refused("the last binding of the resource instance is not removed yet: unbind it first")
-            if resource.binding not in (BindingState.UNBOUND, BindingState.FAILED):
-                raise Conflicting(f"Resource {name} is binding")
+            if resource.binding in _GOING_ON:
+                raise Conflicting(f"Resource {name} is {resource.binding.lower()}")
             operation_id = str(uuid.uuid4())
             self._store.change(
                 conn,
@@ -128,6 +148,7 @@ class Service:
                 message="",
                 binding_id=str(uuid.uuid4()),
                 binding_operation=operation_id,
+                env=(env or EnvMapping()).stored(),
             )
             self._begin(conn, Kind.BIND, operation_id, resource, user)
             return self._locked(conn, app, name)
@@ -141,11 +162,42 @@ class Service:
             self._unbind(conn, resource, user)
             return self._locked(conn, app, name)
 
+    def rotate(self, app: str, name: str, user: str, *, now: bool = False) -> Resource:
+        """Begin to replace the credentials; `now`: the old ones end before the app runs with the new ones.
+
+        Raises NoSuchResource, Refused, Conflicting.
+        """
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            if resource.binding in _GOING_ON and not (now and resource.binding is BindingState.ROTATING):
+                raise Conflicting(f"Resource {name} is {resource.binding.lower()}")
+            if resource.binding not in (BindingState.READY, BindingState.ROTATING):
+                raise Refused("the resource instance is not binding")
+            self._stop(conn, resource, "stopped: the credentials are rotated at once")
+            self._rotate(conn, resource, user, Kind.ROTATE_NOW if now else Kind.ROTATE)
+            return self._locked(conn, app, name)
+
+    def rotate_due(self, moment: float) -> int:
+        """Begin to rotate what is due by `moment` (seconds since the epoch); how many."""
+        with self._store.writing() as conn:
+            due = self._store.due(conn, moment)
+            for resource in due:
+                self._rotate(conn, resource, resource.owner, Kind.ROTATE)
+            return len(due)
+
+    def schedule_rotation(self, app: str, name: str, every_s: float | None) -> Resource:
+        """Rotate every so many seconds from now on; None: only before they expire. Raises NoSuchResource."""
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            due = replace(resource, rotate_every_s=every_s).due(time.time())
+            self._store.change(conn, resource.uuid, rotate_every_s=every_s, rotate_at=due)
+            return self._locked(conn, app, name)
+
     def destroy(self, app: str, name: str, user: str) -> None:
         """Begin to deprovision; what is half bound is unbound first. Raises NoSuchResource, Refused."""
         with self._store.writing() as conn:
             resource = self._locked(conn, app, name)
-            if resource.binding is BindingState.READY:
+            if resource.binding in (BindingState.READY, BindingState.ROTATING):
                 raise Refused("the resource instance is still binding")
             if resource.instance is InstanceState.PROVISIONING:
                 raise Refused("the resource instance is provisioning")
@@ -190,28 +242,41 @@ class Service:
     def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding is BindingState.UNBINDING:
             return
-        if resource.binding is BindingState.BINDING and resource.binding_operation is not None:
-            self._queue.cancel(
-                conn,
-                resource.app_subject,
-                description="stopped: the resource is unbound",
-                only=resource.binding_operation,
-            )
+        self._stop(conn, resource, "stopped: the resource is unbound")
         operation_id = str(uuid.uuid4())
         self._store.change(
             conn, resource.uuid, binding=BindingState.UNBINDING, message="", binding_operation=operation_id
         )
         self._begin(conn, Kind.UNBIND, operation_id, resource, user)
 
-    def _begin(self, conn: sa.Connection, kind: Kind, operation_id: str, resource: Resource, user: str) -> None:
+    def _stop(self, conn: sa.Connection, resource: Resource, why: str) -> None:
+        """End a bind or a rotation that is going on; what it leaves is for the operation that comes."""
+        if resource.binding in _GOING_ON and resource.binding_operation is not None:
+            self._queue.cancel(conn, resource.app_subject, description=why, only=resource.binding_operation)
+
+    def _rotate(self, conn: sa.Connection, resource: Resource, user: str, kind: Kind) -> None:
+        operation_id, successor = str(uuid.uuid4()), str(uuid.uuid4())
+        self._store.change(
+            conn,
+            resource.uuid,
+            binding=BindingState.ROTATING,
+            message="",
+            binding_operation=operation_id,
+            other_bindings=[*resource.other_bindings, successor],
+        )
+        self._begin(conn, kind, operation_id, resource, user, successor=successor)
+
+    def _begin(
+        self, conn: sa.Connection, kind: Kind, operation_id: str, resource: Resource, user: str, **more: JSON
+    ) -> None:
         of_instance = kind in (Kind.CREATE, Kind.DESTROY)
         self._queue.enqueue(
             conn,
             id=operation_id,
             kind=kind,
             subject=resource.subject if of_instance else resource.app_subject,
-            params={"app": resource.app, "resource": resource.uuid, "user": user},
-            timeout_s=INSTANCE_TIMEOUT_S if of_instance else RELEASE_TIMEOUT_S,
+            params={"app": resource.app, "resource": resource.uuid, "user": user, **more},
+            timeout_s=_TIMEOUTS_S.get(kind, RELEASE_TIMEOUT_S),
         )
 
     def _locked(self, conn: sa.Connection, app: str, name: str) -> Resource:

@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         le=120,
         description="how long the API serves on after SIGTERM while /readyz says 503, for load balancers to leave",
     )
+    rotation_grace_s: float = Field(
+        default=30,
+        ge=0,
+        le=900,
+        description="how long old credentials stay valid after all of an app runs with new ones",
+    )
     keep_operations_s: float = Field(
         default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"
     )

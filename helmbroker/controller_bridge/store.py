@@ -12,8 +12,10 @@ import sqlalchemy as sa
 
 from helmbroker import durable
 from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
+from helmbroker.durable import JSON
 from helmbroker.sealing import Keys
 from helmbroker.sealing.stored import Column, check, sealed_facts
 from helmbroker.status.workers import WorkerSeen
@@ -45,6 +47,11 @@ RESOURCES = sa.Table(
     sa.Column("created", sa.Double, nullable=False),  # seconds since the epoch, like the other two
     sa.Column("updated", sa.Double, nullable=False),
     sa.Column("deleted", sa.Double),
+    sa.Column("other_bindings", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("rotate_every_s", sa.Double),
+    sa.Column("renew_before", sa.Double),
+    sa.Column("rotate_at", sa.Double, index=True),
+    sa.Column("env", sa.JSON, nullable=False, server_default="{}"),
     sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
 )
 SCHEMA = Schema(
@@ -100,7 +107,7 @@ class Store:
 
     def insert(self, conn: sa.Connection, resource: Resource, sealed_options: str | None) -> None:
         """Add a row. Raises NameTaken."""
-        values = {column.name: getattr(resource, column.name) for column in _SHOWN}
+        values = {column.name: getattr(resource, column.name) for column in _SHOWN} | {"env": resource.env.stored()}
         try:
             with conn.begin_nested():
                 conn.execute(sa.insert(RESOURCES).values(**values, sealed_options=sealed_options))
@@ -147,13 +154,19 @@ class Store:
         instance: InstanceState | None = None,
         binding: BindingState | None = None,
         message: str | None = None,
-        **operation: str | None,
+        **others: JSON,
     ) -> None:
-        """Change states and message, and (as keywords) `binding_id`, `instance_operation`, `binding_operation`."""
-        values: dict[str, Any] = {"updated": time.time(), **operation}
+        """Change states and message, and (as keywords) ids of bindings and operations, and when it is rotated."""
+        values: dict[str, Any] = {"updated": time.time(), **others}
         given = {"instance": instance, "binding": binding, "message": message}
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
+
+    def due(self, conn: sa.Connection, moment: float) -> list[Resource]:
+        """Whose credentials are to be replaced by `moment`, oldest first, locked; not while they change anyway."""
+        due = (_T.rotate_at <= moment, _T.binding == BindingState.READY, _T.deleted.is_(None))
+        query = sa.select(*_SHOWN).where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True)
+        return [_resource(row) for row in conn.execute(query).mappings()]
 
     def workers(self, conn: sa.Connection) -> list[WorkerSeen]:
         """All workers that have told of themselves."""
@@ -168,4 +181,5 @@ class Store:
 
 def _resource(row: sa.RowMapping) -> Resource:
     states = {"instance": InstanceState(row["instance"]), "binding": BindingState(row["binding"])}
-    return Resource(**{**row, **states})
+    lists = {"other_bindings": tuple(row["other_bindings"]), "env": EnvMapping.read(row["env"])}
+    return Resource(**{**row, **states, **lists})

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
 _RETENTION_S = 3600.0
+_ROTATION_S = 60.0
 
 
 def initialise(settings: Settings) -> list[str]:
@@ -108,6 +109,8 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     from helmbroker.controller_bridge.operations.handlers import handlers  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.work import Ports  # noqa: PLC0415
     from helmbroker.controller_bridge.retention import forget_old  # noqa: PLC0415
+    from helmbroker.controller_bridge.rotation import rotate_due  # noqa: PLC0415
+    from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
     from helmbroker.durable import Worker  # noqa: PLC0415
 
     sealer = sealing.load(settings.keys_file)
@@ -118,15 +121,20 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         broker=make_broker(settings),
         apps=make_apps(kube),
         sealer=sealer,
+        grace_s=settings.rotation_grace_s,
     )
+    schedules = {
+        Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
+        Schedule.ROTATION: rotate_due(Service(store, ports.sealer)),
+    }
     answers = health.worker_probes(Pulse(store.engine), service_broker(ports.broker), health.cluster(kube))
     worker = Worker(
         store.queue(),
-        handlers(ports) | {Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s)},
+        handlers(ports) | schedules,
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         on_finish=on_finish(store),
-        schedules={Schedule.RETENTION: _RETENTION_S},
+        schedules={Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S},
     )
     _LOG.info("working", extra={"concurrency": settings.concurrency})
     with probes(settings.worker_listen, answers):

@@ -124,7 +124,7 @@ def test_parameters_are_values_of_the_chart(name: str, request_: str) -> None:
 SHARED = {
     "chart/templates": "_common.tpl claim.yaml configmap.yaml networkpolicy.yaml secret.yaml service.yaml "
     "statefulset.yaml tls.yaml",
-    "binding/templates": "_common.tpl drop.yaml make.yaml",
+    "binding/templates": "_common.tpl drop.yaml make.yaml networkpolicy.yaml",
 }
 
 
@@ -162,7 +162,7 @@ def test_the_contract_lists_what_the_template_delivers(name: str) -> None:
     contract = document(name, "contract.yaml")
 
     assert re.findall(r"^  - name: (\S+)$", template, re.MULTILINE) == contract["credentials"]
-    assert {"host", "port", "username", "password", "uri", "ca"} <= set(contract["credentials"])
+    assert {"type", "provider", "host", "port", "username", "password", "uri", "ca"} <= set(contract["credentials"])
     assert set(contract["steps"]) == {"login", "write", "read", "tls"}
     assert set(contract) - {"durable"} == {"credentials", "image", "client", "steps", "refused", "update"}
     update = document(name, "addon.yaml")["parameters"]["update"]

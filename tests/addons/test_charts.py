@@ -268,5 +268,37 @@ def test_the_network_policy_is_the_operators(name: str) -> None:
     assert "NetworkPolicy" not in {found["kind"] for found in without}
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_closed_instance_is_opened_by_each_binding_to_its_app(name: str) -> None:
+    closed = {"networkPolicy": {"bound": True}}
+    (own,) = _policies(instance(name, FIRST_PLAN[name], closed))
+    jobs = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": f"{name}-binding"}}}
+    assert own["spec"]["ingress"][0]["from"] == [jobs]
+
+    values = instance_values(name, FIRST_PLAN[name], closed)
+    bound = binding_values(RELEASE, NAMESPACE, values, BINDING_ID, client="shop")
+    (opened,) = _policies(render(name, "binding", BINDING, bound))
+    assert opened["spec"]["podSelector"] == own["spec"]["podSelector"]
+    assert opened["spec"]["policyTypes"] == ["Ingress"]
+    (rule,) = opened["spec"]["ingress"]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}]
+    (service,) = (one for one in parsed(instance(name, FIRST_PLAN[name], closed)) if one["kind"] == "Service")
+    assert {each["port"] for each in rule["ports"]} <= {each["port"] for each in service["spec"]["ports"]}
+    scope = Scope(NAMESPACE, RELEASE, PodSecurity.RESTRICTED)
+    assert violations([opened], scope) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_an_app_or_a_policy_a_binding_opens_nothing(name: str) -> None:
+    assert _policies(binding(name)) == []
+    values = instance_values(name, FIRST_PLAN[name], {"networkPolicy": {"enabled": False}})
+    bound = binding_values(RELEASE, NAMESPACE, values, BINDING_ID, client="shop")
+    assert _policies(render(name, "binding", BINDING, bound)) == []
+
+
+def _policies(manifest: str) -> list[dict[str, Any]]:
+    return [found for found in parsed(manifest) if found["kind"] == "NetworkPolicy"]
+
+
 def _pods(manifest: str) -> list[dict[str, Any]]:
     return [found["spec"]["template"]["spec"] for found in parsed(manifest) if "template" in found.get("spec", {})]

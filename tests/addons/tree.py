@@ -33,12 +33,17 @@ def instance_values(addon: str, plan: str, *more: dict[str, Any]) -> dict[str, A
 
 
 def binding_values(
-    release: str, namespace: str, values: dict[str, Any], id_: str, parameters: dict[str, Any] | None = None
+    release: str,
+    namespace: str,
+    values: dict[str, Any],
+    id_: str,
+    parameters: dict[str, Any] | None = None,
+    client: str | None = None,
 ) -> dict[str, Any]:
     """What the broker gives to a binding chart."""
     return {
         "instance": {"release": release, "namespace": namespace, "values": values},
-        "binding": {"id": id_, "parameters": parameters or {}},
+        "binding": {"id": id_, "parameters": parameters or {}, "client": {"namespace": client} if client else {}},
     }
 
 

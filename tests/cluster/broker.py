@@ -99,7 +99,7 @@ def broker(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "overrides.yaml").write_text(yaml.safe_dump(dict(overrides)))
     with throw_away_namespace(kube) as namespace:
-        port = _free_port()
+        port = free_port()
         settings = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HELMBROKER_")},
             "HELMBROKER_DATA_DIR": str(folder / "data"),
@@ -130,7 +130,7 @@ def broker(
             _await_start(platform, process, log)
             yield Broker(platform, process, folder / "data", log, namespace)
         finally:
-            _stop(process)
+            stop(process)
 
 
 def _await_start(platform: Platform, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -144,7 +144,8 @@ def _await_start(platform: Platform, process: subprocess.Popen[bytes], log: Path
     pytest.fail(f"the broker did not start: {log.read_text()[-2000:]}", pytrace=False)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program of the product that supervises others; all of them have to go."""
     below = descendants(process.pid)
     process.send_signal(signal.SIGTERM)
     try:
@@ -152,12 +153,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        pytest.fail("the broker did not stop when it was asked to", pytrace=False)
+        pytest.fail("it did not stop when it was asked to", pytrace=False)
     left = [pid for pid in below if Path(f"/proc/{pid}").exists()]
-    assert not left, f"processes of the broker are left: {[arguments(pid) for pid in left]}"
+    assert not left, f"processes are left: {[arguments(pid) for pid in left]}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody has at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

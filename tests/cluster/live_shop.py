@@ -42,13 +42,13 @@ open("/dev/termination-log", "w").write(json.dumps({"seen": seen, "failed": fail
 """
 
 
-def web(namespace: str, **container: Any) -> Obj:
+def web(namespace: str, server: str = SERVER, **container: Any) -> Obj:
     """Two pods that serve HTTP, and go on serving while the cluster still sends them requests."""
     made = process(
         namespace,
         "web",
         replicas=2,
-        command=["python3", "-c", SERVER],
+        command=["python3", "-c", server],
         ports=[{"containerPort": 8080}],
         readinessProbe={"httpGet": {"path": "/", "port": 8080}, **PATIENT},
         lifecycle={"preStop": {"sleep": {"seconds": 5}}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
@@ -50,6 +51,14 @@ class World(Protocol):
         """What each pod that serves was given."""
         ...
 
+    def offered(self, app: str) -> dict[str, dict[str, str]]:
+        """The Secrets for others, by name."""
+        ...
+
+    def add_secret(self, app: str, name: str) -> None:
+        """One that somebody else has made."""
+        ...
+
     def images(self, app: str) -> set[str]:
         """The images of web's pods that serve, or are to."""
         ...
@@ -73,6 +82,12 @@ class FakeWorld:
 
     def environments(self, app: str) -> list[dict[str, str]]:
         return [self.apps.apps[app].running] * 3
+
+    def offered(self, app: str) -> dict[str, dict[str, str]]:
+        return self.apps.apps[app].offered
+
+    def add_secret(self, app: str, name: str) -> None:
+        self.apps.apps[app].foreign.add(name)
 
     def images(self, app: str) -> set[str]:
         return {self.apps.apps[app].images["web"]}
@@ -106,6 +121,15 @@ class ClusterWorld:
     def environments(self, app: str) -> list[dict[str, str]]:
         return environments(self._kube, app)
 
+    def offered(self, app: str) -> dict[str, dict[str, str]]:
+        secrets = self._kube.list("Secret", app, labels="helmbroker.io/offered")
+        assert all(each["type"] == f"servicebinding.io/{_decoded(each)['type']}" for each in secrets)
+        return {each["metadata"]["name"]: _decoded(each) for each in secrets}
+
+    def add_secret(self, app: str, name: str) -> None:
+        metadata = {"name": name, "namespace": app}
+        self._kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque"})
+
     def images(self, app: str) -> set[str]:
         return {pod["spec"]["containers"][0]["image"] for pod in self._web(app)}
 
@@ -130,6 +154,10 @@ class ClusterWorld:
             return True if len(found) == len(pods) == 3 and shown == images else None
 
         eventually(all_serve, within_s=60, every_s=0)
+
+
+def _decoded(secret: Obj) -> dict[str, str]:
+    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
 
 
 @contextmanager

@@ -199,6 +199,18 @@ def test_rollback_brings_config_and_build_back(world: World) -> None:
     assert (release.config, release.images["web"]) == ({"addon_db": ("DATABASE_URL",)}, IMAGE)
 
 
+def test_rollback_keeps_the_newest_credentials(world: World) -> None:
+    """A rotation has revoked those that the app had then."""
+    app, rotated = world.new_app(), {"DATABASE_URL": "postgres://u:rotated@db/app"}
+    first = out(world, app, "bind-1", addon_db=DATABASE, own={"GREETING": "hello"})
+    out(world, app, "bind-2", addon_cache=CACHE, own={"GREETING": "good morning"})
+    out(world, app, "rotate-1", addon_db=rotated)
+    number = world.apps.rollback(app, first, author="bob", key="rollback-1")
+    assert verdict(world, app, number) == Healthy()
+    world.apps.settle(app, number)
+    assert world.environments(app) == [{**rotated, "GREETING": "hello"}] * 3
+
+
 def test_rollback_refuses_what_did_not_work_or_is_not_there(world: World) -> None:
     app = world.new_app()
     good = out(world, app, "bind-1", addon_db=DATABASE)
@@ -293,3 +305,28 @@ def test_an_unknown_release_is_told(world: World) -> None:
     ):
         with pytest.raises(CannotRelease, match="no release v9"):
             attempt()
+
+
+def test_a_secret_is_offered_changed_and_taken_away(world: World) -> None:
+    app = world.new_app()
+    world.apps.offer(app, "db-binding", {"type": "postgresql", "uri": "a", "old": "x"})
+    world.apps.offer(app, "db-binding", {"type": "postgresql", "uri": "b"})
+    assert world.offered(app) == {"db-binding": {"type": "postgresql", "uri": "b"}}
+    world.apps.offer(app, "db-binding", {"type": "mysql", "uri": "c"})
+    assert world.offered(app) == {"db-binding": {"type": "mysql", "uri": "c"}}
+    for _ in range(2):
+        world.apps.offer(app, "db-binding", None)
+        assert world.offered(app) == {}
+    world.apps.offer("no-such-app", "db-binding", None)
+    with pytest.raises(AppNotFound):
+        world.apps.offer("no-such-app", "db-binding", {"type": "postgresql"})
+
+
+def test_a_secret_of_others_is_left_alone(world: World) -> None:
+    app = world.new_app()
+    world.add_secret(app, "db-binding")
+    with pytest.raises(CannotRelease, match=f"Secret {app}/db-binding was not made by the bridge"):
+        world.apps.offer(app, "db-binding", {"type": "postgresql"})
+    world.apps.offer(app, "db-binding", None)
+    with pytest.raises(CannotRelease, match="not made by the bridge"):
+        world.apps.offer(app, "db-binding", {"type": "postgresql"})

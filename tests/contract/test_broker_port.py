@@ -31,7 +31,7 @@ from helmbroker.durable import JSON
 from helmbroker.sealing import Keys, RingFile
 from tests.api.broker.desk import CREDENTIALS, USER, Desk
 from tests.fakes.osb_broker import FakeBroker
-from tests.unit.catalog.folders import write
+from tests.unit.catalog.folders import edited, write
 
 ALICE = Caller("alice")
 
@@ -68,7 +68,8 @@ class RealStage:
 
     def __init__(self, folder: Path) -> None:
         RingFile.create(folder / "keys.json")
-        write(folder / "addons" / "demo")
+        rotatable = edited("addon.yaml", "bindable: true\n", "bindable: true\nbinding_rotatable: true\n")
+        write(folder / "addons" / "demo", rotatable)
         catalog = load([folder / "addons"])
         store = SqlStore(f"sqlite:///{folder}/helmbroker.db", Keys.load(folder / "keys.json"))
         store.prepare()
@@ -192,6 +193,26 @@ def test_a_binding_comes_and_goes(stage: Stage, ready: InstanceRef) -> None:
     stage.work()
     assert stage.broker.binding_status(binding, gone.operation).progress is Progress.SUCCEEDED
     assert stage.broker.unbind(binding, ALICE) == Answer(pending=False)
+
+
+@pytest.mark.osb(108)
+def test_a_binding_replaces_another_and_both_are_there(stage: Stage, ready: InstanceRef) -> None:
+    plans = [plan for one in stage.broker.catalog() if one.id == ready.service_id for plan in one.plans]
+    assert plans[0].binding_rotatable
+    old, new = BindingRef(ready, "b1"), BindingRef(ready, "b2")
+    stage.broker.bind(old, ALICE)
+    stage.work()
+    made, _ = stage.broker.bind(new, ALICE, predecessor="b1")
+    assert stage.broker.bind(new, ALICE, predecessor="b1") == (made, None)
+    stage.work()
+    assert [stage.broker.credentials(each).values for each in (old, new)] == [CREDENTIALS, CREDENTIALS]
+    gone = stage.broker.unbind(old, ALICE)
+    stage.work()
+    assert stage.broker.binding_status(old, gone.operation).progress is Progress.SUCCEEDED
+    assert stage.broker.credentials(new).values == CREDENTIALS
+    with pytest.raises(BrokerError) as caught:
+        stage.broker.bind(BindingRef(ready, "b3"), ALICE, predecessor="b1")
+    assert caught.value.status == 400
 
 
 def test_there_are_no_credentials_before_they_are_made(stage: Stage, ready: InstanceRef) -> None:

@@ -40,6 +40,8 @@ class FakeApp:
     ledger: Ledger
     running: dict[str, str] = field(default_factory=dict)
     looks: int = 0
+    offered: dict[str, dict[str, str]] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)  # Secrets of others
 
 
 class FakeAppReleases:
@@ -88,7 +90,7 @@ class FakeAppReleases:
             target = found.ledger.entry(to_version)
             if target.state is not ReleaseState.SUCCEEDED or target is found.ledger.latest:
                 raise CannotRelease(f"app {app} cannot go back to v{to_version}: {target.state} {target.reason}")
-            made = self._return_to(found, target, author, f"rolled back to v{to_version}", key)
+            made = self._return_to(found, target, author, f"rolled back to v{to_version}", key, refreshed=True)
         self.after("rollback", app)
         return made.number
 
@@ -126,6 +128,17 @@ class FakeAppReleases:
             raise CannotRelease(f"v{version} of app {app} has failed: {entry.reason}")
         self._mark(found, entry, ReleaseState.SUCCEEDED, "")
         self.after("settle", app)
+
+    def offer(self, app: str, name: str, entries: Mapping[str, str] | None) -> None:
+        self.before("offer", app)
+        if entries is not None:
+            found = self._app(app)
+            if name in found.foreign:
+                raise CannotRelease(f"Secret {app}/{name} was not made by the bridge")
+            found.offered[name] = dict(entries)
+        elif app in self.apps:
+            self.apps[app].offered.pop(name, None)
+        self.after("offer", app)
 
     def releases(self, app: str) -> list[AppRelease]:
         self.before("releases", app)
@@ -171,7 +184,9 @@ class FakeAppReleases:
             self._append(found, base)
         return base
 
-    def _return_to(self, found: FakeApp, target: Entry, author: str, summary: str, key: str) -> Entry:
+    def _return_to(
+        self, found: FakeApp, target: Entry, author: str, summary: str, key: str, *, refreshed: bool = False
+    ) -> Entry:
         number = self._next(found)
         described = (author, summary, CREATED, key, number - 1, target.number)
         latest = found.ledger.latest
@@ -179,6 +194,7 @@ class FakeAppReleases:
             kind: image for kind, image in target.images.items() if latest and latest.images.get(kind) != image
         }
         made = Entry(number, target.stamp, target.images, target.config, *described, restored=changed)
+        made = found.ledger.refreshed(made) if refreshed else made
         self._append(found, made)
         return made
 

@@ -253,7 +253,7 @@ class FakeHelm:
             return
         name = f"data-{ref.name}-0"
         has = self.cluster.thing(CLAIM, ref.namespace, name)
-        larger = size if has is None else max(size, has.content["size"], key=room.quantity)
+        larger = size if has is None else max(size, has.content.get("size", SMALLEST), key=room.quantity)
         self.cluster.put(Thing(CLAIM, ref.namespace, name, ref.name, content={"size": larger}))
         self.cluster.asked[ref, revision] = {name: larger}
 

@@ -34,13 +34,18 @@ POSTGRESQL = Offering(
     updateable=True,
     instances_retrievable=True,
     plans=(
-        Plan("plan-small", "small", "1 CPU", bindable=True, updateable=True, parameters_schema=SCHEMA),
+        Plan("plan-small", "small", "1 CPU", True, True, parameters_schema=SCHEMA, binding_rotatable=True),
         Plan("plan-large", "large", "8 CPU", bindable=True, updateable=True),
         Plan("plan-xs", "xs", "a bit of CPU", bindable=True, updateable=True),
     ),
 )
 REDIS = Offering(
-    "svc-redis", "redis", "Redis", False, False, (Plan("plan-r", "standard-128", "128 MB", True, False),)
+    "svc-redis",
+    "redis",
+    "Redis",
+    False,
+    False,
+    (Plan("plan-r", "standard-128", "128 MB", True, False, binding_rotatable=True),),
 )
 
 
@@ -69,6 +74,7 @@ class FakeBroker:
         self.calls: list[str] = []
         self.callers: list[tuple[str, str | None]] = []
         self.fails: dict[str, str] = {}
+        self.renew_before: float | None = None
         self.looks = looks
         self.before: Callable[[str], None] = lambda _method: None
         self.after: Callable[[str], None] = lambda _method: None
@@ -107,15 +113,18 @@ class FakeBroker:
         self._called("instance_parameters")
         return self._there(self.instances, ref.instance_id).parameters
 
-    def bind(self, ref: BindingRef, caller: Caller) -> tuple[Answer, Credentials | None]:
+    def bind(
+        self, ref: BindingRef, caller: Caller, *, predecessor: str | None = None
+    ) -> tuple[Answer, Credentials | None]:
         self._called("bind", caller)
         if ref.instance.instance_id not in self.instances:
             raise BrokerError(404, "InstanceNotFound", "there is no such instance")
-        made = self._put(self.bindings, _key(ref), ref.instance.service_id, "bind")
+        self._check_predecessor(ref, predecessor)
+        made = self._put(self.bindings, _key(ref), (ref.instance.service_id, predecessor), "bind")
         self.after("bind")
         if made.looks > 0 or made.failure:
             return Answer(True, "op-bind"), None
-        return Answer(False), Credentials(self.credentials_of(ref.binding_id))
+        return Answer(False), Credentials(self.credentials_of(ref.binding_id), self.renew_before)
 
     def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
         self._called("unbind", caller)
@@ -130,7 +139,14 @@ class FakeBroker:
     def credentials(self, ref: BindingRef) -> Credentials:
         self._called("credentials")
         self._there(self.bindings, _key(ref))
-        return Credentials(self.credentials_of(ref.binding_id))
+        return Credentials(self.credentials_of(ref.binding_id), self.renew_before)
+
+    def _check_predecessor(self, ref: BindingRef, predecessor: str | None) -> None:
+        """A repeated request may name one that is gone by now (decision 0012)."""
+        if predecessor is None or _key(ref) in self.bindings:
+            return
+        if f"{ref.instance.instance_id}/{predecessor}" not in self.bindings:
+            raise BrokerError(400, "", "predecessor_binding_id is not that of a binding of this service instance.")
 
     def _called(self, method: str, caller: Caller | None = None) -> None:
         self.calls.append(method)

@@ -19,7 +19,7 @@ ACTS = frozenset(
     [f"helm.{verb}" for verb in ("deploy", "rollback", "uninstall")]
     + [f"cluster.{verb}" for verb in ("sweep", "keep", "forget", "put_back")]
     + [f"broker.{verb}" for verb in ("provision", "deprovision", "bind", "unbind")]
-    + [f"apps.{verb}" for verb in ("change_config", "rollback", "recover", "settle")]
+    + [f"apps.{verb}" for verb in ("change_config", "rollback", "recover", "settle", "offer")]
 )
 
 

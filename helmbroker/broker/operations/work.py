@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from helmbroker.durable import Context
 from helmbroker.sealing import Keys
 
 _FORGOTTEN_AFTER_S = 60.0
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.15, 1.0
 
 
@@ -181,17 +183,27 @@ class BindingWork(Work):
         """Exactly what docs/reference/addon-format.md promises to a binding chart."""
         instance, binding = self.record.instance, self.binding.binding
         release = self.tools.cluster.release(instance.release)
-        return {
-            "instance": {
-                "release": instance.release.name,
-                "namespace": instance.release.namespace,
-                "values": release.values if release is not None else {},
-            },
-            "binding": {
-                "id": naming.binding_key(instance.id, binding.id),
-                "parameters": binding.parameters.reveal(),
-            },
+        values: Object = release.values if release is not None else {}
+        about: dict[str, JSON] = {
+            "id": naming.binding_key(instance.id, binding.id),
+            "parameters": binding.parameters.reveal(),
         }
+        policy = values.get("networkPolicy")
+        if isinstance(policy, Mapping) and "bound" in policy:  # a chart of before would take it for a mistake
+            about["client"] = self._client()
+        where: dict[str, JSON] = {
+            "release": instance.release.name,
+            "namespace": instance.release.namespace,
+            "values": values,
+        }
+        return {"instance": where, "binding": about}
+
+    def _client(self) -> dict[str, JSON]:
+        """Where the app is, if its platform is Kubernetes and says so (OSB item 57)."""
+        context = self.binding.binding.context
+        namespace = context.get("namespace") if context.get("platform") == "kubernetes" else None
+        is_one = isinstance(namespace, str) and _NAMESPACE.fullmatch(namespace)
+        return {"namespace": namespace} if is_one else {}
 
     def secrets(self) -> set[str]:
         """Those of the instance, and those of the bind request."""

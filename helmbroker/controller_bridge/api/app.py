@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, services
+from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, rotation, services
 from helmbroker.controller_bridge.api.bodies import MAX_BODY_BYTES
 from helmbroker.controller_bridge.api.context import EXTENSION, Api
 from helmbroker.controller_bridge.model import Role
@@ -39,6 +39,8 @@ ROUTES = (
     Route("PUT", _RESOURCE, resources.update_resource, _MEMBER),
     Route("DELETE", _RESOURCE, resources.destroy_resource, _ADMIN),
     Route("PATCH", f"{_RESOURCE}binding/", binding.change_binding, _MEMBER),
+    Route("POST", f"{_RESOURCE}rotate/", rotation.rotate, _MEMBER),
+    Route("PUT", f"{_RESOURCE}rotate/", rotation.schedule, _MEMBER),
     Route("GET", _RELEASES, releases.list_releases, _VIEWER),
     Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
     Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),

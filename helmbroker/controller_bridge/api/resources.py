@@ -34,10 +34,10 @@ def create_resource(app: str) -> Response:
 
 def get_resource(app: str, name: str) -> Response:
     """One resource with its live message; credentials and options are asked from the broker now."""
-    resource, message = api().service.look(app, name)
+    resource, message, failed = api().service.look(app, name)
     data, trouble = credentials(resource)
     shown = resource_object(resource) | {"data": data, "options": parameters(resource)}
-    return jsonify(shown | {"message": f"{message} ({trouble})" if trouble else message})
+    return jsonify(shown | {"message": f"{message} ({trouble})" if trouble else message, "failed": failed})
 
 
 def update_resource(app: str, name: str) -> Response:
@@ -71,6 +71,9 @@ def resource_object(resource: Resource) -> dict[str, JSON]:
         "status": str(resource.instance),
         "binding": str(resource.binding) if bound else None,
         "options": {},
+        "env": resource.env.stored(),
+        "rotate_every_s": resource.rotate_every_s,
+        "rotate_at": None if resource.rotate_at is None else moment(resource.rotate_at),
         "created": moment(resource.created),
         "updated": moment(resource.updated),
     }

@@ -6,21 +6,22 @@ from collections.abc import Iterator, Mapping
 
 from helmbroker.controller_bridge.api.context import api
 from helmbroker.controller_bridge.broker_port import BindingRef, BrokerError, InstanceRef, Unreachable
+from helmbroker.controller_bridge.delivery import BadCredentials, environment
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.controller_bridge.naming import BadCredentials, environment
 from helmbroker.durable import JSON
 
-_SETTLED = (BindingState.UNBOUND, BindingState.READY, BindingState.FAILED)
+_LIVE = (BindingState.READY, BindingState.ROTATING)
+_SETTLED = (BindingState.UNBOUND, BindingState.FAILED, *_LIVE)
 
 
 def credentials(resource: Resource) -> tuple[dict[str, str], str]:
     """The environment variables that the app has from the binding; and why they cannot be shown, or ''."""
     instance = _instance(resource)
-    if resource.binding is not BindingState.READY or resource.binding_id is None or instance is None:
+    if resource.binding not in _LIVE or resource.binding_id is None or instance is None:
         return {}, ""
     try:
         found = api().broker.credentials(BindingRef(instance, resource.binding_id))
-        return environment(resource.name, found.values), ""
+        return environment(resource.name, found.values, resource.env), ""
     except (BrokerError, Unreachable, BadCredentials) as error:
         return {}, f"the credentials cannot be shown: {error}"
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from helmbroker.controller_bridge.apps import environment
 from helmbroker.controller_bridge.apps.cluster import AppCluster, Processes, translated
 from helmbroker.controller_bridge.apps.ledger import Entry, Ledger, LedgerStore
+from helmbroker.controller_bridge.apps.offered import OfferedSecrets
 from helmbroker.controller_bridge.apps.port import (
     AppRelease,
     AppsUnavailable,
@@ -42,6 +43,7 @@ class KubernetesAppReleases:
     def __init__(self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._cluster = AppCluster(kube)
         self._store = LedgerStore(kube)
+        self._offered = OfferedSecrets(kube)
         self._now = now
 
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
@@ -75,7 +77,8 @@ class KubernetesAppReleases:
                 )
             if target is ledger.latest:
                 raise CannotRelease(f"app {app} has v{to_version} already: there is nothing to go back from")
-            return self._return_to(target, ledger, author, f"rolled back to v{to_version}", key, target.images)
+            back = self._return_to(target, ledger, author, f"rolled back to v{to_version}", key, target.images)
+            return ledger.refreshed(back)
 
         with translated():
             made = self._release(app, key, compose)
@@ -133,6 +136,15 @@ class KubernetesAppReleases:
                 )
             self._store.mark(app, version, ReleaseState.SUCCEEDED)
             self._cluster.sweep(app, self._store.read(app))
+
+    def offer(self, app: str, name: str, entries: Mapping[str, str] | None) -> None:
+        """See AppReleases.offer."""
+        with translated():
+            if entries is None:
+                self._offered.remove(app, name)
+            else:
+                self._cluster.processes(app)
+                self._offered.keep(app, name, entries)
 
     def releases(self, app: str) -> list[AppRelease]:
         """See AppReleases.releases."""

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from helmbroker.controller_bridge.apps.environment import Config
@@ -21,6 +21,7 @@ from helmbroker.controller_bridge.apps.names import (
     ledger_name,
 )
 from helmbroker.controller_bridge.apps.port import AppRelease, AppReleaseError, CannotRelease, ReleaseState
+from helmbroker.controller_bridge.naming import BINDING_GROUP
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict
 from helmbroker.kubeapi.port import Kube, Obj
 
@@ -90,6 +91,14 @@ class Ledger:
             newest = f"the newest is v{self.entries[-1].number}" if self.entries else "it has none"
             raise CannotRelease(f"app {self.app} has no release v{number}: {newest}")
         return found
+
+    def refreshed(self, entry: Entry) -> Entry:
+        """`entry` with the newest credentials of every binding in it: those of before a rotation are revoked."""
+        groups = [group for group in entry.config if group.startswith(BINDING_GROUP)]
+        alive = [each for each in self.entries if each.state is not ReleaseState.FAILED]
+        newest = {group: each.config[group] for each in alive for group in groups if group in each.config}
+        config = {**entry.config, **newest}
+        return entry if config == entry.config else replace(entry, config=config, stamp=entry.number)
 
     def succeeded_before(self, number: int) -> Entry | None:
         """The newest succeeded release older than `number`."""

@@ -14,6 +14,9 @@ RELEASE = "helmbroker.io/app-release"
 """Label of ledger entries (number) and env Secrets (stamp); annotation of Deployments (number of the release they
 were last given) and of their pod templates (stamp: the release that introduced this config)."""
 
+OFFERED = "helmbroker.io/offered"
+"""Label of Secrets with the credentials of a binding."""
+
 STATE = "helmbroker.io/app-release-state"
 REASON = "helmbroker.io/app-release-reason"
 

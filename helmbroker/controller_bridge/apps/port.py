@@ -91,7 +91,10 @@ class AppReleases(Protocol):
         ...
 
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
-        """Record a new release equal to `to_version` (succeeded ones only) and begin its rollout."""
+        """Record a new release equal to `to_version` (succeeded ones only) and begin its rollout.
+
+        Credentials of bindings are the newest that the app was given: older ones may be revoked.
+        """
         ...
 
     def recover(self, app: str, failed_version: int, *, reason: str, key: str) -> int:
@@ -104,6 +107,13 @@ class AppReleases(Protocol):
 
     def settle(self, app: str, version: int) -> None:
         """Mark `version` succeeded and remove config that nothing uses any more. The ledger stays."""
+        ...
+
+    def offer(self, app: str, name: str, entries: Mapping[str, str] | None) -> None:
+        """Keep the Secret `name` of type `servicebinding.io/<entries["type"]>` for whoever reads it; None: no more.
+
+        A Secret of this name that is not the bridge's own is refused. An app that is gone has none.
+        """
         ...
 
     def releases(self, app: str) -> list[AppRelease]:

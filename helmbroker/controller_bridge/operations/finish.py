@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -10,6 +12,8 @@ from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import Operation, State
+
+_RETRY_S = 3600.0  # after a rotation that failed
 
 
 def on_finish(store: Store) -> Callable[[sa.Connection, Operation], None]:
@@ -34,7 +38,7 @@ def _created(conn: sa.Connection, store: Store, resource: Resource, operation: O
 
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
     if operation.state is State.SUCCEEDED:
-        store.change(conn, resource.uuid, binding=BindingState.READY, message=operation.description)
+        _fresh(conn, store, resource, operation)
     elif "await unbind" in operation.results and not recovery_failed(operation.results):
         store.change(
             conn, resource.uuid, binding=BindingState.FAILED, message=operation.description, binding_id=None
@@ -55,6 +59,33 @@ def _unbound(conn: sa.Connection, store: Store, resource: Resource, operation: O
     store.change(conn, resource.uuid, binding=state, message=operation.description)
 
 
+def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """Either way the app has credentials that work: the new ones, or those of before."""
+    message = operation.description
+    if operation.state is State.SUCCEEDED:
+        _fresh(conn, store, resource, operation)
+        return
+    if recovery_failed(operation.results):
+        message += "; the app could not be brought back, so the old and the new credentials both stay valid"
+    due = None if resource.rotate_at is None else max(resource.rotate_at, time.time() + _RETRY_S)
+    store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
+
+
+def _fresh(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """The app has new credentials: they are due from now on, or when the broker says so."""
+    injected = operation.results.get("inject")
+    given = injected.get("renew_before") if isinstance(injected, Mapping) else None
+    renew_before = float(given) if isinstance(given, int | float) else None
+    store.change(
+        conn,
+        resource.uuid,
+        binding=BindingState.READY,
+        message=operation.description,
+        renew_before=renew_before,
+        rotate_at=replace(resource, renew_before=renew_before).due(time.time()),
+    )
+
+
 def _destroyed(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
     if operation.state is State.SUCCEEDED:
         store.delete(conn, resource.uuid)
@@ -67,5 +98,7 @@ _ENDS: Mapping[Kind, _Ended] = {
     Kind.CREATE: _created,
     Kind.BIND: _bound,
     Kind.UNBIND: _unbound,
+    Kind.ROTATE: _rotated,
+    Kind.ROTATE_NOW: _rotated,
     Kind.DESTROY: _destroyed,
 }

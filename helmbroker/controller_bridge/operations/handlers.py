@@ -9,6 +9,7 @@ from helmbroker.controller_bridge.operations.bind import bind
 from helmbroker.controller_bridge.operations.create import create
 from helmbroker.controller_bridge.operations.destroy import destroy
 from helmbroker.controller_bridge.operations.rollback import rollback
+from helmbroker.controller_bridge.operations.rotate import rotate, rotate_now
 from helmbroker.controller_bridge.operations.unbind import unbind
 from helmbroker.controller_bridge.operations.work import Ports
 from helmbroker.durable import Context, Handler
@@ -19,6 +20,8 @@ _KINDS: Mapping[Kind, Callable[[Context, Ports], str]] = {
     Kind.UNBIND: unbind,
     Kind.DESTROY: destroy,
     Kind.ROLLBACK: rollback,
+    Kind.ROTATE: rotate,
+    Kind.ROTATE_NOW: rotate_now,
 }
 
 

@@ -26,8 +26,8 @@ def made(work: Work, source: str) -> int | None:
     return version if isinstance(version, int) else None
 
 
-def change(work: Work, group: str, variables: Mapping[str, str] | None, summary: str) -> Outcome:
-    """Set a config group, or (None) remove it; the result names the app release to watch.
+def change(work: Work, group: str, variables: Mapping[str, str] | None, summary: str) -> int | None:
+    """Set a config group, or (None) remove it: the app release to watch.
 
     When nothing is left to change, that is a release which an interrupted operation has made and nobody has
     seen come up; None when there is no such release either.
@@ -40,7 +40,7 @@ def change(work: Work, group: str, variables: Mapping[str, str] | None, summary:
         newest = next(iter(apps.releases(work.app)), None)
         if newest is not None and newest.state is ReleaseState.PENDING:
             version = newest.version
-    return Done({"version": version})
+    return version
 
 
 def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work], ...]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from helmbroker.controller_bridge.apps.port import AppNotFound
 from helmbroker.controller_bridge.naming import config_group
-from helmbroker.controller_bridge.operations import rollout
-from helmbroker.controller_bridge.operations.work import Ports, Work, judge, result, run_or_undo, step, text
+from helmbroker.controller_bridge.operations import offering, rollout
+from helmbroker.controller_bridge.operations.removing import removing
+from helmbroker.controller_bridge.operations.work import Ports, Work, run_or_undo, step
 from helmbroker.durable import Context, Done, Outcome, run_steps
 
 
@@ -24,22 +25,9 @@ def _withdraw(work: Work) -> Outcome:
     resource = work.resource
     try:
         summary = f"unbind {resource.name} ({resource.plan_name})"
-        return rollout.change(work, config_group(resource.name), None, summary)
+        return Done({"version": rollout.change(work, config_group(resource.name), None, summary)})
     except AppNotFound:
         return Done()  # there is no app to take anything from
-
-
-def _delete(work: Work) -> Outcome:
-    answer = work.acting.broker.unbind(work.binding(), work.caller)
-    return Done({"pending": answer.pending, "operation": answer.operation})
-
-
-def _await(work: Work) -> Outcome:
-    accepted = result(work, "delete")
-    if not accepted.get("pending"):
-        return Done()
-    status = work.ports.broker.binding_status(work.binding(), text(accepted.get("operation")))
-    return judge(work, status, "the broker removes the credentials")
 
 
 WITHDRAW = (
@@ -48,7 +36,7 @@ WITHDRAW = (
 )
 UNDO = rollout.recovering("withdraw")
 DELETE = (
-    step("delete", _delete),
-    step("await", _await),
+    step("withdraw offer", offering.remove),
+    *removing("delete", "await", lambda work: work.resource.bindings),
 )
 STEPS = (*WITHDRAW, *DELETE)

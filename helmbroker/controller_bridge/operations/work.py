@@ -44,6 +44,7 @@ class Ports:
     apps: AppReleases
     sealer: Sealer
     pace: Pace = Pace()
+    grace_s: float = 30.0  # from a rotated app to the end of its old credentials
 
 
 class Work:
@@ -54,7 +55,7 @@ class Work:
         self.ctx, self.ports = ctx, ports
         self.app, self.user = str(params["app"]), str(params["user"])
         self.caller = Caller(self.user)
-        self.credentials: Credentials | None = None  # from a synchronous bind; only ever in memory
+        self.credentials: Credentials | None = None  # of the binding it makes; only ever in memory
         self._resource: Resource | None = None
 
     @property
@@ -89,11 +90,22 @@ class Work:
             raise Failed("the broker has never heard of this resource")
         return InstanceRef(row.instance_id, row.service_id, row.plan_id, app=row.app, name=row.name)
 
-    def binding(self) -> BindingRef:
-        """The binding at the broker."""
-        if self.resource.binding_id is None:
+    @property
+    def successor(self) -> str | None:
+        """The binding that a rotation makes; None: the operation is none."""
+        return text(self.ctx.operation.params.get("successor"))
+
+    def binding(self, binding_id: str | None = None) -> BindingRef:
+        """A binding at the broker: by default the one that the operation makes, else that of the app."""
+        found = binding_id or self.successor or self.resource.binding_id
+        if found is None:
             raise Failed("the resource has no binding")
-        return BindingRef(self.instance(), self.resource.binding_id)
+        return BindingRef(self.instance(), found)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, on the database's clock."""
+        return self.ctx.operation.deadline - self.ctx.remaining_s
 
 
 def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -> Step[Work]:

@@ -12,7 +12,7 @@ from helmbroker.controller_bridge.plugin.terminal import CommandError
 PROGRAM = "drycc-resources"
 HELP = frozenset({"-h", "--help"})
 DEFAULT_TIMEOUT = "15m"
-UNITS_S = {"s": 1, "m": 60, "h": 3600}
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Command(NamedTuple):
@@ -49,10 +49,19 @@ COMMANDS = {
         example="update database postgresql medium",
     ),
     "bind": Command(
-        ("NAME",), "give the app the resource's credentials, in a new app release", WAITS, example="bind database"
+        ("NAME",),
+        "give the app the resource's credentials, in a new app release",
+        ("env", *WAITS),
+        example="bind database --rename uri=DATABASE_URL",
     ),
     "unbind": Command(
         ("NAME",), "take the credentials from the app and revoke them", WAITS, example="unbind database"
+    ),
+    "rotate": Command(
+        ("NAME",),
+        "give the app new credentials, and revoke the old ones when it runs with them",
+        ("force", "every", *WAITS),
+        example="rotate database --every 30d",
     ),
     "destroy": Command(
         ("NAME",),
@@ -64,7 +73,24 @@ COMMANDS = {
     "rollback": Command(("VERSION",), "go back to an app release, as a new one", WAITS, example="rollback v2"),
 }
 NEEDS_VALUE = frozenset(
-    {"-a", "--app", "-c", "--config", "-o", "--output", "-l", "--limit", "-f", "--values", "--confirm", "--timeout"}
+    {
+        "-a",
+        "--app",
+        "-c",
+        "--config",
+        "-o",
+        "--output",
+        "-l",
+        "--limit",
+        "-f",
+        "--values",
+        "--confirm",
+        "--timeout",
+        "--every",
+        "--prefix",
+        "--rename",
+        "--only",
+    }
 )
 
 
@@ -81,9 +107,14 @@ def seconds(text: str) -> float:
     """A duration such as 90s, 15m, 1h30m or 90 (seconds). Raises ArgumentTypeError."""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
-    if not re.fullmatch(r"(\d+(\.\d+)?[smh])+", text):
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
         raise argparse.ArgumentTypeError(f"'{text}' is no duration: give one such as 90s, 15m or 1h30m")
-    return sum(float(number) * UNITS_S[unit] for number, unit in re.findall(r"([\d.]+)([smh])", text))
+    return sum(float(number) * UNITS_S[unit] for number, unit in re.findall(r"([\d.]+)([smhd])", text))
+
+
+def period(text: str) -> float:
+    """As `seconds`; never is 0."""
+    return 0.0 if text == "never" else seconds(text)
 
 
 def positive(text: str) -> int:
@@ -125,6 +156,22 @@ def _add(made: Parser, option: str) -> None:
             made.add_argument("--details", action="store_true", help="show options and message as well")
         case "confirm":
             made.add_argument("--confirm", metavar="NAME", help="the resource's name, instead of the question")
+        case "force":
+            made.add_argument(
+                "--force",
+                action="store_true",
+                help="revoke the old credentials at once: the app fails until all of it has restarted",
+            )
+        case "every":
+            made.add_argument(
+                "--every", type=period, metavar="TIME", help="not now, but every so often: 30d, 12h, or never"
+            )
+        case "env":
+            made.add_argument("--prefix", metavar="TEXT", help="of its variables (else the resource's name and _)")
+            made.add_argument(
+                "--rename", action="append", metavar="KEY=VARIABLE", help="one variable; may come again"
+            )
+            made.add_argument("--only", metavar="KEY,KEY", help="these keys of the credentials and no others")
         case "wait":
             made.add_argument(
                 "--wait",

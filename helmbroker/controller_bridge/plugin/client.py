@@ -78,9 +78,18 @@ class Bridge:
         body: Json = {"plan": plan} | ({"options": options} if options else {})
         return self._object("PUT", self._path(app, name), body)
 
-    def binding(self, app: str, name: str, action: str) -> Json:
-        """Begin to `bind` or `unbind`."""
-        return self._object("PATCH", f"{self._path(app, name)}binding/", {"bind_action": action})
+    def binding(self, app: str, name: str, action: str, env: Json | None = None) -> Json:
+        """Begin to `bind` or `unbind`; `env`: how the app gets the credentials."""
+        body: Json = {"bind_action": action} | ({"env": env} if env else {})
+        return self._object("PATCH", f"{self._path(app, name)}binding/", body)
+
+    def rotate(self, app: str, name: str, *, force: bool) -> Json:
+        """Begin to replace the credentials; `force`: revoke the old ones at once."""
+        return self._object("POST", f"{self._path(app, name)}rotate/", {"force": force})
+
+    def rotate_every(self, app: str, name: str, every_s: float | None) -> Json:
+        """Have the credentials replaced every so many seconds; None: no more."""
+        return self._object("PUT", f"{self._path(app, name)}rotate/", {"every_s": every_s})
 
     def destroy(self, app: str, name: str) -> None:
         """Begin to remove a resource."""

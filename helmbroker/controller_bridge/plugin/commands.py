@@ -11,7 +11,7 @@ from pathlib import Path
 from helmbroker.controller_bridge.plugin import output, waiting
 from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, perform
 from helmbroker.controller_bridge.plugin.client import Bridge, Json
-from helmbroker.controller_bridge.plugin.options import options
+from helmbroker.controller_bridge.plugin.options import env_mapping, options
 from helmbroker.controller_bridge.plugin.settings import login, service
 from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
 
@@ -80,7 +80,7 @@ def update(call: Call) -> None:
 def bind(call: Call) -> None:
     """Give the app the resource's credentials."""
     name, app = call.words[0], call.app
-    request = partial(call.bridge.binding, app, name, "bind")
+    request = partial(call.bridge.binding, app, name, "bind", env_mapping(call.given))
     perform(call, "Binding resource... ", OnResource(call.bridge, app, name, request, waiting.bound))
 
 
@@ -89,6 +89,21 @@ def unbind(call: Call) -> None:
     name, app = call.words[0], call.app
     request = partial(call.bridge.binding, app, name, "unbind")
     perform(call, "Unbinding resource... ", OnResource(call.bridge, app, name, request, waiting.unbound))
+
+
+def rotate(call: Call) -> None:
+    """Replace the credentials now, or have them replaced every so often."""
+    name, app, every = call.words[0], call.app, call.given.every
+    if every is None:
+        request = partial(call.bridge.rotate, app, name, force=call.given.force)
+        perform(call, "Rotating credentials... ", OnResource(call.bridge, app, name, request, waiting.rotated))
+        return
+    if call.given.force:
+        raise CommandError("--force rotates now and --every later: give one of them")
+    answer = call.bridge.rotate_every(app, name, every or None)
+    due = output.local_time(output.text_of(answer.get("rotate_at")))
+    said = f"The credentials of {name} are replaced next at {due}." if due else f"{name} has no date for rotation."
+    call.terminal.print(output.json_text(answer) if call.json else said)
 
 
 def destroy(call: Call) -> None:
@@ -132,6 +147,7 @@ HANDLERS = {
     "update": update,
     "bind": bind,
     "unbind": unbind,
+    "rotate": rotate,
     "destroy": destroy,
     "releases": releases,
     "rollback": rollback,

@@ -1,7 +1,8 @@
-"""The options of a resource, as they are given to create and update."""
+"""The options of a resource, as they are given to create and update, and the mapping of a bind."""
 
 from __future__ import annotations
 
+import argparse
 import base64
 import re
 from collections.abc import Sequence
@@ -40,3 +41,20 @@ def _raw_values(path: Path) -> str:
     if not isinstance(values, dict) or not values:
         raise CommandError(f"the values file {path} has to hold a YAML mapping, such as 'storage: {{size: 2Gi}}'")
     return base64.b64encode(content).decode()
+
+
+def env_mapping(given: argparse.Namespace) -> dict[str, object]:
+    """What `bind` says of the variables; empty when it says nothing. Raises CommandError."""
+    mapping: dict[str, object] = {}
+    if given.prefix is not None:
+        mapping["prefix"] = given.prefix
+    if given.only:
+        mapping["only"] = given.only.split(",")
+    for pair in given.rename or ():
+        key, equals, variable = pair.partition("=")
+        if not (key and equals and variable):
+            raise CommandError(f"'{pair}' is no KEY=VARIABLE: give one such as uri=DATABASE_URL")
+        renamed = mapping.setdefault("rename", {})
+        if isinstance(renamed, dict):
+            renamed[key] = variable
+    return mapping

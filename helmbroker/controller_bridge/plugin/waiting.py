@@ -29,6 +29,7 @@ WORKING = frozenset(
         "Binding",
         "BindingRequestInFlight",
         "Unbinding",
+        "Rotating",
         "UnbindingRequestInFlight",
     }
 )
@@ -81,6 +82,14 @@ def bound(resource: Json | None) -> Look:
         return Reached()
     message = _message(resource) or f"the binding is {binding or 'gone'}"
     return Pending(message) if binding and binding in WORKING else Missed(message)
+
+
+def rotated(resource: Json | None) -> Look:
+    """After rotate: bound, as before; `failed` tells whether with other credentials."""
+    look = bound(resource)
+    if resource and isinstance(look, Reached):
+        return Missed(_message(resource)) if resource.get("failed") else Reached(_message(resource))
+    return look
 
 
 def unbound(resource: Json | None) -> Look:

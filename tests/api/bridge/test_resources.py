@@ -26,7 +26,11 @@ GOLDEN: dict[str, Any] = {
     "status": "Provisioning",
     "binding": None,
     "options": {},
+    "env": {},
+    "rotate_every_s": None,
+    "rotate_at": None,
 }
+SEEN = {"failed": False}
 
 
 def plain(resource: dict[str, Any]) -> dict[str, Any]:
@@ -50,11 +54,11 @@ def test_a_whole_life(call: Calls) -> None:
     listed = call("GET", RESOURCES).json
     assert (listed["count"], listed["next"], listed["previous"]) == (1, None, None)
     assert plain(listed["results"][0]) == GOLDEN
-    assert plain(call("GET", DB).json) == {**GOLDEN, "message": "waiting for its turn"}
+    assert plain(call("GET", DB).json) == {**GOLDEN, **SEEN, "message": "waiting for its turn"}
 
     work(call)
     ready = {**GOLDEN, "status": "Ready"}
-    assert plain(call("GET", DB).json) == {**ready, "message": "The instance was provisioned successfully"}
+    assert plain(call("GET", DB).json) == {**ready, **SEEN, "message": "The instance was provisioned successfully"}
 
     bound = call("PATCH", f"{DB}binding/", {"bind_action": "BIND"})
     assert (bound.status_code, plain(bound.json)) == (200, {**ready, "binding": "Binding"})
@@ -63,6 +67,7 @@ def test_a_whole_life(call: Calls) -> None:
     uri = f"postgres://u:{call.world.resource().binding_id}@db:5432/app"
     assert plain(shown) == {
         **ready,
+        **SEEN,
         "binding": "Ready",
         "data": {"MY_DB_PORT": "5432", "MY_DB_URI": uri},
         "message": "The credentials are live in the app with release v2",
@@ -73,7 +78,7 @@ def test_a_whole_life(call: Calls) -> None:
     unbound = call("PATCH", f"{DB}binding", {"bind_action": "unbind"})
     assert (unbound.status_code, plain(unbound.json)) == (200, {**ready, "binding": "Unbinding"})
     work(call)
-    assert plain(call("GET", DB).json) == {**ready, "message": "The binding is gone"}
+    assert plain(call("GET", DB).json) == {**ready, **SEEN, "message": "The binding is gone"}
 
     gone = call("DELETE", DB)
     assert (gone.status_code, gone.data) == (204, b"")
@@ -82,6 +87,25 @@ def test_a_whole_life(call: Calls) -> None:
     missing = call("GET", DB)
     assert (missing.status_code, missing.json) == (404, "No Resource matches the given query.")
     assert call("GET", RESOURCES).json["count"] == 0
+
+
+def test_a_bind_may_say_what_its_variables_are_called(call: Calls) -> None:
+    call.world.created()
+    env = {"prefix": "DB_", "rename": {"uri": "DATABASE_URL"}, "only": ["port", "uri"]}
+    bound = call("PATCH", f"{DB}binding/", {"bind_action": "bind", "env": env})
+    assert (bound.status_code, bound.json["env"]) == (200, env)
+    work(call)
+    assert set(call("GET", DB).json["data"]) == {"DB_PORT", "DATABASE_URL"}
+
+
+def test_a_mapping_that_cannot_be_is_refused_at_once(call: Calls) -> None:
+    call.world.created()
+    answer = call("PATCH", f"{DB}binding/", {"bind_action": "bind", "env": {"suffix": "X"}})
+    assert (answer.status_code, answer.json) == (
+        400,
+        {"env": ["there is no suffix; it takes prefix, rename and only"]},
+    )
+    assert call.world.resource().binding_id is None
 
 
 def test_options_come_from_the_broker(call: Calls) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from helmbroker.controller_bridge.apps.port import AppsUnavailable
 from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
+from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState
 from helmbroker.controller_bridge.service import Conflicting, Refused
 from helmbroker.durable import JSON, State
@@ -211,3 +212,52 @@ def test_two_resources_of_one_app_follow_each_other(world: World) -> None:
     assert world.hand.operation(first).state is State.SUCCEEDED
     assert sorted(world.environment()) == ["CACHE_PORT", "CACHE_URI", "MY_DB_PORT", "MY_DB_URI"]
     assert [groups for _, _, groups in world.ledger()] == [[], ["addon_my_db"], ["addon_cache", "addon_my_db"]]
+
+
+def test_a_mapping_is_kept_for_rotations(world: World) -> None:
+    world.created()
+    env = EnvMapping(rename={"uri": "DATABASE_URL"}, only=("uri",))
+    world.run(world.service.bind(APP, DB, "alice", env).binding_operation)
+    assert set(world.environment()) == {"DATABASE_URL"}
+    world.run(world.service.rotate(APP, DB, "alice").binding_operation)
+    assert world.environment() == {"DATABASE_URL": f"postgres://u:{world.resource().binding_id}@db:5432/app"}
+    world.run(world.service.unbind(APP, DB, "alice").binding_operation)
+    world.run(bind(world))
+    assert set(world.environment()) == {"MY_DB_PORT", "MY_DB_URI"}, "each bind says its own"
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        (EnvMapping(only=("jdbc",)), "the binding delivers no 'jdbc'; its keys are port, uri"),
+        (EnvMapping(prefix="CACHE_"), "config groups addon_cache and addon_my_db both set CACHE_PORT: rename one"),
+    ],
+)
+def test_a_mapping_that_collides_or_does_not_fit_touches_no_app(world: World, env: EnvMapping, told: str) -> None:
+    world.bound("cache")
+    world.created()
+    before = world.ledger()
+    world.run(world.service.bind(APP, DB, "alice", env).binding_operation)
+    assert world.message().startswith(told)
+    assert (world.states(), world.ledger()) == ((READY, BindingState.FAILED), before)
+    assert (len(world.broker.bindings), world.offered()) == (1, ["cache-binding"])
+
+
+def test_others_find_the_credentials_in_a_secret_of_the_app(world: World) -> None:
+    world.bound()
+    (entries,) = world.apps.apps[APP].offered.values()
+    uri = f"postgres://u:{world.resource().binding_id}@db:5432/app"
+    assert entries == {"type": "postgresql", "provider": "postgresql", "port": "5432", "uri": uri}
+    world.run(world.service.rotate(APP, DB, "alice").binding_operation)
+    (entries,) = world.apps.apps[APP].offered.values()
+    assert entries["uri"] == f"postgres://u:{world.resource().binding_id}@db:5432/app"
+    world.run(world.service.unbind(APP, DB, "alice").binding_operation)
+    assert world.offered() == []
+
+
+def test_a_secret_of_others_is_refused_before_the_app_is_touched(world: World) -> None:
+    world.created()
+    world.apps.apps[APP].foreign.add("my-db-binding")
+    world.run(bind(world))
+    assert world.message() == "Secret shop/my-db-binding was not made by the bridge"
+    assert (world.ledger(), world.broker.bindings) == ([], {})

@@ -47,14 +47,14 @@ def test_a_resource_that_lives_stays_with_its_latest_operations(world: World) ->
     assert forget(world, 29) == "deleted: nothing"
     assert forget(world, 2) == "deleted: 2 operations", "the first bind and the unbind"
     assert rows(world) == ({DB}, {"create", "bind"})
-    resource, _ = world.service.look(APP, DB)
+    resource = world.resource()
     assert resource.binding_operation is not None
 
 
 def test_a_deleted_one_goes_with_everything(world: World) -> None:
     world.run(world.create().instance_operation)
     world.service.destroy(APP, DB, "alice")
-    resource, _ = world.service.look(APP, DB)
+    resource = world.resource()
     world.run(resource.instance_operation)
     assert forget(world, 29) == "deleted: nothing"
     assert rows(world) == ({DB}, {"create", "destroy"})

@@ -61,7 +61,9 @@ def test_every_step_is_told(world: World, name: str) -> None:
         those = [each for each in told if each.way_back is way_back]
         assert [(each.number, each.step) for each in those] == list(enumerate(steps, 1))[: len(those)]
         assert {each.steps for each in those} <= {len(steps)}
-    assert any(each.way_back for each in told) is (name in {"failing create", "failing bind", "broken bind"})
+    assert any(each.way_back for each in told) is (
+        name in {"failing create", "failing bind", "broken bind", "broken rotate"}
+    )
 
 
 def test_the_message_of_a_resource_ends_with_the_step(world: World) -> None:

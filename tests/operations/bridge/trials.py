@@ -67,6 +67,34 @@ def rollback(world: World) -> str:
     return world.service.rollback(APP, 1, "alice").id
 
 
+def _rotate(world: World, *, now: bool = False) -> str:
+    world.bound()
+    return str(world.service.rotate(APP, DB, "alice", now=now).binding_operation)
+
+
+def _rotate_now(world: World) -> str:
+    return _rotate(world, now=True)
+
+
+def broken_rotate(world: World) -> str:
+    """The app does not come up with what it gets."""
+    world.bound()
+    old = str(world.resource().binding_id)
+    world.broker.credentials_of = lambda id_: {"uri": f"postgres://{id_}", "port": 5432 if id_ == old else 666}
+    return str(world.service.rotate(APP, DB, "alice").binding_operation)
+
+
+def failing_rotate(world: World) -> str:
+    """The old credentials cannot be revoked."""
+    world.bound()
+    world.broker.fails["unbind"] = "the user owns tables"
+    return str(world.service.rotate(APP, DB, "alice").binding_operation)
+
+
+def _rotate_it_now(world: World) -> str:
+    return str(world.service.rotate(APP, DB, "alice", now=True).binding_operation)
+
+
 def _unbind_it(world: World) -> str:
     return str(world.service.unbind(APP, DB, "alice").binding_operation)
 
@@ -96,6 +124,11 @@ ROWS: dict[str, Row] = {
     "unbind": Row(Kind.UNBIND, unbind),
     "failing unbind": Row(Kind.UNBIND, failing_unbind, State.FAILED),
     "destroy": Row(Kind.DESTROY, destroy),
+    "rotate": Row(Kind.ROTATE, _rotate, stopped_by=_unbind_it),
+    "rotate, at once meanwhile": Row(Kind.ROTATE, _rotate, stopped_by=_rotate_it_now),
+    "broken rotate": Row(Kind.ROTATE, broken_rotate, State.FAILED, _unbind_it),
+    "failing rotate": Row(Kind.ROTATE, failing_rotate, State.FAILED),
+    "rotate at once": Row(Kind.ROTATE_NOW, _rotate_now, stopped_by=_unbind_it),
     "rollback": Row(Kind.ROLLBACK, rollback),
 }
 
@@ -115,7 +148,7 @@ class BridgeTrial(Trial):
         self.hand.claims = Context
         broker = cast("Broker", Watched(world.broker, "broker", self.course))
         apps = cast("AppReleases", Watched(world.apps, "apps", self.course))
-        self.hand.worker.handlers = handlers(Ports(world.store, broker, apps, SEALER, Pace(0.0, 0.0)))
+        self.hand.worker.handlers = handlers(Ports(world.store, broker, apps, SEALER, Pace(0.0, 0.0), 0.0))
         self._rows = Rows(world.store.engine)
         self._memory = Memory(world.broker, world.apps)
 
@@ -145,7 +178,7 @@ class BridgeTrial(Trial):
             return "the resource"
         groups = world.apps.releases(APP)
         config = groups[0].config if groups else {}
-        return [*world.broker.instances, *world.broker.bindings, *world.environment(), *config]
+        return [*world.broker.instances, *world.broker.bindings, *world.environment(), *world.offered(), *config]
 
     def only_removable(self, place: Place, how: How) -> bool:
         """A request that was frozen on its way and arrives when all is undone: OSB knows no fence against it."""

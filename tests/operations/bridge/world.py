@@ -51,7 +51,9 @@ class World:
     `looks`: how often asynchronous work of broker and apps is in progress.
     """
 
-    def __init__(self, folder: Path, *, looks: int = 1, engine: sa.Engine | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, looks: int = 1, engine: sa.Engine | None = None, grace_s: float = 0.0
+    ) -> None:
         self.store = Store(engine or empty_engine(folder))
         self.store.prepare(SEALER.keys)
         with self.store.writing() as conn:
@@ -61,7 +63,7 @@ class World:
         self.broker = FakeBroker(looks=looks)
         self.apps = FakeAppReleases(rolling_looks=looks, breaks=breaks)
         self.apps.add_app(APP)
-        ports = Ports(self.store, self.broker, self.apps, SEALER, Pace(0.0, 0.0))
+        ports = Ports(self.store, self.broker, self.apps, SEALER, Pace(0.0, 0.0), grace_s)
         self.hand = Hand(self.store.engine, OPERATIONS, handlers(ports), on_finish=on_finish(self.store))
 
     def create(self, name: str = DB, plan: str = "small", **options: str) -> Resource:
@@ -107,6 +109,10 @@ class World:
         """What the app's pods have from us."""
         return self.apps.apps[APP].running
 
+    def offered(self) -> list[str]:
+        """The Secrets for others in the app's namespace."""
+        return sorted(self.apps.apps[APP].offered)
+
     def ledger(self) -> list[tuple[int, str, list[str]]]:
         """Releases of the app, oldest first: number, state, config groups."""
         return [(one.version, str(one.state), sorted(one.config)) for one in reversed(self.apps.releases(APP))]
@@ -119,6 +125,6 @@ class World:
     def observe(self) -> object:
         """Everything that outlives an operation, without ids that differ from run to run."""
         count, rows = self.service.page(APP, limit=10, offset=0)
-        states = [(row.name, row.instance, row.binding, row.binding_id is None, row.message) for row in rows]
+        states = [(row.name, row.instance, row.binding, len(row.bindings), row.message) for row in rows]
         things = (len(self.broker.instances), len(self.broker.bindings))
-        return count, states, things, self.ledger(), sorted(self.environment())
+        return count, states, things, self.ledger(), sorted(self.environment()), self.offered()

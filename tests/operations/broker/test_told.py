@@ -70,6 +70,27 @@ def test_a_binding_chart_gets_what_the_format_promises(world: World) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("context", "client"),
+    [
+        ({"platform": "kubernetes", "namespace": "shop"}, {"namespace": "shop"}),
+        ({"platform": "kubernetes", "namespace": "../x"}, {}),
+        ({"platform": "kubernetes"}, {}),
+        ({"platform": "cloudfoundry", "namespace": "shop"}, {}),
+        ({}, {}),
+    ],
+)
+def test_a_chart_that_can_close_its_server_is_told_where_the_app_is(
+    tmp_path: Path, context: dict[str, JSON], client: dict[str, JSON]
+) -> None:
+    overrides: dict[str, JSON] = {"networkPolicy": {"bound": False}}
+    with worlds.world(f"sqlite:///{tmp_path / 'x.db'}", overrides) as world:
+        world.succeed(world.provision())
+        world.succeed(world.bind(context=context))
+        given = world.cluster.releases[BINDING_RELEASE].values["binding"]
+    assert given == {"id": BINDING_RELEASE.name.rpartition("-")[2], "parameters": {}, "client": client}
+
+
 def test_credentials_are_those_of_the_release(world: World) -> None:
     world.succeed(world.provision())
     world.succeed(world.bind())

@@ -108,10 +108,17 @@ class World:
         request = UpdateRequest(INSTANCE, ADDON.id, plan_id, Parameters(parameters), None, version, True)
         return _id(self.service.update(request))
 
-    def bind(self, binding_id: str = BINDING, **parameters: JSON) -> str:
+    def bind(self, binding_id: str = BINDING, context: Object | None = None, **parameters: JSON) -> str:
         plan = self.instance().instance.plan_id
         request = BindRequest(
-            INSTANCE, binding_id, ADDON.id, plan, None, Parameters(parameters), {}, accepts_incomplete=True
+            INSTANCE,
+            binding_id,
+            ADDON.id,
+            plan,
+            None,
+            Parameters(parameters),
+            context or {},
+            accepts_incomplete=True,
         )
         return _id(self.service.bind(request))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,20 @@ def test_orphan_mitigation_has_no_identity(broker: OsbBroker, wire: Any) -> None
 def test_what_is_gone_is_done(broker: OsbBroker, wire: Any, content: bytes) -> None:
     wire.delete(BINDING_URL, status_code=410, content=content)
     assert broker.unbind(BINDING, ALICE) == Answer(pending=False)
+
+
+@pytest.mark.osb(104, 108)
+def test_a_binding_that_replaces_another_and_when_it_is_due_itself(broker: OsbBroker, wire: Any) -> None:
+    metadata = {"expires_at": "2026-03-01T00:00:00.0Z", "renew_before": "2026-02-01T00:00:00.0Z"}
+    wire.put(BINDING_URL, status_code=201, json={"credentials": {"uri": "x"}, "metadata": metadata})
+    _, credentials = broker.bind(BINDING, ALICE, predecessor="b0")
+    assert wire.last_request.json()["predecessor_binding_id"] == "b0"
+    assert credentials is not None
+    assert credentials.renew_before == datetime(2026, 2, 1, tzinfo=UTC).timestamp()
+    wire.get(BINDING_URL, json={"metadata": {"expires_at": "2026-03-01T00:00:00.0Z"}})
+    assert broker.credentials(BINDING).renew_before == datetime(2026, 3, 1, tzinfo=UTC).timestamp()
+    wire.get(BINDING_URL, json={"metadata": None})
+    assert broker.credentials(BINDING).renew_before is None
 
 
 def test_bind_asynchronous_and_synchronous(broker: OsbBroker, wire: Any) -> None:

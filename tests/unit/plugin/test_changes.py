@@ -18,6 +18,7 @@ ONE = f"{RESOURCES}myredis/"
 GET = f"GET {ONE}"
 CREATE = f"POST {RESOURCES}"
 BINDING = f"PATCH {ONE}binding/"
+ROTATE = f"POST {ONE}rotate/"
 FRAMES = "...\b\b\b"
 ADVICE = "See: drycc resources describe myredis --details --app example-go\n"
 
@@ -52,7 +53,22 @@ def test_create_without_waiting_prints_as_ever(service: Service, drycc: Drycc) -
     ("command", "request_line", "body", "shown"),
     [
         ("bind myredis", BINDING, {"bind_action": "bind"}, f"Binding resource... {FRAMES}done\n"),
+        (
+            "bind myredis --prefix DB_ --rename uri=DATABASE_URL --rename host=DBHOST --only uri,host",
+            BINDING,
+            {
+                "bind_action": "bind",
+                "env": {
+                    "prefix": "DB_",
+                    "rename": {"uri": "DATABASE_URL", "host": "DBHOST"},
+                    "only": ["uri", "host"],
+                },
+            },
+            f"Binding resource... {FRAMES}done\n",
+        ),
         ("unbind myredis", BINDING, {"bind_action": "unbind"}, f"Unbinding resource... {FRAMES}done\n"),
+        ("rotate myredis", ROTATE, {"force": False}, f"Rotating credentials... {FRAMES}done\n"),
+        ("rotate myredis --force", ROTATE, {"force": True}, f"Rotating credentials... {FRAMES}done\n"),
         ("destroy myredis --confirm=myredis", f"DELETE {ONE}", None, f"Destroying myredis...\n{FRAMES}done\n"),
         (
             "update myredis redis standard-256",
@@ -135,6 +151,54 @@ def test_a_binding_that_was_undone_is_a_failure(service: Service, drycc: Drycc, 
     service.answer(BINDING, resource(binding="Binding"))
     service.answer(GET, resource(binding="Binding"), resource(binding=binding, message="v2 does not start"))
     assert drycc("bind myredis").err == f"Error: v2 does not start\n{ADVICE}"
+
+
+def test_a_rename_needs_both_names(drycc: Drycc) -> None:
+    assert drycc("bind myredis --rename uri").err == (
+        "Error: 'uri' is no KEY=VARIABLE: give one such as uri=DATABASE_URL\n"
+    )
+
+
+def test_rotate_waits_and_says_how_it_ended(service: Service, drycc: Drycc) -> None:
+    service.answer(ROTATE, resource(binding="Rotating"))
+    service.answer(
+        GET,
+        resource(binding="Rotating", message="app release v3 rolls out"),
+        resource(binding="Ready", message="The new credentials are live", failed=False),
+    )
+    ended = drycc("rotate myredis")
+    assert (ended.status, steps(ended.out)) == (0, ["app release v3 rolls out"])
+    assert ended.out.splitlines()[0] == "Rotating credentials..."
+    assert ended.out.splitlines()[-1].endswith("s, The new credentials are live")
+
+
+def test_a_rotation_that_was_undone_is_a_failure(service: Service, drycc: Drycc) -> None:
+    service.answer(ROTATE, resource(binding="Rotating"))
+    service.answer(GET, resource(binding="Ready", message="v3 does not start", failed=True))
+    ended = drycc("rotate myredis")
+    assert (ended.status, ended.err) == (1, f"Error: v3 does not start\n{ADVICE}")
+
+
+@pytest.mark.parametrize(
+    ("every", "every_s", "due", "printed"),
+    [
+        ("30d", 2592000.0, "2026-05-08T01:01:00Z", "The credentials of myredis are replaced next at "),
+        ("never", None, None, "myredis has no date for rotation.\n"),
+    ],
+)
+def test_a_schedule_of_rotations(
+    service: Service, drycc: Drycc, every: str, every_s: float | None, due: str | None, printed: str
+) -> None:
+    service.answer(f"PUT {ONE}rotate/", resource(binding="Ready", rotate_at=due))
+    ended = drycc(f"rotate myredis --every {every}")
+    assert (ended.status, ended.out.startswith(printed), ended.err) == (0, True, "")
+    assert service.asked[0].body == {"every_s": every_s}
+
+
+def test_a_rotation_is_now_or_later(drycc: Drycc) -> None:
+    assert drycc("rotate myredis --every 30d --force").err == (
+        "Error: --force rotates now and --every later: give one of them\n"
+    )
 
 
 def test_unbind_waits_until_there_is_no_binding(service: Service, drycc: Drycc) -> None:

@@ -18,3 +18,8 @@ affinity:
 {{- define "engine.port" -}}
 {{ ternary "11212" "11211" .Values.instance.values.tls.required }}
 {{- end }}
+
+{{/* The ports that clients are given, as JSON. */}}
+{{- define "engine.open" -}}
+{{ uniq (list (include "engine.port" .) "11212") | toJson }}
+{{- end }}

@@ -5,3 +5,8 @@ env:
 # Erlang's own.
 memory: 192Mi
 {{- end }}
+
+{{/* The ports that clients are given, as JSON. */}}
+{{- define "engine.open" -}}
+["5671", "15671"]
+{{- end }}

@@ -7,3 +7,8 @@ env:
 {{- define "engine.port" -}}
 {{ ternary "6380" "6379" (dig "tls" "required" false .Values.instance.values) }}
 {{- end }}
+
+{{/* The ports that clients are given, as JSON. */}}
+{{- define "engine.open" -}}
+{{ uniq (list (include "engine.port" .) "6380") | toJson }}
+{{- end }}

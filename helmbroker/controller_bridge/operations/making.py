@@ -1,0 +1,66 @@
+"""Steps that bring credentials into an app: PUT a binding, wait, put what it delivers into the config."""
+
+from __future__ import annotations
+
+from helmbroker.controller_bridge.broker_port import Answer, BrokerError, Credentials
+from helmbroker.controller_bridge.delivery import BadCredentials, environment
+from helmbroker.controller_bridge.naming import config_group
+from helmbroker.controller_bridge.operations import offering, rollout
+from helmbroker.controller_bridge.operations.work import Work, judge, result, step, text
+from helmbroker.durable import Done, Fail, Outcome
+
+
+def _bind(work: Work) -> Outcome:
+    answer, work.credentials = _put(work)
+    return Done({"pending": answer.pending, "operation": answer.operation})
+
+
+def _await(work: Work) -> Outcome:
+    accepted = result(work, "bind")
+    if not accepted.get("pending"):
+        return Done()
+    status = work.ports.broker.binding_status(work.binding(), text(accepted.get("operation")))
+    if status.gone:
+        return Fail("the broker has dropped the binding while it was made")
+    return judge(work, status, "the broker makes the credentials")
+
+
+def _offer(work: Work) -> Outcome:
+    return offering.keep(work, _credentials(work))
+
+
+def _inject(work: Work) -> Outcome:
+    resource, given = work.resource, _credentials(work)
+    try:
+        variables = environment(resource.name, given.values, resource.env)
+    except BadCredentials as error:
+        return Fail(str(error))
+    summary = f"{work.ctx.operation.kind} {resource.name} ({resource.plan_name})"
+    made = rollout.change(work, config_group(resource.name), variables, summary)
+    return Done({"version": made, "renew_before": given.renew_before})
+
+
+def _credentials(work: Work) -> Credentials:
+    """From the synchronous answer while it is in memory, else by GET; by PUT again where there is no GET."""
+    if work.credentials is None:
+        try:
+            work.credentials = work.ports.broker.credentials(work.binding())
+        except BrokerError:
+            if result(work, "bind").get("pending"):
+                raise
+            _, given = _put(work)
+            work.credentials = given or Credentials({})
+    return work.credentials
+
+
+def _put(work: Work) -> tuple[Answer, Credentials | None]:
+    predecessor = work.resource.binding_id if result(work, "choose").get("rotatable") else None
+    return work.acting.broker.bind(work.binding(), work.caller, predecessor=predecessor)
+
+
+MAKING = (
+    step("bind", _bind, reserve_s=rollout.RESERVE_S),
+    step("await binding", _await, reserve_s=rollout.RESERVE_S),
+    step("offer", _offer, reserve_s=rollout.RESERVE_S),
+    step("inject", _inject, reserve_s=rollout.RESERVE_S),
+)

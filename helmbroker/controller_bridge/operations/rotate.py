@@ -1,0 +1,94 @@
+"""Rotate: a second binding beside the app's, its credentials into the app, and only then the end of the old ones.
+
+At once, for credentials that are known to others: the old ones end before the app runs with the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from helmbroker.controller_bridge.operations import offering, rollout
+from helmbroker.controller_bridge.operations.making import MAKING
+from helmbroker.controller_bridge.operations.removing import removing
+from helmbroker.controller_bridge.operations.work import Ports, Work, result, run_or_undo, step
+from helmbroker.durable import Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
+
+
+def rotate(ctx: Context, ports: Ports) -> str:
+    """Handler of the operation."""
+    work = Work(ctx, ports)
+    run_or_undo(work, REPLACE, UNDO)
+    version = rollout.made(work, "inject")
+    _run(work, RETIRE, f"release v{version} is live with new credentials, but the old ones could not be revoked")
+    return f"The new credentials are live in the app with release v{version}, the old ones are revoked"
+
+
+def rotate_now(ctx: Context, ports: Ports) -> str:
+    """Handler of the operation that does not wait for the app."""
+    work = Work(ctx, ports)
+    run_or_undo(work, REPLACE_NOW, UNDO)
+    version = rollout.made(work, "inject")
+    _run(work, REVOKE, f"release v{version} is given new credentials, but the old ones could not be revoked")
+    _run(work, WATCH, f"the old credentials are revoked, but the app does not run with the new ones of v{version}")
+    return f"The old credentials were revoked at once, the new ones are live in the app with release v{version}"
+
+
+def _run(work: Work, steps: Sequence[Step[Work]], failing: str) -> None:
+    """What cannot be undone any more: the app has the new credentials. Raises Failed."""
+    try:
+        run_steps(work.ctx, steps, work)
+    except Failed as error:
+        raise Failed(f"{failing}: {error.reason}. Rotate again when that is mended") from None
+
+
+def _choose(work: Work) -> Outcome:
+    """Whether the broker is told which binding the new one replaces: it has to know of rotation (OSB item 108)."""
+    row = work.resource
+    plans = [plan for one in work.ports.broker.catalog() if one.id == row.service_id for plan in one.plans]
+    return Done({"rotatable": any(plan.binding_rotatable for plan in plans if plan.id == row.plan_id)})
+
+
+def _compare(work: Work) -> Outcome:
+    if rollout.made(work, "inject") is None:
+        return Fail("the service gives the same credentials to every binding: they cannot be rotated")
+    return Done()
+
+
+def _switch(work: Work) -> Outcome:
+    """From here on the new binding is the resource's, and the others are to go."""
+    row = work.reload()
+    if row.binding_id != work.successor:
+        others = [each for each in row.bindings if each != work.successor]
+        with work.ctx.transaction() as conn:
+            work.ports.store.change(conn, row.uuid, binding_id=work.successor, other_bindings=others)
+        work.reload()
+    grace_s = work.ports.grace_s
+    return Done({"revoke_at": work.now + grace_s} if grace_s else None)
+
+
+def _grace(work: Work) -> Outcome:
+    left_s = float(str(result(work, "switch").get("revoke_at", 0))) - work.now
+    if left_s <= 0:
+        return Done()
+    return Wait(left_s, f"the app has the new credentials; the old ones end in {work.ports.grace_s:.0f} s")
+
+
+def _new(work: Work) -> Sequence[str]:
+    """Dropped when the app is back; kept when it may still run with it."""
+    return () if work.successor is None or rollout.recovery_failed(work.ctx.results) else (work.successor,)
+
+
+WATCH = rollout.watching("inject")
+_SWITCH = step("switch", _switch)
+_GIVE = (step("choose", _choose, reserve_s=rollout.RESERVE_S), *MAKING, step("compare", _compare))
+REVOKE = removing("revoke", "await revoke", lambda work: work.resource.other_bindings)
+REPLACE = (*_GIVE, *WATCH, _SWITCH)
+RETIRE = (step("grace", _grace), *REVOKE)
+REPLACE_NOW = (*_GIVE, _SWITCH)
+UNDO = (
+    *rollout.recovering("inject"),
+    step("put offer back", offering.put_back),
+    *removing("drop", "await drop", _new),
+)
+STEPS = (*REPLACE, *RETIRE)
+STEPS_NOW = (*REPLACE_NOW, *REVOKE, *WATCH)

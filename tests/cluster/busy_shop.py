@@ -1,0 +1,163 @@
+"""An app that writes to PostgreSQL on every request, and a customer who asks steadily and counts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from helmbroker.kubeapi.port import Kube, Obj
+from tests.cluster import live_shop
+from tests.cluster.reach import eventually
+from tests.cluster.shop import IMAGE, process
+
+PER_SECOND = 50
+# Nothing is tried twice: whatever a rotation does to a request is seen. A connection is made when none is idle.
+SERVER = """
+import http.server, os, queue, signal, sys, threading
+import psycopg2
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+URI, idle, slots = os.environ.get("DATABASE_URI", ""), queue.LifoQueue(), threading.BoundedSemaphore(8)
+if os.environ.get("ONLY_AS", "") not in URI:
+    sys.exit("this app does not start with these credentials")
+def run(statement, *values):
+    with slots:  # two pods and their successors stay below what the plan allows
+        return run_on_one(statement, values)
+def run_on_one(statement, values):
+    try:
+        connection = idle.get_nowait()
+    except queue.Empty:
+        connection = psycopg2.connect(URI, connect_timeout=5)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found = cursor.fetchone() if cursor.description else None
+    idle.put(connection)
+    return found
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, work):
+        try:
+            status, body = 200, repr(work())
+        except Exception as error:
+            status, body = 500, f"{type(error).__name__}: {error}"
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+    def do_GET(self):
+        if self.path == "/count":
+            self.answer(lambda: run("select count(*), count(distinct id) from writes"))
+        else:
+            self.answer(lambda: URI and run("select 1"))
+    def do_POST(self):
+        self.answer(lambda: run("insert into writes values (%s)", self.path[1:]))
+    def log_message(self, *_):
+        pass
+if URI:
+    run("create table if not exists writes (id text)")
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+Server(("", 8080), Handler).serve_forever()
+"""
+# One line a second, with the milliseconds of every answer of that second; the last one when it is told to end.
+CUSTOMER = """
+import collections, concurrent.futures, http.client, json, signal, threading, time
+lock, sent, took, errors, stop = threading.Lock(), 0, [], [], threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+def ask(number):
+    began = time.monotonic()
+    try:
+        connection = http.client.HTTPConnection("shop-web", 8080, timeout=20)
+        connection.request("POST", f"/{number}")
+        answer = connection.getresponse()
+        said = answer.read().decode()
+        connection.close()
+        failed = "" if answer.status == 200 else f"{answer.status} {said}"
+    except Exception as error:
+        failed = f"{type(error).__name__}: {error}"
+    with lock:
+        took.append(round((time.monotonic() - began) * 1000, 1))
+        if failed:
+            errors.append(f"{time.strftime('%H:%M:%S')} {failed}"[:200])
+def tell(end=False):
+    with lock:
+        line = {"at": round(time.time(), 2), "sent": sent, "took_ms": took[:], "errors": errors[:], "end": end}
+        took.clear()
+    print(json.dumps(line), flush=True)
+told = at = time.monotonic()
+with concurrent.futures.ThreadPoolExecutor(64) as pool:
+    while not stop.is_set():
+        pool.submit(ask, sent)
+        sent += 1
+        at += 1 / PER_SECOND
+        if time.monotonic() > told + 1:
+            tell()
+            told += 1
+        stop.wait(max(0.0, at - time.monotonic()))
+tell(end=True)
+"""
+
+
+def web(namespace: str) -> Obj:
+    """Two pods that serve HTTP, ready once their credentials have worked."""
+    return live_shop.web(namespace, SERVER, resources={"requests": {"cpu": "20m", "memory": "48Mi"}})
+
+
+def worker(namespace: str) -> Obj:
+    """A second process type: rotated with the first, and no less."""
+    return process(namespace, "worker", resources={"requests": {"cpu": "10m", "memory": "8Mi"}})
+
+
+def customer(namespace: str) -> Obj:
+    """Asks until it is ended."""
+    script = CUSTOMER.replace("PER_SECOND", str(PER_SECOND))
+    run = {
+        "name": "customer",
+        "image": IMAGE,
+        "command": ["python3", "-c", script],
+        "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}},
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 60,
+        "containers": [run],
+    }
+    metadata = {"name": "customer", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+@dataclass
+class Asked:
+    """What the requests came to."""
+
+    sent: int = 0
+    errors: list[str] = field(default_factory=list)
+    by_second: list[tuple[float, list[float]]] = field(default_factory=list)  # epoch s, ms of each answer
+    ended: bool = False
+
+    @classmethod
+    def of(cls, log: str) -> Asked:
+        """From the customer's log."""
+        found = cls()
+        for line in log.splitlines():
+            told: dict[str, Any] = json.loads(line)
+            found.sent, found.errors, found.ended = told["sent"], told["errors"], told["end"]
+            found.by_second.append((told["at"], told["took_ms"]))
+        return found
+
+    def p99_ms(self, since: float = 0.0, until: float = float("inf")) -> float:
+        """The time that 99 of 100 answers took at most, of those in between (epoch seconds)."""
+        took = sorted(one for at, answers in self.by_second if since <= at < until for one in answers)
+        return took[int(len(took) * 0.99)] if took else 0.0
+
+
+def open_shop(kube: Kube, namespace: str) -> None:
+    """The app, without a database yet."""
+    for each in (web(namespace), worker(namespace), live_shop.service(namespace)):
+        kube.create(each)
+
+    def both_run() -> bool | None:
+        found = [kube.get("Deployment", namespace, name) or {} for name in ("shop-web", "shop-worker")]
+        return all(one.get("status", {}).get("readyReplicas") == one["spec"]["replicas"] for one in found) or None
+
+    eventually(both_run, within_s=90)

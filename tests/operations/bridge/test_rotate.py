@@ -1,0 +1,303 @@
+"""Rotate: new credentials beside the old ones, the app, a pause, the end of the old ones; or all the way back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from helmbroker.controller_bridge.apps.port import AppReleaseError
+from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Schedule
+from helmbroker.controller_bridge.rotation import rotate_due
+from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, Refused
+from helmbroker.controller_bridge.store import OPERATIONS
+from helmbroker.durable import JSON, State
+from tests.operations.bridge.world import APP, DB, World
+from tests.operations.harness import Case, Hand, assert_same_end
+
+BOUND = (InstanceState.READY, BindingState.READY)
+ROTATING = (InstanceState.READY, BindingState.ROTATING)
+DAY_S = 86400.0
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def rotate(world: World, *, now: bool = False) -> str:
+    operation = world.service.rotate(APP, DB, "alice", now=now).binding_operation
+    assert operation is not None
+    return operation
+
+
+def break_with_the_new(world: World) -> None:
+    """The app does not come up with any other credentials than those it has."""
+    old = world.resource().binding_id
+
+    def credentials(binding: str) -> Mapping[str, JSON]:
+        return {"uri": f"postgres://{binding}", "port": 5432 if binding == old else 666}
+
+    world.broker.credentials_of = credentials
+
+
+def course(world: World) -> list[str]:
+    """What is asked of broker and app from now on."""
+    calls: list[str] = []
+    world.broker.before = calls.append
+    world.apps.before = lambda method, _app: calls.append(method)
+    return calls
+
+
+def at_broker(world: World) -> set[str]:
+    return {key.partition("/")[2] for key in world.broker.bindings}
+
+
+@pytest.mark.parametrize("looks", [0, 2])
+def test_the_app_runs_with_new_credentials_before_the_old_ones_end(tmp_path: Path, looks: int) -> None:
+    world = World(tmp_path, looks=looks)
+    old = world.bound().binding_id
+    calls = course(world)
+    operation = rotate(world)
+    assert world.states() == ROTATING
+    assert world.run(operation).state is State.SUCCEEDED
+    new = world.resource().binding_id
+    assert (world.states(), at_broker(world)) == (BOUND, {new})
+    assert new != old
+    assert world.environment()["MY_DB_URI"] == f"postgres://u:{new}@db:5432/app"
+    assert calls.index("bind") < calls.index("change_config") < calls.index("settle") < calls.index("unbind")
+    assert world.ledger()[-1] == (3, "succeeded", ["addon_my_db"])
+    assert world.apps.releases(APP)[0].summary == "rotate my-db (postgresql:small)"
+    assert world.message() == "The new credentials are live in the app with release v3, the old ones are revoked"
+
+
+@pytest.mark.osb(108)
+@pytest.mark.parametrize("rotatable", [True, False])
+def test_the_broker_hears_of_the_predecessor_where_it_can_do_something_with_it(
+    world: World, *, rotatable: bool
+) -> None:
+    world.run(world.create(plan="small" if rotatable else "large").instance_operation)
+    world.run(world.service.bind(APP, DB, "alice").binding_operation)
+    old = world.resource().binding_id
+    world.run(rotate(world))
+    (made,) = world.broker.bindings.values()
+    assert made.request == ("svc-pg", old if rotatable else None)
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_a_disturbance_anywhere_changes_nothing(tmp_path: Path, *, now: bool) -> None:
+    def make() -> Case:
+        world = World(tmp_path)
+        world.bound()
+        return world.case(rotate(world, now=now))
+
+    assert_same_end(make)
+
+
+def test_open_connections_get_their_time_and_no_thread_waits(tmp_path: Path) -> None:
+    world = World(tmp_path, grace_s=600.0)
+    old = world.bound().binding_id
+    operation = rotate(world)
+    while "switch" not in world.hand.operation(operation).results:
+        world.hand.pass_time()
+        assert world.hand.turn()
+    world.hand.pass_time()
+    world.hand.turn()
+    waiting = world.hand.operation(operation)
+    assert (waiting.state, world.hand.turn()) == (State.QUEUED, False)
+    assert world.message().startswith(
+        "the app has the new credentials; the old ones end in 600 s (rotate, step 10 of"
+    )
+    assert at_broker(world) == {old, world.resource().binding_id}
+    ripen(world, operation)
+    assert world.run(operation).state is State.SUCCEEDED
+    assert at_broker(world) == {world.resource().binding_id}
+
+
+def ripen(world: World, operation: str) -> None:
+    """The pause is over."""
+    with world.store.writing() as conn:
+        results = {**world.hand.operation(operation).results, "switch": {"revoke_at": 0.0}}
+        conn.execute(sa.update(OPERATIONS).where(OPERATIONS.c.id == operation).values(results=results))
+
+
+def test_a_broken_rollout_puts_the_old_credentials_back(world: World) -> None:
+    old = world.bound().binding_id
+    before = world.environment()
+    break_with_the_new(world)
+    end = world.run(rotate(world))
+    assert (end.state, world.states()) == (State.FAILED, BOUND)
+    assert world.message() == (
+        "app release v3 failed: process type web: container web ended with exit code 3 (Error)"
+    )
+    assert (world.resource().binding_id, at_broker(world)) == (old, {old})
+    assert world.environment() == before
+    assert world.apps.apps[APP].offered["my-db-binding"]["uri"] == f"postgres://{old}"
+    assert [state for _, state, _ in world.ledger()] == ["succeeded", "succeeded", "failed", "succeeded"]
+    assert world.service.look(APP, DB).failed
+
+
+def test_an_app_that_cannot_be_brought_back_keeps_both(world: World) -> None:
+    old = world.bound().binding_id
+    break_with_the_new(world)
+
+    def refuse(method: str, _app: str) -> None:
+        if method == "recover":
+            raise AppReleaseError("the namespace is being deleted")
+
+    world.apps.before = refuse
+    world.run(rotate(world))
+    assert world.message().endswith(
+        "; the app could not be brought back, so the old and the new credentials both stay valid"
+    )
+    assert (world.states(), world.resource().binding_id, len(at_broker(world))) == (BOUND, old, 2)
+    world.apps.before = lambda _method, _app: None
+    world.broker.credentials_of = lambda binding: {"uri": f"postgres://{binding}", "port": 5432}
+    assert world.run(rotate(world)).state is State.SUCCEEDED
+    assert at_broker(world) == {world.resource().binding_id}
+
+
+def test_old_credentials_that_stay_are_told_and_end_with_the_next_rotation(world: World) -> None:
+    world.bound()
+    world.broker.fails["unbind"] = "the job that drops the user failed"
+    assert world.run(rotate(world)).state is State.FAILED
+    assert world.message() == (
+        "release v3 is live with new credentials, but the old ones could not be revoked: "
+        "the job that drops the user failed. Rotate again when that is mended"
+    )
+    assert (world.states(), len(at_broker(world))) == (BOUND, 2)
+    world.broker.fails.clear()
+    assert world.run(rotate(world)).state is State.SUCCEEDED
+    assert at_broker(world) == {world.resource().binding_id}
+
+
+def test_unbind_ends_the_credentials_that_a_rotation_has_left(world: World) -> None:
+    world.bound()
+    world.broker.fails["unbind"] = "the job that drops the user failed"
+    world.run(rotate(world))
+    world.broker.fails.clear()
+    world.run(world.service.unbind(APP, DB, "alice").binding_operation)
+    assert (world.broker.bindings, world.resource().bindings) == ({}, ())
+
+
+def test_credentials_that_all_bindings_share_cannot_be_rotated(world: World) -> None:
+    world.broker.credentials_of = lambda _binding: {"uri": "redis://shared"}
+    old = world.bound().binding_id
+    world.run(rotate(world))
+    assert world.message() == "the service gives the same credentials to every binding: they cannot be rotated"
+    assert (world.states(), at_broker(world)) == (BOUND, {old})
+
+
+def test_at_once_the_old_credentials_end_before_the_app_is_out(world: World) -> None:
+    world.bound()
+    calls = course(world)
+    assert world.run(rotate(world, now=True)).state is State.SUCCEEDED
+    assert calls.index("change_config") < calls.index("unbind") < calls.index("rollout")
+    assert world.message() == (
+        "The old credentials were revoked at once, the new ones are live in the app with release v3"
+    )
+    assert at_broker(world) == {world.resource().binding_id}
+
+
+def test_at_once_there_is_no_way_back(world: World) -> None:
+    world.bound()
+    break_with_the_new(world)
+    assert world.run(rotate(world, now=True)).state is State.FAILED
+    assert world.message() == (
+        "the old credentials are revoked, but the app does not run with the new ones of v3: app release v3 failed: "
+        "process type web: container web ended with exit code 3 (Error). Rotate again when that is mended"
+    )
+    assert (world.states(), at_broker(world)) == (BOUND, {world.resource().binding_id})
+
+
+def test_at_once_stops_a_rotation_that_takes_its_time(tmp_path: Path) -> None:
+    world = World(tmp_path, grace_s=600.0)
+    world.bound()
+    first = rotate(world)
+    while "switch" not in world.hand.operation(first).results:
+        world.hand.pass_time()
+        world.hand.turn()
+    with pytest.raises(Conflicting, match=r"^Resource my-db is rotating$"):
+        rotate(world)
+    assert world.run(rotate(world, now=True)).state is State.SUCCEEDED
+    assert world.hand.operation(first).state is State.CANCELLED
+    assert at_broker(world) == {world.resource().binding_id}
+
+
+def test_only_what_is_bound_can_be_rotated(world: World) -> None:
+    with pytest.raises(NoSuchResource):
+        rotate(world)
+    world.created()
+    with pytest.raises(Refused, match=r"^the resource instance is not binding$"):
+        rotate(world)
+    operation = world.service.bind(APP, DB, "alice").binding_operation
+    with pytest.raises(Conflicting, match=r"^Resource my-db is binding$"):
+        rotate(world)
+    world.run(operation)
+    rotate(world)
+    with pytest.raises(Refused, match=r"^the resource instance is still binding$"):
+        world.service.destroy(APP, DB, "alice")
+
+
+def pass_schedule(world: World) -> str:
+    """The schedule runs; what it says."""
+    hand = Hand(world.store.engine, OPERATIONS, {Schedule.ROTATION: rotate_due(world.service)})
+    with world.store.writing() as conn:
+        hand.queue.schedule(conn, Schedule.ROTATION, 60.0)
+    hand.pass_time()
+    assert hand.turn()
+    return hand.operation("schedule:rotation").description
+
+
+def make_due(world: World) -> None:
+    with world.store.writing() as conn:
+        world.store.change(conn, world.resource().uuid, rotate_at=time.time() - 1.0)
+
+
+def test_a_schedule_rotates_once_when_it_is_due(world: World) -> None:
+    world.bound()
+    row = world.service.schedule_rotation(APP, DB, DAY_S)
+    assert row.rotate_at == pytest.approx(time.time() + DAY_S, abs=60)
+    assert pass_schedule(world) == "no credentials are due to be replaced"
+    make_due(world)
+    assert pass_schedule(world) == "1 resources get new credentials"
+    assert pass_schedule(world) == "no credentials are due to be replaced"
+    operation = world.resource().binding_operation
+    assert world.hand.operation(str(operation)).kind == Kind.ROTATE
+    assert world.run(operation).state is State.SUCCEEDED
+    assert world.resource().rotate_at == pytest.approx(time.time() + DAY_S, abs=60)
+    assert world.service.schedule_rotation(APP, DB, None).rotate_at is None
+
+
+def test_a_scheduled_rotation_that_fails_is_tried_again_an_hour_later(world: World) -> None:
+    world.bound()
+    world.service.schedule_rotation(APP, DB, DAY_S)
+    make_due(world)
+    world.broker.fails["bind"] = "no more users"
+    pass_schedule(world)
+    assert world.run(world.resource().binding_operation).state is State.FAILED
+    assert world.resource().rotate_at == pytest.approx(time.time() + 3600.0, abs=60)
+
+
+def test_credentials_that_expire_are_due_when_the_broker_says_so(world: World) -> None:
+    world.broker.renew_before = time.time() + 2 * DAY_S
+    assert world.bound().rotate_at == pytest.approx(world.broker.renew_before)
+    assert world.service.schedule_rotation(APP, DB, DAY_S).rotate_at == pytest.approx(time.time() + DAY_S, abs=60)
+    assert world.service.schedule_rotation(APP, DB, None).rotate_at == pytest.approx(world.broker.renew_before)
+    make_due(world)
+    world.broker.renew_before = time.time() + 9 * DAY_S
+    pass_schedule(world)
+    world.run(world.resource().binding_operation)
+    assert world.resource().rotate_at == pytest.approx(world.broker.renew_before)
+
+
+def test_a_wish_of_before_counts_from_the_bind_on(world: World) -> None:
+    world.created()
+    world.service.schedule_rotation(APP, DB, DAY_S)
+    make_due(world)
+    assert pass_schedule(world) == "no credentials are due to be replaced", "there are none"
+    world.run(world.service.bind(APP, DB, "alice").binding_operation)
+    assert world.resource().rotate_at == pytest.approx(time.time() + DAY_S, abs=60)
