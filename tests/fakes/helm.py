@@ -254,7 +254,8 @@ class FakeHelm:
         name = f"data-{ref.name}-0"
         has = self.cluster.thing(CLAIM, ref.namespace, name)
         larger = size if has is None else max(size, has.content.get("size", SMALLEST), key=room.quantity)
-        self.cluster.put(Thing(CLAIM, ref.namespace, name, ref.name, content={"size": larger}))
+        texts = {} if has is None else has.texts
+        self.cluster.put(Thing(CLAIM, ref.namespace, name, ref.name, texts=texts, content={"size": larger}))
         self.cluster.asked[ref, revision] = {name: larger}
 
     def _hook(self, ref: ReleaseRef, name: str, values: Object) -> str | None:
