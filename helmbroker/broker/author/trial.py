@@ -37,6 +37,7 @@ _KINDS = [
     *("Pod", _CLAIM, "NetworkPolicy", "PodDisruptionBudget", "Role", "RoleBinding"),
 ]
 _LIMIT_S, _LOOK_S = 300.0, 0.25
+_CONNECTS = 5
 Work = Callable[[], object]
 
 
@@ -130,6 +131,7 @@ class Trial:
     def _survives(self, name: str, plan: Plan, work: Work, one: dict[str, str], two: dict[str, str]) -> None:
         before = self._pods(self.stage.release(name))
         work()
+        self._step(plan, "login", two)  # so what is said next is said by the server
         if not self.contract.durable:
             if before.isdisjoint(self._pods(self.stage.release(name))):
                 self._check_empty(plan, two)
@@ -156,10 +158,17 @@ class Trial:
         return None
 
     def _step(self, plan: Plan, step: str, credentials: dict[str, str]) -> None:
-        try:
-            self.clients.run(self.contract, self.image(plan), step, credentials)
-        except Refused as error:
-            raise CheckFailed(f"the step {step} failed: {_hidden(str(error), credentials)}") from None
+        """Clients connect again: where a pod is new, nodes refuse its address for a moment."""
+        said = ""
+        for _ in range(_CONNECTS):
+            try:
+                self.clients.run(self.contract, self.image(plan), step, credentials)
+            except Refused as error:
+                said = _hidden(str(error), credentials)
+                self.pause(_LOOK_S)
+            else:
+                return
+        raise CheckFailed(f"the step {step} failed {_CONNECTS} times: {said}")
 
     def _refused(self, plan: Plan, credentials: dict[str, str]) -> None:
         try:
