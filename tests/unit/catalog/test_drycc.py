@@ -7,18 +7,21 @@ from typing import Any
 
 import pytest
 
-from helmbroker.catalog import archive, formats, offerings, parameters
+from helmbroker.catalog import archive, credentials, formats, jsonpath, offerings, parameters
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy
+from helmbroker.catalog.references import Ref
 from tests.unit.catalog.foreign_folders import (
     BIND,
     DRYCC,
     DRYCC_ID,
     DRYCC_LARGE_ID,
     DRYCC_SMALL_ID,
+    STUB,
     edited,
     write,
 )
+from tests.unit.catalog.kubectl import CORPUS, OBJECTS, cases
 
 Change = dict[str, str | None]
 SMALL, LARGE = "plans/standard-10", "plans/standard-20"
@@ -57,6 +60,7 @@ def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
         1800,
         True,
     )
+    assert (small.metadata, small.free) == ({"displayName": "1 core"}, True)
     assert (large.id, large.name, large.timeout_s, large.values) == (DRYCC_LARGE_ID, "standard-2c4g20", 600, {})
     assert addon.warnings == ()
 
@@ -144,6 +148,22 @@ def test_the_catalog_says_that_credentials_are_shared(tmp_path: Path) -> None:
     assert [plan["binding_rotatable"] for plan in service["plans"]] == [False, False]
 
 
+def test_the_name_to_show_may_stand_at_the_top(tmp_path: Path) -> None:
+    """It is another one than the name (mysql-cluster/8.0)."""
+    assert made(tmp_path, meta("  displayName: MySQL\n", "")).metadata["displayName"] == "MySQL 8.0"
+
+
+def test_what_is_always_so_needs_not_be_said(tmp_path: Path) -> None:
+    change = meta(
+        "instances_retrievable: true\nbindings_retrievable: true\n",
+        "instances_retrievable: false\nbindings_retrievable: false\nallow_context_updates: false\n",
+    )
+    assert told(tmp_path / "mysql", change) == []
+    (service,) = offerings.document(load([tmp_path]))["services"]
+    for key in ("instances_retrievable", "bindings_retrievable", "allow_context_updates"):
+        assert service[key] is True
+
+
 def test_metadata_without_the_form_of_the_profile_is_left_out(tmp_path: Path) -> None:
     change = meta("documentationURL: https://example.com/docs", "documentationURL: see the wiki")
     assert "documentationUrl" not in made(tmp_path, change).metadata
@@ -185,6 +205,14 @@ def test_what_a_plan_says_itself_wins(
     assert (plan.bindable, [other.name for other in loaded.updates_to(plan)]) == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("null", 600), ("1", 10), ("10", 10), ("1800", 1800), ("86400", 86400), ("99999", 86400)]
+)
+def test_how_long_an_operation_takes_has_bounds(tmp_path: Path, said: str, seconds: int) -> None:
+    change = edited(DRYCC, f"{SMALL}/meta.yaml", "duration: 1800", f"duration: {said}")
+    assert made(tmp_path, change).plans[0].timeout_s == seconds
+
+
 def test_what_becomes_of_data_can_be_said_here_too(tmp_path: Path) -> None:
     """Their catalogue leaves volumes behind; with us that has to be said."""
     change: Change = {f"{SMALL}/meta.yaml": DRYCC[f"{SMALL}/meta.yaml"] + "data: retain\n"}
@@ -201,9 +229,32 @@ def test_the_chart_is_mended_in_the_revision_alone(tmp_path: Path) -> None:
     assert "engine" not in (tmp_path / "kept/chart/mysql/Chart.yaml").read_text()
     assert "dependencies" in (tmp_path / "kept/chart/mysql/Chart.yaml").read_text()
     assert not (tmp_path / "kept/chart/mysql/templates/bind.yaml").exists()
+    assert "engine" not in (tmp_path / "kept/chart/mysql/charts/common/Chart.yaml").read_text()
     assert "engine: gotpl" in (folder / "chart/mysql/Chart.yaml").read_text()
 
 
+MADE = """\
+credential:
+{{- if and .Values.external
+\t   (gt (int .Values.nodes) 0)   }}
+  {{-  range $i := until (int .Values.nodes)}}
+  - name: {{ printf "EXTERNAL_NODE_%d" $i }}
+    value: {{ printf "%s:%d" "node" $i }}
+  - name: {{ printf "EXTERNAL_PASSWORD_%d" $i }}
+    value: {{ $i }}
+  {{- end}}
+    {{- end }}
+"""
+UNKNOWN = """\
+credential:
+- name: A
+  valeu: b
+  value: b
+- name: B
+  valueFrom:
+    configMapRef: {name: x, jsonpath: '{.data.a}', jsonPath: x}
+more: 1
+"""
 WARNINGS: dict[str, tuple[Change, list[str]]] = {
     "an id that is no UUID": (
         edited(DRYCC, f"{SMALL}/meta.yaml", DRYCC_SMALL_ID, "5607275af-0000-4000-8000-000000000002"),
@@ -221,26 +272,32 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
         meta("- name: service.type", "- name: service.type\n  equired: true"),
         ["meta.yaml:22: allow_parameters.1.equired: unknown key, which is not read; did you mean required?"],
     ),
+    "an entry without a description": (meta("description: The password of root.", "description:"), []),
+    "an unknown key of a plan": (
+        edited(DRYCC, f"{SMALL}/meta.yaml", "bindable: true", "bindible: true"),
+        [f"{SMALL}/meta.yaml:5: bindible: unknown key, which is not read; did you mean bindable?"],
+    ),
     "allowed twice": (
         meta("- name: service.type", "- name: service.type\n- name: service.type"),
         ["meta.yaml:22: allow_parameters.2.name: service.type is listed twice"],
     ),
-    "a parameter that runs things": (
-        meta("- name: service.type", "- name: primary.image\n- name: primary.podSecurityContext"),
-        [
-            "meta.yaml:21: allow_parameters.1.name: primary.image lets users say what runs in the cluster",
-            "meta.yaml:22: allow_parameters.2.name: primary.podSecurityContext lets users say what runs",
-        ],
-    ),
     "nothing allowed": (
         meta(DRYCC["meta.yaml"].partition("allow_parameters:")[2], " []\n"),
-        ["meta.yaml:17: allow_parameters: is empty: nothing may be set (with Drycc: everything; HELM"],
+        ["meta.yaml:17: allow_parameters: names nothing: nothing may be set (with Drycc: everything; HELM"],
+    ),
+    "no list of what is allowed": (
+        meta("allow_parameters:" + DRYCC["meta.yaml"].partition("allow_parameters:")[2], ""),
+        ["meta.yaml:1: allow_parameters: names nothing: nothing may be set (with Drycc: everything; HELM"],
     ),
     "no values": (
         {f"{SMALL}/values.yaml": None},
         [f"{SMALL}/values.yaml: is missing; the plan is what the chart is"],
     ),
     "no schema": ({f"{SMALL}/instance-schema.json": None}, []),
+    "a schema of an unknown type": (
+        {f"{SMALL}/instance-schema.json": '{"properties": {"auth": {"type": "secret"}}}'},
+        [f"{SMALL}/instance-schema.json: allOf.1.properties.auth.type: is no JSON Schema"],
+    ),
     "files of others": (
         {f"{SMALL}/create-instance-schema.json~merged": "<<<<", "README.md": "", "demo.yaml": "{"},
         [],
@@ -257,6 +314,10 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
         {"chart/mysql/charts/common/Chart.yaml": None},
         ["chart/mysql/Chart.yaml:6: dependencies.0: common is not in chart/mysql/charts/"],
     ),
+    "dependencies in an archive": (
+        {"chart/mysql/charts/common/Chart.yaml": None, "chart/mysql/charts/common-1.1.4.tgz": "packed"},
+        [],
+    ),
     "a stray bind.yaml": (
         {"chart/mysql/templates/bind.yaml": BIND},
         ["chart/mysql/templates/bind.yaml: is no manifest of the chart; left out"],
@@ -266,6 +327,19 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
         meta("bindable: true", "bindable: true\nrequires: [syslog_drain]\ndashboard_client: {id: a}"),
         ["meta.yaml:14: requires: is not offered", "meta.yaml:15: dashboard_client: is not offered"],
     ),
+    "what a plan does not offer": (
+        edited(
+            DRYCC,
+            f"{SMALL}/meta.yaml",
+            "bindable: true",
+            "binding_rotatable: true\nschemas: {a: {}}\nmaintenance_info: {version: 1}",
+        ),
+        [
+            f"{SMALL}/meta.yaml:5: binding_rotatable: is not offered",
+            f"{SMALL}/meta.yaml:6: schemas: is not read",
+            f"{SMALL}/meta.yaml:7: maintenance_info: is not read",
+        ],
+    ),
     "duplicate credentials": (
         {f"{SMALL}/bind.yaml": BIND.replace("EXTERNAL_HOST", "HOST")},
         [f"{SMALL}/bind.yaml:1: credential: HOST is given 2 times; the last one counts"],
@@ -273,6 +347,23 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
     "a constant secret": (
         {f"{SMALL}/bind.yaml": f"{BIND}  - name: SECRET_KEY\n    value: abc\n"},
         [f"{SMALL}/bind.yaml:21: credential.4: SECRET_KEY is the same for every instance, so it is no secret"],
+    ),
+    "one bind.yaml for two plans": (
+        dict.fromkeys((f"{SMALL}/bind.yaml", f"{LARGE}/bind.yaml"), BIND.replace("EXTERNAL_HOST", "HOST")),
+        [f"{SMALL}/bind.yaml:1: credential: HOST is given 2 times; the last one counts"],
+    ),
+    "names that are made": ({f"{SMALL}/bind.yaml": MADE}, []),
+    "unknown keys in bind.yaml": (
+        {f"{SMALL}/bind.yaml": UNKNOWN},
+        [
+            f"{SMALL}/bind.yaml:8: more: unknown key, which is not read",
+            f"{SMALL}/bind.yaml:3: credential.0.valeu: unknown key, which is not read; did you mean value?",
+            f"{SMALL}/bind.yaml:7: credential.1.valueFrom.configMapRef.jsonPath: unknown key, which is not read",
+        ],
+    ),
+    "a bind.yaml that says nothing": (
+        {f"{SMALL}/bind.yaml": "# credential:\n"},
+        [f"{SMALL}/bind.yaml: has no `credential`, so a binding delivers nothing"],
     ),
     "no credentials": ({f"{SMALL}/bind.yaml": "credential: {}\n"}, []),
     "an empty list of credentials": ({f"{SMALL}/bind.yaml": "credential: []\n"}, []),
@@ -316,6 +407,10 @@ FAULTS: dict[str, tuple[Change, str]] = {
         {f"{SMALL}/bind.yaml": "credential:\n- name: A\n  valueFrom: {fileRef: {name: b}}\n"},
         f"{SMALL}/bind.yaml:3: credential.0.valueFrom.fileRef: is no source of a credential",
     ),
+    "a path that is not understood": (
+        edited(DRYCC, f"{SMALL}/bind.yaml", "'{ .spec.clusterIP }'", "'{ .spec.ports[?(@.a==1 && @.b==2)].port }'"),
+        f"{SMALL}/bind.yaml:13: jsonpath: the filter [?(@.a==1 && @.b==2)]",
+    ),
     "no chart": (
         {name: None for name in DRYCC if name.startswith("chart/")},
         "chart: has no chart; put one into a folder of its own",
@@ -344,6 +439,56 @@ FAULTS: dict[str, tuple[Change, str]] = {
 def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, change: Change, expected: str) -> None:
     found = faults(tmp_path, change)
     assert any(fault.startswith(expected) for fault in found), found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("extraDeploy", "image", "web.image", "primary.extraEnvVars", "initScripts", "extraPlugins"),
+        *("web.podSecurityContext.containerSecurityContext", "preUpgradeJob", "git", "pip", "requirements"),
+    ],
+)
+def test_parameters_that_say_what_runs_are_told(tmp_path: Path, name: str) -> None:
+    """All that their catalogue has of this kind; what a `service.type` may be, the gate knows."""
+    (warning,) = told(tmp_path, meta("service.type", name))
+    assert warning.startswith(f"meta.yaml:21: allow_parameters.1.name: {name} lets users say what runs in the")
+
+
+@pytest.mark.parametrize("typo", ["'service.type '", "service.type\n  equired: true"])
+def test_a_typo_in_the_list_allows_what_was_meant(tmp_path: Path, typo: str) -> None:
+    """A trailing blank (clickhouse-basic) matched nothing; with `equired` (fluentbit) nothing is required."""
+    right = made(tmp_path / "right").plans[0].parameters
+    assert made(tmp_path / "typo", meta("- name: service.type", f"- name: {typo}")).plans[0].parameters == right
+
+
+JUNK = ["{", "[]", '{"properties": 1}', '{"properties": {"auth": {"type": "secret"}}}', STUB]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_schema_that_says_nothing_of_use_is_as_none(tmp_path: Path, junk: str) -> None:
+    """Most are a copied stub, and some plans have none."""
+    file = f"{SMALL}/instance-schema.json"
+    without = made(tmp_path / "without", {file: None}).plans[0].parameters
+    assert made(tmp_path / "junk", {file: junk}).plans[0].parameters == without
+
+
+@pytest.mark.bug(32)
+def test_every_path_of_their_catalogue_leads_to_a_credential(tmp_path: Path) -> None:
+    """All 60 are taken as they are written when the addon is read, and when a binding is made."""
+    kinds = {"service": "serviceRef", "secret": "secretKeyRef"}
+    objects = [name for name, _ in cases()[: len(CORPUS)]]
+    text = "credential:\n" + "".join(
+        f"  - name: C{number}\n    valueFrom:\n      {kinds[name]}:\n        name: x\n        jsonpath: '{path}'\n"
+        for number, (name, path) in enumerate(zip(objects, CORPUS, strict=True))
+    )
+    assert told(tmp_path, {f"{SMALL}/bind.yaml": text}) == []
+    delivered = credentials.read(text).credentials
+    assert len(delivered) == 60
+    for name, credential in zip(objects, delivered, strict=True):
+        assert isinstance(credential.value, Ref)
+        found = jsonpath.text_of(credential.value.template.first(OBJECTS[name]))
+        assert found
+        assert found == found.strip()
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -375,7 +520,7 @@ def test_an_addon_may_have_the_id_of_a_plan_of_another_one(tmp_path: Path) -> No
 
 ALLOWED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "what is named": ({"auth": {"password": "x"}, "service": {"type": "ClusterIP"}}, []),
-    "all below what is named": ({"auth": {"password": {"a": [1]}}, "primary": {"extraEnvVars": [{"a": 1}]}}, []),
+    "all below what is named": ({"auth": {"password": {"a": [1]}}, "primary": {"configuration": [{"a": 1}]}}, []),
     "nothing": ({}, ["parameters: missing: auth"]),
     "another one": (
         {"auth": {"password": "x"}, "image": "y"},
@@ -413,13 +558,14 @@ def test_a_name_may_be_allowed_with_more_rules_below_it(tmp_path: Path) -> None:
 def test_nothing_that_was_given_is_shown_again(tmp_path: Path) -> None:
     """An allow-list cannot say what is a secret."""
     schema = made(tmp_path).parameters(DRYCC_SMALL_ID).create
-    given: dict[str, Any] = {"auth": {"password": "c4n4ry"}, "primary": {"extraEnvVars": [{"a": "c4n4ry"}]}}
+    given: dict[str, Any] = {"auth": {"password": "c4n4ry"}, "primary": {"configuration": [{"a": "c4n4ry"}]}}
     assert "c4n4ry" not in str(parameters.shown(schema, given))
 
 
 @pytest.mark.bug(33)
-def test_an_empty_list_allows_nothing_unless_the_operator_says_so(tmp_path: Path) -> None:
-    change = meta(DRYCC["meta.yaml"].partition("allow_parameters:")[2], " []\n")
+@pytest.mark.parametrize("written", ["allow_parameters: []\n", "allow_parameters:\n", ""])
+def test_an_empty_list_allows_nothing_unless_the_operator_says_so(tmp_path: Path, written: str) -> None:
+    change: Change = {"meta.yaml": DRYCC["meta.yaml"].partition("allow_parameters:")[0] + written}
     for opened, expected in (((), ["image: no parameters are taken here"]), (("mysql-8.0",), [])):
         schemas = made(tmp_path, change, *opened).parameters(DRYCC_SMALL_ID)
         assert parameters.problems(schemas.create, {"image": "x"}) == expected
@@ -449,4 +595,6 @@ def test_allow_lists_are_published_as_schemas(tmp_path: Path) -> None:
         assert {slot["parameters"]["$schema"] for slot in slots.values()} == {
             "http://json-schema.org/draft-04/schema#"
         }
-        assert slots["create"]["parameters"]["properties"]["auth"]["required"] == ["password"]
+        auth = slots["create"]["parameters"]["properties"]["auth"]
+        assert auth["required"] == ["password"]
+        assert auth["properties"]["password"]["description"] == "The password of root."

@@ -74,6 +74,12 @@ def test_what_can_be_left_out(tmp_path: Path) -> None:
     addon = made(tmp_path, change)
     assert (addon.bindable, addon.plan_updateable, addon.tags) == (False, False, ())
     assert addon.parameters(KYMA_MICRO_ID).create is None
+    assert addon.metadata == {"displayName": "Redis", "labels": {"local": "true"}}
+
+
+@pytest.mark.parametrize(("said", "free"), [("free: true", True), ("free: false", False), ("free:", True), ("", True)])
+def test_a_plan_is_free_unless_it_says_otherwise(tmp_path: Path, said: str, free: bool) -> None:
+    assert made(tmp_path, edited(KYMA, f"{PLAN}/meta.yaml", "free: false", said)).plans[0].free is free
 
 
 @pytest.mark.bug(33, 49)
@@ -86,6 +92,12 @@ def test_schemas_are_closed_and_hide_texts(tmp_path: Path) -> None:
     assert shown == {"mode": "fast", "motd": parameters.HIDDEN, "limits": {"cpu": 1}}
     assert parameters.problems(schemas.bind, {"role": "x"}) == []
     assert parameters.problems(schemas.update, {"mode": "safe"}) == ["mode: no parameters are taken here"]
+
+
+def test_each_request_has_its_schema(tmp_path: Path) -> None:
+    """What may be changed need not be what may be set at first."""
+    schemas = made(tmp_path, {f"{PLAN}/update-instance-schema.json": KYMA[CREATE]}).parameters(KYMA_MICRO_ID)
+    assert parameters.problems(schemas.update, {"mode": "safe"}) == []
 
 
 def test_the_operator_may_leave_schemas_open(tmp_path: Path) -> None:
@@ -101,12 +113,17 @@ def test_a_draft_that_is_not_quite_named_is_draft_04(tmp_path: Path, draft: str)
 
 
 FAULTS: dict[str, tuple[Change, str]] = {
-    "no displayName": (meta("displayName: Redis\n", ""), "meta.yaml:1: missing: displayName"),
-    "no version": (meta("version: 0.1", "version: newest"), "meta.yaml:3: version: is no version; write 1, 1.2 or"),
-    "a plan without displayName": (
-        edited(KYMA, f"{PLAN}/meta.yaml", "displayName: Micro\n", ""),
-        f"{PLAN}/meta.yaml:1: missing: displayName",
-    ),
+    **{
+        f"no {key}": (edited(KYMA, "meta.yaml", line, ""), f"meta.yaml:1: missing: {key}")
+        for line in KYMA["meta.yaml"].splitlines(keepends=True)[:5]
+        for key in [line.partition(":")[0]]
+    },
+    "a version that is none": (meta("version: 0.1", "version: newest"), "meta.yaml:3: version: is no version; write 1, 1.2 or"),
+    **{
+        f"a plan without {key}": (edited(KYMA, f"{PLAN}/meta.yaml", line, ""), f"{PLAN}/meta.yaml:1: missing: {key}")
+        for line in KYMA[f"{PLAN}/meta.yaml"].splitlines(keepends=True)[:4]
+        for key in [line.partition(":")[0]]
+    },
     "no bind.yaml": ({f"{PLAN}/bind.yaml": None}, f"{PLAN}/bind.yaml: is missing"),
     "no chart": ({"chart/anything/Chart.yaml": None}, "chart: has no chart"),
     "two charts": ({"chart/b/Chart.yaml": "name: b\n"}, "chart: has several charts, anything, b; leave one"),
@@ -146,6 +163,10 @@ CLOSED = f"{CREATE}: properties.limits: other keys than those it names are refus
 WARNINGS: dict[str, tuple[Change, list[str]]] = {
     "as it is": ({}, [CLOSED]),
     "a value of any type": ({CREATE: '{"properties": {"a": {}}}'}, [f"{CREATE}: properties.a: needs a `type`"]),
+    "an unknown key": (
+        meta("planUpdatable: true", "planUpdateable: true"),
+        ["meta.yaml:13: planUpdateable: unknown key, which is not read; did you mean planUpdatable?", CLOSED],
+    ),
     "labels that are reserved": (
         meta("team: data", "local: 'false'"),
         [CLOSED, "meta.yaml:17: labels.local: is reserved; what is written here does not count"],
@@ -174,6 +195,11 @@ def test_what_is_odd_is_told_and_taken(tmp_path: Path, change: Change, expected:
     found = list(map(str, made(tmp_path, change).warnings))
     assert len(found) == len(expected)
     assert all(fault.startswith(start) for fault, start in zip(found, expected, strict=True)), found
+
+
+def test_labels_that_are_reserved_do_not_count(tmp_path: Path) -> None:
+    labels = made(tmp_path, meta("team: data", "local: 'false'")).metadata["labels"]
+    assert labels == {"local": "true"}
 
 
 def test_provision_only_once_is_told_to_platforms(tmp_path: Path) -> None:
