@@ -83,7 +83,7 @@ credential:
 
 
 def test_whatever_the_templates_of_real_catalogues_use_is_there(chart: Path) -> None:
-    """All functions of the bind.yaml in Drycc's catalogue, its blanks where they are, and where they are missing."""
+    """All functions of the bind.yaml in Drycc's catalogue, blanks where they are or are missing."""
     text = """
 {{- $names := list }}
 {{- range $i := until (int .Values.nodes) }}
@@ -94,13 +94,13 @@ credential:
   {{- if.Values.proxy.enabled }}
   - name: NODES
     value: {{ join "," $all.names }}
-	{{- else }}
+\t{{- else }}
   - name: PROXY
     value: none
   {{- end}}
   {{- range $i, $name := $all.names }}
   {{-   if and (gt $i 0)
-	     (or (eq $name "a") (not (eq $i 2))) }}
+\t     (or (eq $name "a") (not (eq $i 2))) }}
   - {name: EXTERNAL_NODE_{{ printf "%d" $i }}, value: {{ $name | upper | trunc 5 | trimSuffix "-" | quote }}}
     {{- end }}
   {{- end }}

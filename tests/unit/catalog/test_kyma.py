@@ -77,7 +77,9 @@ def test_what_can_be_left_out(tmp_path: Path) -> None:
     assert addon.metadata == {"displayName": "Redis", "labels": {"local": "true"}}
 
 
-@pytest.mark.parametrize(("said", "free"), [("free: true", True), ("free: false", False), ("free:", True), ("", True)])
+@pytest.mark.parametrize(
+    ("said", "free"), [("free: true", True), ("free: false", False), ("free:", True), ("", True)]
+)
 def test_a_plan_is_free_unless_it_says_otherwise(tmp_path: Path, said: str, free: bool) -> None:
     assert made(tmp_path, edited(KYMA, f"{PLAN}/meta.yaml", "free: false", said)).plans[0].free is free
 
@@ -113,17 +115,10 @@ def test_a_draft_that_is_not_quite_named_is_draft_04(tmp_path: Path, draft: str)
 
 
 FAULTS: dict[str, tuple[Change, str]] = {
-    **{
-        f"no {key}": (edited(KYMA, "meta.yaml", line, ""), f"meta.yaml:1: missing: {key}")
-        for line in KYMA["meta.yaml"].splitlines(keepends=True)[:5]
-        for key in [line.partition(":")[0]]
-    },
-    "a version that is none": (meta("version: 0.1", "version: newest"), "meta.yaml:3: version: is no version; write 1, 1.2 or"),
-    **{
-        f"a plan without {key}": (edited(KYMA, f"{PLAN}/meta.yaml", line, ""), f"{PLAN}/meta.yaml:1: missing: {key}")
-        for line in KYMA[f"{PLAN}/meta.yaml"].splitlines(keepends=True)[:4]
-        for key in [line.partition(":")[0]]
-    },
+    "no version": (
+        meta("version: 0.1", "version: newest"),
+        "meta.yaml:3: version: is no version; write 1, 1.2 or",
+    ),
     "no bind.yaml": ({f"{PLAN}/bind.yaml": None}, f"{PLAN}/bind.yaml: is missing"),
     "no chart": ({"chart/anything/Chart.yaml": None}, "chart: has no chart"),
     "two charts": ({"chart/b/Chart.yaml": "name: b\n"}, "chart: has several charts, anything, b; leave one"),
@@ -157,6 +152,20 @@ def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, change: Chan
         made(tmp_path, change)
     found = list(map(str, error.value.faults))
     assert any(fault.startswith(expected) for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        *(("meta.yaml", key) for key in ("id", "name", "version", "description", "displayName")),
+        *((f"{PLAN}/meta.yaml", key) for key in ("id", "name", "description", "displayName")),
+    ],
+)
+def test_what_must_not_be_left_out(tmp_path: Path, file: str, key: str) -> None:
+    kept = [line for line in KYMA[file].splitlines(keepends=True) if not line.startswith(f"{key}:")]
+    with pytest.raises(AddonFaults) as error:
+        made(tmp_path, {file: "".join(kept)})
+    assert list(map(str, error.value.faults)) == [f"{file}:1: missing: {key}"]
 
 
 CLOSED = f"{CREATE}: properties.limits: other keys than those it names are refused"
@@ -208,12 +217,26 @@ def test_provision_only_once_is_told_to_platforms(tmp_path: Path) -> None:
 
 
 def test_which_format_it_is_the_files_tell(tmp_path: Path) -> None:
-    """Both have a meta.yaml; Drycc's is not flat, or has schemas of its own beside it."""
-    by_keys = write(tmp_path / "a", DRYCC)
+    """Both have a meta.yaml; Drycc's has keys that Kyma's has not, or schemas of another name beside it."""
     flat = "".join(f"{line}\n" for line in DRYCC["meta.yaml"].splitlines()[:5]) + "bindable: true\n"
-    by_files = write(tmp_path / "b", DRYCC, {"meta.yaml": flat})
-    kyma = write(tmp_path / "c", KYMA)
-    assert [formats.load(folder).dotted_parameters for folder in (by_keys, by_files, kyma)] == [True, True, False]
+    by_files = write(tmp_path / "a", DRYCC, {"meta.yaml": flat})
+    kyma = write(tmp_path / "b", KYMA)
+    assert [formats.load(folder).dotted_parameters for folder in (by_files, kyma)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "allow_parameters: []",
+        "instances_retrievable: true",
+        "plan_updateable: true",
+        "metadata: {}",
+        "archive: true",
+    ],
+)
+def test_each_key_of_the_other_format_tells_it(tmp_path: Path, mark: str) -> None:
+    flat = "".join(f"{line}\n" for line in KYMA["meta.yaml"].splitlines()[:5])
+    assert made(tmp_path, {"meta.yaml": f"{flat}bindable: true\n{mark}\n"}).dotted_parameters
 
 
 def test_a_meta_yaml_that_cannot_be_read_is_told(tmp_path: Path) -> None:
