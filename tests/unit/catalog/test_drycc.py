@@ -144,10 +144,8 @@ def test_the_name_to_show_may_stand_at_the_top(tmp_path: Path) -> None:
 
 
 def test_a_plan_may_have_metadata_too(tmp_path: Path) -> None:
-    change: Change = {
-        f"{SMALL}/meta.yaml": DRYCC[f"{SMALL}/meta.yaml"] + "metadata: {bullets: [Small], displayName:}\n"
-    }
-    addon = made(tmp_path, change)
+    given = "metadata: {bullets: [Small], displayName: ''}\n"
+    addon = made(tmp_path, {f"{SMALL}/meta.yaml": DRYCC[f"{SMALL}/meta.yaml"] + given})
     assert (addon.plans[0].metadata, addon.warnings) == ({"bullets": ["Small"], "displayName": "1 core"}, ())
 
 
