@@ -101,7 +101,7 @@ def test_what_the_operator_grants_is_no_fault(folder: Path, tmp_path: Path) -> N
 
 
 def test_addons_of_drycc_are_checked_as_the_broker_would_keep_them(tmp_path: Path) -> None:
-    """Without the template that lies astray in the chart, whatever that is called; it makes the credentials, too."""
+    """Without the template that lies astray in the chart, whatever that is called; it makes the credentials."""
     labels = "{app.kubernetes.io/instance: {{ .Release.Name }}}"
     files = {
         "meta.yaml": "id: a1\nname: store\nversion: 3.10\ndisplayName: Store\ndescription: Keeps.\nbindable: true\n"

@@ -79,6 +79,8 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
         edited(DRYCC, f"{SMALL}/meta.yaml", DRYCC_SMALL_ID, "5607275af-0000-4000-8000-000000000002"),
         [f"{SMALL}/meta.yaml:1: id: is no UUID; taken as it is"],
     ),
+    "an id of words": (meta(DRYCC_ID, "mysql"), ["meta.yaml:1: id: is no UUID; taken as it is"]),
+    "an id in capitals": (meta(DRYCC_ID, DRYCC_ID.upper()), []),
     "an unknown key": (
         meta("bindable: true", "bindable: true\nbindible: true"),
         ["meta.yaml:14: bindible: unknown key, which is not read; did you mean bindable?"],
