@@ -286,7 +286,6 @@ def test_what_must_not_be_left_out(tmp_path: Path, file: str, key: str) -> None:
     assert faults(tmp_path, {file: "".join(kept)}) == [f"{file}:1: missing: {key}"]
 
 
-@pytest.mark.bug(32)
 def test_every_path_of_their_catalogue_leads_to_a_credential(tmp_path: Path) -> None:
     """All 60 are taken as they are written when the addon is read, and when a binding is made."""
     kinds = {"service": "serviceRef", "secret": "secretKeyRef"}
