@@ -107,11 +107,18 @@ def test_the_operator_may_leave_schemas_open(tmp_path: Path) -> None:
     assert parameters.problems(schema, {"image": "x", "limits": {"memory": 1}}) == []
 
 
-@pytest.mark.parametrize("draft", ['"$schema": "http://json-schema.org/draft-04/schema",', ""])
-def test_a_draft_that_is_not_quite_named_is_draft_04(tmp_path: Path, draft: str) -> None:
-    change: Change = {CREATE: f'{{{draft} "properties": {{"n": {{"type": "integer"}}}}}}'}
+@pytest.mark.parametrize(
+    ("written", "draft"),
+    [
+        ('"$schema": "http://json-schema.org/draft-07/schema",', "07"),
+        ('"$schema": "http://json-schema.org/draft-04/schema",', "04"),
+        ("", "04"),
+    ],
+)
+def test_a_draft_that_is_not_quite_named_is_known(tmp_path: Path, written: str, draft: str) -> None:
+    change: Change = {CREATE: f'{{{written} "properties": {{"n": {{"type": "integer"}}}}}}'}
     schema: Any = made(tmp_path, change).parameters(KYMA_MICRO_ID).create
-    assert (schema["$schema"], schema["type"]) == ("http://json-schema.org/draft-04/schema#", "object")
+    assert (schema["$schema"], schema["type"]) == (f"http://json-schema.org/draft-{draft}/schema#", "object")
 
 
 FAULTS: dict[str, tuple[Change, str]] = {
