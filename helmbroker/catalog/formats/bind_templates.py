@@ -87,6 +87,8 @@ class BindTemplates:
                 self._reading.add([document.fault(at, f"is no source of a credential; there are: {kinds}")])
             elif isinstance(reference, dict):
                 self._reading.unknown(document, at, reference, (*FIELDS["properties"], _MARK))
+            elif isinstance(reference, str) and _MARK not in reference:
+                self._reading.add([document.fault(at, "must be a mapping, with the name of the object")])
 
     def _twice(self, document: Document, items: Any) -> None:
         names = (

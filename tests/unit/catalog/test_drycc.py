@@ -227,3 +227,10 @@ def test_the_chart_is_mended_in_the_revision_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "kept/chart/mysql/templates/bind.yaml").exists()
     assert "engine" not in (tmp_path / "kept/chart/mysql/charts/common/Chart.yaml").read_text()
     assert "engine: gotpl" in (folder / "chart/mysql/Chart.yaml").read_text()
+
+
+def test_what_else_is_called_engine_stays(tmp_path: Path) -> None:
+    file = "chart/mysql/Chart.yaml"
+    change = edited(DRYCC, file, "engine: gotpl\n", "engine: gotpl\nannotations:\n  engine: InnoDB\n")
+    left = DRYCC[file].replace("engine: gotpl\n", "annotations:\n  engine: InnoDB\n")
+    assert made(tmp_path, change).mended[file] == left.encode()

@@ -236,6 +236,10 @@ FAULTS: dict[str, tuple[Change, str]] = {
         {f"{SMALL}/bind.yaml": "credential:\n- name: A\n  valueFrom: {secretRef: {name: b}}\n"},
         f"{SMALL}/bind.yaml:3: credential.0.valueFrom.secretRef: is no source of a credential",
     ),
+    "a source that is a text": (
+        {f"{SMALL}/bind.yaml": "credential:\n- name: A\n  valueFrom: {secretKeyRef: b}\n"},
+        f"{SMALL}/bind.yaml:3: credential.0.valueFrom.secretKeyRef: must be a mapping",
+    ),
     "a path that is not understood": (
         edited(DRYCC, f"{SMALL}/bind.yaml", "'{ .spec.clusterIP }'", "'{ .spec.ports[?(@.a==1 && @.b==2)].port }'"),
         f"{SMALL}/bind.yaml:13: jsonpath: the filter [?(@.a==1 && @.b==2)]",
