@@ -65,6 +65,10 @@ credential:
 - name: B
   valueFrom:
     secretKeyRef: {{- include "mysql.secret" . | nindent 6 }}
+- {name: C, valueFrom: {secretKeyRef: {name: mysql, {{ include "mysql.key" . }}}}}
+- {name: D, valueFrom: { {{ include "mysql.source" . }} }}
+- {name: E, {{ include "mysql.value" . }}}
+- { {{ include "mysql.name" . }}, value: f}
 """
 ALL_SOURCES = """\
 credential:
@@ -175,6 +179,10 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
     ),
     "one key in two branches": ({f"{SMALL}/bind.yaml": BRANCHES}, []),
     "references that the chart writes": ({f"{SMALL}/bind.yaml": WRITTEN_BY_THE_CHART}, []),
+    "lists that the chart writes": (
+        {f"{SMALL}/bind.yaml": '{credential: {{ include "mysql.list" . }}, {{ include "mysql.more" . }}}\n'},
+        [],
+    ),
     "a bind.yaml that the chart writes": ({f"{SMALL}/bind.yaml": '{{ include "mysql.credentials" . }}\n'}, []),
     "names that are made": ({f"{SMALL}/bind.yaml": MADE}, []),
     "unknown keys in bind.yaml": (
