@@ -32,6 +32,8 @@ credential:
     value: {{ $i }}
   {{- end}}
     {{- end }}
+  - name: PASSWORD
+    value: {{ .Values.auth.password }}
 """
 UNKNOWN = """\
 credential:
