@@ -88,8 +88,7 @@ def test_environments_that_nothing_uses_are_swept(shop: Shop) -> None:
     assert names == {"app-env-v4", *(f"app-release-v{number}" for number in range(1, 5))}
     back = shop.apps.rollback(shop.namespace, 2, author="bob", key="back")
     assert shop.verdict(back) == Healthy()
-    # credentials of bindings stay the newest: those of a release before may be revoked
-    assert environments(shop.kube, shop.namespace) == [{"GREETING": "hello 4", "EMPTY": ""}] * 2
+    assert environments(shop.kube, shop.namespace) == [{"GREETING": "hello 2", "EMPTY": ""}] * 2
 
 
 def test_few_rights_suffice(kube: KubeClient, shop: Shop, tmp_path: Path) -> None:
