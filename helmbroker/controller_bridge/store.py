@@ -1,4 +1,4 @@
-"""The platform side's rows: one table, `resources`. The only place with SQL beside `durable`; no credentials."""
+"""The platform side's rows: the table `resources`. SQL is here, in `drycc_store` and `durable`; no credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker import durable
-from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge import drycc_tables, sealing
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
@@ -23,6 +23,7 @@ from helmbroker.status.workers import WorkerSeen
 _METADATA = sa.MetaData()
 OPERATIONS = durable.define(_METADATA)
 WORKERS = _METADATA.tables["workers"]
+DRYCC = drycc_tables.define(_METADATA)
 _FACTS = define_facts(_METADATA)
 _ALIVE = sa.text("deleted IS NULL")
 RESOURCES = sa.Table(

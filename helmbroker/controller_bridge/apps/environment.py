@@ -28,7 +28,7 @@ def changed(config: Config, change: ConfigChange) -> dict[str, dict[str, str]]:
             continue
         _check_group(group, variables)
         after[group] = dict(variables)
-    _check_collisions(after)
+    _check_collisions(after, change)
     size = sum(len(name) + len(value.encode()) for name, value in environment(after).items())
     if size > MAX_BYTES:
         raise CannotRelease(f"the config would be {size} bytes; an app can have {MAX_BYTES}")
@@ -87,12 +87,13 @@ def _check_group(group: str, variables: Mapping[str, str]) -> None:
             raise CannotRelease(f"{name} in config group {group} holds a NUL character, which no environment can")
 
 
-def _check_collisions(config: Config) -> None:
+def _check_collisions(config: Config, change: ConfigChange) -> None:
+    """Names of the changed groups, small or capital, with `-` or `_`. What others have among them is theirs."""
     seen: dict[str, str] = {}
     for group in sorted(config):
         for name in config[group]:
             other = seen.setdefault(_compared(name), group)
-            if other != group:
+            if other != group and {other, group} & set(change.groups):
                 raise CannotRelease(f"config groups {other} and {group} both set {name}: rename one of them")
 
 

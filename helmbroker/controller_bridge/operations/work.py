@@ -117,7 +117,9 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
     def patient(work: Work) -> Outcome:
         try:
             return run(work)
-        except (Unreachable, AppsUnavailable) as error:
+        except AppsUnavailable as error:
+            return Wait(max(_AGAIN_S, error.after_s), f"{error}; trying again")
+        except Unreachable as error:
             return Wait(_AGAIN_S, f"{error}; trying again")
         except BrokerError as error:
             return Wait(_AGAIN_S, "the broker is busy with the same instance") if error.busy else Fail(str(error))
