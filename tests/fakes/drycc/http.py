@@ -74,7 +74,7 @@ def _refused(error: Refusal, *, error_objects: bool) -> Response:
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "token"
     if error.status == 429:
-        response.headers["Retry-After"] = str(g.retry_after)
+        response.headers["Retry-After"] = str(g.get("retry_after", 60))
     return response
 
 

@@ -151,10 +151,14 @@ class DryccAppReleases:
         return found.version
 
     def _changed(self, app: str, edit: Post | Detach, latest: Release) -> str | None:
+        """None: nothing changes. The controller compares with what has succeeded last, not with what it deploys."""
         try:
-            return self._calls.change(app, edit)
+            uuid = self._calls.change(app, edit)
         except PipelineBusy as busy:
             raise AppsUnavailable(str(busy), after_s=self._busy_s(latest)) from None
+        if uuid is None and latest.outcome is ReleaseState.PENDING and latest.build:
+            raise AppsUnavailable(f"app {app} is being deployed", after_s=self._busy_s(latest))
+        return uuid
 
     def _roll_back(self, app: str, to_version: int, note: Note) -> tuple[int, int]:
         """The controller's own way back: the new release, and the newest one before."""
