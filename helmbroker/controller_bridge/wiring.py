@@ -96,7 +96,7 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
             service=Service(make_store(settings, sealer.keys), sealer),
             broker=broker,
             catalog=CachedCatalog(broker),
-            tokens=Tokens(settings.tokens_file),
+            authority=Tokens(settings.tokens_file),
             apps=cache(lambda: make_apps(make_kube(settings))),
             leaving=leaving,
         )

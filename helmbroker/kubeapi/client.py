@@ -143,6 +143,11 @@ class KubeClient:
             return False
         return True
 
+    def review(self, obj: Obj) -> Obj:
+        """See Kube.review."""
+        kind = kind_named(str(obj.get("kind")))
+        return self._call("POST", kind.path(None), f"ask for a {kind.name}", obj)
+
     def server_version(self) -> str:
         """See Kube.server_version."""
         return str(self._call("GET", "/version", "read the server's version").get("gitVersion", ""))

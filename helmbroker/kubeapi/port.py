@@ -84,6 +84,10 @@ class Kube(Protocol):
         """
         ...
 
+    def review(self, obj: Obj) -> Obj:
+        """Ask what a TokenReview or SubjectAccessReview asks: it comes back with its status, and is not kept."""
+        ...
+
     def server_version(self) -> str:
         """The server's version, such as v1.34.2."""
         ...

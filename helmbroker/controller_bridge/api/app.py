@@ -8,6 +8,7 @@ from typing import NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
+from helmbroker.controller_bridge.access.port import Identity
 from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, rotation, services
 from helmbroker.controller_bridge.api.bodies import MAX_BODY_BYTES
 from helmbroker.controller_bridge.api.context import EXTENSION, Api
@@ -88,7 +89,7 @@ def _authenticate(api: Api) -> Callable[[], None]:
         keyword, _, token = request.headers.get("Authorization", "").partition(" ")
         if keyword.lower() not in ("token", "bearer") or not token.strip():
             raise errors.Unauthenticated("Authentication credentials were not provided.")
-        identity = api.tokens.identify(token.strip())
+        identity = api.authority.identify(token.strip())
         if identity is None:
             raise errors.Unauthenticated("Invalid token.")
         g.identity = identity
@@ -101,8 +102,8 @@ def _guarded(route: Route) -> Callable[..., Response]:
 
     def view(**path: str) -> Response:
         if "app" in path:
-            role = g.identity.role_in(path["app"])
-            if role is None or role < route.role:
+            identity: Identity = g.identity
+            if not identity.may(path["app"], route.role):
                 raise errors.Forbidden
         return route.view(**path)
 

@@ -8,11 +8,11 @@ from threading import Event
 
 from flask import current_app, g
 
+from helmbroker.controller_bridge.access.port import Authority, Identity
 from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.broker_port import Broker
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
 from helmbroker.controller_bridge.service import Service
-from helmbroker.controller_bridge.tokens import Identity, Tokens
 
 EXTENSION = "helmbroker_bridge"
 
@@ -27,7 +27,7 @@ class Api:
     service: Service
     broker: Broker
     catalog: CachedCatalog
-    tokens: Tokens
+    authority: Authority
     apps: Callable[[], AppReleases]
     leaving: Event
 
@@ -42,7 +42,5 @@ def api() -> Api:
 
 def user() -> str:
     """The name of the authenticated user."""
-    identity = g.identity
-    if not isinstance(identity, Identity):
-        raise TypeError("the request was not authenticated")
+    identity: Identity = g.identity
     return identity.user

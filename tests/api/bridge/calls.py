@@ -34,7 +34,7 @@ class Calls:
             service=self.world.service,
             broker=self.world.broker,
             catalog=CachedCatalog(self.world.broker),
-            tokens=tokens,
+            authority=tokens,
             apps=lambda: self.world.apps,
             leaving=Event(),
         )

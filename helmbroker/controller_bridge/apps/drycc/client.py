@@ -49,6 +49,8 @@ class ControllerClient:
         Raises AppsUnavailable: no answer, an overloaded controller, or something that is no controller. A write may
         have happened nevertheless.
         """
+        if not (token.isascii() and token.isprintable()):
+            return Answer(HTTPStatus.UNAUTHORIZED, None)  # no header can hold it, so it is nobody's
         try:
             response = self._session().request(
                 method,
@@ -68,8 +70,6 @@ class ControllerClient:
             timed_out = isinstance(error, requests.ReadTimeout)
             what = f"no answer within {self._read_s:.0f} s" if timed_out else "the connection failed"
             raise self._away(f"does not answer ({what})") from None
-        except UnicodeError:  # a token that no header can hold is nobody's
-            return Answer(HTTPStatus.UNAUTHORIZED, None)
 
     def _answer(self, response: requests.Response) -> Answer:
         status = response.status_code
