@@ -110,6 +110,7 @@ class WatchedApp:
 
     app: str
     seen: int | None  # the newest release that was looked at; None: none yet
+    born: str | None  # the uuid of its first release
     missing_since: float | None  # since when the controller does not know it
 
 
@@ -131,7 +132,9 @@ class WatchedApps:
     def due(self, moment: float) -> list[WatchedApp]:
         """Whose turn it is, longest waiting first."""
         t = DRYCC.apps.c
-        query = sa.select(t.app, t.seen, t.missing_since).where(t.look_at <= moment).order_by(t.look_at, t.app)
+        query = (
+            sa.select(t.app, t.seen, t.born, t.missing_since).where(t.look_at <= moment).order_by(t.look_at, t.app)
+        )
         with self._store.reading() as conn:
             return [WatchedApp(*row) for row in conn.execute(query)]
 
@@ -147,12 +150,16 @@ class WatchedApps:
         with self._store.writing() as conn:
             conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == app).values(look_at=moment))
 
-    def looked(
-        self, conn: sa.Connection, app: str, *, again: float, seen: int | None, missing_since: float | None = None
-    ) -> None:
+    def advance(self, conn: sa.Connection, app: str, version: int) -> None:
+        """Releases up to this one are known."""
+        t = DRYCC.apps.c
+        older = sa.or_(t.seen.is_(None), t.seen < version)
+        conn.execute(sa.update(DRYCC.apps).where(t.app == app, older).values(seen=version))
+
+    def looked(self, conn: sa.Connection, found: WatchedApp, *, again: float) -> None:
         """How it was found, and when it is looked at again."""
-        values = {"look_at": again, "seen": seen, "missing_since": missing_since}
-        conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == app).values(**values))
+        values = {"look_at": again, "seen": found.seen, "born": found.born, "missing_since": found.missing_since}
+        conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == found.app).values(**values))
 
 
 def _note(row: sa.RowMapping) -> Note:

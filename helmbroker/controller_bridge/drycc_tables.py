@@ -35,6 +35,7 @@ def define(metadata: sa.MetaData) -> DryccTables:
         metadata,
         sa.Column("app", sa.String(63), primary_key=True),
         sa.Column("seen", sa.Integer),  # the newest release that was looked at
+        sa.Column("born", sa.String(64)),  # of its v1: another app that takes the name has another
         sa.Column("missing_since", sa.Double),
         sa.Column("look_at", sa.Double, nullable=False, index=True),
     )

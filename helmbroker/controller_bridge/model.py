@@ -39,6 +39,7 @@ class Kind(StrEnum):
     DESTROY = "destroy"
     ROLLBACK = "rollback"
     ROTATE = "rotate"
+    REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones
 
 
@@ -47,6 +48,7 @@ class Schedule(StrEnum):
 
     RETENTION = "retention"
     ROTATION = "rotation"
+    WATCH = "watch"
 
 
 class Role(IntEnum):

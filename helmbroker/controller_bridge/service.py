@@ -30,6 +30,10 @@ _TIMEOUTS_S = {
     Kind.ROTATE: ROTATION_TIMEOUT_S,
     Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
 }
+SELF = "helmbroker-bridge"
+"""Who does what no user has asked for."""
+
+_REINJECTED = uuid.UUID("6f6d2b2e-1d1c-4c83-9f7e-2f6a1f6f2f0b")  # ids of operations, by app and release
 _GOING_ON = (BindingState.BINDING, BindingState.UNBINDING, BindingState.ROTATING)
 
 
@@ -203,17 +207,27 @@ class Service:
                 raise Refused("the resource instance is provisioning")
             if resource.instance is InstanceState.DEPROVISIONING:
                 return
-            if resource.binding_id is not None:
-                self._unbind(conn, resource, user)
-            operation_id = str(uuid.uuid4())
-            self._store.change(
-                conn,
-                resource.uuid,
-                instance=InstanceState.DEPROVISIONING,
-                message="",
-                instance_operation=operation_id,
-            )
-            self._begin(conn, Kind.DESTROY, operation_id, resource, user)
+            self._remove(conn, resource, user)
+
+    def abandon(self, app: str) -> int:
+        """Begin to unbind and deprovision all that an app had which is gone; how many resources."""
+        with self._store.writing() as conn:
+            begun = (InstanceState.PROVISIONING, InstanceState.DEPROVISIONING)  # the one first, the other already
+            found = [each for each in self._store.living(conn, app, lock=True) if each.instance not in begun]
+            for resource in found:
+                self._remove(conn, resource, SELF)
+            return len(found)
+
+    def reinject(self, conn: sa.Connection, app: str, release: str) -> None:
+        """Begin to give the app what its bindings deliver; once for each `release` of it."""
+        self._queue.enqueue(
+            conn,
+            id=str(uuid.uuid5(_REINJECTED, f"{app}/{release}")),
+            kind=Kind.REINJECT,
+            subject=app_subject(app),
+            params={"app": app, "user": SELF},
+            timeout_s=RELEASE_TIMEOUT_S,
+        )
 
     def rollback(self, app: str, version: int, user: str) -> Operation:
         """Begin to go back to app release `version`."""
@@ -238,6 +252,19 @@ class Service:
         """How many workers live, in words. Raises what the database raises when it does not answer."""
         with self._store.reading() as conn:
             return living(self._store.workers(conn))
+
+    def _remove(self, conn: sa.Connection, resource: Resource, user: str) -> None:
+        if resource.binding_id is not None:
+            self._unbind(conn, resource, user)
+        operation_id = str(uuid.uuid4())
+        self._store.change(
+            conn,
+            resource.uuid,
+            instance=InstanceState.DEPROVISIONING,
+            message="",
+            instance_operation=operation_id,
+        )
+        self._begin(conn, Kind.DESTROY, operation_id, resource, user)
 
     def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding is BindingState.UNBINDING:

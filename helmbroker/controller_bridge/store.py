@@ -163,6 +163,16 @@ class Store:
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
+    def living(self, conn: sa.Connection, app: str, *, lock: bool = False) -> list[Resource]:
+        """The resources of an app, by name; `lock` as in `find`."""
+        query = sa.select(*_SHOWN).where(_T.app == app, _T.deleted.is_(None)).order_by(_T.name)
+        rows = conn.execute(query.with_for_update() if lock else query).mappings()
+        return [_resource(row) for row in rows]
+
+    def gone(self, conn: sa.Connection, app: str) -> set[str]:
+        """The names of resources that the app has had, while their tombstones last."""
+        return set(conn.scalars(sa.select(_T.name).where(_T.app == app, _T.deleted.is_not(None))))
+
     def due(self, conn: sa.Connection, moment: float) -> list[Resource]:
         """Whose credentials are to be replaced by `moment`, oldest first, locked; not while they change anyway."""
         due = (_T.rotate_at <= moment, _T.binding == BindingState.READY, _T.deleted.is_(None))

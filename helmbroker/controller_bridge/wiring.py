@@ -10,7 +10,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from helmbroker.controller_bridge import sealing
-from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.broker_port import Broker, BrokerError, Unreachable
 from helmbroker.controller_bridge.model import Role, Schedule
 from helmbroker.controller_bridge.settings import Settings, SetupError
@@ -19,7 +18,6 @@ from helmbroker.controller_bridge.tokens import EVERY_APP, Tokens
 from helmbroker.database import OUTAGE, UnusableDatabase, connect
 from helmbroker.database.pulse import Pulse
 from helmbroker.key_commands import Safe
-from helmbroker.kubeapi.port import Kube
 from helmbroker.runtime.files import write_private
 from helmbroker.runtime.probes import probes
 from helmbroker.sealing import KeyRingError, Keys, RingFile
@@ -34,6 +32,7 @@ _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
 _RETENTION_S = 3600.0
 _ROTATION_S = 60.0
+_WATCH_S = 15.0  # after a deploy hook, until the app is looked at
 
 
 def initialise(settings: Settings) -> list[str]:
@@ -45,7 +44,7 @@ def initialise(settings: Settings) -> list[str]:
     if not settings.keys_file.exists():
         RingFile.create(settings.keys_file)
         made.append(str(settings.keys_file))
-    if not settings.tokens_file.exists():
+    if settings.own_users and not settings.tokens_file.exists():
         token = Tokens(settings.tokens_file).add(_ADMIN, [EVERY_APP], Role.ADMIN)
         write_private(settings.admin_token_file, f"{token}\n")
         made += [str(settings.tokens_file), str(settings.admin_token_file)]
@@ -85,56 +84,69 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
 
     The cluster's client is loaded when the first request needs it: it is the biggest part.
     """
+    from helmbroker.controller_bridge import platforms  # noqa: PLC0415
     from helmbroker.controller_bridge.api.app import make_app as make_flask  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.api.context import Api  # noqa: PLC0415
     from helmbroker.controller_bridge.catalog_cache import CachedCatalog  # noqa: PLC0415
     from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
 
     broker, sealer = make_broker(settings), sealing.load(settings.keys_file)
+    store = make_store(settings, sealer.keys)
     return make_flask(
         Api(
-            service=Service(make_store(settings, sealer.keys), sealer),
+            service=Service(store, sealer),
             broker=broker,
             catalog=CachedCatalog(broker),
-            authority=Tokens(settings.tokens_file),
-            apps=cache(lambda: make_apps(make_kube(settings))),
+            authority=platforms.make_authority(settings),
+            apps=cache(lambda: platforms.make_apps(settings, store)),
             leaving=leaving,
+            deploy_hook=platforms.make_deploy_hook(settings, store),
         )
     )
 
 
 def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> None:
     """Carry out operations until `stop` is set."""
-    from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge import platforms  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.handlers import handlers  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.work import Ports  # noqa: PLC0415
     from helmbroker.controller_bridge.retention import forget_old  # noqa: PLC0415
     from helmbroker.controller_bridge.rotation import rotate_due  # noqa: PLC0415
     from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
-    from helmbroker.durable import Worker  # noqa: PLC0415
+    from helmbroker.durable import Handler, Worker  # noqa: PLC0415
 
     sealer = sealing.load(settings.keys_file)
     store = make_store(settings, sealer.keys)
-    kube = make_kube(settings)
     ports = Ports(
         store=store,
         broker=make_broker(settings),
-        apps=make_apps(kube),
+        apps=platforms.make_apps(settings, store),
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
     )
-    schedules = {
+    service = Service(store, ports.sealer)
+    schedules: dict[str, Handler] = {
         Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
-        Schedule.ROTATION: rotate_due(Service(store, ports.sealer)),
+        Schedule.ROTATION: rotate_due(service),
     }
-    answers = health.worker_probes(Pulse(store.engine), service_broker(ports.broker), health.cluster(kube))
+    periods: dict[str, float] = {Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S}
+    needs = [service_broker(ports.broker)]
+    if (
+        settings.platform == "drycc"
+    ):  # it is not asked whether it lives: requests are few, and operations wait for it
+        schedules[Schedule.WATCH] = platforms.make_watch(settings, store, service).run
+        periods[Schedule.WATCH] = _WATCH_S
+    else:
+        needs.append(health.cluster(platforms.make_kube(settings)))
+    answers = health.worker_probes(Pulse(store.engine), *needs)
     worker = Worker(
         store.queue(),
         handlers(ports) | schedules,
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         on_finish=on_finish(store),
-        schedules={Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S},
+        schedules=periods,
     )
     _LOG.info("working", extra={"concurrency": settings.concurrency})
     with probes(settings.worker_listen, answers):
@@ -165,17 +177,3 @@ def service_broker(broker: Broker) -> health.Check:
         return None
 
     return health.Remembered(check)
-
-
-def make_kube(settings: Settings) -> Kube:
-    """A client of the cluster. Raises NoCluster; nothing is sent yet."""
-    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
-
-    return KubeClient.from_environment(settings.kubeconfig)
-
-
-def make_apps(kube: Kube) -> AppReleases:
-    """Releases of apps on the cluster."""
-    from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
-
-    return KubernetesAppReleases(kube)

@@ -9,13 +9,23 @@ from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
 from helmbroker.controller_bridge.access.port import Identity
-from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, rotation, services
+from helmbroker.controller_bridge.api import (
+    binding,
+    deploy_hook,
+    errors,
+    health,
+    releases,
+    resources,
+    rotation,
+    services,
+)
 from helmbroker.controller_bridge.api.bodies import MAX_BODY_BYTES
 from helmbroker.controller_bridge.api.context import EXTENSION, Api
 from helmbroker.controller_bridge.model import Role
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
-_OPEN = frozenset({"/healthz", "/readyz"})
+_HOOK = "/v2/hooks/deploy/"
+_OPEN = frozenset({"/healthz", "/readyz", _HOOK, _HOOK.rstrip("/")})  # the hook has a signature instead of a token
 _VIEWER, _MEMBER, _ADMIN = Role.VIEWER, Role.MEMBER, Role.ADMIN
 
 
@@ -45,6 +55,7 @@ ROUTES = (
     Route("GET", _RELEASES, releases.list_releases, _VIEWER),
     Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
     Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),
+    Route("POST", _HOOK, deploy_hook.receive, _VIEWER),
     Route("GET", "/healthz", health.healthz, _VIEWER),
     Route("GET", "/readyz", health.readyz, _VIEWER),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
+from typing import TYPE_CHECKING
 
 from flask import current_app, g
 
@@ -14,6 +15,9 @@ from helmbroker.controller_bridge.broker_port import Broker
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
 from helmbroker.controller_bridge.service import Service
 
+if TYPE_CHECKING:
+    from helmbroker.controller_bridge.api.deploy_hook import DeployHook
+
 EXTENSION = "helmbroker_bridge"
 
 
@@ -21,6 +25,7 @@ EXTENSION = "helmbroker_bridge"
 class Api:
     """The ports of the API. `apps` is a function because few requests need the cluster, and its client is big.
 
+    `deploy_hook`: only under a Drycc controller that tells of releases.
     `leaving`: once set, the process is not ready any more, and serves what comes nevertheless.
     """
 
@@ -30,6 +35,7 @@ class Api:
     authority: Authority
     apps: Callable[[], AppReleases]
     leaving: Event
+    deploy_hook: DeployHook | None = None
 
 
 def api() -> Api:

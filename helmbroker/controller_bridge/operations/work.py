@@ -85,10 +85,7 @@ class Work:
 
     def instance(self) -> InstanceRef:
         """The instance at the broker. Raises Failed before its service and plan have been looked up."""
-        row = self.resource
-        if row.service_id is None or row.plan_id is None:
-            raise Failed("the broker has never heard of this resource")
-        return InstanceRef(row.instance_id, row.service_id, row.plan_id, app=row.app, name=row.name)
+        return instance_of(self.resource)
 
     @property
     def successor(self) -> str | None:
@@ -106,6 +103,13 @@ class Work:
     def now(self) -> float:
         """Seconds since the epoch, on the database's clock."""
         return self.ctx.operation.deadline - self.ctx.remaining_s
+
+
+def instance_of(row: Resource) -> InstanceRef:
+    """The instance of a resource at the broker. Raises Failed before its service and plan have been looked up."""
+    if row.service_id is None or row.plan_id is None:
+        raise Failed("the broker has never heard of this resource")
+    return InstanceRef(row.instance_id, row.service_id, row.plan_id, app=row.app, name=row.name)
 
 
 def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -> Step[Work]:

@@ -20,6 +20,7 @@ class Calls:
     """Calls as one of: admin (every app), member and viewer (shop), stranger (blog only, admin there)."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.world = World(folder)
         self.tokens_file = folder / "tokens.json"
         self.tokens_file.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ class World:
         self.store = Store(engine or empty_engine(folder))
         self.store.prepare(SEALER.keys)
         with self.store.writing() as conn:
-            for table in ("operations", "resources"):
+            for table in ("operations", "resources", "drycc_apps", "drycc_releases", "drycc_turns"):
                 conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours
         self.service = Service(self.store, SEALER)
         self.broker = FakeBroker(looks=looks)

@@ -265,7 +265,7 @@ def test_requests_come_evenly_once_the_first_are_used(bench: Bench) -> None:
 
 def test_the_token_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    token = TokenFile(file)
+    token = TokenFile(file, "the token of a staff user")
     with pytest.raises(AppsUnavailable, match="lacks the token of a staff user"):
         token()
     file.write_text("one\n")

@@ -112,10 +112,10 @@ class ControllerClient:
 
 
 class TokenFile:
-    """A token in a file of one line; read again when the file changes."""
+    """A secret word in a file of one line; read again when the file changes. what: for messages."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self._what = path, what
         self._seen: tuple[int, int] | None = None
         self._token = ""
 
@@ -129,9 +129,7 @@ class TokenFile:
         except (OSError, UnicodeError):
             self._token, self._seen = "", None
         if not self._token or len(self._token.split()) != 1:
-            raise AppsUnavailable(
-                f"{self.path} lacks the token of a staff user of the controller: write it there, in one line"
-            )
+            raise AppsUnavailable(f"{self.path} lacks {self._what}: write it there, in one line")
         return self._token
 
 

@@ -42,6 +42,7 @@ class Condition(_Wire):
 class Release(_Wire):
     """One release. `created`: RFC 3339."""
 
+    uuid: str
     version: int
     state: str
     failed: bool = False

@@ -25,6 +25,7 @@ def upgrade() -> None:
         "drycc_apps",
         sa.Column("app", sa.String(63), nullable=False),
         sa.Column("seen", sa.Integer()),
+        sa.Column("born", sa.String(64)),
         sa.Column("missing_since", sa.Double()),
         sa.Column("look_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("app"),
