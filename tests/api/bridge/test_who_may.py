@@ -91,8 +91,9 @@ def _of_a_controller(call: Calls, controller: DryccController) -> Doors:
         controller.rules.create_app(app, f"{app}team")
     tokens = {}
     for who, roles in PEOPLE.items():
-        members = {} if who == "root" else {f"{app}team": str(role.name.lower()) for app, role in roles.items()}
-        tokens[who] = controller.rules.people.add(who, superuser=who == "root", **members)
+        tokens[who] = controller.rules.people.add(who, superuser=who == "root")
+        for app, role in roles.items() if who != "root" else ():
+            controller.rules.people.members.setdefault(f"{app}team", {})[who] = role.name.lower()
     tokens["staff"] = controller.staff
     return Doors(call, DryccAuthority(ControllerClient(controller.url)), tokens)
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -72,9 +72,7 @@ class Tower:
         self.now += timedelta(seconds=after_s)
         calls = self.calls(per_minute, idle=True)
         watch = Watch(self.store, self.service, calls, POLL_S, GRACE_S, lambda: self.now)
-        context: Any = Unbothered()
-        assert isinstance(context, Unbothered | Context)
-        return watch.run(context)
+        return watch.run(cast("Context", Unbothered()))
 
     def work(self) -> None:
         """Operations run to their ends, pipelines too."""
