@@ -9,8 +9,10 @@ program=$(command -v redis_exporter || command -v prometheus-redis-exporter) || 
   exit 1
 }
 
-server=rediss://127.0.0.1:6380
-printf '{"%s": "%s"}' "$server" "$(cat /exporter/password)" >/tmp/passwords.json
+server=127.0.0.1:6380
+# Versions since 1.68 look for the password with the user's name, those before without it.
+password=$(cat /exporter/password)
+printf '{"rediss://exporter@%s": "%s", "rediss://%s": "%s"}' "$server" "$password" "$server" "$password" >/tmp/passwords.json
 # It may not read the configuration, which "-" leaves out.
-exec "$program" --redis.addr="$server" --redis.user=exporter --redis.password-file=/tmp/passwords.json \
+exec "$program" --redis.addr="rediss://$server" --redis.user=exporter --redis.password-file=/tmp/passwords.json \
   --tls-ca-cert-file=/tls/ca.crt --config-command=- --set-client-name=false --web.listen-address=":$1"
