@@ -22,7 +22,9 @@ hashed() {
 {
   echo "user default off resetpass resetkeys resetchannels -@all"
   echo "user admin on $(hashed /admin/password) ~* &* +@all"
-  if [ -r /exporter/password ]; then echo "user exporter on $(hashed /exporter/password) resetchannels -@all +info +latency|latest +slowlog|len"; fi
+  if [ -r /exporter/password ]; then
+    echo "user exporter on $(hashed /exporter/password) resetchannels -@all +info +latency|latest +latency|histogram +slowlog|len"
+  fi
   if [ -e "$users" ]; then grep -Ev '^user (default|admin|exporter) ' "$users" || true; fi
 } >"$users.new"
 mv "$users.new" "$users"
