@@ -10,9 +10,9 @@ program=$(command -v redis_exporter || command -v prometheus-redis-exporter) || 
 }
 
 server=127.0.0.1:6380
-# Versions since 1.68 look for the password with the user's name, those before without it.
+# Later versions look for the password with the name of the user, earlier ones without it.
 password=$(cat /exporter/password)
 printf '{"rediss://exporter@%s": "%s", "rediss://%s": "%s"}' "$server" "$password" "$server" "$password" >/tmp/passwords.json
-# It may not read the configuration, which "-" leaves out.
+# It may not read the configuration: "-" leaves that out.
 exec "$program" --redis.addr="rediss://$server" --redis.user=exporter --redis.password-file=/tmp/passwords.json \
   --tls-ca-cert-file=/tls/ca.crt --config-command=- --set-client-name=false --web.listen-address=":$1"
