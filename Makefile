@@ -12,7 +12,7 @@ CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz sweep postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,10 +52,13 @@ check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --ignore tests/operations -m "$(QUICK)"
+	$(BIN)/pytest -n 2 --deselect tests/operations -m "$(QUICK)"
 
 fuzz: $(VENV)/installed ## ten times as many requests made by chance as `make test` sends (FUZZ_CASES=200000); for the night
 	HELMBROKER_FUZZ_CASES=$(or $(FUZZ_CASES),200000) $(BIN)/pytest -n 2 -m fuzz -rP
+
+sweep: $(VENV)/installed postgresql ## every disturbance of every operation at every place, on both databases; a quarter of an hour
+	HELMBROKER_SWEEP_MOST=100000 $(BIN)/pytest -n 2 -m sweep
 
 postgresql: ## install PostgreSQL's server programs for the tests that need them, when they are missing
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \

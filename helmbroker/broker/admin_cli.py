@@ -15,7 +15,7 @@ from helmbroker.broker import wiring
 from helmbroker.broker.api import shown
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.overview import Wanted
-from helmbroker.broker.domain.ports import Overview
+from helmbroker.broker.domain.store_ports import Overview
 from helmbroker.broker.settings import Settings
 from helmbroker.durable import State
 

@@ -13,7 +13,7 @@ from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import opened_store, with_settings_or
 from helmbroker.broker.domain.drift import Finding, FindingKind
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.domain.ports import Store
+from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.service.purge import Purges
 from helmbroker.broker.service.repair import REPAIRABLE, Repairs
 from helmbroker.broker.service.restore import Restored

@@ -23,7 +23,8 @@ from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
-from helmbroker.broker.domain.ports import Cluster, Store
+from helmbroker.broker.domain.ports import Cluster
+from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.gate import Grants
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Schedule
-from helmbroker.broker.domain.ports import Store, Transaction
+from helmbroker.broker.domain.store_ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, purge, refresh, repair, unbind, update
 from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work

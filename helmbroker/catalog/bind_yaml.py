@@ -9,30 +9,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from helmbroker.catalog import jsonpath
+from helmbroker.catalog import jsonpath, references
 from helmbroker.catalog.delivery import Credential, Delivery, repeated, sound
 from helmbroker.catalog.documents import Document, Where
 from helmbroker.catalog.model import AddonFaults, Fault
-from helmbroker.catalog.references import FIELDS, KINDS, Ref, RefKind, is_optional, ref
+from helmbroker.catalog.references import FIELDS, Ref, RefKind, is_optional, ref
 from helmbroker.catalog.schemas import check, validator
 
 NAME: dict[str, Any] = {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$", "maxLength": 253}
-_KINDS = {**KINDS, "configMapRef": RefKind.CONFIG_MAP}
+KINDS = {**references.KINDS, "configMapRef": RefKind.CONFIG_MAP}
 _WHOLE = {"configMapRef": RefKind.CONFIG_MAP, "secretRef": RefKind.SECRET}
-_ITEM: dict[str, Any] = {
+ITEM: dict[str, Any] = {
     "type": "object",
     "required": ["name"],
     "properties": {
         "name": NAME,
         "value": {"type": "string"},
-        "valueFrom": {"type": "object", "properties": dict.fromkeys(_KINDS, FIELDS)},
+        "valueFrom": {"type": "object", "properties": dict.fromkeys(KINDS, FIELDS)},
     },
 }
 _RULES = validator(
     {
         "type": "object",
         "properties": {
-            "credential": {"type": "array", "items": _ITEM},
+            "credential": {"type": "array", "items": ITEM},
             "credentialFrom": {"type": "array", "items": {"type": "object"}},
         },
     }
@@ -65,7 +65,7 @@ def read(document: Document) -> Delivery:
 
 def _is_kyma(data: Any) -> bool:
     sources = [item["valueFrom"] for item in data["credential"] if "valueFrom" in item]
-    by_key = any("key" in given for source in sources for name, given in source.items() if name in _KINDS)
+    by_key = any("key" in given for source in sources for name, given in source.items() if name in KINDS)
     return bool(data["credentialFrom"]) or by_key
 
 
@@ -83,13 +83,13 @@ def _whole(item: dict[str, Any], document: Document, where: Where) -> Credential
 
 def _single(item: dict[str, Any], document: Document, at: int, *, kyma: bool) -> Credential | Fault:
     where: Where = ("credential", at)
-    source = {key: given for key, given in item.get("valueFrom", {}).items() if key in _KINDS}
+    source = {key: given for key, given in item.get("valueFrom", {}).items() if key in KINDS}
     if "value" in item and (item["value"] or not (kyma or source)):
         if source:
             return document.fault(where, "has both value and valueFrom; leave one out")
         return Credential(item["name"], item["value"])
     if len(source) != 1:
-        return document.fault(where, f"needs a value, or valueFrom with one of {', '.join(_KINDS)}")
+        return document.fault(where, f"needs a value, or valueFrom with one of {', '.join(KINDS)}")
     ((key, given),) = source.items()
-    found = ref(_KINDS[key], given, document, (*where, "valueFrom", key))
+    found = ref(KINDS[key], given, document, (*where, "valueFrom", key))
     return found if isinstance(found, Fault) else Credential(item["name"], found, is_optional(given))

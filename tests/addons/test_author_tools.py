@@ -101,7 +101,7 @@ def test_what_the_operator_grants_is_no_fault(folder: Path, tmp_path: Path) -> N
 
 
 def test_addons_of_drycc_are_checked_as_the_broker_would_keep_them(tmp_path: Path) -> None:
-    """Without the template that lies astray in the chart; credentials are those of the instance's own chart."""
+    """Without the template that lies astray in the chart, whatever that is called; it makes the credentials."""
     labels = "{app.kubernetes.io/instance: {{ .Release.Name }}}"
     files = {
         "meta.yaml": "id: a1\nname: store\nversion: 3.10\ndisplayName: Store\ndescription: Keeps.\nbindable: true\n"
@@ -110,7 +110,7 @@ def test_addons_of_drycc_are_checked_as_the_broker_would_keep_them(tmp_path: Pat
         "plans/small/meta.yaml": "id: p1\nname: small\ndescription: Small.\n",
         "plans/small/values.yaml": "size: 1\n",
         "plans/small/bind.yaml": "credential:\n  - {name: HOST, value: {{ .Release.Name }}}\n",
-        "chart/store/Chart.yaml": "apiVersion: v2\nname: store\nversion: 1.0.0\nengine: gotpl\n",
+        "chart/store/Chart.yaml": "apiVersion: v2\nname: another\nversion: 1.0.0\nengine: gotpl\n",
         "chart/store/values.yaml": "size: 0\n",
         "chart/store/values.schema.json": '{"type": "object"}',
         "chart/store/templates/bind.yaml": "credential: {}\n",

@@ -88,7 +88,7 @@ class Shop:
         self.apps = KubernetesAppReleases(kube)
 
     def change(self, key: str, **variables: str) -> int:
-        change = ConfigChange({"addon_test": variables})
+        change = ConfigChange({"test": variables})
         number = self.apps.change_config(self.namespace, change, author="ann", summary="why", key=key)
         assert number is not None
         return number

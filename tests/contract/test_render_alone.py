@@ -82,6 +82,43 @@ credential:
     assert sorted(path.relative_to(chart) for path in chart.rglob("*")) == before
 
 
+def test_whatever_the_templates_of_real_catalogues_use_is_there(chart: Path) -> None:
+    """All functions of the bind.yaml in Drycc's catalogue, blanks where they are or are missing."""
+    text = """
+{{- $names := list }}
+{{- range $i := until (int .Values.nodes) }}
+{{- $names = append $names (printf "%s-%d" (include "demo.fullname" $) $i) }}
+{{- end }}
+{{- $all := dict "names" $names }}
+credential:
+  {{- if.Values.proxy.enabled }}
+  - name: NODES
+    value: {{ join "," $all.names }}
+\t{{- else }}
+  - name: PROXY
+    value: none
+  {{- end}}
+  {{- range $i, $name := $all.names }}
+  {{-   if and (gt $i 0)
+\t     (or (eq $name "a") (not (eq $i 2))) }}
+  - {name: EXTERNAL_NODE_{{ printf "%d" $i }}, value: {{ $name | upper | trunc 5 | trimSuffix "-" | quote }}}
+    {{- end }}
+  {{- end }}
+  - name: MAJOR
+    value: {{ regexFind "^[0-9]+" .Values.version }}
+  - name: HOST
+    value: {{ template "demo.fullname" . }}.{{ $.Release.Namespace }}
+"""
+    values: dict[str, JSON] = {"nodes": 3, "version": "18.1", "proxy": {"enabled": True}}
+    delivery = credentials.read(rendered(chart, text, values))
+    assert delivery.assembled({}) == {
+        "NODES": "hb-1-demo-0,hb-1-demo-1,hb-1-demo-2",
+        "EXTERNAL_NODE_1": "HB-1",
+        "MAJOR": "18",
+        "HOST": "hb-1-demo.instances",
+    }
+
+
 @pytest.mark.bug(1, 29, 57)
 def test_what_is_in_values_stays_a_value(chart: Path) -> None:
     text = "credential: [{name: A, value: {{ .Values.text | quote }}}]"

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from helmbroker.broker.domain.credentials import Credentials, Parameters
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind, Phase
-from helmbroker.broker.domain.ports import Transaction
+from helmbroker.broker.domain.store_ports import Transaction
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import Catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from helmbroker.broker.domain.ports import Store
+from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.service.waiting import Ending, Undo, Waited, WaitingRoom
 
 

@@ -6,11 +6,12 @@ there, in a world that is put back to where it was. The end must be that of the 
 be, a clean failure or cancellation after which DELETE leaves nothing.
 
 A row of the tables in test_everywhere.py is a `Trial`. What is new has to be in one: a test compares them with the
-kinds of operations that workers know.
+kinds of operations that workers know. How many are tried says HELMBROKER_SWEEP_MOST.
 """
 
 from __future__ import annotations
 
+import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ from tests.operations.course import MOST_PLACES, Context, Course, Moment, Place
 from tests.operations.harness import Dies, Hand
 
 SECRET = "a text that nobody may see"
+MOST = int(
+    os.environ.get("HELMBROKER_SWEEP_MOST", "45")
+)  # disturbances of one kind of operation; `make sweep`: all
 
 
 class How(StrEnum):

@@ -15,8 +15,8 @@ from helmbroker.broker.api.auth.admin import Admins
 from helmbroker.broker.api.document import DocumentView
 from helmbroker.broker.domain.errors import BadRequest, NotFound
 from helmbroker.broker.domain.overview import Wanted
-from helmbroker.broker.domain.ports import Overview, Store
 from helmbroker.broker.domain.sources import Catalogs
+from helmbroker.broker.domain.store_ports import Overview, Store
 from helmbroker.broker.service import refresh
 from helmbroker.broker.service.inventory import lines
 from helmbroker.catalog.model import Catalog

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.domain.ports import Transaction
+from helmbroker.broker.domain.store_ports import Transaction
 from helmbroker.broker.operations.work import Tools
 from helmbroker.durable import Context, Done, Fail, Failed, Outcome, Step, Transient, Wait
 

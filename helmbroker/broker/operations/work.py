@@ -13,7 +13,8 @@ from pathlib import Path
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.domain.ports import AddonRevisions, Cluster, HelmReleases, Transaction
+from helmbroker.broker.domain.ports import AddonRevisions, Cluster, HelmReleases
+from helmbroker.broker.domain.store_ports import Transaction
 from helmbroker.broker.gate import NO_GRANTS, Grants, Scope
 from helmbroker.broker.operations import redaction
 from helmbroker.catalog import overrides

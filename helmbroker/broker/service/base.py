@@ -8,7 +8,8 @@ from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest, Gone, InvalidParameters, NotFound
 from helmbroker.broker.domain.instance import BindingRecord, ServiceInstance
 from helmbroker.broker.domain.operation import Kind, deletes
-from helmbroker.broker.domain.ports import AddonRevisions, Store, Transaction
+from helmbroker.broker.domain.ports import AddonRevisions
+from helmbroker.broker.domain.store_ports import Store, Transaction
 from helmbroker.catalog import dotted, parameters
 from helmbroker.catalog.model import Addon, Catalog, Object, Plan
 from helmbroker.durable import Operation

@@ -9,8 +9,8 @@ from helmbroker.broker.domain import audit, binding_decisions, decisions, naming
 from helmbroker.broker.domain.errors import BadRequest, NotFound
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.domain.ports import Transaction
 from helmbroker.broker.domain.requests import BindRequest, RotateRequest, UnbindRequest
+from helmbroker.broker.domain.store_ports import Transaction
 from helmbroker.broker.service.answers import Accepted, BindingView, Unbound
 from helmbroker.broker.service.base import check_parameters, pinned_plan, polled
 from helmbroker.broker.service.waited import WaitedBindings, binding_view

@@ -10,7 +10,8 @@ from helmbroker.broker.domain.kept import CannotRead, Kept, opened
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.domain.operator_ports import Survey
-from helmbroker.broker.domain.ports import Cluster, Records, Store
+from helmbroker.broker.domain.ports import Cluster
+from helmbroker.broker.domain.store_ports import Records, Store
 from helmbroker.sealing import Keys
 
 log = logging.getLogger("helmbroker.drift")

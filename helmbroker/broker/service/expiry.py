@@ -6,7 +6,8 @@ import logging
 
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.domain.ports import AddonRevisions, Store
+from helmbroker.broker.domain.ports import AddonRevisions
+from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.service.base import begin_unbind, timeout_s
 
 AGAIN_S = 600.0  # a revocation that failed is begun anew

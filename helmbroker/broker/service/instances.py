@@ -10,8 +10,8 @@ from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import AsyncRequired, BadRequest, NotFound
 from helmbroker.broker.domain.instance import InstanceRecord, ServiceInstance
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.domain.ports import Transaction
 from helmbroker.broker.domain.requests import DeprovisionRequest, ProvisionRequest, UpdateRequest
+from helmbroker.broker.domain.store_ports import Transaction
 from helmbroker.broker.service import targets
 from helmbroker.broker.service.answers import Accepted, InstanceView, Unchanged
 from helmbroker.broker.service.base import UseCases, check_parameters, polled, written_out

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.domain.ports import Records
+from helmbroker.broker.domain.store_ports import Records
 
 
 def inventory(records: Records, *, gone: bool = False) -> Iterator[dict[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.domain.ports import Cluster, Store
+from helmbroker.broker.domain.ports import Cluster
+from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.service.restore import Refused
 
 _TIMEOUT_S = 600.0

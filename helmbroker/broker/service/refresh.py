@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.domain.ports import Store
 from helmbroker.broker.domain.sources import Catalogs
+from helmbroker.broker.domain.store_ports import Store
 from helmbroker.catalog.sources.model import Listed, Source, Sources
 from helmbroker.catalog.sources.reading import Before, Reading, read
 from helmbroker.durable import Operation

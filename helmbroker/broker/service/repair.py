@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from helmbroker.broker.domain.drift import Finding, FindingKind
 from helmbroker.broker.domain.operation import REDEPLOYED, Kind
-from helmbroker.broker.domain.ports import AddonRevisions, Store
+from helmbroker.broker.domain.ports import AddonRevisions
+from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.service.base import timeout_s
 
 REPAIRABLE = frozenset({FindingKind.LOST, FindingKind.CHANGED, FindingKind.UNREMEMBERED})

@@ -11,7 +11,8 @@ from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.kept import CannotRead, Kept, Stage, opened
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Phase
-from helmbroker.broker.domain.ports import Cluster, Restorable, Transaction
+from helmbroker.broker.domain.ports import Cluster
+from helmbroker.broker.domain.store_ports import Restorable, Transaction
 from helmbroker.sealing import Keys
 
 _HOW = {

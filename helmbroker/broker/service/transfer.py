@@ -14,7 +14,7 @@ from helmbroker.broker.domain.instance import InstanceRecord
 from helmbroker.broker.domain.kept import CannotRead, Kept, Stage, opened, sealed
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.domain.ports import Restorable, Store
+from helmbroker.broker.domain.store_ports import Restorable, Store
 from helmbroker.broker.service.drift import snapshot
 from helmbroker.broker.service.restore import Found, Refused, Restored, write_all
 from helmbroker.sealing import Keys

@@ -8,7 +8,8 @@ from functools import partial
 from helmbroker.broker.domain.errors import ConcurrencyError, NotFound, OperationFailed, Stopping, TookTooLong
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.domain.ports import AddonRevisions, Store, Transaction
+from helmbroker.broker.domain.ports import AddonRevisions
+from helmbroker.broker.domain.store_ports import Store, Transaction
 from helmbroker.broker.service.answers import BindingView, Unbound
 from helmbroker.broker.service.base import UseCases, begin_unbind
 from helmbroker.broker.service.waiting import Ending, Undo, WaitingRoom

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from helmbroker.broker.domain.errors import Stopping, TooManyWaiting, Unavailable
-from helmbroker.broker.domain.ports import Watch
+from helmbroker.broker.domain.store_ports import Watch
 
 LOOK_AGAIN_S = 0.1
 _AFTER_AN_OUTAGE_S = 1.0

@@ -31,7 +31,7 @@ _OF_BINDING = _of(bindings, bindings.c.instance_id, *_BINDING)
 def poll(
     conn: sa.Connection, instance_id: str, binding_id: str | None, operation_id: str | None
 ) -> Operation | None:
-    """See broker.domain.ports.Store."""
+    """See broker.domain.store_ports.Store."""
     named, latest = _OF_INSTANCE if binding_id is None else _OF_BINDING
     ids = (
         {"instance_id": instance_id}

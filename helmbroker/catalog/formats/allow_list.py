@@ -12,7 +12,10 @@ from helmbroker.catalog.model import Object
 from helmbroker.catalog.schema_rules import DRAFT_04
 
 OPEN: Object = {"$schema": DRAFT_04, "type": "object", "additionalProperties": True}
-_POWERFUL = re.compile("^(extraDeploy|.*image|initScripts|extraPlugins|.*securityContext|preUpgradeJob)$", re.I)
+_POWERFUL = re.compile(
+    "extraDeploy|.*image|.*extraEnvVars|.*securityContext|initScripts|extraPlugins|preUpgradeJob|git|pip|requirements",
+    re.IGNORECASE,
+)
 ENTRY: dict[str, Any] = {
     "type": "object",
     "required": ["name"],
@@ -46,7 +49,7 @@ def schemas(
             why = "is no path of a value; write its keys with dots between them"
             reading.add([document.fault((*where, "name"), why)])
             continue
-        if _POWERFUL.search(path[-1]):
+        if _POWERFUL.fullmatch(path[-1]):
             why = f"{name} lets users say what runs in the cluster, and the broker's policy alone stands in between"
             reading.warn(document, why, (*where, "name"))
         names.append(name)

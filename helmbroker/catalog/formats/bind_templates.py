@@ -10,23 +10,17 @@ import re
 from collections import Counter
 from typing import Any
 
-from helmbroker.catalog import credentials, documents
+from helmbroker.catalog import bind_yaml, credentials, documents
 from helmbroker.catalog.documents import Document, Unreadable
 from helmbroker.catalog.formats.reading import Reading
 from helmbroker.catalog.model import Fault
+from helmbroker.catalog.references import FIELDS
 from helmbroker.catalog.yaml_types import TextLoader
 
 _END = re.compile(r'"(?:\\.|[^"\\\n])*"|`[^`]*`|\}\}')  # of an action; one inside a text is none
 _MARK = "\ue000"
 _SECRET = re.compile(r"passw|secret|token|credential|private", re.IGNORECASE)
 _LISTS = ("credential", "credentialFrom")
-_SOURCES = {
-    "serviceRef": ("name", "jsonpath"),
-    "secretKeyRef": ("name", "key", "jsonpath"),
-    "configMapKeyRef": ("name", "key", "jsonpath"),
-    "configMapRef": ("name", "key", "jsonpath"),
-    "secretRef": ("name", "key", "jsonpath"),
-}
 
 
 class BindTemplates:
@@ -57,16 +51,16 @@ class BindTemplates:
         try:
             document = documents.parse(left, name, TextLoader)
         except Unreadable as error:
-            if _MARK not in left:  # it stays as it is, so nothing can mend it
+            if "{{" not in text:  # nothing can mend it; else it may give one key in two branches
                 self._reading.add([error.fault])
             return
         if isinstance(document.data, dict):
             self._top(document, document.data)
-        elif _MARK not in left:
+        elif "{{" not in text:
             self._reading.warn(name, "has no `credential`, so a binding delivers nothing")
 
     def _top(self, document: Document, data: dict[str, Any]) -> None:
-        self._reading.unknown(document, (), {key: value for key, value in data.items() if key != _MARK}, _LISTS)
+        self._reading.unknown(document, (), data, (*_LISTS, _MARK))
         for key in _LISTS:
             items = data.get(key) or []
             if not isinstance(items, list):
@@ -80,8 +74,7 @@ class BindTemplates:
 
     def _item(self, document: Document, index: int, item: dict[str, Any]) -> None:
         where = ("credential", index)
-        known = {key: value for key, value in item.items() if key != _MARK}
-        self._reading.unknown(document, where, known, ("name", "value", "valueFrom", "optional", "types"))
+        self._reading.unknown(document, where, item, (*bind_yaml.ITEM["properties"], _MARK))
         if "name" not in item and _MARK not in item:
             self._reading.add([document.fault(where, "missing: name")])
         name, value, source = str(item.get("name")), item.get("value"), item.get("valueFrom")
@@ -89,11 +82,13 @@ class BindTemplates:
             self._reading.warn(document, f"{name} is the same for every instance, so it is no secret", where)
         for kind, reference in source.items() if isinstance(source, dict) else ():
             at = (*where, "valueFrom", kind)
-            if kind in _SOURCES and isinstance(reference, dict):
-                self._reading.unknown(document, at, reference, (*_SOURCES[kind], "optional", "namespace"))
-            elif kind != _MARK:
-                kinds = ", ".join(_SOURCES)
+            if kind not in (*bind_yaml.KINDS, _MARK):
+                kinds = ", ".join(bind_yaml.KINDS)
                 self._reading.add([document.fault(at, f"is no source of a credential; there are: {kinds}")])
+            elif isinstance(reference, dict):
+                self._reading.unknown(document, at, reference, (*FIELDS["properties"], _MARK))
+            elif isinstance(reference, str) and _MARK not in reference:
+                self._reading.add([document.fault(at, "must be a mapping, with the name of the object")])
 
     def _twice(self, document: Document, items: Any) -> None:
         names = (

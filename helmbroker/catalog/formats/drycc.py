@@ -125,9 +125,8 @@ def _allowed(
         return allow_list.schemas(reading, document, entries)
     if is_open:
         return allow_list.OPEN, allow_list.OPEN
-    if "allow_parameters" in data:
-        why = "is empty: nothing may be set (with Drycc: everything; HELMBROKER_LEGACY_OPEN_PARAMETERS)"
-        reading.warn(document, why, ("allow_parameters",))
+    why = "names nothing: nothing may be set (with Drycc: everything; HELMBROKER_LEGACY_OPEN_PARAMETERS)"
+    reading.warn(document, why, ("allow_parameters",))
     return None, None
 
 

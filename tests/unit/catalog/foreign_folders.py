@@ -65,7 +65,7 @@ allow_parameters:
   required: true
   description: The password of root.
 - name: service.type
-- name: primary.extraEnvVars
+- name: primary.configuration
 """,
     "chart/mysql/Chart.yaml": """\
 apiVersion: v2
@@ -76,8 +76,9 @@ dependencies:
 - name: common
   repository: oci://registry.example.com/charts
   version: ~1.1.1
+  tags: [drycc-common]
 """,
-    "chart/mysql/charts/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 1.1.4\n",
+    "chart/mysql/charts/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 1.1.4\nengine: gotpl\n",
     "chart/mysql/templates/service.yaml": "# a template\n",
     "plans/standard-10/meta.yaml": f"""\
 id: {DRYCC_SMALL_ID}

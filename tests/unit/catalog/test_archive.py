@@ -54,6 +54,17 @@ def test_what_is_packed_is_unpacked_and_has_the_same_digest(tree: dict[str, byte
         assert (pack(target), digest(target)) == (packed, digest(source))
 
 
+def test_an_archive_may_be_made_from_inside(tmp_path: Path) -> None:
+    """Drycc: `tar -C folder .`, so all begins with ./"""
+    write(tmp_path / "source", {"meta.yaml": b"a", "plans/small/meta.yaml": b"b"})
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as made:
+        made.add(tmp_path / "source", ".")
+        assert "./plans/small/meta.yaml" in made.getnames()
+    unpack(raw.getvalue(), tmp_path / "target")
+    assert contents(tmp_path / "target") == contents(tmp_path / "source")
+
+
 def test_times_and_modes_and_the_order_of_writing_do_not_count(tmp_path: Path) -> None:
     for place, order in ((tmp_path / "a", "xy"), (tmp_path / "b", "yx")):
         place.mkdir()

@@ -121,6 +121,10 @@ def test_kyma() -> None:
 KEY = "{name: b, valueFrom: {secretKeyRef: {name: hb-1, key: b}}}"
 FAULTS = {
     "Kyma: a name twice": (f"credential: [{KEY}, {{name: b, value: c}}]", ":1: credential: given twice: b"),
+    "Kyma: a name twice beside all of a Secret": (
+        "credential: [{name: b, value: a}, {name: b, value: c}]\ncredentialFrom: [{secretRef: {name: x}}]",
+        ":1: credential: given twice: b",
+    ),
     "Kyma: an empty value": (f"credential: [{KEY}, {{name: c, value: ''}}]", ":1: credential.1: needs a value, or"),
     "no value": ("credential: [{name: b}]", ":1: credential.0: needs a value, or valueFrom with one of"),
     "null": ("credential: [{name: b, value: }]", ":1: credential.0.value: must be of type string"),

@@ -1,15 +1,14 @@
-"""Addons of Drycc: every field, and every oddity that its catalogue has."""
+"""Addons of Drycc: every field."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from helmbroker.catalog import archive, formats, offerings, parameters
+from helmbroker.catalog import archive, formats, offerings
 from helmbroker.catalog.load import load
-from helmbroker.catalog.model import Addon, AddonFaults, DataPolicy
+from helmbroker.catalog.model import Addon, DataPolicy
 from tests.unit.catalog.foreign_folders import (
     BIND,
     DRYCC,
@@ -37,12 +36,6 @@ def told(folder: Path, change: Change) -> list[str]:
     return list(map(str, made(folder, change).warnings))
 
 
-def faults(folder: Path, change: Change) -> list[str]:
-    with pytest.raises(AddonFaults) as error:
-        made(folder, change)
-    return list(map(str, error.value.faults))
-
-
 @pytest.mark.bug(80)
 def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
     """The chart is found by its folder, plans are named by their files: none of these names has to be another."""
@@ -57,6 +50,7 @@ def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:
         1800,
         True,
     )
+    assert (small.metadata, small.free) == ({"displayName": "1 core"}, True)
     assert (large.id, large.name, large.timeout_s, large.values) == (DRYCC_LARGE_ID, "standard-2c4g20", 600, {})
     assert addon.warnings == ()
 
@@ -144,6 +138,28 @@ def test_the_catalog_says_that_credentials_are_shared(tmp_path: Path) -> None:
     assert [plan["binding_rotatable"] for plan in service["plans"]] == [False, False]
 
 
+def test_the_name_to_show_may_stand_at_the_top(tmp_path: Path) -> None:
+    """It is another one than the name (mysql-cluster/8.0)."""
+    assert made(tmp_path, meta("  displayName: MySQL\n", "")).metadata["displayName"] == "MySQL 8.0"
+
+
+def test_a_plan_may_have_metadata_too(tmp_path: Path) -> None:
+    given = "metadata: {bullets: [Small], displayName: ''}\n"
+    addon = made(tmp_path, {f"{SMALL}/meta.yaml": DRYCC[f"{SMALL}/meta.yaml"] + given})
+    assert (addon.plans[0].metadata, addon.warnings) == ({"bullets": ["Small"], "displayName": "1 core"}, ())
+
+
+def test_what_is_always_so_needs_not_be_said(tmp_path: Path) -> None:
+    change = meta(
+        "instances_retrievable: true\nbindings_retrievable: true\n",
+        "instances_retrievable: false\nbindings_retrievable: false\nallow_context_updates: false\n",
+    )
+    assert told(tmp_path / "mysql", change) == []
+    (service,) = offerings.document(load([tmp_path]))["services"]
+    for key in ("instances_retrievable", "bindings_retrievable", "allow_context_updates"):
+        assert service[key] is True
+
+
 def test_metadata_without_the_form_of_the_profile_is_left_out(tmp_path: Path) -> None:
     change = meta("documentationURL: https://example.com/docs", "documentationURL: see the wiki")
     assert "documentationUrl" not in made(tmp_path, change).metadata
@@ -185,6 +201,14 @@ def test_what_a_plan_says_itself_wins(
     assert (plan.bindable, [other.name for other in loaded.updates_to(plan)]) == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("null", 600), ("1", 10), ("10", 10), ("1800", 1800), ("86400", 86400), ("99999", 86400)]
+)
+def test_how_long_an_operation_takes_has_bounds(tmp_path: Path, said: str, seconds: int) -> None:
+    change = edited(DRYCC, f"{SMALL}/meta.yaml", "duration: 1800", f"duration: {said}")
+    assert made(tmp_path, change).plans[0].timeout_s == seconds
+
+
 def test_what_becomes_of_data_can_be_said_here_too(tmp_path: Path) -> None:
     """Their catalogue leaves volumes behind; with us that has to be said."""
     change: Change = {f"{SMALL}/meta.yaml": DRYCC[f"{SMALL}/meta.yaml"] + "data: retain\n"}
@@ -201,252 +225,12 @@ def test_the_chart_is_mended_in_the_revision_alone(tmp_path: Path) -> None:
     assert "engine" not in (tmp_path / "kept/chart/mysql/Chart.yaml").read_text()
     assert "dependencies" in (tmp_path / "kept/chart/mysql/Chart.yaml").read_text()
     assert not (tmp_path / "kept/chart/mysql/templates/bind.yaml").exists()
+    assert "engine" not in (tmp_path / "kept/chart/mysql/charts/common/Chart.yaml").read_text()
     assert "engine: gotpl" in (folder / "chart/mysql/Chart.yaml").read_text()
 
 
-WARNINGS: dict[str, tuple[Change, list[str]]] = {
-    "an id that is no UUID": (
-        edited(DRYCC, f"{SMALL}/meta.yaml", DRYCC_SMALL_ID, "5607275af-0000-4000-8000-000000000002"),
-        [f"{SMALL}/meta.yaml:1: id: is no UUID; taken as it is"],
-    ),
-    "an unknown key": (
-        meta("bindable: true", "bindable: true\nbindible: true"),
-        ["meta.yaml:14: bindible: unknown key, which is not read; did you mean bindable?"],
-    ),
-    "a trailing blank": (
-        meta("- name: service.type", '- name: "service.type "'),
-        ["meta.yaml:21: allow_parameters.1.name: blanks around service.type are left out"],
-    ),
-    "equired": (
-        meta("- name: service.type", "- name: service.type\n  equired: true"),
-        ["meta.yaml:22: allow_parameters.1.equired: unknown key, which is not read; did you mean required?"],
-    ),
-    "allowed twice": (
-        meta("- name: service.type", "- name: service.type\n- name: service.type"),
-        ["meta.yaml:22: allow_parameters.2.name: service.type is listed twice"],
-    ),
-    "a parameter that runs things": (
-        meta("- name: service.type", "- name: primary.image\n- name: primary.podSecurityContext"),
-        [
-            "meta.yaml:21: allow_parameters.1.name: primary.image lets users say what runs in the cluster",
-            "meta.yaml:22: allow_parameters.2.name: primary.podSecurityContext lets users say what runs",
-        ],
-    ),
-    "nothing allowed": (
-        meta(DRYCC["meta.yaml"].partition("allow_parameters:")[2], " []\n"),
-        ["meta.yaml:17: allow_parameters: is empty: nothing may be set (with Drycc: everything; HELM"],
-    ),
-    "no values": (
-        {f"{SMALL}/values.yaml": None},
-        [f"{SMALL}/values.yaml: is missing; the plan is what the chart is"],
-    ),
-    "no schema": ({f"{SMALL}/instance-schema.json": None}, []),
-    "files of others": (
-        {f"{SMALL}/create-instance-schema.json~merged": "<<<<", "README.md": "", "demo.yaml": "{"},
-        [],
-    ),
-    "a schema that is none": (
-        {f"{SMALL}/instance-schema.json": "{"},
-        [f"{SMALL}/instance-schema.json:1: is not valid JSON: Expecting property name"],
-    ),
-    "hooks": (
-        {f"{SMALL}/hooks/pre_provision.sh": "exit 1\n"},
-        [f"{SMALL}/hooks/pre_provision.sh: is not run: the broker runs no scripts of addons"],
-    ),
-    "dependencies that are elsewhere": (
-        {"chart/mysql/charts/common/Chart.yaml": None},
-        ["chart/mysql/Chart.yaml:6: dependencies.0: common is not in chart/mysql/charts/"],
-    ),
-    "a stray bind.yaml": (
-        {"chart/mysql/templates/bind.yaml": BIND},
-        ["chart/mysql/templates/bind.yaml: is no manifest of the chart; left out"],
-    ),
-    "several charts": ({"chart/mysql-8.0/Chart.yaml": "name: preferred\n"}, []),
-    "what is not offered": (
-        meta("bindable: true", "bindable: true\nrequires: [syslog_drain]\ndashboard_client: {id: a}"),
-        ["meta.yaml:14: requires: is not offered", "meta.yaml:15: dashboard_client: is not offered"],
-    ),
-    "duplicate credentials": (
-        {f"{SMALL}/bind.yaml": BIND.replace("EXTERNAL_HOST", "HOST")},
-        [f"{SMALL}/bind.yaml:1: credential: HOST is given 2 times; the last one counts"],
-    ),
-    "a constant secret": (
-        {f"{SMALL}/bind.yaml": f"{BIND}  - name: SECRET_KEY\n    value: abc\n"},
-        [f"{SMALL}/bind.yaml:21: credential.4: SECRET_KEY is the same for every instance, so it is no secret"],
-    ),
-    "no credentials": ({f"{SMALL}/bind.yaml": "credential: {}\n"}, []),
-    "an empty list of credentials": ({f"{SMALL}/bind.yaml": "credential: []\n"}, []),
-}
-
-
-@pytest.mark.bug(12)
-@pytest.mark.parametrize(("change", "expected"), WARNINGS.values(), ids=WARNINGS)
-def test_what_is_odd_is_told_and_taken(tmp_path: Path, change: Change, expected: list[str]) -> None:
-    found = told(tmp_path, change)
-    assert len(found) == len(expected)
-    for fault, beginning in zip(found, expected, strict=True):
-        assert fault.startswith(beginning)
-
-
-FAULTS: dict[str, tuple[Change, str]] = {
-    "no id": (meta(f"id: {DRYCC_ID}\n", ""), "meta.yaml:1: missing: id"),
-    "an id with blanks": (meta(DRYCC_ID, "a b"), "meta.yaml:1: id: must match"),
-    "a name with blanks": (meta("mysql-8.0", "my sql"), "meta.yaml:2: name: must match"),
-    "bindable as text": (meta("bindable: true", "bindable: maybe"), "meta.yaml:13: bindable: must be of type"),
-    "no plan": (
-        {name: None for name in DRYCC if name.startswith("plans/")},
-        "plans: has no plan: add plans/NAME/meta.yaml",
-    ),
-    "a plan without meta.yaml": ({f"{SMALL}/meta.yaml": None}, f"{SMALL}/meta.yaml: is missing"),
-    "a plan id twice": (
-        edited(DRYCC, f"{LARGE}/meta.yaml", DRYCC_LARGE_ID, DRYCC_SMALL_ID),
-        f"{LARGE}/meta.yaml:1: id: is that of {SMALL} too; make it unique",
-    ),
-    "values that are none": ({f"{SMALL}/values.yaml": "- a\n"}, f"{SMALL}/values.yaml: must be a mapping"),
-    "no bind.yaml": ({f"{SMALL}/bind.yaml": None}, f"{SMALL}/bind.yaml: is missing; the plan says"),
-    "an open action": (
-        {f"{SMALL}/bind.yaml": "credential:\n- name: {{ .x\n"},
-        f"{SMALL}/bind.yaml:2: a template action is not closed",
-    ),
-    "a bind.yaml that is no YAML": (
-        {f"{SMALL}/bind.yaml": "credential: [\n"},
-        f"{SMALL}/bind.yaml:2: is not valid YAML",
-    ),
-    "an unknown source": (
-        {f"{SMALL}/bind.yaml": "credential:\n- name: A\n  valueFrom: {fileRef: {name: b}}\n"},
-        f"{SMALL}/bind.yaml:3: credential.0.valueFrom.fileRef: is no source of a credential",
-    ),
-    "no chart": (
-        {name: None for name in DRYCC if name.startswith("chart/")},
-        "chart: has no chart; put one into a folder of its own",
-    ),
-    "two charts": (
-        {"chart/other/Chart.yaml": "name: other\n"},
-        "chart: has several charts, mysql, other; leave one",
-    ),
-    "a chart of another engine": (
-        edited(DRYCC, "chart/mysql/Chart.yaml", "gotpl", "jinja"),
-        "chart/mysql/Chart.yaml:4: engine: Helm has no template engine but gotpl",
-    ),
-    "nothing allowed by an entry": (
-        meta("- name: service.type", "- description: x"),
-        "meta.yaml:21: allow_parameters.1: missing: name",
-    ),
-    "a name that is no path": (
-        meta("- name: service.type", "- name: service..type"),
-        "meta.yaml:21: allow_parameters.1.name: is no path of a value",
-    ),
-}
-
-
-@pytest.mark.bug(76)
-@pytest.mark.parametrize(("change", "expected"), FAULTS.values(), ids=FAULTS)
-def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, change: Change, expected: str) -> None:
-    found = faults(tmp_path, change)
-    assert any(fault.startswith(expected) for fault in found), found
-
-
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
-    change: Change = {
-        **meta("bindable: true\n", ""),
-        f"{SMALL}/meta.yaml": "{",
-        f"{LARGE}/values.yaml": "a: [",
-        "chart/mysql/Chart.yaml": None,
-    }
-    assert {fault.partition(":")[0] for fault in faults(tmp_path, change)} == {"meta.yaml", f"{SMALL}/meta.yaml"}
-
-
-def test_an_addon_may_have_the_id_of_a_plan_of_another_one(tmp_path: Path) -> None:
-    """mongodb/8.0 has the id of a plan of mongodb/7.0."""
-    made(tmp_path / "mysql/7.0")
-    other = {
-        **meta(DRYCC_ID, DRYCC_SMALL_ID),
-        f"{SMALL}/meta.yaml": DRYCC[f"{SMALL}/meta.yaml"].replace("0002", "0009"),
-    }
-    other[f"{LARGE}/meta.yaml"] = DRYCC[f"{LARGE}/meta.yaml"].replace("0003", "0008")
-    other["meta.yaml"] = str(other["meta.yaml"]).replace("mysql-8.0", "mysql-9.0")
-    made(tmp_path / "mysql/8.0", other)
-    catalog = load([tmp_path])
-    assert [addon.name for addon in catalog.addons] == ["mysql-8.0", "mysql-9.0"]
-    assert list(map(str, catalog.warnings[str(tmp_path / "mysql/8.0")])) == [
-        f"meta.yaml: id {DRYCC_SMALL_ID} is of addon mysql-8.0, too, for something else"
-    ]
-
-
-ALLOWED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "what is named": ({"auth": {"password": "x"}, "service": {"type": "ClusterIP"}}, []),
-    "all below what is named": ({"auth": {"password": {"a": [1]}}, "primary": {"extraEnvVars": [{"a": 1}]}}, []),
-    "nothing": ({}, ["parameters: missing: auth"]),
-    "another one": (
-        {"auth": {"password": "x"}, "image": "y"},
-        ["parameters: unknown 'image'; allowed: auth, primary"],
-    ),
-    "B49 an empty map": (
-        {"auth": {"password": ""}, "securityContext": {}},
-        ["parameters: unknown 'securityContext'"],
-    ),
-    "one beside it": ({"auth": {"password": "x", "root": 1}}, ["auth: unknown 'root'; allowed: password"]),
-    "a value where a map is wanted": ({"auth": "x"}, ["auth: must be of type object"]),
-    "a null where a map is wanted": ({"auth": None}, ["auth: must be of type object"]),
-}
-
-
-@pytest.mark.bug(33, 46, 49)
-@pytest.mark.parametrize(("given", "expected"), ALLOWED.values(), ids=ALLOWED)
-def test_the_allow_list_is_a_schema(tmp_path: Path, given: dict[str, Any], expected: list[str]) -> None:
-    schemas = made(tmp_path).parameters(DRYCC_SMALL_ID)
-    found = parameters.problems(schemas.create, given)
-    assert len(found) == len(expected)
-    assert all(problem.startswith(start) for problem, start in zip(found, expected, strict=True))
-    without_required = [problem for problem in expected if "missing" not in problem]
-    assert len(parameters.problems(schemas.update, given)) == len(without_required)
-
-
-def test_a_name_may_be_allowed_with_more_rules_below_it(tmp_path: Path) -> None:
-    change = meta("- name: service.type", "- name: service\n- name: service.type\n  required: true")
-    schema = made(tmp_path, change).parameters(DRYCC_SMALL_ID).create
-    good = {"auth": {"password": "x"}}
-    assert parameters.problems(schema, {**good, "service": {"type": "x", "more": {"of": 1}}}) == []
-    assert parameters.problems(schema, {**good, "service": {"more": 1}}) == ["service: missing: type"]
-
-
-def test_nothing_that_was_given_is_shown_again(tmp_path: Path) -> None:
-    """An allow-list cannot say what is a secret."""
-    schema = made(tmp_path).parameters(DRYCC_SMALL_ID).create
-    given: dict[str, Any] = {"auth": {"password": "c4n4ry"}, "primary": {"extraEnvVars": [{"a": "c4n4ry"}]}}
-    assert "c4n4ry" not in str(parameters.shown(schema, given))
-
-
-@pytest.mark.bug(33)
-def test_an_empty_list_allows_nothing_unless_the_operator_says_so(tmp_path: Path) -> None:
-    change = meta(DRYCC["meta.yaml"].partition("allow_parameters:")[2], " []\n")
-    for opened, expected in (((), ["image: no parameters are taken here"]), (("mysql-8.0",), [])):
-        schemas = made(tmp_path, change, *opened).parameters(DRYCC_SMALL_ID)
-        assert parameters.problems(schemas.create, {"image": "x"}) == expected
-        assert parameters.problems(schemas.update, {"image": "x"}) == expected
-
-
-@pytest.mark.bug(33)
-def test_the_schema_of_a_plan_narrows_what_is_allowed(tmp_path: Path) -> None:
-    narrow = """{"$schema": "http://json-schema.org/draft-04/schema",
-      "definitions": {"t": {"enum": ["ClusterIP"]}},
-      "properties": {"service": {"properties": {"type": {"$ref": "#/definitions/t"}}}, "other": {}}}"""
-    addon = made(tmp_path, {f"{SMALL}/instance-schema.json": narrow})
-    given: dict[str, Any] = {"auth": {"password": "x"}, "service": {"type": "LoadBalancer"}}
-    assert parameters.problems(addon.parameters(DRYCC_SMALL_ID).create, given) == [
-        "service.type: must be one of ClusterIP"
-    ]
-    assert parameters.problems(addon.parameters(DRYCC_LARGE_ID).create, given) == []
-    assert len(parameters.problems(addon.parameters(DRYCC_SMALL_ID).create, {**given, "other": "x"})) == 2
-
-
-@pytest.mark.osb(36)
-def test_allow_lists_are_published_as_schemas(tmp_path: Path) -> None:
-    made(tmp_path / "mysql")
-    (service,) = offerings.document(load([tmp_path]))["services"]
-    for plan in service["plans"]:
-        slots = plan["schemas"]["service_instance"]
-        assert {slot["parameters"]["$schema"] for slot in slots.values()} == {
-            "http://json-schema.org/draft-04/schema#"
-        }
-        assert slots["create"]["parameters"]["properties"]["auth"]["required"] == ["password"]
+def test_what_else_is_called_engine_stays(tmp_path: Path) -> None:
+    file = "chart/mysql/Chart.yaml"
+    change = edited(DRYCC, file, "engine: gotpl\n", "engine: gotpl\nannotations:\n  engine: InnoDB\n")
+    left = DRYCC[file].replace("engine: gotpl\n", "annotations:\n  engine: InnoDB\n")
+    assert made(tmp_path, change).mended[file] == left.encode()

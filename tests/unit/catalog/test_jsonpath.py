@@ -43,6 +43,8 @@ FIRST: dict[str, tuple[str, str, Any]] = {
     "one of two names": ("service", "{.status.loadBalancer.ingress[0]['hostname','ip']}", "192.0.2.1"),
     "a range goes over all": ("odd", '{range .list[*]}{@}{";"}{end}', "5;7;9;"),
     "true is not 1": ("odd", "{.mixed[?(@.v==1)].v}", 1),
+    "1 is not true": ("odd", "{.mixed[?(@.v==true)].v}", True),
+    "texts and numbers have no order": ("odd", "{.mixed[?(@.v<2)].v}", 1),
     "another type is different": ("odd", '{.mixed[?(@.v!="1")].v}', 1),
     "a bracket in a text": ("odd", '{.people[?(@.name!="]")].name}', "ann"),
 }

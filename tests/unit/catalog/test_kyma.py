@@ -74,6 +74,14 @@ def test_what_can_be_left_out(tmp_path: Path) -> None:
     addon = made(tmp_path, change)
     assert (addon.bindable, addon.plan_updateable, addon.tags) == (False, False, ())
     assert addon.parameters(KYMA_MICRO_ID).create is None
+    assert addon.metadata == {"displayName": "Redis", "labels": {"local": "true"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "free"), [("free: true", True), ("free: false", False), ("free:", True), ("", True)]
+)
+def test_a_plan_is_free_unless_it_says_otherwise(tmp_path: Path, said: str, free: bool) -> None:
+    assert made(tmp_path, edited(KYMA, f"{PLAN}/meta.yaml", "free: false", said)).plans[0].free is free
 
 
 @pytest.mark.bug(33, 49)
@@ -88,24 +96,35 @@ def test_schemas_are_closed_and_hide_texts(tmp_path: Path) -> None:
     assert parameters.problems(schemas.update, {"mode": "safe"}) == ["mode: no parameters are taken here"]
 
 
+def test_each_request_has_its_schema(tmp_path: Path) -> None:
+    """What may be changed need not be what may be set at first."""
+    schemas = made(tmp_path, {f"{PLAN}/update-instance-schema.json": KYMA[CREATE]}).parameters(KYMA_MICRO_ID)
+    assert parameters.problems(schemas.update, {"mode": "safe"}) == []
+
+
 def test_the_operator_may_leave_schemas_open(tmp_path: Path) -> None:
     schema = made(tmp_path, None, "redis").parameters(KYMA_MICRO_ID).create
     assert parameters.problems(schema, {"image": "x", "limits": {"memory": 1}}) == []
 
 
-@pytest.mark.parametrize("draft", ['"$schema": "http://json-schema.org/draft-04/schema",', ""])
-def test_a_draft_that_is_not_quite_named_is_draft_04(tmp_path: Path, draft: str) -> None:
-    change: Change = {CREATE: f'{{{draft} "properties": {{"n": {{"type": "integer"}}}}}}'}
+@pytest.mark.parametrize(
+    ("written", "draft"),
+    [
+        ('"$schema": "http://json-schema.org/draft-07/schema",', "07"),
+        ('"$schema": "http://json-schema.org/draft-04/schema",', "04"),
+        ("", "04"),
+    ],
+)
+def test_a_draft_that_is_not_quite_named_is_known(tmp_path: Path, written: str, draft: str) -> None:
+    change: Change = {CREATE: f'{{{written} "properties": {{"n": {{"type": "integer"}}}}}}'}
     schema: Any = made(tmp_path, change).parameters(KYMA_MICRO_ID).create
-    assert (schema["$schema"], schema["type"]) == ("http://json-schema.org/draft-04/schema#", "object")
+    assert (schema["$schema"], schema["type"]) == (f"http://json-schema.org/draft-{draft}/schema#", "object")
 
 
 FAULTS: dict[str, tuple[Change, str]] = {
-    "no displayName": (meta("displayName: Redis\n", ""), "meta.yaml:1: missing: displayName"),
-    "no version": (meta("version: 0.1", "version: newest"), "meta.yaml:3: version: is no version; write 1, 1.2 or"),
-    "a plan without displayName": (
-        edited(KYMA, f"{PLAN}/meta.yaml", "displayName: Micro\n", ""),
-        f"{PLAN}/meta.yaml:1: missing: displayName",
+    "no version": (
+        meta("version: 0.1", "version: newest"),
+        "meta.yaml:3: version: is no version; write 1, 1.2 or",
     ),
     "no bind.yaml": ({f"{PLAN}/bind.yaml": None}, f"{PLAN}/bind.yaml: is missing"),
     "no chart": ({"chart/anything/Chart.yaml": None}, "chart: has no chart"),
@@ -142,10 +161,28 @@ def test_what_cannot_be_used_is_told_with_its_place(tmp_path: Path, change: Chan
     assert any(fault.startswith(expected) for fault in found), found
 
 
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        *(("meta.yaml", key) for key in ("id", "name", "version", "description", "displayName")),
+        *((f"{PLAN}/meta.yaml", key) for key in ("id", "name", "description", "displayName")),
+    ],
+)
+def test_what_must_not_be_left_out(tmp_path: Path, file: str, key: str) -> None:
+    kept = [line for line in KYMA[file].splitlines(keepends=True) if not line.startswith(f"{key}:")]
+    with pytest.raises(AddonFaults) as error:
+        made(tmp_path, {file: "".join(kept)})
+    assert list(map(str, error.value.faults)) == [f"{file}:1: missing: {key}"]
+
+
 CLOSED = f"{CREATE}: properties.limits: other keys than those it names are refused"
 WARNINGS: dict[str, tuple[Change, list[str]]] = {
     "as it is": ({}, [CLOSED]),
     "a value of any type": ({CREATE: '{"properties": {"a": {}}}'}, [f"{CREATE}: properties.a: needs a `type`"]),
+    "an unknown key": (
+        meta("planUpdatable: true", "planUpdateable: true"),
+        ["meta.yaml:13: planUpdateable: unknown key, which is not read; did you mean planUpdatable?", CLOSED],
+    ),
     "labels that are reserved": (
         meta("team: data", "local: 'false'"),
         [CLOSED, "meta.yaml:17: labels.local: is reserved; what is written here does not count"],
@@ -176,18 +213,37 @@ def test_what_is_odd_is_told_and_taken(tmp_path: Path, change: Change, expected:
     assert all(fault.startswith(start) for fault, start in zip(found, expected, strict=True)), found
 
 
+def test_labels_that_are_reserved_do_not_count(tmp_path: Path) -> None:
+    labels = made(tmp_path, meta("team: data", "local: 'false'")).metadata["labels"]
+    assert labels == {"local": "true"}
+
+
 def test_provision_only_once_is_told_to_platforms(tmp_path: Path) -> None:
     labels = made(tmp_path, meta("provisionOnlyOnce: false", "provisionOnlyOnce: true")).metadata["labels"]
     assert labels == {"team": "data", "local": "true", "provisionOnlyOnce": "true"}
 
 
 def test_which_format_it_is_the_files_tell(tmp_path: Path) -> None:
-    """Both have a meta.yaml; Drycc's is not flat, or has schemas of its own beside it."""
-    by_keys = write(tmp_path / "a", DRYCC)
+    """Both have a meta.yaml; Drycc's has keys that Kyma's has not, or schemas of another name beside it."""
     flat = "".join(f"{line}\n" for line in DRYCC["meta.yaml"].splitlines()[:5]) + "bindable: true\n"
-    by_files = write(tmp_path / "b", DRYCC, {"meta.yaml": flat})
-    kyma = write(tmp_path / "c", KYMA)
-    assert [formats.load(folder).dotted_parameters for folder in (by_keys, by_files, kyma)] == [True, True, False]
+    by_files = write(tmp_path / "a", DRYCC, {"meta.yaml": flat})
+    kyma = write(tmp_path / "b", KYMA)
+    assert [formats.load(folder).dotted_parameters for folder in (by_files, kyma)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "allow_parameters: []",
+        "instances_retrievable: true",
+        "plan_updateable: true",
+        "metadata: {}",
+        "archive: true",
+    ],
+)
+def test_each_key_of_the_other_format_tells_it(tmp_path: Path, mark: str) -> None:
+    flat = "".join(f"{line}\n" for line in KYMA["meta.yaml"].splitlines()[:5])
+    assert made(tmp_path, {"meta.yaml": f"{flat}bindable: true\n{mark}\n"}).dotted_parameters
 
 
 def test_a_meta_yaml_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -36,17 +36,20 @@ def packed(folder: Path, files: Mapping[str, str], changes: Mapping[str, str | N
 def test_an_index_with_addons_of_drycc_and_kyma_is_offered(
     shelf: Shelf, requests_mock: requests_mock.Mocker, tmp_path: Path
 ) -> None:
-    """Mended, with its dependencies; nothing of that is done again when something else changes."""
+    """Mended, with its dependencies; nothing of that is done again when something else changes.
+
+    The index need not write a version as the addon does.
+    """
     requests_mock.get(
-        f"{PLACE}/index.yaml", text="entries: {mysql: [{version: 8.0}], redis: [{version: 0.1, description: x}]}"
+        f"{PLACE}/index.yaml", text="entries: {mysql: [{version: 8.0}], redis: [{version: 0.1.0, description: x}]}"
     )
     requests_mock.get(f"{PLACE}/mysql-8.0.tgz", content=packed(tmp_path / "a", DRYCC, {**LACKING, STRAY: "x"}))
-    requests_mock.get(f"{PLACE}/redis-0.1.tgz", content=packed(tmp_path / "b", KYMA))
+    requests_mock.get(f"{PLACE}/redis-0.1.0.tgz", content=packed(tmp_path / "b", KYMA))
     requests_mock.get(f"{CHARTS}/index.yaml", text="entries: {common: [{version: 1.1.1}]}")
     dependency = requests_mock.get(f"{CHARTS}/common-1.1.1.tgz", content=chart("common", "1.1.1"))
     shelf.sources = [Source("drycc", SourceKind.INDEX, f"{PLACE}/index.yaml")]
     reading = shelf.read()
-    assert shelf.states() == {"drycc/mysql-8.0": "offered", "drycc/redis-0.1": "offered"}
+    assert shelf.states() == {"drycc/mysql-8.0": "offered", "drycc/redis-0.1.0": "offered"}
     mysql, redis = reading.listed
     assert (mysql.service_id, [(str(each), each.severity) for each in mysql.faults]) == (
         DRYCC_ID,
