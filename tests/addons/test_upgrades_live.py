@@ -69,7 +69,7 @@ def test_an_upgrade_from_an_earlier_version(packed: Path, kube: Kube, alone: Set
         stage.upgrade("shop")
 
         assert volumes(kube, alone.instance_namespace) == had
-        clients.run(agreed_then, image, "login", one)
+        trial.step(plan, "login", one, agreed_then)
         clients.run(agreed, image, "read", one)
         two = stage.bind("shop", "two")
         assert set(two) == set(agreed.credentials) >= set(one)
