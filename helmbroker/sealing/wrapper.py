@@ -28,8 +28,9 @@ class Key:
 class KeyWrapper(Protocol):
     """Wraps and unwraps a few bytes: data keys. Thread-safe; it may be asked for every secret that is read.
 
-    A KMS fits: Vault's transit engine, AWS, GCP and Azure all bind what they encrypt to such a `context`. While it is
-    away, everything here raises KeysAway: nothing is wrong with the data, so operations wait and clients get 503.
+    A KMS fits: Vault's transit engine, AWS, GCP and Azure all bind what they encrypt to such a `context`.
+    While it is away, everything here raises KeysAway: nothing is wrong with the data, so operations wait and
+    clients get 503.
     """
 
     @property
