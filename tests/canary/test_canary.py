@@ -70,15 +70,19 @@ def _live(made: Scene, addon: str) -> None:
     assert instance.delete().state == "succeeded"
 
 
+def refused(made: Scene) -> str:
+    """A secret that the vault's charts do not take, and repeat."""
+    return made.plant(Kind.PARAMETERS, "a refused text", begin="refuse")
+
+
 def _live_in_the_vault(made: Scene) -> None:
     """With secrets of the user's own; each operation fails, too."""
     instance = made.platform.instance(VAULT, "small")
     end = instance.provision({"text": made.plant(Kind.PARAMETERS, "a new instance")})
     assert end.state == "succeeded", end
-    for begin, size in (("refuse", 1), ("canary", 2)):  # by the chart; by its schema, which takes 64 characters
-        text = made.plant(Kind.PARAMETERS, "a refused update", begin=begin) * size
+    assert instance.binding().bind({"text": refused(made)}).state == "failed"
+    for text in (refused(made), made.plant(Kind.PARAMETERS, "too long a text") * 2):  # the chart's schema takes 64
         assert instance.update(parameters={"text": text}).state == "failed"
-        assert instance.binding().bind({"text": text}).state == "failed"
         failed = made.platform.instance(VAULT, "small")
         assert failed.provision({"text": text}).state == "failed"
         assert failed.delete().state == "succeeded"
@@ -99,10 +103,9 @@ def _live_of_an_app(made: Scene) -> None:
     """By the bridge: create with options, bind, rotate, unbind, destroy."""
     bridge, app = made.bridge, made.app
     options = {"text": made.plant(Kind.PARAMETERS, "options of a resource")}
-    refused = {"text": made.plant(Kind.PARAMETERS, "refused options", begin="refuse")}
     for name, plan, given in (
         ("store", VAULT, options),
-        ("refused", VAULT, refused),
+        ("refused", VAULT, {"text": refused(made)}),
         ("cache", _APPS, {}),
     ):
         body = {"name": name, "plan": f"{plan}:small", "options": given}
