@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +93,7 @@ class Resource:
 
 
 @contextmanager
-def bridge(folder: Path, broker: Broker) -> Iterator[Bridge]:
+def bridge(folder: Path, broker: Broker, environment: Mapping[str, str] | None = None) -> Iterator[Bridge]:
     """Start one beside `broker`; at its end no process is left."""
     port, data = free_port(), folder / "bridge"
     settings = {
@@ -104,6 +104,7 @@ def bridge(folder: Path, broker: Broker) -> Iterator[Bridge]:
         "HELMBROKER_BRIDGE_LISTEN": f"127.0.0.1:{port}",
         "HELMBROKER_BRIDGE_LEASE_S": "10",
         "HELMBROKER_BRIDGE_ROTATION_GRACE_S": str(GRACE_S),
+        **(environment or {}),
     }
     command = [sys.executable, "-m", "helmbroker.controller_bridge"]
     subprocess.run([*command, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
