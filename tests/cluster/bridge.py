@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,38 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cluster.broker import CHECKOUT, Broker, arguments, children, free_port, stop
+from tests.cluster.broker import CHECKOUT, Broker, arguments, children, descendants, free_port, stop
 
 START_S = 30.0
 POLL_S = 0.1
 GRACE_S = 2
+COMMAND = (sys.executable, "-m", "helmbroker.controller_bridge")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bridge:
-    """A running bridge, and a user of every app."""
+    """A bridge, and a user of every app."""
 
     url: str
-    process: subprocess.Popen[bytes]
     token: str = field(repr=False)
+    settings: Mapping[str, str] = field(repr=False)
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        """Begin to run it, and wait until it serves."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*COMMAND, "run"], env=self.settings, cwd=CHECKOUT, stdout=output, stderr=output, process_group=0
+            )
+        deadline = time.monotonic() + START_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                if self.ask("GET", "/resources/services/").ok:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        pytest.fail(f"the bridge did not start: {self.log.read_text()[-2000:]}", pytrace=False)
 
     def ask(self, method: str, path: str, body: object = None) -> requests.Response:
         headers = {"Authorization": f"token {self.token}"}
@@ -50,6 +68,14 @@ class Bridge:
         """As the kernel does when memory runs out; who supervises it starts another."""
         os.kill(self.worker_pid, signal.SIGKILL)
 
+    def kill(self) -> None:
+        """Supervisor, API and worker at once, as when their machine loses power; and then start them again."""
+        for pid in (self.process.pid, *descendants(self.process.pid)):
+            with suppress(ProcessLookupError):  # it has died with its supervisor
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.start()
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -64,8 +90,8 @@ class Resource:
         return f"/apps/{self.app}/resources/{self.name}/"
 
     def create(self, plan: str) -> None:
+        """Begin."""
         self.bridge.expect("POST", f"/apps/{self.app}/resources/", {"name": self.name, "plan": plan})
-        self.follow("status")
 
     def bind(self) -> None:
         self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "bind"})
@@ -105,27 +131,11 @@ def bridge(folder: Path, broker: Broker) -> Iterator[Bridge]:
         "HELMBROKER_BRIDGE_LEASE_S": "10",
         "HELMBROKER_BRIDGE_ROTATION_GRACE_S": str(GRACE_S),
     }
-    command = [sys.executable, "-m", "helmbroker.controller_bridge"]
-    subprocess.run([*command, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
-    log = folder / "bridge.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "run"], env=settings, cwd=CHECKOUT, stdout=output, stderr=output, process_group=0
-        )
+    subprocess.run([*COMMAND, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
+    token = (data / "admin-token").read_text().strip()
+    made = Bridge(f"http://127.0.0.1:{port}", token, settings, folder / "bridge.log")
     try:
-        made = Bridge(f"http://127.0.0.1:{port}", process, (data / "admin-token").read_text().strip())
-        _await_start(made, log)
+        made.start()
         yield made
     finally:
-        stop(process)
-
-
-def _await_start(made: Bridge, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while made.process.poll() is None and time.monotonic() < deadline:
-        try:
-            if made.ask("GET", "/resources/services/").ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    pytest.fail(f"the bridge did not start: {log.read_text()[-2000:]}", pytrace=False)
+        stop(made.process)
