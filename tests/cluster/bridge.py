@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tests.cluster.broker import CHECKOUT, Broker, arguments, children, descenda
 START_S = 30.0
 POLL_S = 0.1
 GRACE_S = 2
+_STEP = re.compile(r"\(\w+, step \d+ of \d+(?: of the way back)?: ([^;)]+)")
 COMMAND = (sys.executable, "-m", "helmbroker.controller_bridge")
 
 
@@ -79,7 +81,7 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of an app."""
+    """A resource of an app. What is done with it only begins: `follow` waits for the end."""
 
     bridge: Bridge
     app: str
@@ -90,16 +92,19 @@ class Resource:
         return f"/apps/{self.app}/resources/{self.name}/"
 
     def create(self, plan: str) -> None:
-        """Begin."""
         self.bridge.expect("POST", f"/apps/{self.app}/resources/", {"name": self.name, "plan": plan})
 
     def bind(self) -> None:
         self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "bind"})
-        self.follow("binding")
 
-    def rotate(self, *, force: bool = False) -> None:
-        """Begin."""
-        self.bridge.expect("POST", f"{self.path}rotate/", {"force": force})
+    def rotate(self) -> None:
+        self.bridge.expect("POST", f"{self.path}rotate/")
+
+    def unbind(self) -> None:
+        self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "unbind"})
+
+    def destroy(self) -> None:
+        self.bridge.expect("DELETE", self.path)
 
     def look(self) -> dict[str, Any]:
         return self.bridge.expect("GET", self.path)
@@ -118,8 +123,29 @@ class Resource:
             time.sleep(POLL_S)
 
 
+@dataclass
+class Watched:
+    """An operation that has begun, as its user sees it: where its time goes."""
+
+    began: float = field(default_factory=time.time)  # epoch seconds
+    took_s: float = 0.0
+    phases_s: dict[str, float] = field(default_factory=dict)  # step -> seconds that it was seen at
+
+    @property
+    def ended(self) -> float:
+        """Epoch seconds."""
+        return self.began + self.took_s
+
+    def see(self, shown: dict[str, Any]) -> None:
+        """A look at the resource; what has passed since the one before was spent at its step."""
+        now, step = time.time(), _STEP.search(str(shown["message"]))
+        if step:
+            self.phases_s[step[1]] = self.phases_s.get(step[1], 0.0) + now - self.ended
+        self.took_s = now - self.began
+
+
 @contextmanager
-def bridge(folder: Path, broker: Broker) -> Iterator[Bridge]:
+def bridge(folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None) -> Iterator[Bridge]:
     """Start one beside `broker`; at its end no process is left."""
     port, data = free_port(), folder / "bridge"
     settings = {
@@ -130,6 +156,7 @@ def bridge(folder: Path, broker: Broker) -> Iterator[Bridge]:
         "HELMBROKER_BRIDGE_LISTEN": f"127.0.0.1:{port}",
         "HELMBROKER_BRIDGE_LEASE_S": "10",
         "HELMBROKER_BRIDGE_ROTATION_GRACE_S": str(GRACE_S),
+        **(environment or {}),
     }
     subprocess.run([*COMMAND, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
     token = (data / "admin-token").read_text().strip()

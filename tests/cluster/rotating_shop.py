@@ -5,23 +5,21 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from helmbroker.kubeapi.port import Kube
 from tests.cluster import busy_shop
-from tests.cluster.bridge import Bridge, Resource, bridge
+from tests.cluster.bridge import Bridge, Resource, Watched, bridge
 from tests.cluster.broker import broker
 from tests.cluster.busy_shop import Asked
 from tests.cluster.reach import eventually, pause, throw_away_namespace
 
 REFUSED = re.compile("password authentication failed|invalid username-password pair")
-_STEP = re.compile(r"\(rotate, step \d+ of \d+(?: of the way back)?: ([^;)]+)")
 _LOGIN = """
 import sys, psycopg2, redis
 uri = sys.stdin.read()
@@ -32,35 +30,20 @@ else:
 """
 
 
-@dataclass
-class Rotation:
-    """One rotation, as its user sees it."""
+@dataclass(kw_only=True)
+class Rotation(Watched):
+    """One rotation, and what the server says afterwards."""
 
     resource: str
-    began: float  # epoch seconds
-    phases_s: dict[str, float] = field(default_factory=dict)  # step -> seconds that it was seen at
-    took_s: float = 0.0
     failed: bool = False
     message: str = ""
-    said_to_old: str = ""  # by the server, afterwards, to the credentials of before; empty: welcome
-    said_to_new: str = ""  # and to those that the app has now
+    said_to_old: str = ""  # to the credentials of before; empty: welcome
+    said_to_new: str = ""  # to those that the app has now
 
     @property
     def replaced(self) -> bool:
         """The app has credentials that work, and those of before are refused."""
         return not self.failed and bool(REFUSED.search(self.said_to_old)) and not self.said_to_new
-
-    @property
-    def ended(self) -> float:
-        """Epoch seconds."""
-        return self.began + self.took_s
-
-    def see(self, shown: dict[str, Any]) -> None:
-        """A look at the resource; what has passed since the one before was spent at its step."""
-        now, step = time.time(), _STEP.search(str(shown["message"]))
-        if step:
-            self.phases_s[step[1]] = self.phases_s.get(step[1], 0.0) + now - self.ended
-        self.took_s = now - self.began
 
 
 @dataclass
@@ -79,7 +62,7 @@ class Scene:
 
     def rotate(self, resource: Resource, *, at: str = "", disturb: Callable[[], None] = lambda: None) -> Rotation:
         """One rotation, disturbed once, `at` a step; and what the server then says to old and new credentials."""
-        made, old, left = Rotation(resource.name, time.time()), self.uri(resource), [at] if at else []
+        made, old, left = Rotation(resource=resource.name), self.uri(resource), [at] if at else []
         resource.rotate()
 
         def seen(shown: dict[str, Any]) -> None:
@@ -153,6 +136,7 @@ def scene(kube: Kube, folder: Path, *, before_s: float) -> Iterator[Scene]:
         for resource in (made.database, made.cache):
             resource.follow("status")
             resource.bind()
+            resource.follow("binding")
         kube.create(busy_shop.customer(app))
 
         def asks() -> bool | None:
@@ -165,6 +149,6 @@ def scene(kube: Kube, folder: Path, *, before_s: float) -> Iterator[Scene]:
             yield made
         finally:
             for resource in (made.database, made.cache):
-                its_bridge.ask("PATCH", f"{resource.path}binding/", {"bind_action": "unbind"})
+                resource.unbind()
                 resource.follow("binding")
-                its_bridge.ask("DELETE", resource.path)
+                resource.destroy()
