@@ -81,7 +81,7 @@ class Resource:
     other_bindings: tuple[str, ...] = ()  # at the broker, beside `binding_id`: those that come or go in a rotation
     rotate_every_s: float | None = None  # None: only when somebody asks for it
     renew_before: float | None = None  # seconds since the epoch: when the broker wants the credentials replaced
-    rotate_at: float | None = None  # seconds since the epoch: when the next rotation is due
+    rotate_at: float | None = None  # when the next rotation is due: as above, on the database's clock
     env: EnvMapping = field(default_factory=EnvMapping)  # how the app gets the credentials
 
     @property

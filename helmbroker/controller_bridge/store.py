@@ -14,7 +14,7 @@ from helmbroker import durable
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.database import Schema, define_facts, prepare, reader, seen
+from helmbroker.database import Schema, define_facts, now, prepare, reader, seen
 from helmbroker.durable import JSON
 from helmbroker.sealing import Keys
 from helmbroker.sealing.stored import Column, check, sealed_facts
@@ -162,11 +162,20 @@ class Store:
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
-    def due(self, conn: sa.Connection, moment: float) -> list[Resource]:
-        """Whose credentials are to be replaced by `moment`, oldest first, locked; not while they change anyway."""
-        due = (_T.rotate_at <= moment, _T.binding == BindingState.READY, _T.deleted.is_(None))
+    def now(self, conn: sa.Connection) -> float:
+        """Seconds since the epoch on the database's clock: by it credentials become due, whoever looks."""
+        return float(conn.execute(sa.select(now(conn))).scalar_one())
+
+    def due(self, conn: sa.Connection) -> list[Resource]:
+        """Whose credentials are to be replaced by now, oldest first, locked; not while they change anyway."""
+        due = (_T.rotate_at <= now(conn), _T.binding == BindingState.READY, _T.deleted.is_(None))
         query = sa.select(*_SHOWN).where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True)
         return [_resource(row) for row in conn.execute(query).mappings()]
+
+    def rotating(self, conn: sa.Connection) -> int:
+        """Of how many resources the credentials are being replaced."""
+        going_on = (_T.binding == BindingState.ROTATING, _T.deleted.is_(None))
+        return int(conn.execute(sa.select(sa.func.count()).where(*going_on)).scalar_one())
 
     def workers(self, conn: sa.Connection) -> list[WorkerSeen]:
         """All workers that have told of themselves."""
