@@ -203,6 +203,8 @@ class Service:
                 raise Refused("the resource instance is provisioning")
             if resource.instance is InstanceState.DEPROVISIONING:
                 return
+            if sharing := self._store.sharing(conn, resource.uuid):
+                raise Refused(f"the resource instance is shared with {', '.join(sharing)}: destroy that first")
             if resource.binding_id is not None:
                 self._unbind(conn, resource, user)
             operation_id = str(uuid.uuid4())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge import options
-from helmbroker.controller_bridge.broker_port import Caller, Offering, Plan
+from helmbroker.controller_bridge.broker_port import Caller
+from helmbroker.controller_bridge.brokers import AmbiguousService, UnknownService
 from helmbroker.controller_bridge.operations.work import (
     Ports,
     Work,
@@ -27,24 +28,29 @@ def create(ctx: Context, ports: Ports) -> str:
 
 
 def _resolve(work: Work) -> Outcome:
-    found = _find(work)
-    if isinstance(found, Fail):
-        return found
-    offering, plan = found
+    row = work.resource
+    try:
+        found = work.ports.broker.catalog().find(row.service)
+    except (UnknownService, AmbiguousService) as error:
+        return Fail(str(error))
+    plan = next((one for one in found.offering.plans if one.name == row.plan), None)
+    if plan is None:
+        return Fail(
+            f"the service {row.service} has no plan {row.plan!r}; `drycc resources plans {row.service}` lists them"
+        )
     with work.ctx.transaction() as conn:
-        work.ports.store.set_catalog_ids(conn, work.resource.uuid, offering.id, plan.id)
+        work.ports.store.set_catalog_ids(conn, row.uuid, found.broker, found.offering.id, plan.id)
     return Done()
 
 
 def _provision(work: Work) -> Outcome:
     row = work.reload()
-    found = _find(work)
-    schema = None if isinstance(found, Fail) else found[1].parameters_schema
+    plan = work.ports.broker.plan(work.instance())
     with work.ports.store.reading() as conn:
         sealed = work.ports.store.sealed_options(conn, row.uuid)
     try:
         given = work.ports.sealer.open(sealed, owner=row.uuid) if sealed else {}
-        parameters = options.parameters(given, schema)
+        parameters = options.parameters(given, plan.parameters_schema if plan else None)
     except (SealError, options.OptionsError) as error:
         return Fail(str(error))
     answer = work.acting.broker.provision(work.instance(), parameters, work.caller)
@@ -82,19 +88,6 @@ def _await_removal(work: Work) -> Outcome:
     status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
     outcome = judge(work, status, "the broker removes what it had begun")
     return Wait(outcome.after_s, undoing(work, outcome.reason)) if isinstance(outcome, Wait) else outcome
-
-
-def _find(work: Work) -> tuple[Offering, Plan] | Fail:
-    row = work.resource
-    offering = next((one for one in work.ports.broker.catalog() if one.name == row.service), None)
-    if offering is None:
-        return Fail(f"the broker offers no service {row.service!r}; `drycc resources services` lists them")
-    plan = next((one for one in offering.plans if one.name == row.plan), None)
-    if plan is None:
-        return Fail(
-            f"the service {row.service} has no plan {row.plan!r}; `drycc resources plans {row.service}` lists them"
-        )
-    return offering, plan
 
 
 STEPS = (

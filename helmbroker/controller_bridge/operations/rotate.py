@@ -43,9 +43,8 @@ def _run(work: Work, steps: Sequence[Step[Work]], failing: str) -> None:
 
 def _choose(work: Work) -> Outcome:
     """Whether the broker is told which binding the new one replaces: it has to know of rotation (OSB item 108)."""
-    row = work.resource
-    plans = [plan for one in work.ports.broker.catalog() if one.id == row.service_id for plan in one.plans]
-    return Done({"rotatable": any(plan.binding_rotatable for plan in plans if plan.id == row.plan_id)})
+    plan = work.ports.broker.plan(work.instance())
+    return Done({"rotatable": plan is not None and plan.binding_rotatable})
 
 
 def _compare(work: Work) -> Outcome:

@@ -22,6 +22,8 @@ GOLDEN: dict[str, Any] = {
     "owner": "root",
     "name": "my-db",
     "plan": "postgresql:small",
+    "broker": None,
+    "shared_from": None,
     "data": {},
     "status": "Provisioning",
     "binding": None,
@@ -30,7 +32,7 @@ GOLDEN: dict[str, Any] = {
     "rotate_every_s": None,
     "rotate_at": None,
 }
-SEEN = {"failed": False}
+SEEN = {"failed": False, "shared_with": []}
 
 
 def plain(resource: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def test_a_whole_life(call: Calls) -> None:
     assert plain(call("GET", DB).json) == {**GOLDEN, **SEEN, "message": "waiting for its turn"}
 
     work(call)
-    ready = {**GOLDEN, "status": "Ready"}
+    ready = {**GOLDEN, "status": "Ready", "broker": "default"}
     assert plain(call("GET", DB).json) == {**ready, **SEEN, "message": "The instance was provisioned successfully"}
 
     bound = call("PATCH", f"{DB}binding/", {"bind_action": "BIND"})
