@@ -13,6 +13,7 @@ class InstanceState(StrEnum):
 
     PROVISIONING = "Provisioning"
     READY = "Ready"
+    UPDATING = "UpdatingInstance"
     FAILED = "Failed"
     DEPROVISIONING = "Deprovisioning"
     DEPROVISION_FAILED = "DeprovisionCallFailed"
@@ -34,6 +35,7 @@ class Kind(StrEnum):
     """Kinds of durable operations."""
 
     CREATE = "create"
+    UPDATE = "update"
     BIND = "bind"
     UNBIND = "unbind"
     DESTROY = "destroy"

@@ -16,6 +16,7 @@ from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
 from helmbroker.durable import JSON
+from helmbroker.durable.queue import read_row
 from helmbroker.sealing import Keys
 from helmbroker.sealing.stored import Column, check, sealed_facts
 from helmbroker.status.workers import WorkerSeen
@@ -167,6 +168,16 @@ class Store:
         due = (_T.rotate_at <= moment, _T.binding == BindingState.READY, _T.deleted.is_(None))
         query = sa.select(*_SHOWN).where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True)
         return [_resource(row) for row in conn.execute(query).mappings()]
+
+    def operations(self, conn: sa.Connection, resource: Resource, *, most: int) -> list[durable.Operation]:
+        """Those of this resource, newest first; they are kept for as long as `retention` says."""
+        t = OPERATIONS.c
+        mine = (
+            t.subject.in_([resource.subject, resource.app_subject]),
+            t.params["resource"].as_string() == resource.uuid,
+        )
+        query = sa.select(OPERATIONS).where(*mine).order_by(t.seq.desc()).limit(most)
+        return [read_row(row) for row in conn.execute(query)]
 
     def workers(self, conn: sa.Connection) -> list[WorkerSeen]:
         """All workers that have told of themselves."""

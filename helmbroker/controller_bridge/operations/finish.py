@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
-from helmbroker.durable import Operation, State
+from helmbroker.durable import JSON, Operation, State
 
 _RETRY_S = 3600.0  # after a rotation that failed
 
@@ -34,6 +34,16 @@ def _created(conn: sa.Connection, store: Store, resource: Resource, operation: O
     state = InstanceState.READY if operation.state is State.SUCCEEDED else InstanceState.FAILED
     store.forget_options(conn, resource.uuid)
     store.change(conn, resource.uuid, instance=state, message=operation.description)
+
+
+def _updated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """An instance that could not be updated is there as before: its plan stays, and the reason is told."""
+    resolved = operation.results.get("resolve")
+    now: dict[str, JSON] = {}
+    if operation.state is State.SUCCEEDED and isinstance(resolved, Mapping):
+        now = {"plan": operation.params["plan"], "plan_id": resolved["plan_id"]}
+    store.forget_options(conn, resource.uuid)
+    store.change(conn, resource.uuid, instance=InstanceState.READY, message=operation.description, **now)
 
 
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
@@ -96,6 +106,7 @@ def _destroyed(conn: sa.Connection, store: Store, resource: Resource, operation:
 _Ended = Callable[[sa.Connection, Store, Resource, Operation], None]
 _ENDS: Mapping[Kind, _Ended] = {
     Kind.CREATE: _created,
+    Kind.UPDATE: _updated,
     Kind.BIND: _bound,
     Kind.UNBIND: _unbound,
     Kind.ROTATE: _rotated,

@@ -28,6 +28,22 @@ def failing_create(world: World) -> str:
     return create(world)
 
 
+def _update(world: World) -> str:
+    world.bound()
+    return world.service.update(APP, DB, "postgresql:large", {"replicas": "3"}, "alice").instance_operation
+
+
+def _failing_update(world: World) -> str:
+    world.broker.fails["update"] = "no space"
+    return _update(world)
+
+
+def _idle_update(world: World) -> str:
+    """Nothing is bound, so that the resource can be destroyed meanwhile."""
+    world.created()
+    return world.service.update(APP, DB, "postgresql:large", {}, "alice").instance_operation
+
+
 def _bind(world: World) -> str:
     world.created()
     return str(world.service.bind(APP, DB, "alice").binding_operation)
@@ -117,6 +133,9 @@ class Row:
 ROWS: dict[str, Row] = {
     "create": Row(Kind.CREATE, create),
     "failing create": Row(Kind.CREATE, failing_create, State.FAILED),
+    "update": Row(Kind.UPDATE, _update),
+    "update, destroyed meanwhile": Row(Kind.UPDATE, _idle_update, stopped_by=_destroy_it),
+    "failing update": Row(Kind.UPDATE, _failing_update, State.FAILED),
     "bind": Row(Kind.BIND, _bind, stopped_by=_unbind_it),
     "bind, destroyed meanwhile": Row(Kind.BIND, _bind, stopped_by=_destroy_it),
     "failing bind": Row(Kind.BIND, failing_bind, State.FAILED, _unbind_it),
