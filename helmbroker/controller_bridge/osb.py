@@ -87,9 +87,7 @@ class OsbBroker:
         place: dict[str, JSON] = {"organization_guid": self._cluster_id, "space_guid": ref.app}
         return self._ask("PUT", ref, {"plan_id": ref.plan_id, **place}, parameters, caller)
 
-    def update(
-        self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str
-    ) -> Answer:
+    def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
         before: dict[str, JSON] = {"previous_values": {"plan_id": ref.plan_id}}
         return self._ask("PATCH", ref, {"plan_id": plan_id, **before}, parameters, caller)
 

@@ -22,6 +22,7 @@ from helmbroker.durable import JSON, Operation
 INSTANCE_TIMEOUT_S = 3600.0
 RELEASE_TIMEOUT_S = 1800.0
 ROTATION_TIMEOUT_S = 3600.0  # the time for open connections is part of it
+UNCHANGEABLE = "the resource instance cann't changed"  # word for word: clients know it
 _TIMEOUTS_S = {
     Kind.CREATE: INSTANCE_TIMEOUT_S,
     Kind.UPDATE: INSTANCE_TIMEOUT_S,
@@ -97,9 +98,7 @@ class Service(Views):
             self._begin(conn, Kind.CREATE, operation_id, resource, user)
         return resource
 
-    def update(
-        self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str
-    ) -> Resource:
+    def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
         """Begin to change the plan, the options, or both; nothing to change: nothing is begun.
 
         `options` are merged into those that the instance has. Raises NoSuchResource, Refused.
@@ -108,7 +107,7 @@ class Service(Views):
             resource = self._locked(conn, app, name)
             service, _, plan = plan_name.partition(":")
             if service != resource.service or not plan:
-                raise Refused("the resource instance cann't changed")
+                raise Refused(UNCHANGEABLE)
             if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
                 raise Refused("this resource instance is in progress")
             if resource.instance is not InstanceState.READY:

@@ -102,9 +102,7 @@ class FakeBroker:
         self.after("provision")
         return Answer(made.looks > 0 or bool(made.failure), "op-provision")
 
-    def update(
-        self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str
-    ) -> Answer:
+    def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
         self._called("update", caller)
         thing, wanted = self.instances.get(ref.instance_id), (plan_id, parameters)
         if thing is None:

@@ -11,6 +11,7 @@ from flask import current_app, g
 from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.broker_port import Broker
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
+from helmbroker.controller_bridge.model import Role
 from helmbroker.controller_bridge.service import Service
 from helmbroker.controller_bridge.tokens import Identity, Tokens
 
@@ -37,6 +38,14 @@ def api() -> Api:
     found = current_app.extensions[EXTENSION]
     if not isinstance(found, Api):
         raise TypeError("the app was not made by make_app")
+    return found
+
+
+def role() -> Role:
+    """What the authenticated user may do with the app of the path."""
+    found = g.role
+    if not isinstance(found, Role):
+        raise TypeError("the path has no app")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from helmbroker.controller_bridge.api.context import api
@@ -26,18 +27,18 @@ def credentials(resource: Resource) -> tuple[dict[str, str], str]:
         return {}, f"the credentials cannot be shown: {error}"
 
 
-def parameters(resource: Resource) -> dict[str, str]:
-    """The options the instance runs with, as far as the broker shows them; dotted keys and texts."""
+def parameters(resource: Resource) -> dict[str, str] | None:
+    """The options the instance runs with, dotted keys and texts; None: the broker does not show them, or not now."""
     instance = _instance(resource)
     if resource.instance is not InstanceState.READY or resource.binding not in _SETTLED or instance is None:
-        return {}
+        return None
     try:
         offering = api().catalog.find(resource.service)
         if offering is None or not offering.instances_retrievable:
-            return {}
+            return None
         return dict(_flat("", api().broker.instance_parameters(instance)))
     except (BrokerError, Unreachable):
-        return {}
+        return None
 
 
 def _instance(resource: Resource) -> InstanceRef | None:
@@ -53,5 +54,4 @@ def _flat(prefix: str, values: Mapping[str, JSON]) -> Iterator[tuple[str, str]]:
         if isinstance(value, Mapping):
             yield from _flat(f"{prefix}{key}.", value)
         elif value is not None:
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            yield f"{prefix}{key}", text
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""Update: look up the plan, PATCH the instance, wait for it. What fails leaves the instance as the broker has it."""
+"""Update: look up the plan, PATCH the instance, wait for it. What fails leaves the instance as it was."""
 
 from __future__ import annotations
 
