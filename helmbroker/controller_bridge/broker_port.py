@@ -134,6 +134,13 @@ class Broker(Protocol):
         """PUT the instance."""
         ...
 
+    def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
+        """PATCH the instance: to the plan `plan_id`, and with these parameters beside those it has (OSB item 66).
+
+        Until the broker is done, `ref` names the plan that the instance had.
+        """
+        ...
+
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         """DELETE the instance; one that is gone already (410) counts as done."""
         ...

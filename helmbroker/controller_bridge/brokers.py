@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from helmbroker.controller_bridge.broker_port import (
     Answer,
@@ -17,7 +18,6 @@ from helmbroker.controller_bridge.broker_port import (
     Credentials,
     InstanceRef,
     Offering,
-    Plan,
     Status,
     Unreachable,
 )
@@ -35,8 +35,7 @@ class AmbiguousService(Exception):
     """More than one broker offers a class of this name: a sentence with the cure."""
 
 
-@dataclass(frozen=True)
-class Offered:
+class Offered(NamedTuple):
     """A service class, and the name of the broker that offers it."""
 
     broker: str
@@ -100,14 +99,19 @@ class Brokers:
             _LOG.warning("a service broker cannot be used", extra={"broker": name, "reason": why})
         return Catalog(offered, away)
 
-    def plan(self, ref: InstanceRef) -> Plan | None:
-        """What its broker says of an instance's plan now; None: it is not offered any more."""
-        offered = (one for one in self._named(ref.broker).catalog() if one.id == ref.service_id)
-        return next((plan for one in offered for plan in one.plans if plan.id == ref.plan_id), None)
+    def service(self, ref: InstanceRef) -> Offered:
+        """What its broker says of an instance's service now. Raises UnknownService, BrokerError, Unreachable."""
+        for one in self._named(ref.broker).catalog():
+            if one.id == ref.service_id:
+                return Offered(ref.broker, one)
+        raise UnknownService(f"the broker {ref.broker} does not offer the service of {ref.name} any more")
 
     def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
         """See Broker, as for what follows."""
         return self._named(ref.broker).provision(ref, parameters, caller)
+
+    def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
+        return self._named(ref.broker).update(ref, parameters, caller, plan_id=plan_id)
 
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         return self._named(ref.broker).deprovision(ref, caller)

@@ -14,6 +14,7 @@ class InstanceState(StrEnum):
 
     PROVISIONING = "Provisioning"
     READY = "Ready"
+    UPDATING = "UpdatingInstance"
     FAILED = "Failed"
     DEPROVISIONING = "Deprovisioning"
     DEPROVISION_FAILED = "DeprovisionCallFailed"
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     """Kinds of durable operations."""
 
     CREATE = "create"
+    UPDATE = "update"
     BIND = "bind"
     UNBIND = "unbind"
     DESTROY = "destroy"

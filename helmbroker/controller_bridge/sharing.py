@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.controller_bridge.service import NoSuchResource, NotUnique, Refused
+from helmbroker.controller_bridge.service import NotUnique, Refused
 from helmbroker.controller_bridge.store import NameTaken, Store
+from helmbroker.controller_bridge.views import NoSuchResource
 
 
 class Sharing:

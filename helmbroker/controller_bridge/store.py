@@ -21,6 +21,7 @@ from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
 from helmbroker.durable import JSON
+from helmbroker.durable.queue import read_row
 from helmbroker.sealing import Keys
 from helmbroker.sealing.stored import Column, check, sealed_facts
 from helmbroker.status.workers import WorkerSeen
@@ -210,6 +211,16 @@ class Store:
     def forget_external(self, conn: sa.Connection, id_: str) -> None:
         """Of a binding; of an instance with all its bindings."""
         conn.execute(sa.delete(EXTERNAL).where(sa.or_(EXTERNAL.c.id == id_, EXTERNAL.c.instance_id == id_)))
+
+    def operations(self, conn: sa.Connection, resource: Resource, *, most: int) -> list[durable.Operation]:
+        """Those of this resource, newest first; they are kept for as long as `retention` says."""
+        t = OPERATIONS.c
+        mine = (
+            t.subject.in_([resource.subject, resource.app_subject]),
+            t.params["resource"].as_string() == resource.uuid,
+        )
+        query = sa.select(OPERATIONS).where(*mine).order_by(t.seq.desc()).limit(most)
+        return [read_row(row) for row in conn.execute(query)]
 
     def workers(self, conn: sa.Connection) -> list[WorkerSeen]:
         """All workers that have told of themselves."""

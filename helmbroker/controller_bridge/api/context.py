@@ -44,16 +44,25 @@ def api() -> Api:
     return found
 
 
+def role() -> Role:
+    """What the authenticated user may do with the app of the path."""
+    found = g.role
+    if not isinstance(found, Role):
+        raise TypeError("the path has no app")
+    return found
+
+
 def user() -> str:
     """The name of the authenticated user."""
     return _identity().user
 
 
-def require(app: str, role: Role) -> None:
-    """Raises Forbidden when the authenticated user has not that role in that app, or a higher one."""
+def require(app: str, role: Role) -> Role:
+    """The role of the authenticated user in that app. Raises Forbidden when it is not `role` or a higher one."""
     held = _identity().role_in(app)
     if held is None or held < role:
         raise Forbidden
+    return held
 
 
 def _identity() -> Identity:

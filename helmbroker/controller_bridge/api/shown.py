@@ -26,17 +26,17 @@ def credentials(resource: Resource) -> tuple[dict[str, str], str]:
         return {}, f"the credentials cannot be shown: {error}"
 
 
-def parameters(resource: Resource) -> dict[str, str]:
-    """The options the instance runs with, as far as the broker shows them; dotted keys and texts."""
+def parameters(resource: Resource) -> dict[str, str] | None:
+    """The options the instance runs with, dotted keys and texts; None: the broker does not show them now."""
     instance = resource.at_broker
     if resource.instance is not InstanceState.READY or resource.binding not in _SETTLED or instance is None:
-        return {}
+        return None
     try:
         mine = (resource.broker, resource.service_id)
         found = [one for one in api().catalog.now().offered if (one.broker, one.offering.id) == mine]
         if not any(one.offering.instances_retrievable for one in found):
-            return {}
+            return None
         shown = flat(api().broker.instance_parameters(instance))
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in shown.items()}
     except (BrokerError, Unreachable):
-        return {}
+        return None

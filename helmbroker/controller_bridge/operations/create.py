@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from helmbroker.controller_bridge import options
 from helmbroker.controller_bridge.broker_port import Caller
-from helmbroker.controller_bridge.brokers import AmbiguousService, UnknownService
+from helmbroker.controller_bridge.operations.asking import forget_options, offered, parameters
 from helmbroker.controller_bridge.operations.work import (
     Ports,
     Work,
@@ -15,7 +14,6 @@ from helmbroker.controller_bridge.operations.work import (
     text,
     undoing,
 )
-from helmbroker.controller_bridge.sealing import SealError
 from helmbroker.durable import Context, Done, Fail, Outcome, Wait
 
 _RESERVE_S = 120.0  # kept for deleting what could not be provisioned
@@ -28,39 +26,22 @@ def create(ctx: Context, ports: Ports) -> str:
 
 
 def _resolve(work: Work) -> Outcome:
-    row = work.resource
-    try:
-        found = work.ports.broker.catalog().find(row.service)
-    except (UnknownService, AmbiguousService) as error:
-        return Fail(str(error))
-    plan = next((one for one in found.offering.plans if one.name == row.plan), None)
-    if plan is None:
-        return Fail(
-            f"the service {row.service} has no plan {row.plan!r}; `drycc resources plans {row.service}` lists them"
-        )
+    found = offered(work, work.resource.plan)
+    if isinstance(found, Fail):
+        return found
+    service, plan = found
     with work.ctx.transaction() as conn:
-        work.ports.store.set_catalog_ids(conn, row.uuid, found.broker, found.offering.id, plan.id)
+        ids = (service.broker, service.offering.id, plan.id)
+        work.ports.store.set_catalog_ids(conn, work.resource.uuid, *ids)
     return Done()
 
 
 def _provision(work: Work) -> Outcome:
-    row = work.reload()
-    plan = work.ports.broker.plan(work.instance())
-    with work.ports.store.reading() as conn:
-        sealed = work.ports.store.sealed_options(conn, row.uuid)
-    try:
-        given = work.ports.sealer.open(sealed, owner=row.uuid) if sealed else {}
-        parameters = options.parameters(given, plan.parameters_schema if plan else None)
-    except (SealError, options.OptionsError) as error:
-        return Fail(str(error))
-    answer = work.acting.broker.provision(work.instance(), parameters, work.caller)
+    given = parameters(work, work.resource.plan)
+    if isinstance(given, Fail):
+        return given
+    answer = work.acting.broker.provision(work.instance(), given, work.caller)
     return Done({"pending": answer.pending, "operation": answer.operation})
-
-
-def _forget_options(work: Work) -> Outcome:
-    with work.ctx.transaction() as conn:
-        work.ports.store.forget_options(conn, work.resource.uuid)
-    return Done()
 
 
 def _await(work: Work) -> Outcome:
@@ -93,7 +74,7 @@ def _await_removal(work: Work) -> Outcome:
 STEPS = (
     step("resolve", _resolve, reserve_s=_RESERVE_S),
     step("provision", _provision, reserve_s=_RESERVE_S),
-    step("forget options", _forget_options),
+    step("forget options", forget_options),
     step("await", _await, reserve_s=_RESERVE_S),
 )
 UNDO = (

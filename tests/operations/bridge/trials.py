@@ -13,8 +13,9 @@ from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
-from helmbroker.controller_bridge.service import NewResource, NoSuchResource, Refused
-from helmbroker.durable import State
+from helmbroker.controller_bridge.service import NewResource, Refused
+from helmbroker.controller_bridge.views import NoSuchResource
+from helmbroker.durable import JSON, State
 from tests.operations.bridge.world import APP, DB, OTHER_APP, SEALER, World
 from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
 from tests.operations.sweep import How, Trial
@@ -27,6 +28,22 @@ def create(world: World) -> str:
 def failing_create(world: World) -> str:
     world.broker.fails["provision"] = "no space"
     return create(world)
+
+
+def _update(world: World) -> str:
+    world.bound()
+    return world.service.update(APP, DB, "postgresql:large", {"replicas": "3"}, "alice").instance_operation
+
+
+def _failing_update(world: World) -> str:
+    world.broker.fails["update"] = "no space"
+    return _update(world)
+
+
+def _idle_update(world: World) -> str:
+    """Nothing is bound, so that the resource can be destroyed meanwhile."""
+    world.created()
+    return world.service.update(APP, DB, "postgresql:large", {}, "alice").instance_operation
 
 
 def _bind(world: World) -> str:
@@ -138,6 +155,24 @@ def unbind_external(world: World) -> str:
     return _unbind_it(world)
 
 
+def update_external(world: World) -> str:
+    """Of an app that has the credentials: a rotation waits for its turn then."""
+    world.run(bind_external(world))
+    two: dict[str, JSON] = {"uri": "postgres://two"}
+    return world.service.update(APP, DB, "external:credentials", two, "alice").instance_operation
+
+
+def rotate_external(world: World) -> str:
+    world.run(update_external(world))
+    return str(world.resource().binding_operation)
+
+
+def broken_rotate_external(world: World) -> str:
+    world.run(bind_external(world))
+    world.run(world.service.update(APP, DB, "external:credentials", {"port": "666"}, "alice").instance_operation)
+    return str(world.resource().binding_operation)
+
+
 def destroy_external(world: World) -> str:
     world.elsewhere()
     return _destroy_it(world)
@@ -170,6 +205,9 @@ class Row:
 ROWS: dict[str, Row] = {
     "create": Row(Kind.CREATE, create),
     "failing create": Row(Kind.CREATE, failing_create, State.FAILED),
+    "update": Row(Kind.UPDATE, _update),
+    "update, destroyed meanwhile": Row(Kind.UPDATE, _idle_update, stopped_by=_destroy_it),
+    "failing update": Row(Kind.UPDATE, _failing_update, State.FAILED),
     "bind": Row(Kind.BIND, _bind, stopped_by=_unbind_it),
     "bind, destroyed meanwhile": Row(Kind.BIND, _bind, stopped_by=_destroy_it),
     "failing bind": Row(Kind.BIND, failing_bind, State.FAILED, _unbind_it),
@@ -192,6 +230,9 @@ ROWS: dict[str, Row] = {
     "bind, external": Row(Kind.BIND, bind_external, stopped_by=_unbind_it, broker=EXTERNAL),
     "broken bind, external": Row(Kind.BIND, broken_bind_external, State.FAILED, _unbind_it, EXTERNAL),
     "unbind, external": Row(Kind.UNBIND, unbind_external, broker=EXTERNAL),
+    "update, external": Row(Kind.UPDATE, update_external, broker=EXTERNAL),
+    "rotate, external": Row(Kind.ROTATE, rotate_external, stopped_by=_unbind_it, broker=EXTERNAL),
+    "broken rotate, external": Row(Kind.ROTATE, broken_rotate_external, State.FAILED, _unbind_it, EXTERNAL),
     "destroy, external": Row(Kind.DESTROY, destroy_external, broker=EXTERNAL),
 }
 
