@@ -58,24 +58,30 @@ class World:
     """
 
     def __init__(
-        self, folder: Path, *, looks: int = 1, engine: sa.Engine | None = None, grace_s: float = 0.0
+        self,
+        folder: Path,
+        *,
+        looks: int = 1,
+        engine: sa.Engine | None = None,
+        grace_s: float = 0.0,
+        sealer: sealing.Sealer = SEALER,
     ) -> None:
         self.store = Store(engine or empty_engine(folder))
-        self.store.prepare(SEALER.keys)
+        self.store.prepare(sealer.keys)
         with self.store.writing() as conn:
             for table in ("operations", "resources", "external"):
-                conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours
-        self.service = Service(self.store, SEALER)
+                conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - names of ours
+        self.service = Service(self.store, sealer)
         self.broker = FakeBroker(looks=looks)
         self.apps = FakeAppReleases(rolling_looks=looks, breaks=breaks)
         self.apps.add_app(APP)
         self.apps.add_app(OTHER_APP)
         self.kube = FakeKube(APP, OTHER_APP)
-        self.external = ExternalBroker(self.store, SEALER, GivenSecrets(lambda: self.kube))
+        self.external = ExternalBroker(self.store, sealer, GivenSecrets(lambda: self.kube))
         self.each_broker: dict[str, Broker] = {DEFAULT: self.broker, EXTERNAL: self.external}
         self.brokers = Brokers(self.each_broker)
         self.sharing = Sharing(self.store)
-        ports = Ports(self.store, self.brokers, self.apps, SEALER, Pace(0.0, 0.0), grace_s)
+        ports = Ports(self.store, self.brokers, self.apps, sealer, Pace(0.0, 0.0), grace_s)
         self.hand = Hand(self.store.engine, OPERATIONS, handlers(ports), on_finish=on_finish(self.store))
 
     def create(self, name: str = DB, plan: str = "small", *, app: str = APP, **options: str) -> Resource:
