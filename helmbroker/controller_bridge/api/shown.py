@@ -28,7 +28,7 @@ def credentials(resource: Resource) -> tuple[dict[str, str], str]:
 
 
 def parameters(resource: Resource) -> dict[str, str] | None:
-    """The options the instance runs with, dotted keys and texts; None: the broker does not show them, or not now."""
+    """The options the instance runs with, dotted keys and texts; None: the broker does not show them now."""
     instance = _instance(resource)
     if resource.instance is not InstanceState.READY or resource.binding not in _SETTLED or instance is None:
         return None

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
-from helmbroker.durable import JSON, Operation, State
+from helmbroker.durable import Operation, State
 
 _RETRY_S = 3600.0  # after a rotation that failed
 
@@ -39,11 +39,18 @@ def _created(conn: sa.Connection, store: Store, resource: Resource, operation: O
 def _updated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
     """An instance that could not be updated is there as before: its plan stays, and the reason is told."""
     resolved = operation.results.get("resolve")
-    now: dict[str, JSON] = {}
+    plan, plan_id = resource.plan, resource.plan_id
     if operation.state is State.SUCCEEDED and isinstance(resolved, Mapping):
-        now = {"plan": operation.params["plan"], "plan_id": resolved["plan_id"]}
+        plan, plan_id = str(operation.params["plan"]), str(resolved["plan_id"])
     store.forget_options(conn, resource.uuid)
-    store.change(conn, resource.uuid, instance=InstanceState.READY, message=operation.description, **now)
+    store.change(
+        conn,
+        resource.uuid,
+        instance=InstanceState.READY,
+        message=operation.description,
+        plan=plan,
+        plan_id=plan_id,
+    )
 
 
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:

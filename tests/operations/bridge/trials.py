@@ -12,7 +12,8 @@ from helmbroker.controller_bridge.broker_port import Broker, BrokerError, Unreac
 from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
-from helmbroker.controller_bridge.service import NoSuchResource, Refused
+from helmbroker.controller_bridge.service import Refused
+from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.durable import State
 from tests.operations.bridge.world import APP, DB, SEALER, World
 from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
