@@ -51,6 +51,23 @@ def process(namespace: str, kind: str, *, replicas: int = 1, image: str = IMAGE,
     }
 
 
+def stateful(namespace: str, kind: str, *, replicas: int = 1, **container: Any) -> Obj:
+    """The same as a StatefulSet."""
+    made = process(namespace, kind, replicas=replicas, **container)
+    return {**made, "kind": "StatefulSet", "spec": {**made["spec"], "serviceName": f"shop-{kind}"}}
+
+
+def nightly(namespace: str, kind: str, *, schedule: str = "0 3 * * *", **container: Any) -> Obj:
+    """The same as a CronJob, whose pods run a command and end."""
+    made = process(namespace, kind, **container)
+    template = made["spec"]["template"]
+    template["spec"] |= {"restartPolicy": "Never"}
+    del template["spec"]["containers"][0]["readinessProbe"]
+    job = {"backoffLimit": 0, "template": template}
+    spec = {"schedule": schedule, "jobTemplate": {"spec": job}}
+    return {**made, "apiVersion": "batch/v1", "kind": "CronJob", "spec": spec}
+
+
 def image_change(kind: str, image: str) -> Obj:
     """The merge patch of `kubectl set image` for a process; lists are replaced whole, so it repeats the rest."""
     containers = process("", kind, image=image)["spec"]["template"]["spec"]["containers"]
