@@ -79,9 +79,12 @@ def serving(kube: Kube, namespace: str) -> list[Obj]:
     return [pod for pod in kube.list("Pod", namespace, labels={"app": "shop"}) if ready(pod)]
 
 
-def environments(kube: Kube, namespace: str) -> list[dict[str, str]]:
-    """What each serving pod was given by Secrets."""
-    return [_environment(kube, namespace, pod["spec"]["containers"][0]) for pod in serving(kube, namespace)]
+def environments(kube: Kube, namespace: str, process_type: str | None = None) -> list[dict[str, str]]:
+    """What each serving pod, or each of one process type, was given by Secrets."""
+    pods = serving(kube, namespace)
+    if process_type is not None:
+        pods = [pod for pod in pods if pod["metadata"]["labels"]["process"] == process_type]
+    return [_environment(kube, namespace, pod["spec"]["containers"][0]) for pod in pods]
 
 
 def _environment(kube: Kube, namespace: str, container: Obj) -> dict[str, str]:

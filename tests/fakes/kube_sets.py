@@ -1,7 +1,7 @@
 """What the StatefulSet controller does, one step at a time, on a FakeKube.
 
 As Kubernetes does it with `podManagementPolicy: OrderedReady`: pods are made in order, the last one is replaced
-first, and nothing goes on as long as a pod is not ready, not even on the way back. Pods that are deleted go at once.
+first, and nothing goes on as long as a pod is not ready, not even on the way back. Deleted pods go at once.
 """
 
 from __future__ import annotations

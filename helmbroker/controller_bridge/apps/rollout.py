@@ -194,7 +194,7 @@ def _is_new(pod: Obj, workload: Obj, current: Obj | None) -> bool:
     """Whether a pod is made from the present pod template; `current`: the ReplicaSet of a Deployment."""
     if workload["kind"] == STATEFUL_SET:
         labels: Mapping[str, str] = pod["metadata"].get("labels") or {}
-        return labels.get(_SET_REVISION) == (workload.get("status") or {}).get("updateRevision")
+        return bool(labels.get(_SET_REVISION) == (workload.get("status") or {}).get("updateRevision"))
     return current is not None and bool(_owner(pod) == current["metadata"]["uid"])
 
 

@@ -18,7 +18,7 @@ from helmbroker.controller_bridge.apps.template import (
 )
 from helmbroker.controller_bridge.apps.workloads import process_type
 from helmbroker.kubeapi.port import Obj
-from tests.cluster.shop import process
+from tests.cluster.shop import nightly, process, stateful
 from tests.fakes.kube_fields import merge_patch
 
 V2 = Wanted(2, 2, "app-env-v2")
@@ -158,6 +158,32 @@ def test_pods_without_a_probe_must_run_a_while() -> None:
     assert given(before, V2)["spec"]["minReadySeconds"] == MIN_READY_S
     before["spec"]["minReadySeconds"] = MIN_READY_S + 1
     assert given(before, V2)["spec"]["minReadySeconds"] == MIN_READY_S + 1
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"type": "OnDelete"},
+        {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}},
+    ],
+)
+def test_all_pods_of_a_stateful_set_are_replaced(strategy: Obj) -> None:
+    before = stateful("shop", "store")
+    assert "updateStrategy" not in given(before, V2)["spec"]
+    before["spec"]["updateStrategy"] = strategy
+    after = given(before, V2)
+    assert after["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+    assert "strategy" not in after["spec"]
+
+
+def test_a_cron_job_has_its_pods_in_jobs() -> None:
+    before = nightly("shop", "report", image="shop:1", env=[{"name": "OWN", "value": "1"}])
+    assert (image_of(before), list(own_variables(before))) == ("shop:1", ["OWN"])
+    after = given(before, Wanted(2, 2, "app-env-v2", "shop:2"))
+    template = after["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {RELEASE: "2"}
+    assert (template["spec"]["containers"][0]["envFrom"], image_of(after)) == ([OURS], "shop:2")
+    assert after["spec"].keys() == before["spec"].keys()
 
 
 def test_the_process_type_is_the_label() -> None:
