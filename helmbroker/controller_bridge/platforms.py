@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from helmbroker.controller_bridge.access.port import Authority
 from helmbroker.controller_bridge.api.deploy_hook import DeployHook
@@ -26,7 +27,7 @@ def make_kube(settings: Settings) -> Kube:
     return KubeClient.from_environment(settings.kubeconfig)
 
 
-def make_apps(settings: Settings, store: Store) -> AppReleases:
+def make_apps(settings: Settings, store: Store, kube: Callable[[], Kube]) -> AppReleases:
     """Releases of apps, where they run."""
     if settings.platform == "drycc":
         from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases  # noqa: PLC0415
@@ -34,10 +35,10 @@ def make_apps(settings: Settings, store: Store) -> AppReleases:
         return DryccAppReleases(make_calls(settings, store), SqlNotes(store))
     from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
 
-    return KubernetesAppReleases(make_kube(settings))
+    return KubernetesAppReleases(kube())
 
 
-def make_authority(settings: Settings) -> Authority:
+def make_authority(settings: Settings, kube: Callable[[], Kube]) -> Authority:
     """Whoever knows the users."""
     if settings.platform == "drycc":
         from helmbroker.controller_bridge.access.drycc import DryccAuthority  # noqa: PLC0415
@@ -46,7 +47,7 @@ def make_authority(settings: Settings) -> Authority:
     if settings.platform == "kubernetes":
         from helmbroker.controller_bridge.access.kubernetes import KubeAuthority  # noqa: PLC0415
 
-        return KubeAuthority(make_kube(settings))
+        return KubeAuthority(kube())
     return Tokens(settings.tokens_file)
 
 

@@ -31,9 +31,9 @@ class TokenOwner:
     apps: frozenset[str]
     role: Role
 
-    def may(self, app: str, role: Role) -> bool:
-        """See access.port.Identity.may."""
-        return role <= self.role and (EVERY_APP in self.apps or app in self.apps)
+    def role_in(self, app: str) -> Role | None:
+        """See access.port.Identity.role_in."""
+        return self.role if EVERY_APP in self.apps or app in self.apps else None
 
 
 class Tokens:

@@ -16,6 +16,7 @@ from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
 from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases
+from helmbroker.controller_bridge.apps.manager import ReleaseManager
 from helmbroker.controller_bridge.apps.port import (
     AppRelease,
     AppReleases,
@@ -47,8 +48,8 @@ class World(Protocol):
     """Apps that run somewhere, seen from outside the port."""
 
     @property
-    def apps(self) -> AppReleases:
-        """The port under test."""
+    def apps(self) -> ReleaseManager:
+        """The ports under test."""
         ...
 
     def new_app(self) -> str:
@@ -61,6 +62,10 @@ class World(Protocol):
 
     def environments(self, app: str) -> list[dict[str, str]]:
         """What each pod that serves was given."""
+        ...
+
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        """What each pod of a process type that serves was given: two of web, one of worker."""
         ...
 
     def offered(self, app: str) -> dict[str, dict[str, str]]:
@@ -102,6 +107,9 @@ class FakeWorld:
     def environments(self, app: str) -> list[dict[str, str]]:
         return [self.apps.apps[app].running] * 3
 
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        return [self.apps.apps[app].by_type[process_type]] * (2 if process_type == "web" else 1)
+
     def offered(self, app: str) -> dict[str, dict[str, str]]:
         return self.apps.apps[app].offered
 
@@ -112,7 +120,7 @@ class FakeWorld:
         return {self.apps.apps[app].images["web"]}
 
     def deploy(self, app: str, image: str) -> None:
-        self.apps.deploy(app, "web", image)
+        self.apps.deploy_by_hand(app, "web", image)
 
 
 class ClusterWorld:
@@ -142,6 +150,9 @@ class ClusterWorld:
 
     def environments(self, app: str) -> list[dict[str, str]]:
         return environments(self._kube, app)
+
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        return environments(self._kube, app, process_type)
 
     def offered(self, app: str) -> dict[str, dict[str, str]]:
         secrets = self._kube.list("Secret", app, labels="helmbroker.io/offered")
@@ -190,7 +201,7 @@ class DryccWorld:
         store.prepare(Keys(KeyRing({"k1": bytes(32)}, "k1")))
         client = ControllerClient(self._controller.url)
         calls = Calls(client, lambda: self._controller.staff, Turns(SqlBudget(store, 10**6)))
-        self.apps = cast("AppReleases", Patient(DryccAppReleases(calls, SqlNotes(store)), self.breathe))
+        self.apps = cast("ReleaseManager", Patient(DryccAppReleases(calls, SqlNotes(store)), self.breathe))
         self._builds: dict[str, str] = {}
 
     def new_app(self) -> str:
@@ -206,6 +217,10 @@ class DryccWorld:
     def environments(self, app: str) -> list[dict[str, str]]:
         self.breathe(app)
         return [self._rules.apps[app].environment(ptype) for ptype in ("web", "web", "worker")]
+
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        self.breathe(app)
+        return [self._rules.apps[app].environment(process_type)] * (2 if process_type == "web" else 1)
 
     def offered(self, app: str) -> dict[str, dict[str, str]]:
         raise AssertionError("a Drycc app is offered nothing")

@@ -27,14 +27,11 @@ class DryccUser:
 
     user: str
     passes: bool
-    role_in: Callable[[str], Role | None] = field(repr=False)
+    member_of: Callable[[str], Role | None] = field(repr=False)
 
-    def may(self, app: str, role: Role) -> bool:
-        """See Identity.may."""
-        if self.passes:
-            return True
-        found = self.role_in(app)
-        return found is not None and found >= role
+    def role_in(self, app: str) -> Role | None:
+        """See Identity.role_in."""
+        return Role.ADMIN if self.passes else self.member_of(app)
 
 
 class DryccAuthority:
@@ -59,10 +56,10 @@ class DryccAuthority:
             raise self._strange("who has a token")
         passes = me.get("is_superuser") is True or me.get("is_staff") is True
 
-        def role_in(app: str) -> Role | None:
+        def member_of(app: str) -> Role | None:
             return self._roles.get((digest(token), app), lambda: self._role(token, user, app))
 
-        return DryccUser(user, passes, role_in)
+        return DryccUser(user, passes, member_of)
 
     def _role(self, token: str, user: str, app: str) -> Role | None:
         """The app is in a workspace, and the user has a role there. Who is no member is not shown the app."""

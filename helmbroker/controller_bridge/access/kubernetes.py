@@ -24,11 +24,11 @@ class KubeUser:
     """Who has a token at the cluster."""
 
     user: str
-    allowed: Callable[[str, Role], bool] = field(repr=False)
+    allowed: Callable[[str], Role | None] = field(repr=False)
 
-    def may(self, app: str, role: Role) -> bool:
-        """See Identity.may."""
-        return self.allowed(app, role)
+    def role_in(self, app: str) -> Role | None:
+        """See Identity.role_in."""
+        return self.allowed(app)
 
 
 class KubeAuthority:
@@ -37,7 +37,7 @@ class KubeAuthority:
     def __init__(self, kube: Kube, clock: Callable[[], float] = time.monotonic) -> None:
         self._kube = kube
         self._users: Memory[bytes, KubeUser | None] = Memory(clock)
-        self._rights: Memory[tuple[bytes, str, Role], bool] = Memory(clock)
+        self._roles: Memory[tuple[bytes, str], Role | None] = Memory(clock)
 
     def identify(self, token: str) -> KubeUser | None:
         """See Authority.identify."""
@@ -50,14 +50,16 @@ class KubeAuthority:
         if status.get("authenticated") is not True or not subject.get("username"):
             return None
 
-        def allowed(app: str, role: Role) -> bool:
-            return self._rights.get((digest(token), app, role), lambda: self._access(subject, app, role))
+        def allowed(app: str) -> Role | None:
+            return self._roles.get((digest(token), app), lambda: self._role(subject, app))
 
         return KubeUser(str(subject["username"]), allowed)
 
-    def _access(self, subject: Obj, app: str, role: Role) -> bool:
-        """A greater role includes the smaller ones, also where somebody gives its verb alone."""
-        return is_namespace(app) and any(self._allowed(subject, app, VERBS[each]) for each in Role if each >= role)
+    def _role(self, subject: Obj, app: str) -> Role | None:
+        """The greatest whose verb is given."""
+        if not is_namespace(app):
+            return None
+        return next((role for role in sorted(Role, reverse=True) if self._allowed(subject, app, VERBS[role])), None)
 
     def _allowed(self, subject: Obj, app: str, verb: str) -> bool:
         wanted = {"namespace": app, "group": GROUP, "resource": RESOURCE, "verb": verb}

@@ -15,8 +15,8 @@ class Identity(Protocol):
         """Their name, as releases and operations show it."""
         ...
 
-    def may(self, app: str, role: Role) -> bool:
-        """Whether they have this role, or a greater one, in this app.
+    def role_in(self, app: str) -> Role | None:
+        """Their role in this app, which includes the smaller ones; None: they have nothing to do with it.
 
         Raises AppsUnavailable or KubeError when whoever decides that does not answer.
         """

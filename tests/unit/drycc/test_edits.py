@@ -69,8 +69,14 @@ def test_names_that_others_have_are_refused(name: str, place: dict[str, str]) ->
     assert "secret" not in str(caught.value)
 
 
+def test_a_group_of_ours_collides_also_when_it_was_there_first() -> None:
+    there = held(var("DB_URI", "1"), var("DB_URI", "2", "global"), web=["addon_db"])
+    with pytest.raises(CannotRelease, match="addon_db and global both set DB_URI"):
+        edit(there, ConfigChange({"addon_db": {"DB_URI": "3"}}), PTYPES)
+
+
 def test_what_others_have_among_them_is_theirs() -> None:
-    there = held(var("A", "1", "global"), {"name": "A", "value": "2", "ptype": "web"})
+    there = held(var("A", "1", "global"), {"name": "A", "value": "2", "ptype": "web"}, var("a", "3", "own"))
     assert edit(there, ConfigChange({"addon_db": {"B": "1"}}), []) == Post([var("B", "1")], {})
 
 

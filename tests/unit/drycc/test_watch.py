@@ -56,7 +56,7 @@ class Tower:
         self.store, self.service, self.broker = self.world.store, self.world.service, self.world.broker
         self.now = datetime.now(UTC)
         self.rules.now = lambda: self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        ports = Ports(self.store, self.broker, self.apps(), SEALER, Pace(0.0, 0.0), 0.0)
+        ports = Ports(self.store, self.world.brokers, self.apps(), SEALER, Pace(0.0, 0.0), 0.0)
         self.world.hand.worker.handlers = handlers(ports)
         self.world.hand.claims = type("Claim", (Passing,), {"deploy": self.deploy})
 

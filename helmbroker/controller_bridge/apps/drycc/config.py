@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from helmbroker.controller_bridge.apps import environment
 from helmbroker.controller_bridge.apps.drycc.wire import HeldConfig
+from helmbroker.controller_bridge.apps.environment import OWN
 from helmbroker.controller_bridge.apps.port import ConfigChange
 from helmbroker.controller_bridge.naming import BINDING_GROUP
-
-_OF_PTYPE = "process type "  # no group has a space in its name
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def edit(held: HeldConfig, change: ConfigChange, ptypes: Iterable[str]) -> Post 
     An empty text is left out: the controller takes one for a removal when the variable is there.
     """
     wanted = ConfigChange({group: _filled(variables) for group, variables in change.groups.items()})
-    after = environment.changed(containers(held), wanted)
+    after = environment.changed(_compared_with(held, wanted), wanted)
     removed = [group for group, variables in wanted.groups.items() if variables is None]
     if len(removed) == len(wanted.groups) and (detach := _detach(held, removed)):
         return detach
@@ -104,12 +103,29 @@ def credentials(held: HeldConfig) -> dict[str, dict[str, str]]:
 
 
 def containers(held: HeldConfig) -> dict[str, dict[str, str]]:
-    """Variables by group, and by `process type X` what belongs to one alone."""
+    """Variables by group, and by `ptype:X` what belongs to one process type alone."""
     found: dict[str, dict[str, str]] = {}
     for each in held.values:
-        name = f"{_OF_PTYPE}{each.ptype}" if each.group is None else each.group
+        name = f"{OWN}{each.ptype}" if each.group is None else each.group
         found.setdefault(name, {})[each.name] = each.value
     return found
+
+
+def _compared_with(held: HeldConfig, change: ConfigChange) -> dict[str, dict[str, str]]:
+    """The config that must not collide with the change: every name once, as what others have twice is theirs."""
+    found: dict[str, dict[str, str]] = {}
+    seen: set[str] = set()
+    for container, variables in containers(held).items():
+        if container in change.groups:
+            continue
+        found[container] = {name: value for name, value in variables.items() if _alike(name) not in seen}
+        seen |= {_alike(name) for name in variables}
+    return found
+
+
+def _alike(name: str) -> str:
+    """What the controller's Secret makes of a name."""
+    return name.lower().replace("_", "-")
 
 
 def _own(held: HeldConfig) -> dict[str, dict[str, str]]:
@@ -123,7 +139,7 @@ def _post(
     values: list[Mapping[str, str | None]] = []
     for name, variables in sorted(wanted.items()):
         before = now.get(name, {})
-        place = {"ptype": name.removeprefix(_OF_PTYPE)} if name.startswith(_OF_PTYPE) else {"group": name}
+        place = {"ptype": name.removeprefix(OWN)} if name.startswith(OWN) else {"group": name}
         values += [{"name": gone, "value": None, **place} for gone in sorted(before.keys() - variables.keys())]
         changed = {key: value for key, value in sorted(variables.items()) if before.get(key) != value}
         values += [{"name": key, "value": value, **place} for key, value in changed.items()]
