@@ -20,7 +20,7 @@ from helmbroker.durable import Context
 
 _LOG = logging.getLogger("helmbroker.bridge")
 _RECENT = 10  # releases, among which one is that has not failed
-_SOON_S = 30.0  # while it is deployed
+_SOON_S = 15.0  # while it is deployed
 _DEPLOYING_S = 1800.0  # after that nobody will end it any more
 _MOST_GONE, _MOST_GONE_SHARE = 3, 0.1  # apps that may go at once; more of them, and it is the controller
 
