@@ -167,6 +167,8 @@ def token_add(settings: Settings, user: str, apps: tuple[str, ...], role_name: s
     """
     if not apps:
         raise click.UsageError("name at least one --app, or --app '*'")
+    if not settings.own_users:
+        raise SetupError(f"{PREFIX}PLATFORM is {settings.platform}: users, tokens and roles are made there")
     from helmbroker.controller_bridge.tokens import Tokens, role  # noqa: PLC0415
 
     _check_initialised(settings)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.wire import Release
-from helmbroker.controller_bridge.apps.port import AppNotFound, AppsUnavailable, ReleaseState
+from helmbroker.controller_bridge.apps.port import AppNotFound, AppReleaseError, AppsUnavailable, ReleaseState
 from helmbroker.controller_bridge.drycc_store import WatchedApp, WatchedApps
 from helmbroker.controller_bridge.service import Service
 from helmbroker.controller_bridge.store import Store
@@ -22,6 +22,7 @@ _LOG = logging.getLogger("helmbroker.bridge")
 _RECENT = 10  # releases, among which one is that has not failed
 _SOON_S = 15.0  # while it is deployed
 _DEPLOYING_S = 1800.0  # after that nobody will end it any more
+_MOST_FAILED = 3
 _MOST_GONE, _MOST_GONE_SHARE = 3, 0.1  # apps that may go at once; more of them, and it is the controller
 
 
@@ -37,21 +38,27 @@ class Watch:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def run(self, ctx: Context) -> str:
-        """The handler of the schedule: as many looks as the controller allows now."""
+        """The handler of the schedule: as many looks as the controller allows now.
+
+        An app that cannot be looked at waits behind the others; when some cannot, it is the controller.
+        """
         watched, moment = WatchedApps(self.store), self.now().timestamp()
         watched.gather(moment)
-        looked = 0
+        looked = failed = 0
         for app in watched.due(moment):
             ctx.check()
             try:
                 self._look(watched, app)
-            except AppsUnavailable as error:
-                return f"looked at {looked} apps; {error}"
-            looked += 1
+                looked += 1
+            except AppReleaseError as error:
+                failed += 1
+                watched.hurry(app.app, self.now().timestamp() + _SOON_S)
+                if failed == _MOST_FAILED or (isinstance(error, AppsUnavailable) and error.after_s):
+                    return f"looked at {looked} apps; {error}"
         return f"looked at {looked} apps"
 
     def _look(self, watched: WatchedApps, app: WatchedApp) -> None:
-        """Raises AppsUnavailable."""
+        """Raises AppReleaseError."""
         moment = self.now().timestamp()
         try:
             recent = self.calls.newest(app.app, _RECENT)
@@ -61,7 +68,8 @@ class Watch:
                 born = self.calls.release(app.app, 1).uuid
         except AppNotFound:
             if not self.calls.accepted():
-                raise AppsUnavailable("the controller knows neither an app nor us: it is not believed") from None
+                told = "the controller knows neither an app nor us: it is not believed"
+                raise AppsUnavailable(told, after_s=_SOON_S) from None
             self._miss(watched, app, moment, "the controller does not know it")
             return
         if app.born not in (None, born):

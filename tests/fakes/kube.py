@@ -24,7 +24,15 @@ from helmbroker.kubeapi.kinds import KINDS, ObjectRef, kind_named
 from helmbroker.kubeapi.port import Obj, Propagation
 from tests.fakes.kube_fields import Path, copied, leaves, merge_patch, put, remove
 from tests.fakes.kube_reviews import reviewed
-from tests.fakes.kube_rules import WITH_STATUS, prepared, refusal, refuse_mutation, refuse_other_version
+from tests.fakes.kube_rules import (
+    WITH_STATUS,
+    key_of,
+    new_namespace,
+    prepared,
+    refusal,
+    refuse_mutation,
+    refuse_other_version,
+)
 from tests.fakes.kube_selectors import field_matches, selector_matches, valid_name
 
 _SERVER_FIELDS = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "managedFields")
@@ -50,7 +58,7 @@ class FakeKube:
         self._version = 0
         self._lock = threading.RLock()
         for name in ("default", *namespaces):
-            self._add(ObjectRef(kind_named("Namespace"), None, name), _namespace(name), _UPDATER)
+            self._add(ObjectRef(kind_named("Namespace"), None, name), new_namespace(name), _UPDATER)
 
     def get(self, kind: str, namespace: str | None, name: str) -> Obj | None:
         kind_named(kind).path(namespace, name)
@@ -85,7 +93,7 @@ class FakeKube:
         action = f"create {ref}"
         with self._request("create", ref.kind.name, ref.namespace, ref.name):
             self._refuse_unusable(action, ref)
-            if _key(ref) in self._objects:
+            if key_of(ref) in self._objects:
                 raise refusal(AlreadyExists, action, ref, "already exists")
             return self._add(ref, prepared(obj), _UPDATER)
 
@@ -97,7 +105,7 @@ class FakeKube:
         action = f"apply {ref}"
         with self._request("apply", ref.kind.name, ref.namespace, ref.name):
             wanted = prepared(obj)
-            current = self._objects.get(_key(ref))
+            current = self._objects.get(key_of(ref))
             if current is None:
                 self._refuse_unusable(action, ref)
                 return self._add(ref, wanted, field_manager)
@@ -140,12 +148,12 @@ class FakeKube:
         ref = ObjectRef(kind_named(kind), namespace, name)
         ref.kind.path(namespace, name)
         with self._request("delete", kind, namespace, name):
-            current = self._objects.get(_key(ref))
+            current = self._objects.get(key_of(ref))
             if current is None:
                 return False
             if uid is not None and current["metadata"]["uid"] != uid:
                 raise refusal(Conflict, f"delete {ref}", ref, f"has another uid than {uid}")
-            self._remove(_key(ref), cascade=propagation is not Propagation.ORPHAN)
+            self._remove(key_of(ref), cascade=propagation is not Propagation.ORPHAN)
             return True
 
     def review(self, obj: Obj) -> Obj:
@@ -197,7 +205,7 @@ class FakeKube:
         return str(self._version)
 
     def _present(self, action: str, ref: ObjectRef) -> Obj:
-        current = self._objects.get(_key(ref))
+        current = self._objects.get(key_of(ref))
         if current is None:
             raise refusal(NotFound, action, ref, "not found")
         return current
@@ -222,13 +230,13 @@ class FakeKube:
         }
         if "spec" in obj:
             metadata["generation"] = 1
-        self._objects[_key(ref)] = obj
-        self._owners[_key(ref)] = {path: {owner} for path in leaves(obj)}
+        self._objects[key_of(ref)] = obj
+        self._owners[key_of(ref)] = {path: {owner} for path in leaves(obj)}
         return copied(obj)
 
     def _store(self, action: str, ref: ObjectRef, wanted: Obj, owner: str | None) -> Obj:
         """Put `wanted` in place of what is there, as the server does; `owner` comes to own what changes."""
-        current = self._objects[_key(ref)]
+        current = self._objects[key_of(ref)]
         metadata = wanted["metadata"]
         for name in (*_SERVER_FIELDS, "resourceVersion"):
             metadata.pop(name, None)
@@ -242,7 +250,7 @@ class FakeKube:
         if wanted == current:
             return copied(current)
         before, after = leaves(current), leaves(wanted)
-        owners = self._owners[_key(ref)]
+        owners = self._owners[key_of(ref)]
         for path in before.keys() - after.keys():
             owners.pop(path, None)
         if owner is not None:
@@ -250,13 +258,13 @@ class FakeKube:
         if wanted.get("spec") != current.get("spec"):
             metadata["generation"] = metadata.get("generation", 0) + 1
         metadata["resourceVersion"] = self._next_version()
-        self._objects[_key(ref)] = wanted
+        self._objects[key_of(ref)] = wanted
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
-            self._remove(_key(ref), cascade=True)
+            self._remove(key_of(ref), cascade=True)
         return copied(wanted)
 
     def _merged(self, action: str, ref: ObjectRef, current: Obj, wanted: Obj, manager: str, *, force: bool) -> Obj:
-        owners = self._owners[_key(ref)]
+        owners = self._owners[key_of(ref)]
         merged, was, will = copied(current), leaves(current), leaves(wanted)
         inner = {path[:depth] for path in was for depth in range(1, len(path))}
         will = {path: value for path, value in will.items() if value != {} or path not in inner}
@@ -296,12 +304,3 @@ class FakeKube:
             owned = any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or [])
             if owned or (key[0] == "Namespace" and other[1] == key[2]):
                 yield other
-
-
-def _key(ref: ObjectRef) -> Key:
-    return ref.kind.name, ref.namespace, ref.name
-
-
-def _namespace(name: str) -> Obj:
-    labels = {"kubernetes.io/metadata.name": name}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}, "spec": {}}

@@ -64,3 +64,14 @@ def refuse_mutation(action: str, ref: ObjectRef, current: Obj, wanted: Obj) -> N
         current.get("spec", {}).get("selector") != wanted.get("spec", {}).get("selector")
     ):
         raise refusal(Invalid, action, ref, "is invalid: spec.selector: field is immutable")
+
+
+def key_of(ref: ObjectRef) -> tuple[str, str | None, str]:
+    """Where FakeKube keeps the object."""
+    return ref.kind.name, ref.namespace, ref.name
+
+
+def new_namespace(name: str) -> Obj:
+    """A namespace as the server makes it."""
+    labels = {"kubernetes.io/metadata.name": name}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}, "spec": {}}

@@ -76,6 +76,10 @@ def test_with_a_platform_there_is_no_file_of_users(settings: Settings, monkeypat
         monkeypatch.setenv(f"HELMBROKER_BRIDGE_{name.upper()}", str(getattr(settings, name)))
     said = CliRunner().invoke(cli.main, ["init"])
     assert (said.exit_code, said.output) == (0, "")
+    refused = CliRunner().invoke(cli.main, ["token", "add", "bob", "--app", "*"])
+    assert refused.exit_code == 1
+    assert "PLATFORM is drycc: users, tokens and roles are made there" in refused.output
+    assert not settings.tokens_file.exists()
 
 
 def test_the_api_knows_the_users_of_the_controller(controller: DryccController, settings: Settings) -> None:

@@ -356,6 +356,28 @@ def test_five_hundred_apps_are_looked_at_without_a_burst(tower: Tower) -> None:
     assert [budget.turn(0.0) for _ in range(6)] == [0.0] * 6
 
 
+def test_an_app_that_cannot_be_looked_at_holds_up_nobody(bound: Tower) -> None:
+    bound.service.create(NewResource("zoo", DB, "postgresql", "small", {}), "alice")
+    bound.rules.create_app("zoo", "otherteam")
+    bound.work()
+    bound.look()
+    bound.seat.controller.fail("GET", RELEASES, Refusal(500, {"detail": "Server Error"}), times=2)
+    assert bound.look(POLL_S + 1) == "looked at 1 apps"
+    assert bound.look(16) == "looked at 0 apps"
+    assert bound.look(16) == "looked at 1 apps"
+
+
+def test_a_controller_that_fails_is_left_alone(bound: Tower) -> None:
+    for number in range(5):
+        bound.service.create(NewResource(f"app-{number}", DB, "postgresql", "small", {}), "alice")
+    bound.work()
+    bound.look()
+    bound.seat.controller.fail("GET", ".*", Refusal(503, {"detail": "away"}), times=10)
+    before = len(bound.seat.controller.calls)
+    assert "cannot answer now (HTTP 503)" in bound.look(POLL_S + 1)
+    assert len(bound.seat.controller.calls) == before + 3
+
+
 def test_one_binding_that_the_broker_lost_does_not_keep_the_others(bound: Tower) -> None:
     bound.bind("my-cache")
     bound.push()
