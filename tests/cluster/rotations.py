@@ -136,9 +136,9 @@ INSERT and an RPUSH through pools of connections, and tries nothing twice. A cus
 second, each time on a new connection, while the credentials of the one and of the other are rotated in turns. A
 write is lost when its number is not there in the end, doubled when it is there again. Each login is tried by a pod.
 
-The pause for open connections is {GRACE_S} s here (by default 30 s). After a death of the bridge or of its worker the
-rotation goes on when the lease of its operation is over, after 10 s here (by default 60 s). Times of steps are as a
-user sees them who looks ten times a second. A shorter run of the same is part of `make test`."""
+The pause for open connections is {GRACE_S} s here (by default 30 s). After a death of the bridge or of its worker
+the rotation goes on when the lease of its operation is over, after 10 s here (by default 60 s). Times of steps are
+as a user sees them who looks ten times a second. A shorter run of the same is part of `make test`."""
 
 
 def main() -> int:
