@@ -57,7 +57,7 @@ class Work:
         self.caller = Caller(self.user)
         self.credentials: Credentials | None = None  # of the binding it makes; only ever in memory
         self._resource: Resource | None = None
-        self._began_s = ctx.operation.deadline - ctx.operation.created_at  # what was left of its time when the step began
+        self._began_s = ctx.operation.deadline - ctx.operation.created_at  # left of its time, then
 
     def go_on(self) -> None:
         """A step is finished: the next one begins."""
