@@ -97,8 +97,8 @@ class Resource:
     def bind(self) -> None:
         self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "bind"})
 
-    def rotate(self) -> None:
-        self.bridge.expect("POST", f"{self.path}rotate/")
+    def rotate(self, *, force: bool = False) -> None:
+        self.bridge.expect("POST", f"{self.path}rotate/", {"force": force})
 
     def unbind(self) -> None:
         self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "unbind"})

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from helmbroker.controller_bridge.apps.port import AppReleaseError
 from helmbroker.controller_bridge.model import BindingState, InstanceState
-from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, Refused
+from helmbroker.controller_bridge.service import Conflicting, Refused
 from helmbroker.controller_bridge.store import OPERATIONS
+from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.durable import JSON, State
 from tests.operations.bridge.world import APP, DB, World
 from tests.operations.harness import Case, assert_same_end
