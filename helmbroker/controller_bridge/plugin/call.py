@@ -120,17 +120,35 @@ class Rollback:
 
 
 def perform(call: Call, title: str, work: Work) -> None:
-    """Begin `work`, follow it unless the user will not wait, and show both."""
+    """Carry it out, and print its end as JSON when that is wanted."""
+    result = carry_out(call, title, work)
+    if call.json:
+        call.terminal.print(output.json_text(result if result is not None else {}))
+
+
+def ask(call: Call, what: str, word: str) -> str:
+    """What the user types when `what` is about to be destroyed; `word`: to say yes."""
+    out = call.terminal.err if call.json else call.terminal.out
+    out.write(
+        " !    WARNING: Potentially Destructive Action\n"
+        f" !    This command will destroy the {what}\n"
+        f' !    To proceed, type "{word}" or re-run this command with --confirm={word}\n'
+        "\n> "
+    )
+    out.flush()
+    return call.terminal.stdin.readline().strip()
+
+
+def carry_out(call: Call, title: str, work: Work) -> object:
+    """Begin `work`, follow it unless the user will not wait, and show both; what there is at the end, for JSON."""
     out = call.terminal.err if call.json else call.terminal.out
     if not call.given.wait:
         with progress.Frames(out, title, call.terminal.frame_s) as shown:
             result = work.begin()
             shown.done()
-    else:
-        patience = waiting.Patience(call.given.timeout, work.advice)
-        with progress.live(out, title, call.terminal.frame_s) as shown:
-            work.begin()
-            waiting.follow(work.look, shown, call.terminal, patience)
-        result = work.outcome() if call.json else None
-    if call.json:
-        call.terminal.print(output.json_text(result if result is not None else {}))
+        return result
+    patience = waiting.Patience(call.given.timeout, work.advice)
+    with progress.live(out, title, call.terminal.frame_s) as shown:
+        work.begin()
+        waiting.follow(work.look, shown, call.terminal, patience)
+    return work.outcome() if call.json else None

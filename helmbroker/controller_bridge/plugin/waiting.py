@@ -73,6 +73,22 @@ def provisioned(resource: Json | None) -> Look:
     return Pending(message) if status in WORKING else Missed(message)
 
 
+def updated(resource: Json | None) -> Look:
+    """After update: ready again; `failed` tells whether as before."""
+    look = provisioned(resource)
+    failed = bool(resource and resource.get("failed"))
+    return Missed(_message(resource)) if resource and failed and isinstance(look, Reached) else look
+
+
+def settled(resource: Json | None) -> Look:
+    """Nothing goes on any more, whatever has come of it."""
+    if resource is None:
+        return Reached()
+    status, binding = text_of(resource.get("status")), text_of(resource.get("binding"))
+    going_on = status in WORKING or binding in WORKING - {""}
+    return Pending(_message(resource)) if going_on else Reached()
+
+
 def bound(resource: Json | None) -> Look:
     """After bind: the credentials are live in the app, or the binding is gone again."""
     if resource is None:
