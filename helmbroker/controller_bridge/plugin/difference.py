@@ -42,8 +42,8 @@ class Change:
         """One character for the beginning of its line."""
         if self.problem:
             return "!"
-        firsts = {Step.CREATE: "+", Step.DESTROY: "-"}
-        return next((firsts.get(step, "~") for step in self.steps), "=")
+        marks = {Step.CREATE: "+", Step.DESTROY: "-"}
+        return next((mark for step, mark in marks.items() if step in self.steps), "~" if self.steps else "=")
 
     def __str__(self) -> str:
         said = [self.problem] if self.problem else [*self.steps.values(), *self.notes]
