@@ -259,7 +259,7 @@ def transcript(case: Case, folder: Path) -> str:
         (folder / name).write_text(text)
     with running() as service:
         service.answers = {request: list(answers) for request, answers in case.answers.items()}
-        env = environment(service, folder) | case.env
+        env = environment(service, folder) | dict(case.env)
         ended = invoke(case.arguments, env, folder, stdin=case.stdin, screen=case.screen)
         return _steady(f"$ drycc-resources {case.arguments}\n{_shown(ended)}", service.url, folder)
 
