@@ -9,10 +9,9 @@ from pathlib import Path
 
 from helmbroker.controller_bridge.plugin.arguments import COMMANDS, COMPLETE, PROGRAM, parse, split, version
 from helmbroker.controller_bridge.plugin.flags import HELP
-from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
+from helmbroker.controller_bridge.plugin.terminal import INTERRUPTED, CommandError, Terminal
 
 FAILED = CommandError.exit_status
-INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str], env: Mapping[str, str], directory: Path, terminal: Terminal) -> int:

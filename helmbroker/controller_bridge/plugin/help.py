@@ -6,8 +6,16 @@ import textwrap
 
 from helmbroker.controller_bridge.plugin.arguments import COMMANDS, MARK, PROGRAM, flags, usage
 from helmbroker.controller_bridge.plugin.flags import Flag
+from helmbroker.controller_bridge.plugin.terminal import INTERRUPTED, CommandError, StillWorking, WorkFailed
 
 COLUMNS = 100
+EXIT_STATUSES = {
+    0: "done; with --no-wait: accepted",
+    CommandError.exit_status: "bad arguments, no login, no answer, a refusal, or something not in order (doctor)",
+    WorkFailed.exit_status: "it was begun, and did not work",
+    StillWorking.exit_status: "the time to wait is over, and it goes on",
+    INTERRUPTED: "interrupted; what was begun goes on",
+}
 
 
 def of_command(name: str) -> str:
@@ -55,6 +63,9 @@ def overview() -> str:
             f"  {PROGRAM} services",
             f"  {PROGRAM} create database postgresql small --app shop",
             f"  {PROGRAM} bind database --app shop",
+            "",
+            "exit status:",
+            *(f"  {status:<3}  {meaning}" for status, meaning in EXIT_STATUSES.items()),
             "",
             "The login is that of drycc. DRYCC_RESOURCES_URL is the address of the resources service.",
         ]

@@ -8,6 +8,7 @@ import pytest
 
 from helmbroker.controller_bridge.plugin.arguments import COMMANDS
 from tests.unit.plugin.cases import CASES, GOLDEN, transcript
+from tests.unit.plugin.page import PAGE, page
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -27,3 +28,8 @@ def test_every_command_has_cases() -> None:
         assert f"{command} --help" in mine
         assert len(mine) > 1
         assert command == "completion" or any("-o json" in line for line in mine)
+
+
+def test_the_reference_is_up_to_date() -> None:
+    """`make plugin-page` mends it."""
+    assert PAGE.read_text() == page()
