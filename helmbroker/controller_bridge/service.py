@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.beginning import RELEASE_TIMEOUT_S, begin, begin_rotation
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
 from helmbroker.controller_bridge.sealing import Sealer
@@ -19,17 +20,7 @@ from helmbroker.controller_bridge.store import NameTaken, Store
 from helmbroker.controller_bridge.views import NoSuchResource, Views
 from helmbroker.durable import JSON, Operation
 
-INSTANCE_TIMEOUT_S = 3600.0
-RELEASE_TIMEOUT_S = 1800.0
-ROTATION_TIMEOUT_S = 3600.0  # the time for open connections is part of it
 UNCHANGEABLE = "the resource instance cann't changed"  # word for word: clients know it
-_TIMEOUTS_S = {
-    Kind.CREATE: INSTANCE_TIMEOUT_S,
-    Kind.UPDATE: INSTANCE_TIMEOUT_S,
-    Kind.DESTROY: INSTANCE_TIMEOUT_S,
-    Kind.ROTATE: ROTATION_TIMEOUT_S,
-    Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
-}
 _GOING_ON = (BindingState.BINDING, BindingState.UNBINDING, BindingState.ROTATING)
 
 
@@ -95,7 +86,7 @@ class Service(Views):
                 self._store.insert(conn, resource, sealed)
             except NameTaken:
                 raise NotUnique(new.name) from None
-            self._begin(conn, Kind.CREATE, operation_id, resource, user)
+            begin(conn, self._store, Kind.CREATE, operation_id, resource, user)
         return resource
 
     def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
@@ -106,6 +97,8 @@ class Service(Views):
         with self._store.writing() as conn:
             resource = self._locked(conn, app, name)
             service, _, plan = plan_name.partition(":")
+            if resource.source is not None:
+                raise Refused(f"the resource instance is that of {resource.source}: update that")
             if service != resource.service or not plan:
                 raise Refused(UNCHANGEABLE)
             if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
@@ -121,7 +114,7 @@ class Service(Views):
                 instance_operation=operation_id,
                 sealed_options=self._sealer.seal(options, owner=resource.uuid) if options else None,
             )
-            self._begin(conn, Kind.UPDATE, operation_id, resource, user, plan=plan)
+            begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, plan=plan)
             return self._locked(conn, app, name)
 
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
@@ -146,7 +139,7 @@ class Service(Views):
                 binding_operation=operation_id,
                 env=(env or EnvMapping()).stored(),
             )
-            self._begin(conn, Kind.BIND, operation_id, resource, user)
+            begin(conn, self._store, Kind.BIND, operation_id, resource, user)
             return self._locked(conn, app, name)
 
     def unbind(self, app: str, name: str, user: str) -> Resource:
@@ -170,22 +163,23 @@ class Service(Views):
             if resource.binding not in (BindingState.READY, BindingState.ROTATING):
                 raise Refused("the resource instance is not binding")
             self._stop(conn, resource, "stopped: the credentials are rotated at once")
-            self._rotate(conn, resource, user, Kind.ROTATE_NOW if now else Kind.ROTATE)
+            begin_rotation(conn, self._store, resource, user, Kind.ROTATE_NOW if now else Kind.ROTATE)
             return self._locked(conn, app, name)
 
-    def rotate_due(self, moment: float) -> int:
-        """Begin to rotate what is due by `moment` (seconds since the epoch); how many."""
+    def rotate_due(self, at_once: int) -> tuple[int, int]:
+        """Begin to rotate what is due, so that at most `at_once` rotations go on; how many, and how many wait."""
         with self._store.writing() as conn:
-            due = self._store.due(conn, moment)
-            for resource in due:
-                self._rotate(conn, resource, resource.owner, Kind.ROTATE)
-            return len(due)
+            due = self._store.due(conn)
+            begun = due[: max(0, at_once - self._store.rotating(conn))]
+            for resource in begun:
+                begin_rotation(conn, self._store, resource, resource.owner, Kind.ROTATE)
+            return len(begun), len(due) - len(begun)
 
     def schedule_rotation(self, app: str, name: str, every_s: float | None) -> Resource:
         """Rotate every so many seconds from now on; None: only before they expire. Raises NoSuchResource."""
         with self._store.writing() as conn:
             resource = self._locked(conn, app, name)
-            due = replace(resource, rotate_every_s=every_s).due(time.time())
+            due = replace(resource, rotate_every_s=every_s).due(self._store.now(conn))
             self._store.change(conn, resource.uuid, rotate_every_s=every_s, rotate_at=due)
             return self._locked(conn, app, name)
 
@@ -202,6 +196,8 @@ class Service(Views):
                 raise Refused("the resource instance is provisioning")
             if resource.instance is InstanceState.DEPROVISIONING:
                 return
+            if sharing := self._store.sharing(conn, resource.uuid):
+                raise Refused(f"the resource instance is shared with {', '.join(sharing)}: destroy that first")
             if resource.binding_id is not None:
                 self._unbind(conn, resource, user)
             why, running = "stopped: the resource is destroyed", resource.instance_operation
@@ -214,7 +210,7 @@ class Service(Views):
                 message="",
                 instance_operation=operation_id,
             )
-            self._begin(conn, Kind.DESTROY, operation_id, resource, user)
+            begin(conn, self._store, Kind.DESTROY, operation_id, resource, user)
 
     def rollback(self, app: str, version: int, user: str) -> Operation:
         """Begin to go back to app release `version`."""
@@ -236,37 +232,12 @@ class Service(Views):
         self._store.change(
             conn, resource.uuid, binding=BindingState.UNBINDING, message="", binding_operation=operation_id
         )
-        self._begin(conn, Kind.UNBIND, operation_id, resource, user)
+        begin(conn, self._store, Kind.UNBIND, operation_id, resource, user)
 
     def _stop(self, conn: sa.Connection, resource: Resource, why: str) -> None:
         """End a bind or a rotation that is going on; what it leaves is for the operation that comes."""
         if resource.binding in _GOING_ON and resource.binding_operation is not None:
             self._queue.cancel(conn, resource.app_subject, description=why, only=resource.binding_operation)
-
-    def _rotate(self, conn: sa.Connection, resource: Resource, user: str, kind: Kind) -> None:
-        operation_id, successor = str(uuid.uuid4()), str(uuid.uuid4())
-        self._store.change(
-            conn,
-            resource.uuid,
-            binding=BindingState.ROTATING,
-            message="",
-            binding_operation=operation_id,
-            other_bindings=[*resource.other_bindings, successor],
-        )
-        self._begin(conn, kind, operation_id, resource, user, successor=successor)
-
-    def _begin(
-        self, conn: sa.Connection, kind: Kind, operation_id: str, resource: Resource, user: str, **more: JSON
-    ) -> None:
-        of_instance = kind in (Kind.CREATE, Kind.UPDATE, Kind.DESTROY)
-        self._queue.enqueue(
-            conn,
-            id=operation_id,
-            kind=kind,
-            subject=resource.subject if of_instance else resource.app_subject,
-            params={"app": resource.app, "resource": resource.uuid, "user": user, **more},
-            timeout_s=_TIMEOUTS_S.get(kind, RELEASE_TIMEOUT_S),
-        )
 
     def _locked(self, conn: sa.Connection, app: str, name: str) -> Resource:
         resource = self._store.find(conn, app, name, lock=True)

@@ -20,7 +20,7 @@ RELEASE = "hb-0123456789ab"
 BINDING = f"{RELEASE}-ba9876543210"
 NAMESPACE = "instances"
 BINDING_ID = "00112233445566ff"
-_RANDOM = r"password|(?:tls_)?uri|jdbc|(?:ca|tls)\.(?:crt|key)|renew-after"
+_RANDOM = r"password|exporter|(?:tls_)?uri|jdbc|(?:ca|tls)\.(?:crt|key)|renew-after"
 
 
 def render(addon: str, chart: str, release: str, values: Mapping[str, Any]) -> str:

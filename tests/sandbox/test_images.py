@@ -20,6 +20,7 @@ class TestImages:
         assert next(iter(specs)) == "sandbox.local/pause:1"
         assert set(specs) == {
             "sandbox.local/pause:1",
+            "sandbox.local/exporters:1",
             "sandbox.local/mariadb:10.11",
             "sandbox.local/memcached:1.6",
             "sandbox.local/postgresql:15",

@@ -241,7 +241,7 @@ class TestCommandLine:
         assert main(words, environment) == code
         said = capsys.readouterr()
         assert answer in said.out + said.err
-        assert "export" not in said.out
+        assert "export " not in said.out
 
     @pytest.mark.parametrize("words", [[], ["sideways"], ["up", "--faster"]])
     def test_wrong_usage(self, words: list[str]) -> None:

@@ -20,7 +20,7 @@ from helmbroker.controller_bridge.api import (
     services,
 )
 from helmbroker.controller_bridge.api.bodies import CONTROLLER, MAX_BODY_BYTES
-from helmbroker.controller_bridge.api.context import EXTENSION, Api
+from helmbroker.controller_bridge.api.context import EXTENSION, Api, require
 from helmbroker.controller_bridge.model import Role
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
@@ -46,7 +46,7 @@ _RESOURCE = f"{_RESOURCES}<name:name>/"
 _RELEASES = f"{_APP}releases/"
 ROUTES = (
     Route("GET", "/resources/services/", services.list_services, _VIEWER),
-    Route("GET", "/resources/services/<service>/plans/", services.list_plans, _VIEWER),
+    Route("GET", "/resources/services/<path:service>/plans/", services.list_plans, _VIEWER),
     Route("GET", _RESOURCES, resources.list_resources, _VIEWER),
     Route("POST", _RESOURCES, resources.create_resource, _MEMBER),
     Route("GET", _RESOURCE, resources.get_resource, _VIEWER),
@@ -119,10 +119,7 @@ def _guarded(route: Route) -> Callable[..., Response]:
 
     def view(**path: str) -> Response:
         if "app" in path:
-            role = g.identity.role_in(path["app"])
-            if role is None or role < route.role:
-                raise errors.Forbidden
-            g.role = role
+            g.role = require(path["app"], route.role)
         return route.view(**path)
 
     return view

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Response, jsonify
 
 from helmbroker.controller_bridge import options
 from helmbroker.controller_bridge.api.bodies import json_object, moment, page, window
-from helmbroker.controller_bridge.api.context import api, user
+from helmbroker.controller_bridge.api.context import api, require, user
 from helmbroker.controller_bridge.api.errors import Invalid
 from helmbroker.controller_bridge.api.shown import credentials, parameters
-from helmbroker.controller_bridge.model import BindingState, Resource
+from helmbroker.controller_bridge.model import BindingState, Resource, Role
 from helmbroker.controller_bridge.naming import MAX_PLAN, name_error
 from helmbroker.controller_bridge.service import UNCHANGEABLE, NewResource, Refused
 from helmbroker.durable import JSON
@@ -25,8 +27,9 @@ def list_resources(app: str) -> Response:
 
 
 def create_resource(app: str) -> Response:
-    """Begin to provision: 201 with the resource."""
-    resource = api().service.create(_new(app, json_object()), user())
+    """Begin to provision, or share the instance of another resource: 201 with the resource."""
+    body = json_object()
+    resource = _share(app, body) if "from" in body else api().service.create(_new(app, body), user())
     response = jsonify(resource_object(resource))
     response.status_code = 201
     return response
@@ -37,7 +40,8 @@ def get_resource(app: str, name: str) -> Response:
     resource, message, failed = api().service.look(app, name)
     (data, trouble), given = credentials(resource), parameters(resource)
     shown = resource_object(resource) | {"data": data, "options": given or {}, "options_shown": given is not None}
-    return jsonify(shown | {"message": f"{message} ({trouble})" if trouble else message, "failed": failed})
+    said = {"message": f"{message} ({trouble})" if trouble else message, "failed": failed}
+    return jsonify(shown | said | {"shared_with": list(api().sharing.sharing(resource))})
 
 
 def update_resource(app: str, name: str) -> Response:
@@ -67,6 +71,8 @@ def resource_object(resource: Resource) -> dict[str, JSON]:
         "owner": resource.owner,
         "name": resource.name,
         "plan": resource.plan_name,
+        "broker": resource.broker if resource.service_id else None,
+        "shared_from": resource.source,
         "data": {},
         "status": str(resource.instance),
         "binding": str(resource.binding) if bound else None,
@@ -77,6 +83,23 @@ def resource_object(resource: Resource) -> dict[str, JSON]:
         "created": moment(resource.created),
         "updated": moment(resource.updated),
     }
+
+
+def _share(app: str, body: dict[str, JSON]) -> Resource:
+    """For members of both apps: they may see the credentials anyway. Raises Invalid, Forbidden."""
+    messages: dict[str, list[str]] = {}
+    name, source = body.get("name"), body.get("from")
+    if error := name_error(name):
+        messages["name"] = [error]
+    if not (isinstance(source, str) and re.fullmatch(r"[a-z0-9-]{1,63}/[a-z0-9-]{1,63}", source)):
+        messages["from"] = ["Name another app's resource: app/name."]
+    if both := sorted({"plan", "options"} & set(body)):
+        messages |= {each: ["It is that of the resource that is shared: leave it out."] for each in both}
+    if messages:
+        raise Invalid(messages)
+    theirs, _, shared = str(source).partition("/")
+    require(theirs, Role.MEMBER)
+    return api().sharing.share(app, str(name), (theirs, shared), user())
 
 
 def _new(app: str, body: dict[str, JSON]) -> NewResource:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge import options
-from helmbroker.controller_bridge.broker_port import Offering, Plan
+from helmbroker.controller_bridge.broker_port import Plan
+from helmbroker.controller_bridge.brokers import AmbiguousService, Offered, UnknownService
 from helmbroker.controller_bridge.operations.work import Work
 from helmbroker.controller_bridge.sealing import SealError
 from helmbroker.durable import JSON, Done, Fail, Outcome
 
 
-def offered(work: Work, plan_name: str) -> tuple[Offering, Plan] | Fail:
-    """The resource's service and its plan of that name, as the broker offers them now."""
-    service = work.resource.service
-    offering = next((one for one in work.ports.broker.catalog() if one.name == service), None)
-    if offering is None:
-        return Fail(f"the broker offers no service {service!r}; `drycc resources services` lists them")
-    plan = next((one for one in offering.plans if one.name == plan_name), None)
+def offered(work: Work, plan_name: str) -> tuple[Offered, Plan] | Fail:
+    """The resource's service and its plan of that name, as its broker offers them now; any, before it has one."""
+    row, brokers = work.resource, work.ports.broker
+    try:
+        found = brokers.catalog().find(row.service) if row.at_broker is None else brokers.service(row.at_broker)
+    except (UnknownService, AmbiguousService) as error:
+        return Fail(str(error))
+    plan = next((one for one in found.offering.plans if one.name == plan_name), None)
     if plan is None:
-        return Fail(
-            f"the service {service} has no plan {plan_name!r}; `drycc resources plans {service}` lists them"
-        )
-    return offering, plan
+        name = row.service
+        return Fail(f"the service {name} has no plan {plan_name!r}; `drycc resources plans {name}` lists them")
+    return found, plan
 
 
 def parameters(work: Work, plan_name: str) -> dict[str, JSON] | Fail:

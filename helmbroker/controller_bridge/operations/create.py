@@ -29,9 +29,10 @@ def _resolve(work: Work) -> Outcome:
     found = offered(work, work.resource.plan)
     if isinstance(found, Fail):
         return found
-    offering, plan = found
+    service, plan = found
     with work.ctx.transaction() as conn:
-        work.ports.store.set_catalog_ids(conn, work.resource.uuid, offering.id, plan.id)
+        ids = (service.broker, service.offering.id, plan.id)
+        work.ports.store.set_catalog_ids(conn, work.resource.uuid, *ids)
     return Done()
 
 

@@ -18,7 +18,7 @@ def _resolve(work: Work) -> Outcome:
     found = offered(work, wanted)
     if isinstance(found, Fail):
         return found
-    offering, plan = found
+    (_, offering), plan = found
     before = next((one for one in offering.plans if one.id == row.plan_id), None)
     if plan.id != row.plan_id and not (before.updateable if before else offering.updateable):
         return Fail(f"an instance of the plan {row.plan_name} cannot change its plan")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from helmbroker.controller_bridge.broker_port import Unreachable
+from helmbroker.controller_bridge.external import OFFERING as EXTERNAL
 from tests.api.bridge.calls import Calls
 
 SERVICES = "/resources/services/"
@@ -83,6 +84,8 @@ def shown(**fields: object) -> dict[str, object]:
         "owner": "alice",
         "name": "my-db",
         "plan": "postgresql:small",
+        "broker": "default" if "status" in fields else None,
+        "shared_from": None,
         "data": {},
         "status": "Provisioning",
         "binding": None,
@@ -101,10 +104,13 @@ def detail(sentence: str) -> dict[str, str]:
 NO_TOKEN = detail("Authentication credentials were not provided.")
 NO_RIGHT = detail("You do not have permission to perform this action.")
 NOT_THERE = "No Resource matches the given query."
+ELSEWHERE = {"id": EXTERNAL.id, "name": "external", "updateable": True}
 OFFERED = [
+    ELSEWHERE,
     {"id": "svc-pg", "name": "postgresql", "updateable": True},
     {"id": "svc-redis", "name": "redis", "updateable": False},
 ]
+ONE_AWAY = {"results": [ELSEWHERE], "count": 1, "unavailable": ["the broker at b does not answer"]}
 PLAN_LIST = [
     {"id": "plan-xs", "name": "xs", "description": "a bit of CPU"},
     {"id": "plan-large", "name": "large", "description": "8 CPU"},
@@ -114,8 +120,8 @@ MADE = "The instance was provisioned successfully"
 CANNOT = detail("the resource instance cann't changed")
 TWICE = {"non_field_errors": ["The fields app, name must make a unique set."]}
 ROWS = {
-    "services": Row(nothing, "GET", SERVICES, None, 200, {"results": OFFERED, "count": 2}),
-    "services, no broker": Row(silent, "GET", SERVICES, None, 503, detail("the broker at b does not answer")),
+    "services": Row(nothing, "GET", SERVICES, None, 200, {"results": OFFERED, "count": 3}),
+    "services, one broker away": Row(silent, "GET", SERVICES, None, 200, ONE_AWAY),
     "services, no token": Row(nothing, "GET", SERVICES, None, 401, NO_TOKEN, None),
     "plans": Row(nothing, "GET", PLANS, None, 200, {"results": PLAN_LIST, "count": 3}),
     "plans of nothing": Row(nothing, "GET", f"{SERVICES}a b.c_d-e/plans/", None, 200, {"results": [], "count": 0}),
@@ -135,7 +141,7 @@ ROWS = {
         DB,
         None,
         200,
-        shown(status="Ready", message=MADE, failed=False, options_shown=True),
+        shown(status="Ready", message=MADE, failed=False, options_shown=True, shared_with=[]),
     ),
     "get, not there": Row(nothing, "GET", DB, None, 404, NOT_THERE),
     "get, no right": Row(ready, "GET", DB, None, 403, NO_RIGHT, "stranger"),

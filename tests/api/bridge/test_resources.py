@@ -22,6 +22,8 @@ GOLDEN: dict[str, Any] = {
     "owner": "root",
     "name": "my-db",
     "plan": "postgresql:small",
+    "broker": None,
+    "shared_from": None,
     "data": {},
     "status": "Provisioning",
     "binding": None,
@@ -30,8 +32,8 @@ GOLDEN: dict[str, Any] = {
     "rotate_every_s": None,
     "rotate_at": None,
 }
-SEEN = {"failed": False, "options_shown": False}
-SHOWN = {"failed": False, "options_shown": True}
+SEEN = {"failed": False, "options_shown": False, "shared_with": []}
+SHOWN = {**SEEN, "options_shown": True}
 
 
 def plain(resource: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def test_a_whole_life(call: Calls) -> None:
     assert plain(call("GET", DB).json) == {**GOLDEN, **SEEN, "message": "waiting for its turn"}
 
     work(call)
-    ready = {**GOLDEN, "status": "Ready"}
+    ready = {**GOLDEN, "status": "Ready", "broker": "default"}
     assert plain(call("GET", DB).json) == {**ready, **SHOWN, "message": "The instance was provisioned successfully"}
 
     bound = call("PATCH", f"{DB}binding/", {"bind_action": "BIND"})

@@ -25,9 +25,20 @@ if [ ! -d "$data" ]; then
   mv "$data.new" "$data"
 fi
 
-# Run by the server at every start, before it takes connections: the administrator's password is always that of the Secret.
+# Run by the server at every start, before it takes connections: the passwords of administrator and exporter
+# are always those of the Secret.
 password=$(cat /admin/password)
-sed "s/PASSWORD/$password/" /chart/init.sql >"$run/init.sql"
+# What sed is to do comes from its standard input: arguments are seen by others.
+printf 's/PASSWORD/%s/\n' "$password" | sed -f /dev/stdin /chart/init.sql >"$run/init.sql"
+if [ -r /exporter/password ]; then
+  cat <<SQL
+CREATE USER IF NOT EXISTS exporter@'127.0.0.1';
+ALTER USER exporter@'127.0.0.1' IDENTIFIED BY '$(cat /exporter/password)' WITH MAX_USER_CONNECTIONS 3;
+GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO exporter@'127.0.0.1';
+SQL
+else
+  echo "DROP USER IF EXISTS exporter@'127.0.0.1';"
+fi >>"$run/init.sql"
 printf '[client]\nuser=admin\npassword=%s\nsocket=%s/server.sock\n' "$password" "$run" >"$run/client.cnf"
 
 exec "$server" --defaults-file=/chart/server.cnf --init-file="$run/init.sql" "$@"

@@ -12,6 +12,11 @@ mysql
 - {name: mariadb, port: 3306}
 {{- end }}
 
+{{/* The port that the exporter is known for. */}}
+{{- define "engine.exporter" -}}
+9104
+{{- end }}
+
 {{- define "engine.check" -}}
 {{- include "common.atMost" (list "settings.max_connections" .Values.settings.max_connections .Values.planLimits.maxConnections "") -}}
 {{- end }}

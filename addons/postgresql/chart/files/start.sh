@@ -29,6 +29,14 @@ make_data() {
   mv "$data.new" "$data"
 }
 
+# Versions before 1.2 made no login for the exporter, so it is made at every start, when the server takes logins. If that fails, it
+# is the figures alone that are missing. The server has this shell for a child: another exit status would be a crash to it.
+make_exporter() {
+  until sh /chart/ready.sh >/dev/null; do sleep 0.5; done
+  psql -X -q -h /run/postgresql -U postgres -d postgres -v ON_ERROR_STOP=1 -f /chart/exporter.sql ||
+    echo "no metrics: the login of the exporter cannot be made" >&2
+}
+
 program=$(postgres --version) || fail "the image has no PostgreSQL server on PATH or in /usr/lib/postgresql: see image.repository"
 [ -s "$data/PG_VERSION" ] || make_data
 
@@ -39,4 +47,5 @@ case $program in
   *) fail "the data is of PostgreSQL $version, the image has $program: set image.tag back, or move the data with pg_dump" ;;
 esac
 
+if [ -r /exporter/password ]; then make_exporter & fi
 exec postgres -D "$data" -c config_file=/chart/postgresql.conf "$@"

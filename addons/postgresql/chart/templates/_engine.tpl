@@ -13,6 +13,11 @@ postgres
 - {name: postgresql, port: 5432}
 {{- end }}
 
+{{/* The port that the exporter is known for. */}}
+{{- define "engine.exporter" -}}
+9187
+{{- end }}
+
 {{- define "engine.check" -}}
 {{- include "common.atMost" (list "settings.max_connections" .Values.settings.max_connections .Values.planLimits.maxConnections "") -}}
 {{- end }}

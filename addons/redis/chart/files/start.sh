@@ -11,13 +11,21 @@ server=$(command -v valkey-server || command -v redis-server) || {
   exit 1
 }
 
-# The users of bindings stay as the server saved them; the two of the chart are written anew at every start, so that the
-# administrator's password is always the one of the Secret.
-hash=$(printf %s "$(cat /admin/password)" | sha256sum)
+# hashed FILE: of the password in it, as the list of users has it.
+hashed() {
+  hash=$(printf %s "$(cat "$1")" | sha256sum)
+  echo "#${hash%% *}"
+}
+
+# The users of bindings stay as the server saved them; those of the chart are written anew at every start, so that their
+# passwords are always those of the Secret.
 {
   echo "user default off resetpass resetkeys resetchannels -@all"
-  echo "user admin on #${hash%% *} ~* &* +@all"
-  if [ -e "$users" ]; then grep -Ev '^user (default|admin) ' "$users" || true; fi
+  echo "user admin on $(hashed /admin/password) ~* &* +@all"
+  if [ -r /exporter/password ]; then
+    echo "user exporter on $(hashed /exporter/password) resetchannels -@all +info +latency|latest +latency|histogram +slowlog|len"
+  fi
+  if [ -e "$users" ]; then grep -Ev '^user (default|admin|exporter) ' "$users" || true; fi
 } >"$users.new"
 mv "$users.new" "$users"
 

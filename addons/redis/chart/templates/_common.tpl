@@ -45,21 +45,56 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* Fields of the server's container but its command, probes and volumes. */}}
-{{- define "common.container" -}}
-name: {{ .Chart.Name }}
-image: {{ with .Values.image }}{{ ternary (printf "%s@%s" .repository .digest) (printf "%s:%s" .repository .tag) (not (empty .digest)) | quote }}{{ end }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{/* What every container has. Takes a dict: image, resources. */}}
+{{- define "common.confined" -}}
+image: {{ with .image }}{{ ternary (printf "%s@%s" .repository .digest) (printf "%s:%s" .repository .tag) (not (empty .digest)) | quote }}{{ end }}
+imagePullPolicy: {{ .image.pullPolicy }}
 terminationMessagePolicy: FallbackToLogsOnError
-resources: {{- toYaml .Values.resources | nindent 2 }}
+resources: {{- toYaml .resources | nindent 2 }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Fields of the server's container but its command, probes and volumes. */}}
+{{- define "common.container" -}}
+name: {{ .Chart.Name }}
+{{ include "common.confined" (pick .Values "image" "resources") }}
 ports:
   {{- range include "engine.ports" . | fromYamlArray }}
   - {name: {{ .name }}, containerPort: {{ .port }}}
   {{- end }}
+{{- end }}
+
+{{/* The port of the exporter beside the server; nothing where metrics are off, or the server's own. */}}
+{{- define "common.metrics" -}}
+{{- if dig "enabled" false (.Values.metrics | default dict) }}{{ include "engine.exporter" . }}{{ end }}
+{{- end }}
+
+{{/* What the Service leads to: the server's ports, and the exporter's. */}}
+{{- define "common.ports" -}}
+{{ include "engine.ports" . }}
+{{- with include "common.metrics" . }}
+- {name: metrics, port: {{ . }}}
+{{- end }}
+{{- end }}
+
+{{/* The exporter's container. Of the instance's secrets it has its own password alone. */}}
+{{- define "common.exporter" -}}
+{{- with include "common.metrics" . -}}
+name: metrics
+{{ include "common.confined" $.Values.metrics }}
+command: [sh, /chart/exporter.sh]
+args: ["{{ . }}"]
+ports:
+  - {name: metrics, containerPort: {{ . }}}
+volumeMounts:
+  - {name: chart, mountPath: /chart, readOnly: true}
+  - {name: exporter, mountPath: /exporter, readOnly: true}
+  - {name: tls, mountPath: /tls/ca.crt, subPath: ca.crt, readOnly: true}
+  - {name: exporter-tmp, mountPath: /tmp}
+{{- end }}
 {{- end }}
 
 {{/* Volumes that every server has: its data, scripts, administrator's password and certificate. */}}
@@ -82,6 +117,15 @@ ports:
     items: [{key: ca.crt, path: ca.crt}, {key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
+{{- if include "common.metrics" . }}
+- name: exporter
+  secret:
+    secretName: {{ .Release.Name }}-admin
+    defaultMode: 0440
+    items: [{key: exporter, path: password}]
+- name: exporter-tmp
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+{{- end }}
 {{- end }}
 
 {{- define "common.mounts" -}}
@@ -90,6 +134,9 @@ ports:
 - {name: admin, mountPath: /admin, readOnly: true}
 - {name: tls, mountPath: /tls, readOnly: true}
 - {name: tmp, mountPath: /tmp}
+{{- if include "common.metrics" . }}
+- {name: exporter, mountPath: /exporter, readOnly: true}
+{{- end }}
 {{- if .Values.podSecurityContext.runAsUser }}
 - {name: chart, mountPath: /etc/passwd, subPath: passwd, readOnly: true}
 {{- end }}

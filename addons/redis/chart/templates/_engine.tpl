@@ -15,6 +15,11 @@ redis
 {{- end }}
 {{- end }}
 
+{{/* The port that the exporter is known for. */}}
+{{- define "engine.exporter" -}}
+9121
+{{- end }}
+
 {{- define "engine.check" -}}
 {{- include "common.atMost" (list "settings.maxclients" .Values.settings.maxclients .Values.planLimits.maxClients "") -}}
 {{- end }}
