@@ -80,12 +80,20 @@ def create(call: Call) -> None:
     perform(call, f"Creating {name} to {app}... ", work)
 
 
+def share(call: Call) -> None:
+    """Make a resource with the instance of another one."""
+    (name, source), app = call.words, call.app
+    request = partial(call.bridge.share, app, name, source)
+    work = OnResource(call.bridge, app, name, request, waiting.provisioned, new=True)
+    perform(call, f"Sharing {source} as {name} with {app}... ", work)
+
+
 def update(call: Call) -> None:
     """Change a resource."""
     name, service, plan, *pairs = call.words
     chosen, app = options(pairs, call.given.values), call.app
     request = partial(call.bridge.update, app, name, f"{service}:{plan}", chosen)
-    work = OnResource(call.bridge, app, name, request, waiting.provisioned)
+    work = OnResource(call.bridge, app, name, request, waiting.updated)
     perform(call, f"Updating {name} to {app}... ", work)
 
 
@@ -154,6 +162,7 @@ HANDLERS = {
     "services": services,
     "plans": plans,
     "create": create,
+    "share": share,
     "list": list_resources,
     "describe": describe,
     "logs": logs,

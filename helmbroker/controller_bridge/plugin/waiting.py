@@ -73,6 +73,16 @@ def provisioned(resource: Json | None) -> Look:
     return Pending(message) if status in WORKING else Missed(message)
 
 
+def updated(resource: Json | None) -> Look:
+    """After update: ready again, and the app has what has come of it; `failed` tells whether all is as before."""
+    look = provisioned(resource)
+    if resource is None or not isinstance(look, Reached):
+        return look
+    if text_of(resource.get("binding")) == "Rotating":  # it gets other credentials
+        return Pending(_message(resource))
+    return Missed(_message(resource)) if resource.get("failed") else look
+
+
 def bound(resource: Json | None) -> Look:
     """After bind: the credentials are live in the app, or the binding is gone again."""
     if resource is None:
