@@ -37,6 +37,12 @@ COMMANDS = {
         open_end=True,
         example="create database postgresql small storage.size=2Gi",
     ),
+    "share": Command(
+        ("NAME", "APP/RESOURCE"),
+        "make a resource for the app that has the instance of another app's one, and credentials of its own",
+        WAITS,
+        example="share database shop/database --app blog",
+    ),
     "list": Command((), "list the app's resources", ("limit",)),
     "describe": Command(
         ("NAME",), "show a resource and its credentials", ("details",), example="describe database"

@@ -80,6 +80,14 @@ def create(call: Call) -> None:
     perform(call, f"Creating {name} to {app}... ", work)
 
 
+def share(call: Call) -> None:
+    """Make a resource with the instance of another one."""
+    (name, source), app = call.words, call.app
+    request = partial(call.bridge.share, app, name, source)
+    work = OnResource(call.bridge, app, name, request, waiting.provisioned, new=True)
+    perform(call, f"Sharing {source} as {name} with {app}... ", work)
+
+
 def update(call: Call) -> None:
     """Change a resource."""
     name, service, plan, *pairs = call.words
@@ -149,6 +157,7 @@ HANDLERS = {
     "services": services,
     "plans": plans,
     "create": create,
+    "share": share,
     "list": list_resources,
     "describe": describe,
     "logs": logs,

@@ -74,10 +74,13 @@ def provisioned(resource: Json | None) -> Look:
 
 
 def updated(resource: Json | None) -> Look:
-    """After update: ready again; `failed` tells whether as before."""
+    """After update: ready again, and the app has what has come of it; `failed` tells whether all is as before."""
     look = provisioned(resource)
-    failed = bool(resource and resource.get("failed"))
-    return Missed(_message(resource)) if resource and failed and isinstance(look, Reached) else look
+    if resource is None or not isinstance(look, Reached):
+        return look
+    if text_of(resource.get("binding")) == "Rotating":  # it gets other credentials
+        return Pending(_message(resource))
+    return Missed(_message(resource)) if resource.get("failed") else look
 
 
 def settled(resource: Json | None) -> Look:

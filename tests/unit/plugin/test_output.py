@@ -134,6 +134,23 @@ def test_describe_details(service: Service, drycc: Drycc) -> None:
     ]
 
 
+def test_describe_what_is_shared(service: Service, drycc: Drycc) -> None:
+    service.answer(ONE, Answer({**RESOURCE, "shared_from": "shop/redis", "shared_with": []}))
+    lines = [line.rstrip() for line in drycc("describe myredis").out.splitlines()]
+    assert lines[3:5] == ["Plan:           redis:standard-128", "Shared from:    shop/redis"]
+    service.answer(ONE, Answer({**RESOURCE, "shared_from": None, "shared_with": ["blog/cache", "news/cache"]}))
+    lines = [line.rstrip() for line in drycc("describe myredis").out.splitlines()]
+    assert lines[4] == "Shared with:    blog/cache, news/cache"
+
+
+def test_a_broker_that_is_away_is_told(service: Service, drycc: Drycc) -> None:
+    away = {"results": [], "count": 0, "unavailable": ["the broker at b does not answer\x1b[2J"]}
+    service.answer("GET /v2/resources/services/", Answer(away))
+    ended = drycc("services")
+    assert (ended.status, ended.out) == (0, "Could not find any services\n")
+    assert ended.err == ("!    WARNING: the broker at b does not answer\\x1b[2J: what it offers is not listed\n")
+
+
 def test_describe_what_is_not_there(service: Service, drycc: Drycc) -> None:
     service.answer(ONE, Answer({**RESOURCE, "status": None, "binding": None, "data": {}, "message": ""}))
     lines = [line.rstrip() for line in drycc("describe myredis --details").out.splitlines()]
