@@ -83,9 +83,8 @@ class Applying:
 
     def _offered(self, changes: Sequence[Change]) -> list[Change]:
         """With the plans that there are not as problems."""
-        asked = {
-            one.wanted.service for one in changes if one.wanted and {Step.CREATE, Step.UPDATE} & set(one.steps)
-        }
+        named = [one for one in changes if one.wanted and not one.wanted.source]
+        asked = {one.wanted.service for one in named if one.wanted and _BEGUN_FIRST & one.steps.keys()}
         plans = {
             service: {output.text_of(plan.get("name")) for plan in self._bridge.plans(service, MOST)}
             for service in sorted(asked)
@@ -165,7 +164,9 @@ class Applying:
     def _requests(self, one: Change) -> dict[Step, Callable[[], object]]:
         bridge, app, name, wanted = self._bridge, self._app, one.name, one.wanted or Wanted(one.name, 0)
         return {
-            Step.CREATE: partial(bridge.create, app, name, wanted.plan_name, one.options),
+            Step.CREATE: partial(bridge.share, app, name, wanted.source)
+            if wanted.source
+            else partial(bridge.create, app, name, wanted.plan_name, one.options),
             Step.UPDATE: partial(bridge.update, app, name, wanted.plan_name, one.options),
             Step.UNBIND: partial(bridge.binding, app, name, "unbind"),
             Step.BIND: partial(bridge.binding, app, name, "bind", wanted.env),

@@ -99,7 +99,7 @@ def _words_of(
     kind = kinds[len(given)] if len(given) < len(kinds) else ""
     if kind == "SHELL":
         return list(_SCRIPTS)
-    if kind in ("", "KEY=VALUE") or (command, kind) == ("create", "NAME"):
+    if kind in ("", "KEY=VALUE") or (command in ("create", "share") and kind == "NAME"):
         return []
     options = {flag: value for flag, value in pairwise(before) if flag in TAKES_VALUE}
     try:

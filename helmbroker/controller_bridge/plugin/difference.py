@@ -58,7 +58,9 @@ def working(resource: Json | None) -> bool:
 def change(wanted: Wanted, resource: Json | None, *, rebind: bool) -> Change:
     """What is between a resource and what the file says of it; `rebind`: unbind and bind for other variables."""
     if resource is None:
-        steps = {Step.CREATE: f"create {wanted.plan_name}"} | _binding(wanted, {}, rebind=rebind)
+        steps = {Step.CREATE: f"{'share' if wanted.source else 'create'} {wanted.plan_name}"} | _binding(
+            wanted, {}, rebind=rebind
+        )
         return Change(wanted.name, wanted, steps | _schedule(wanted, {}), wanted.options)
     if working(resource):
         going_on = f"it is {text_of(resource.get('binding')) or text_of(resource.get('status'))} still: apply again"
@@ -95,7 +97,10 @@ def _problem(wanted: Wanted, resource: Json, *, rebind: bool) -> str:
     if status != READY:
         message = text_of(resource.get("message"))
         return f"it is {status}{f' ({message})' if message else ''}: destroy it, and apply again"
-    if service != wanted.service:
+    if (source := text_of(resource.get("shared_from"))) != wanted.source:
+        has = f"shares {source}" if source else "has an instance of its own"
+        return f"it {has}: take another name, or destroy it first"
+    if service != wanted.service and not wanted.source:
         return f"it is a {service}, and cannot become a {wanted.service}: take another name, or destroy it first"
     if binding == "UnbindCallFailed" and wanted.bind:
         return "something of its last binding is left: unbind it, and apply again"
@@ -124,7 +129,7 @@ def _schedule(wanted: Wanted, resource: Json) -> dict[Step, str]:
 
 
 def _same_plan(wanted: Wanted, resource: Json) -> bool:
-    return text_of(resource.get("plan")) == wanted.plan_name
+    return bool(wanted.source) or text_of(resource.get("plan")) == wanted.plan_name
 
 
 def _env(resource: Json) -> dict[str, object]:

@@ -8,6 +8,8 @@
         bind: true                  # the default; false: made, and not bound
         env: {rename: {uri: DATABASE_URL}, prefix: DB_, only: [uri]}
         rotate: 30d                 # or never; without it a schedule stays as it is
+      accounts:
+        from: bank/accounts         # instead of plan and options: the instance of another app's resource
 
 Other keys beside `app` and `resources` are not looked at: it may be the app's own file.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +30,7 @@ from helmbroker.controller_bridge.plugin.flags import period
 from helmbroker.controller_bridge.plugin.terminal import CommandError
 
 _Node = yaml.nodes.Node
-_KEYS = ("plan", "options", "bind", "env", "rotate")
+_KEYS = ("plan", "options", "from", "bind", "env", "rotate")
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,15 @@ class Wanted:
     service: str = ""
     plan: str = ""
     options: Mapping[str, object] = field(default_factory=dict, repr=False)
+    source: str = ""  # APP/RESOURCE whose instance it shares; then it has neither plan nor options
     bind: bool = True
     env: Mapping[str, object] = field(default_factory=dict)
     rotate_every_s: float | None = None  # 0: never; None: nothing is said
 
     @property
     def plan_name(self) -> str:
-        """SERVICE:PLAN."""
-        return f"{self.service}:{self.plan}"
+        """SERVICE:PLAN, or what it shares."""
+        return f"the instance of {self.source}" if self.source else f"{self.service}:{self.plan}"
 
 
 @dataclass(frozen=True)
@@ -113,14 +117,17 @@ class _Reading:
             self._fault(fields[unknown][0], f"there is no {unknown!r}; it takes {', '.join(_KEYS)}")
         values = {each: value for each, (_, value) in fields.items()}
         service, plan = self._plan(values["plan"]) if "plan" in values else ("", "")
-        if isinstance(node, yaml.MappingNode) and "plan" not in values:
+        if isinstance(node, yaml.MappingNode) and not {"plan", "from"} & values.keys():
             self._fault(key, "it has no plan; give one such as postgresql:small")
+        if "from" in values and {"plan", "options"} & values.keys():
+            self._fault(values["from"], "from: plan and options are those of the resource that is shared")
+        source = self._source(values["from"]) if "from" in values else ""
         options = self._options(values["options"]) if "options" in values else {}
         bind = self._bind(values["bind"]) if "bind" in values else True
         env = self._env(values["env"]) if "env" in values else {}
         rotate_every_s = self._period(values["rotate"]) if "rotate" in values else None
         self._of = ""
-        return Wanted(name, key.start_mark.line + 1, service, plan, options, bind, env, rotate_every_s)
+        return Wanted(name, key.start_mark.line + 1, service, plan, options, source, bind, env, rotate_every_s)
 
     def _fault(self, node: _Node, why: str) -> None:
         self.faults.append((node.start_mark.line + 1, f"{self._of}{why}"))
@@ -148,6 +155,12 @@ class _Reading:
         if text and not (service and colon and plan):
             self._fault(node, f"{text!r} is no plan: give SERVICE:PLAN, such as postgresql:small")
         return service, plan
+
+    def _source(self, node: _Node) -> str:
+        text = self._text(node)
+        if text and not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", text):
+            self._fault(node, f"from: {text!r} is no resource of another app: give APP/RESOURCE")
+        return text
 
     def _options(self, node: _Node) -> dict[str, object]:
         loader = yaml.SafeLoader("")

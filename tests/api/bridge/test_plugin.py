@@ -179,6 +179,18 @@ def test_apply_refuses_before_it_begins(call: Calls, drycc: Drycc, tmp_path: Pat
     assert call.world.observe() == before
 
 
+def test_apply_shares_the_instance_of_another_app(call: Calls, drycc: Drycc, tmp_path: Path) -> None:
+    call.world.apps.add_app("blog")
+    drycc("apply -f resources.yaml")
+    (tmp_path / "blog.yaml").write_text("resources:\n  theirs:\n    from: shop/my-db\n")
+    shown = drycc("apply -f blog.yaml --app blog --dry-run").out
+    assert shown == "+ theirs  share the instance of shop/my-db; bind\n"
+    assert drycc("apply -f blog.yaml --app blog").status == 0
+    assert drycc("apply -f blog.yaml --app blog").out == "= theirs  as the file says\n"
+    (tmp_path / "blog.yaml").write_text("resources:\n  theirs:\n    plan: postgresql:small\n")
+    assert "it shares shop/my-db: take another name" in drycc("apply -f blog.yaml --app blog").err
+
+
 def test_without_waiting_apply_begins_what_it_can(call: Calls, drycc: Drycc) -> None:
     ended = drycc("apply -f resources.yaml --no-wait")
     assert ended.err == "my-db: accepted; apply again for the rest: create postgresql:small; bind\n"

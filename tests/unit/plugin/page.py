@@ -15,8 +15,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "drycc-resources.md"
 _HEAD = f"""\
 # The command line `{PROGRAM}`
 
-Made by `make plugin-page` from the tables of the program; not edited by hand. How to install it, log in, name the app
-and work with it: [use drycc-resources](../how-to/drycc-resources.md). What every command prints, byte for byte, is in
+Made by `make plugin-page` from the program's own tables; not edited by hand. How to install it, log in and use
+it: [use drycc-resources](../how-to/drycc-resources.md). What every command prints, byte for byte, is in
 `tests/unit/plugin/golden/`.
 
 With Drycc's `drycc` on the machine, `drycc resources COMMAND ...` is the same; options come after `resources`.

@@ -45,14 +45,17 @@ resources:
     plan: redis:a:b
     bind: false
     rotate: never
+  accounts:
+    from: bank/accounts
 """,
     )
     options = {"storage": {"size": "2Gi"}, "replicas": 2, "backup": True}
     env = {"prefix": "DB_", "rename": {"uri": "DATABASE_URL"}, "only": ["uri", "host"]}
-    database = Wanted("database", 5, "postgresql", "small", options, True, env, 2592000.0)
+    database = Wanted("database", 5, "postgresql", "small", options, "", True, env, 2592000.0)
     cache = Wanted("cache", 16, "redis", "a:b", bind=False, rotate_every_s=0.0)
+    accounts = Wanted("accounts", 20, source="bank/accounts")
     found = read(path)
-    assert found == Manifest(path, "shop", (database, cache))
+    assert found == Manifest(path, "shop", (database, cache, accounts))
     assert found.place(cache) == f"{path}:16: cache"
 
 
@@ -80,7 +83,7 @@ resources:
     assert faults(tmp_path, text) == [
         "2: My_db: name can only supports: a-z (lowercase), 0-9 and single hyphens between them",
         "3: My_db: 'postgresql' is no plan: give SERVICE:PLAN, such as postgresql:small",
-        "4: My_db: there is no 'size'; it takes plan, options, bind, env, rotate",
+        "4: My_db: there is no 'size'; it takes plan, options, from, bind, env, rotate",
         "10: queue: it has to be a mapping",
         "11: cache is there twice",
         "12: cache: it has to be a text; quote it",
@@ -96,6 +99,7 @@ resources:
     rotate: soon
     env: {suffix: X, only: uri, rename: {uri: 1}}
     options: [1]
+  accounts: {from: bank, options: {a: b}}
 """
     assert faults(tmp_path, text) == [
         "2: cache: it has no plan; give one such as postgresql:small",
@@ -105,6 +109,8 @@ resources:
         "5: cache: env: it takes prefix: TEXT, rename: {KEY: VARIABLE} and only: [KEY]",
         "5: cache: it has to be a text; quote it",
         "6: cache: options: they have to be a mapping of texts to values",
+        "7: accounts: from: 'bank' is no resource of another app: give APP/RESOURCE",
+        "7: accounts: from: plan and options are those of the resource that is shared",
     ]
 
 
