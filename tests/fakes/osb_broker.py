@@ -7,7 +7,7 @@ binding. Not modelled: ConcurrencyError by itself (a test raises it with `before
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from helmbroker.controller_bridge.broker_port import (
     Answer,
@@ -90,6 +90,13 @@ class FakeBroker:
             "uri": f"postgres://u:{binding}@db:5432/app",
             "port": 5432,
         }
+
+    def retire(self, plan_name: str) -> None:
+        """Offer plans of that name no more."""
+        self.offerings = tuple(
+            replace(one, plans=tuple(plan for plan in one.plans if plan.name != plan_name))
+            for one in self.offerings
+        )
 
     def catalog(self) -> tuple[Offering, ...]:
         self._called("catalog")

@@ -83,8 +83,7 @@ class Applying:
 
     def _offered(self, changes: Sequence[Change]) -> list[Change]:
         """With the plans that there are not as problems."""
-        named = [one for one in changes if one.wanted and not one.wanted.source]
-        asked = {one.wanted.service for one in named if one.wanted and _BEGUN_FIRST & one.steps.keys()}
+        asked = {one.wanted.service for one in changes if one.wanted and one.new_plan}
         plans = {
             service: {output.text_of(plan.get("name")) for plan in self._bridge.plans(service, MOST)}
             for service in sorted(asked)
@@ -94,14 +93,11 @@ class Applying:
     @staticmethod
     def _check(one: Change, plans: dict[str, set[str]]) -> Change:
         wanted = one.wanted
-        if wanted is None or wanted.service not in plans or wanted.plan in plans[wanted.service]:
+        if wanted is None or not one.new_plan or wanted.plan in plans[wanted.service]:
             return one
-        there = ", ".join(sorted(plans[wanted.service]))
-        why = (
-            f"{wanted.service} has no plan {wanted.plan!r}, only {there}"
-            if there
-            else f"no service {wanted.service!r}"
-        )
+        there, why = ", ".join(sorted(plans[wanted.service])), f"there is no service {wanted.service!r}"
+        if there:
+            why = f"{wanted.service} has no plan {wanted.plan!r}, only {there}"
         return Change(one.name, wanted, problem=f"{why}; see: services, plans")
 
     def show(self, changes: Sequence[Change]) -> None:

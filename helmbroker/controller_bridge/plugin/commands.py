@@ -148,9 +148,9 @@ def rollback(call: Call) -> None:
 
 def apply(call: Call) -> None:
     """Make, bind and change what a file names."""
-    from helmbroker.controller_bridge.plugin.apply import apply as carry_out  # noqa: PLC0415 - it alone reads YAML
+    from helmbroker.controller_bridge.plugin import apply as applying  # noqa: PLC0415 - it alone needs all that
 
-    carry_out(call)
+    applying.apply(call)
 
 
 HANDLERS = {

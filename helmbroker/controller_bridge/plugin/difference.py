@@ -35,6 +35,7 @@ class Change:
     steps: Mapping[Step, str] = field(default_factory=dict)  # in words
     options: Mapping[str, object] = field(default_factory=dict, repr=False)  # those that differ
     notes: Sequence[str] = ()
+    new_plan: bool = False  # the service has to offer it
     problem: str = ""
 
     @property
@@ -58,10 +59,9 @@ def working(resource: Json | None) -> bool:
 def change(wanted: Wanted, resource: Json | None, *, rebind: bool) -> Change:
     """What is between a resource and what the file says of it; `rebind`: unbind and bind for other variables."""
     if resource is None:
-        steps = {Step.CREATE: f"{'share' if wanted.source else 'create'} {wanted.plan_name}"} | _binding(
-            wanted, {}, rebind=rebind
-        )
-        return Change(wanted.name, wanted, steps | _schedule(wanted, {}), wanted.options)
+        made = {Step.CREATE: f"{'share' if wanted.source else 'create'} {wanted.plan_name}"}
+        steps = made | _binding(wanted, {}, rebind=rebind) | _schedule(wanted, {})
+        return Change(wanted.name, wanted, steps, wanted.options, new_plan=not wanted.source)
     if working(resource):
         going_on = f"it is {text_of(resource.get('binding')) or text_of(resource.get('status'))} still: apply again"
         return Change(wanted.name, wanted, notes=[going_on])
@@ -69,15 +69,20 @@ def change(wanted: Wanted, resource: Json | None, *, rebind: bool) -> Change:
         return Change(wanted.name, wanted, problem=problem)
     shown, given = resource.get("options_shown") is not False, _flat(resource.get("options"))
     differing = {key for key, text in _flat(wanted.options).items() if shown and given.get(key) != text}
-    options = dict(_picked(wanted.options, differing))
-    told = [f"the plan from {text_of(resource.get('plan'))} to {wanted.plan_name}"] * (
-        not _same_plan(wanted, resource)
-    )
-    told += [f"options {', '.join(sorted(differing))}"] * bool(differing)
+    plan = text_of(resource.get("plan"))
+    new_plan = not wanted.source and plan != wanted.plan_name
+    told = [f"the plan from {plan} to {wanted.plan_name}"] if new_plan else []
+    if differing:
+        told.append(f"options {', '.join(sorted(differing))}")
     steps = {Step.UPDATE: f"update {' and '.join(told)}"} if told else {}
-    steps |= _binding(wanted, resource, rebind=rebind) | _schedule(wanted, resource)
-    unknown = "its options are not compared: the broker does not show them"
-    return Change(wanted.name, wanted, steps, options, [unknown] if wanted.options and not shown else [])
+    return Change(
+        wanted.name,
+        wanted,
+        steps | _binding(wanted, resource, rebind=rebind) | _schedule(wanted, resource),
+        dict(_picked(wanted.options, differing)),
+        [] if shown or not wanted.options else ["its options are not compared: the broker does not show them"],
+        new_plan,
+    )
 
 
 def unnamed(resource: Json, *, prune: bool) -> Change:
@@ -87,8 +92,8 @@ def unnamed(resource: Json, *, prune: bool) -> Change:
         return Change(name, notes=["it is being destroyed"])
     if not prune:
         return Change(name, notes=["not in the file, and kept: --prune would destroy it"])
-    bound = {Step.UNBIND: "unbind"} if resource.get("binding") else {}
-    return Change(name, steps={**bound, Step.DESTROY: "destroy it with its data"})
+    unbound = {Step.UNBIND: "unbind"} if _has_binding(resource) else {}
+    return Change(name, steps={**unbound, Step.DESTROY: "destroy it with its data"})
 
 
 def _problem(wanted: Wanted, resource: Json, *, rebind: bool) -> str:
@@ -104,7 +109,7 @@ def _problem(wanted: Wanted, resource: Json, *, rebind: bool) -> str:
         return f"it is a {service}, and cannot become a {wanted.service}: take another name, or destroy it first"
     if binding == "UnbindCallFailed" and wanted.bind:
         return "something of its last binding is left: unbind it, and apply again"
-    if wanted.bind and binding in _BOUND and _env(resource) != dict(wanted.env) and not rebind:
+    if wanted.bind and binding in _BOUND and _env(resource) != wanted.env and not rebind:
         return (
             "its variables differ, and change only when it is bound anew: "
             "with --rebind it is, and the app is without them in between"
@@ -115,8 +120,8 @@ def _problem(wanted: Wanted, resource: Json, *, rebind: bool) -> str:
 def _binding(wanted: Wanted, resource: Json, *, rebind: bool) -> dict[Step, str]:
     bound = text_of(resource.get("binding")) in _BOUND
     if not wanted.bind:
-        return {Step.UNBIND: "unbind"} if resource.get("binding") else {}
-    if bound and rebind and _env(resource) != dict(wanted.env):
+        return {Step.UNBIND: "unbind"} if _has_binding(resource) else {}
+    if bound and rebind and _env(resource) != wanted.env:
         return {Step.UNBIND: "unbind", Step.BIND: "bind with other variables"}
     return {} if bound else {Step.BIND: "bind"}
 
@@ -128,8 +133,9 @@ def _schedule(wanted: Wanted, resource: Json) -> dict[Step, str]:
     return {Step.SCHEDULE: f"rotate every {every_s:.0f} s" if every_s else "rotate no more"}
 
 
-def _same_plan(wanted: Wanted, resource: Json) -> bool:
-    return bool(wanted.source) or text_of(resource.get("plan")) == wanted.plan_name
+def _has_binding(resource: Json) -> bool:
+    """One that failed is gone already."""
+    return text_of(resource.get("binding")) not in ("", "Failed")
 
 
 def _env(resource: Json) -> dict[str, object]:

@@ -189,12 +189,15 @@ class _Reading:
             if name == "prefix":
                 env[name] = self._text(value)
             elif name == "rename":
-                env[name] = {each: self._text(to) for each, (_, to) in self._fields(value).items()}
+                env |= {name: renamed} if (renamed := self._renamed(value)) else {}
             elif name == "only" and isinstance(value, yaml.SequenceNode):
                 env[name] = [self._text(one) for one in value.value]
             else:
                 self._fault(key, "env: it takes prefix: TEXT, rename: {KEY: VARIABLE} and only: [KEY]")
         return env
+
+    def _renamed(self, node: _Node) -> dict[str, str]:
+        return {key: self._text(variable) for key, (_, variable) in self._fields(node).items()}
 
     def _period(self, node: _Node) -> float | None:
         try:

@@ -150,6 +150,24 @@ def test_apply_destroys_only_when_told(call: Calls, drycc: Drycc, tmp_path: Path
     assert states(call) == {}
 
 
+def test_apply_leaves_a_failed_binding_alone_where_none_is_wanted(
+    call: Calls, drycc: Drycc, tmp_path: Path
+) -> None:
+    call.world.broker.fails["bind"] = "no more users"
+    drycc("apply -f resources.yaml")
+    (tmp_path / "resources.yaml").write_text(FILE.replace("env: {prefix: DB_}", "bind: false"))
+    assert drycc("apply -f resources.yaml").out.startswith("= my-db  as the file says\n")
+
+
+def test_a_plan_that_is_offered_no_more_keeps_its_instances(call: Calls, drycc: Drycc, tmp_path: Path) -> None:
+    drycc("apply -f resources.yaml")
+    call.world.broker.retire("small")
+    (tmp_path / "resources.yaml").write_text(FILE.replace("2Gi", "4Gi"))
+    assert drycc("apply -f resources.yaml").status == 0
+    instance = call.world.broker.instances[call.world.resource().instance_id]
+    assert instance.parameters == {"replicas": 2, "storage": {"size": "4Gi"}}
+
+
 def test_apply_tries_everything_and_tells_what_failed(call: Calls, drycc: Drycc) -> None:
     call.world.broker.fails["bind"] = "no more users"
     ended = drycc("apply -f resources.yaml")
@@ -174,7 +192,7 @@ def test_apply_refuses_before_it_begins(call: Calls, drycc: Drycc, tmp_path: Pat
         "Error: nothing was begun:",
         f"{path}:2: my-db: it is a postgresql, and cannot become a mysql: take another name, or destroy it first",
         f"{path}:6: cache: redis has no plan 'huge', only standard-128; see: services, plans",
-        f"{path}:9: queue: no service 'a'; see: services, plans",
+        f"{path}:9: queue: there is no service 'a'; see: services, plans",
     ]
     assert call.world.observe() == before
 
