@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from helmbroker.controller_bridge.plugin import output, waiting
-from helmbroker.controller_bridge.plugin.call import Call, OnResource, ask, carry_out
+from helmbroker.controller_bridge.plugin.call import Call, OnResource, ask, carry_out, nothing
 from helmbroker.controller_bridge.plugin.client import Json
 from helmbroker.controller_bridge.plugin.difference import Change, Step, change, unnamed, working
 from helmbroker.controller_bridge.plugin.manifest import Faulty, Manifest, Wanted, read
@@ -31,10 +31,6 @@ _JUDGES = {
     Step.SCHEDULE: waiting.settled,
     Step.DESTROY: waiting.destroyed,
 }
-
-
-def _nothing() -> None:
-    """It was asked for already."""
 
 
 def apply(call: Call) -> None:
@@ -147,11 +143,11 @@ class Applying:
             if number and not self._call.given.wait:
                 self._call.terminal.warn(f"{one.name}: accepted; apply again for the rest: {one}")
                 return
-            request = _nothing if step in _BEGUN_FIRST else requests[step]
+            request = nothing if step in _BEGUN_FIRST else requests[step]
             self._follow(f"{_TITLES[step]} {one.name}... ", one.name, _JUDGES[step], request)
 
     def _follow(
-        self, title: str, name: str, judge: waiting.Judge, request: Callable[[], object] = _nothing
+        self, title: str, name: str, judge: waiting.Judge, request: Callable[[], object] = nothing
     ) -> Json | None:
         work = OnResource(self._bridge, self._app, name, request, judge)
         carry_out(self._call, title, work)

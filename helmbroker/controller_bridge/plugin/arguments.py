@@ -48,7 +48,10 @@ COMMANDS = {
         ("NAME",), "show a resource and its credentials", ("details",), example="describe database"
     ),
     "logs": Command(
-        ("NAME",), "show what was done with a resource, and why it ended so", ("limit",), example="logs database"
+        ("NAME",),
+        "show what was done with a resource, and why it ended so",
+        ("limit", "follow", "timeout"),
+        example="logs database --follow",
     ),
     "update": Command(
         ("NAME", "SERVICE", "PLAN", "KEY=VALUE"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TextIO
 
 from helmbroker.controller_bridge.plugin import output, progress, waiting
 from helmbroker.controller_bridge.plugin.client import Bridge, Json
@@ -59,6 +59,10 @@ class Work(Protocol):
     def outcome(self) -> object:
         """What there is at the end, for JSON."""
         ...
+
+
+def nothing() -> None:
+    """The request of work that goes on already."""
 
 
 class OnResource(NamedTuple):
@@ -128,7 +132,7 @@ def perform(call: Call, title: str, work: Work) -> None:
 
 def ask(call: Call, what: str, word: str) -> str:
     """What the user types when `what` is about to be destroyed; `word`: to say yes."""
-    out = call.terminal.err if call.json else call.terminal.out
+    out = _progress(call)
     out.write(
         " !    WARNING: Potentially Destructive Action\n"
         f" !    This command will destroy the {what}\n"
@@ -141,14 +145,22 @@ def ask(call: Call, what: str, word: str) -> str:
 
 def carry_out(call: Call, title: str, work: Work) -> object:
     """Begin `work`, follow it unless the user will not wait, and show both; what there is at the end, for JSON."""
-    out = call.terminal.err if call.json else call.terminal.out
-    if not call.given.wait:
-        with progress.Frames(out, title, call.terminal.frame_s) as shown:
-            result = work.begin()
-            shown.done()
-        return result
+    if call.given.wait:
+        return follow(call, title, work)
+    with progress.Frames(_progress(call), title, call.terminal.frame_s) as shown:
+        result = work.begin()
+        shown.done()
+    return result
+
+
+def follow(call: Call, title: str, work: Work) -> object:
+    """Begin `work`, follow it to its end, and show both; what there is then, for JSON."""
     patience = waiting.Patience(call.given.timeout, work.advice)
-    with progress.live(out, title, call.terminal.frame_s) as shown:
+    with progress.live(_progress(call), title, call.terminal.frame_s) as shown:
         work.begin()
         waiting.follow(work.look, shown, call.terminal, patience)
     return work.outcome() if call.json else None
+
+
+def _progress(call: Call) -> TextIO:
+    return call.terminal.err if call.json else call.terminal.out

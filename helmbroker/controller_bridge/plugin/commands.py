@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from helmbroker.controller_bridge.plugin import output, waiting
-from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, ask, perform
+from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, ask, follow, nothing, perform
 from helmbroker.controller_bridge.plugin.client import Bridge, Json
 from helmbroker.controller_bridge.plugin.options import env_mapping, options
 from helmbroker.controller_bridge.plugin.settings import login, service
@@ -61,8 +61,10 @@ def describe(call: Call) -> None:
 
 def logs(call: Call) -> None:
     """What was done with a resource: the latest at the end."""
-    name = call.words[0]
-    found = call.bridge.operations(call.app, name, call.limit)[::-1]
+    name, app = call.words[0], call.app
+    if call.given.follow:
+        follow(call, f"Following {name}... ", OnResource(call.bridge, app, name, nothing, waiting.settled))
+    found = call.bridge.operations(app, name, call.limit)[::-1]
     if call.json:
         call.terminal.print(output.json_text(found))
     elif not found:

@@ -145,6 +145,10 @@ CASES: dict[str, Case] = {
     "describe-none": Case("describe myredis", {f"GET {ONE}": [GONE]}),
     "describe-json": Case("describe myredis -o json", {f"GET {ONE}": [one()]}),
     "logs": Case("logs myredis", {f"GET {ONE}operations/": results(*OPERATIONS)}),
+    "logs-follow": Case(
+        "logs myredis --follow",
+        {f"GET {ONE}": [MAKING, MADE], f"GET {ONE}operations/": results(*OPERATIONS[1:])},
+    ),
     "logs-none": Case("logs myredis", {f"GET {ONE}operations/": results()}),
     "logs-json": Case("logs myredis -o json", {f"GET {ONE}operations/": results(*OPERATIONS)}),
     "create": Case("create myredis redis small", life(CREATE, MAKING, MADE)),
