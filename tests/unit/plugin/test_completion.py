@@ -17,7 +17,9 @@ Drycc = Callable[..., Ended]
 def _known(service: Service) -> None:
     service.results("GET /v2/resources/services/", [{"name": "redis"}, {"name": "postgresql"}])
     service.results("GET /v2/resources/services/redis/plans/", [{"name": "small"}, {"name": "standard"}])
-    service.results("GET /v2/apps/example-go/resources/", [{"name": "myredis"}, {"name": "mydb"}])
+    service.results(
+        "GET /v2/apps/example-go/resources/", [{"name": "myredis"}, {"name": "mydb"}, {"name": "my\x1b"}]
+    )
     service.results("GET /v2/apps/other/resources/", [{"name": "theirs"}])
     service.results("GET /v2/apps/example-go/releases/", [{"version": 2}, {"version": 1}])
 
@@ -30,6 +32,8 @@ def _known(service: Service) -> None:
         (["--o"], ["--output"]),
         (["plans", ""], ["redis", "postgresql"]),
         (["create", ""], []),
+        (["share", ""], []),
+        (["share", "new", ""], []),
         (["create", "new", "re"], ["redis"]),
         (["create", "new", "redis", "s"], ["small", "standard"]),
         (["create", "new", "redis", "small", ""], []),
