@@ -59,6 +59,7 @@ class Thing:
     deleting: bool = False
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     updating: tuple[str, Mapping[str, JSON]] | None = None  # to this plan, with these parameters more
+    update_failure: str = ""  # how the last update ended, as long as nothing else was asked for
 
     def updated(self) -> None:
         """The update has succeeded: it is what was asked for now."""
@@ -116,6 +117,7 @@ class FakeBroker:
             raise BrokerError(404, "InstanceNotFound", "there is no such instance")
         if thing.looks == 0 and not thing.deleting:
             thing.updating, thing.looks, thing.failure = wanted, self.looks, self.fails.get("update", "")
+            thing.update_failure = ""
             if thing.looks == 0 and not thing.failure:
                 thing.updated()
         elif thing.updating != wanted:
@@ -218,8 +220,10 @@ class FakeBroker:
         if thing.failure:
             reason, thing.deleting = thing.failure, False
             if thing.updating is not None:  # what it was before is there still
-                thing.updating, thing.failure = None, ""
+                thing.updating, thing.failure, thing.update_failure = None, "", reason
             return Status(Progress.FAILED, reason)
+        if thing.update_failure and not thing.deleting:
+            return Status(Progress.FAILED, thing.update_failure)
         if thing.deleting:
             del things[key]
         thing.updated()
