@@ -148,7 +148,7 @@ def test_a_broker_that_is_away_is_told(service: Service, drycc: Drycc) -> None:
     service.answer("GET /v2/resources/services/", Answer(away))
     ended = drycc("services")
     assert (ended.status, ended.out) == (0, "Could not find any services\n")
-    assert ended.err == ("!    WARNING: the broker at b does not answer\\x1b[2J: what it offers is not listed\n")
+    assert ended.err == ("!    WARNING: the broker at b does not answer?[2J: what it offers is not listed\n")
 
 
 def test_describe_what_is_not_there(service: Service, drycc: Drycc) -> None:
