@@ -87,6 +87,12 @@ class App:
         shown = self.database.follow(field)
         assert (shown[field], shown["failed"]) in {("Ready", False), (None, False)}, shown["message"]
 
+    def destroy(self) -> None:
+        """Until nothing is left."""
+        bridge_, path = self.database.bridge, self.database.path
+        bridge_.expect("DELETE", path)
+        eventually(lambda: bridge_.ask("GET", path).status_code == 404 or None, within_s=60)
+
     def asked(self) -> Asked:
         """What the customer's requests have come to."""
         return Asked.of(kubectl("logs", "-n", self.namespace, "customer", check=False))
@@ -156,5 +162,4 @@ def test_each_app_rotates_alone_and_leaves_alone(kube: Kube, tmp_path: Path) -> 
         other.ends_well("binding")
         assert "password authentication failed" in owner.login(fourth)
         for app in (other, owner):
-            made.expect("DELETE", app.database.path)
-            eventually(lambda app=app: made.ask("GET", app.database.path).status_code == 404 or None, within_s=60)  # type: ignore[misc]
+            app.destroy()
