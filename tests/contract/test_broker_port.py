@@ -180,6 +180,7 @@ def test_an_update_that_fails_leaves_the_instance(stage: Stage, ready: InstanceR
     stage.work("quota exceeded")
     status = stage.broker.instance_status(ready, made.operation)
     assert (status.progress, status.description) == (Progress.FAILED, "quota exceeded")
+    assert stage.broker.instance_status(ready, made.operation) == status, "however often it is asked"
     assert stage.broker.instance_parameters(ready).items() >= stage.parameters.items()
 
 

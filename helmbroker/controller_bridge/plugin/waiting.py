@@ -83,6 +83,15 @@ def updated(resource: Json | None) -> Look:
     return Missed(_message(resource)) if resource.get("failed") else look
 
 
+def settled(resource: Json | None) -> Look:
+    """Nothing goes on any more, whatever has come of it."""
+    if resource is None:
+        return Reached()
+    status, binding = text_of(resource.get("status")), text_of(resource.get("binding"))
+    going_on = status in WORKING or binding in WORKING - {""}
+    return Pending(_message(resource)) if going_on else Reached()
+
+
 def bound(resource: Json | None) -> Look:
     """After bind: the credentials are live in the app, or the binding is gone again."""
     if resource is None:

@@ -8,24 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from helmbroker.controller_bridge.plugin import output
+from tests.unit.plugin.cases import RESOURCE
 from tests.unit.plugin.service import Answer, Ended, Service
 
 Drycc = Callable[..., Ended]
 
-RESOURCE = {
-    "uuid": "de1bf5b5-4a72-4f94-a10c-d2a3741cdf75",
-    "app": "example-go",
-    "app_id": "example-go",
-    "name": "myredis",
-    "plan": "redis:standard-128",
-    "data": {"REDIS_PASSWORD": "RzG87SJWG1", "HOST": "10.1.2.3"},
-    "status": "Ready",
-    "binding": "Ready",
-    "options": {"memory.limit": "1Gi"},
-    "message": "The instance was provisioned successfully",
-    "created": "2024-05-08T01:01:00Z",
-    "updated": "2024-05-08T01:02:03Z",
-}
 ONE = "GET /v2/apps/example-go/resources/myredis/"
 LIST = "GET /v2/apps/example-go/resources/"
 
