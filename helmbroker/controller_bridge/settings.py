@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     )
     broker_url: str = Field(default="http://127.0.0.1:8080", pattern=BROKER_URL, description="the service broker")
     broker_credentials_file: Path = Field(
-        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password"
+        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password or Bearer TOKEN"
     )
     broker_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
     broker_timeout_s: float = Field(default=30, gt=0, le=120, description="wait for one answer of the broker")

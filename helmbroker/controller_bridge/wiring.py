@@ -150,7 +150,8 @@ def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube:
     """The clients of all service brokers, and the bridge's own for what lives elsewhere. Raises SetupError."""
     from helmbroker.controller_bridge.apps.given import GivenSecrets  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.external import ExternalBroker  # noqa: PLC0415
-    from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
 
     found: dict[str, Broker] = {
         name: OsbBroker(

@@ -26,7 +26,8 @@ from helmbroker.controller_bridge.broker_port import (
     InstanceRef,
     Progress,
 )
-from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker
+from helmbroker.controller_bridge.osb import OsbBroker
+from helmbroker.controller_bridge.osb_login import CredentialsFile
 from helmbroker.durable import JSON
 from helmbroker.sealing import Keys, RingFile
 from tests.api.broker.desk import CREDENTIALS, USER, Desk
