@@ -58,7 +58,7 @@ SERVICE_CATALOG = {
     },
 }
 READS = """
-test "$(cat "$SERVICE_BINDING_ROOT/orders/host")" = db.shop && test "$(cat "$SERVICE_BINDING_ROOT/orders/type")" = mysql &&
+cd "$SERVICE_BINDING_ROOT/orders" && test "$(cat host)" = db.shop && test "$(cat type)" = mysql &&
 test "$DB_HOST" = db.shop && test "$DB_TYPE" = mysql
 """
 
@@ -88,7 +88,7 @@ def kinds(kube: KubeClient) -> Iterator[None]:
     eventually(served, within_s=30)
     yield
     kubectl("delete", "--wait=false", "-f", str(PAGES / "crds.yaml"))
-    kubectl("delete", "--wait=false", "crd", SERVICE_CATALOG["metadata"]["name"])  # type: ignore[index]
+    kubectl("delete", "--wait=false", "crd", "servicebindings.servicecatalog.k8s.io")
 
 
 @contextmanager
