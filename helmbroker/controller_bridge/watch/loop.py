@@ -135,6 +135,9 @@ class Loop:
                 if str(error) != said:
                     _LOG.warning("cannot watch", extra={"kind": kind, "reason": str(error)})
                     said = str(error)
+            except Exception as error:  # noqa: BLE001  # a thread that ends would not be missed
+                failures += 1
+                _LOG.error("watching failed", extra={"kind": kind, "error": type(error).__name__})
             self._stop.wait(self._pause_s(failures))
 
     def _watch(self, kind: str, namespace: str | None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from helmbroker.kubeapi.kinds import named
 from helmbroker.kubeapi.port import Obj
+from helmbroker.kubeapi.selectors import selects
 
 READY = "Ready"
 AVAILABLE = "ServiceAvailable"
@@ -96,11 +97,10 @@ class Request:
         metadata = workload["metadata"]
         if self.selector is None:
             return bool(metadata["name"] == self.workload.name)
-        labels = metadata.get("labels") or {}
-        equal = (self.selector.get("matchLabels") or {}).items()
-        return all(labels.get(key) == value for key, value in equal) and all(
-            _holds(each, labels) for each in self.selector.get("matchExpressions") or ()
-        )
+        try:
+            return selects(self.selector, metadata.get("labels") or {})
+        except ValueError as error:
+            raise Refused("InvalidSpec", f"spec.workload: {error}") from None
 
     def check_entries(self, entries: Mapping[str, Any], secret: str) -> None:
         """Refused when the Secret does not have what has to be in a projection."""
@@ -132,18 +132,3 @@ def status(
     patch: Obj = {"conditions": list(after.values()), "observedGeneration": binding["metadata"].get("generation")}
     patch["binding"] = {"name": secret} if secret else None
     return patch if any(told.get(key) != value for key, value in patch.items()) else None
-
-
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = expression.get("key", ""), expression.get("values") or ()
-    match expression.get("operator"):
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-        case other:
-            raise Refused("InvalidSpec", f"spec.workload.selector: there is no operator {other!r}")

@@ -72,7 +72,11 @@ def watched(kube: FakeKube) -> Callable[[str], None]:
             asked.setdefault(kind, threading.Event()).set()
 
     kube.after = after
-    return lambda kind: (asked.setdefault(kind, threading.Event()).wait(WAIT_S) and None) or None
+
+    def wait(kind: str) -> None:
+        assert asked.setdefault(kind, threading.Event()).wait(WAIT_S)
+
+    return wait
 
 
 def test_what_is_there_and_what_comes_is_looked_at(kube: FakeKube) -> None:
@@ -136,7 +140,7 @@ def test_everything_is_looked_at_again_now_and_then(kube: FakeKube) -> None:
         assert looks.next() == looks.next() == "shop/orders"
 
 
-def test_a_kind_that_is_not_served_yet_is_waited_for(watched: Callable[[str], None]) -> None:
+def test_a_kind_that_is_not_served_yet_is_waited_for() -> None:
     kube, looks = FakeKube(SHOP), Looks()
     refused = threading.Event()
     kube.after = lambda verb, *_: refused.set() if verb == "discovery" else None

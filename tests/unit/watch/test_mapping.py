@@ -9,7 +9,7 @@ import pytest
 from helmbroker.controller_bridge.watch.mapping import BadMapping, WorkloadMapping, at, fixed, mapping_for, put
 from helmbroker.kubeapi.port import Obj
 
-CRON = {
+CRON: dict[str, Any] = {
     "version": "v1",
     "annotations": ".spec.jobTemplate.spec.template.metadata.annotations",
     "containers": [{"path": ".spec.jobTemplate.spec.template.spec.containers[*]", "name": ".name"}],

@@ -108,6 +108,16 @@ def test_a_service_that_goes_away_takes_nothing_out(kube: FakeKube) -> None:
         ({"workload": {"apiVersion": "apps/v1", "kind": "Deployment"}}, "InvalidSpec", "a name or a selector"),
         ({"workload": {**by_selector(a="b"), "name": "web"}}, "InvalidSpec", "a name or a selector"),
         (
+            {
+                "workload": {
+                    **by_selector(),
+                    "selector": {"matchExpressions": [{"key": "a", "operator": "Like", "values": ["b"]}]},
+                }
+            },
+            "InvalidSpec",
+            "spec.workload: a selector has no operator 'Like'",
+        ),
+        (
             {"service": {"apiVersion": "other.io/v1", "kind": "Queue", "name": "q"}},
             "ServiceNotFound",
             "serves no kind Queue.v1.other.io",
