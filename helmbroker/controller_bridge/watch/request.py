@@ -87,7 +87,7 @@ class Request:
             service,
             workload,
             selector,
-            spec["workload"].get("containers"),
+            spec["workload"].get("containers") or None,
             {kind: spec[kind] for kind in ("type", "provider") if spec.get(kind)},
             {each["name"]: each["key"] for each in spec.get("env") or ()},
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helmbroker.controller_bridge.watch.request import status
+from helmbroker.controller_bridge.watch.request import Request, status
 from tests.fakes.kube_fields import merge_patch
 from tests.unit.watch.objects import binding
 
@@ -33,3 +33,8 @@ def test_conditions_of_others_stay_and_long_texts_are_cut() -> None:
     assert patch is not None
     assert patch["conditions"][0] == theirs
     assert len(patch["conditions"][1]["message"]) <= 32_768
+
+
+def test_a_list_of_no_containers_is_none() -> None:
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "containers": []}
+    assert Request.read(binding(workload=workload)).containers is None
