@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
 from helmbroker.controller_bridge.operations.progress import described
+from helmbroker.controller_bridge.releasing import Releasing
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
 from helmbroker.durable import JSON, Operation, State
@@ -76,6 +77,7 @@ class Service:
 
     def __init__(self, store: Store, sealer: Sealer) -> None:
         self._store, self._queue, self._sealer = store, store.queue(), sealer
+        self.releasing = Releasing(store)
 
     def page(self, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:
         """How many resources the app has, and some of them, newest first."""

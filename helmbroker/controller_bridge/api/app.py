@@ -8,7 +8,17 @@ from typing import NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, rotation, services
+from helmbroker.controller_bridge.api import (
+    binding,
+    builds,
+    config,
+    errors,
+    health,
+    releases,
+    resources,
+    rotation,
+    services,
+)
 from helmbroker.controller_bridge.api.bodies import MAX_BODY_BYTES
 from helmbroker.controller_bridge.api.context import EXTENSION, Api
 from helmbroker.controller_bridge.model import Role
@@ -30,6 +40,8 @@ class Route(NamedTuple):
 _RESOURCES = "/v2/apps/<app:app>/resources/"
 _RESOURCE = f"{_RESOURCES}<name:name>/"
 _RELEASES = "/v2/apps/<app:app>/releases/"
+_CONFIG = "/v2/apps/<app:app>/config/"
+_BUILDS = "/v2/apps/<app:app>/builds/"
 ROUTES = (
     Route("GET", "/v2/resources/services/", services.list_services, _VIEWER),
     Route("GET", "/v2/resources/services/<service>/plans/", services.list_plans, _VIEWER),
@@ -42,8 +54,14 @@ ROUTES = (
     Route("POST", f"{_RESOURCE}rotate/", rotation.rotate, _MEMBER),
     Route("PUT", f"{_RESOURCE}rotate/", rotation.schedule, _MEMBER),
     Route("GET", _RELEASES, releases.list_releases, _VIEWER),
+    Route("GET", f"{_RELEASES}<version>/", releases.get_release, _VIEWER),
     Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
     Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),
+    Route("GET", _CONFIG, config.get_config, _VIEWER),
+    Route("POST", _CONFIG, config.change_config, _MEMBER),
+    Route("DELETE", _CONFIG, config.detach_groups, _ADMIN),
+    Route("GET", _BUILDS, builds.list_builds, _VIEWER),
+    Route("POST", _BUILDS, builds.create_build, _MEMBER),
     Route("GET", "/healthz", health.healthz, _VIEWER),
     Route("GET", "/readyz", health.readyz, _VIEWER),
 )

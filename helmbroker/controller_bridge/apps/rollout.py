@@ -213,7 +213,7 @@ def _current(deployment: Obj, replica_sets: Sequence[Obj]) -> Obj | None:
 def _belongs(pod: Obj, workload: Obj) -> bool:
     """By selector, as ReplicaSets of old may be gone while their pods still stop; never a pod of nobody."""
     if workload["kind"] == STATEFUL_SET:
-        return _owner(pod) == workload["metadata"]["uid"]
+        return bool(_owner(pod) == workload["metadata"]["uid"])
     labels: Mapping[str, str] = pod["metadata"].get("labels") or {}
     if not any(owner.get("kind") == "ReplicaSet" for owner in pod["metadata"].get("ownerReferences") or ()):
         return False
