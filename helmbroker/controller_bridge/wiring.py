@@ -97,7 +97,7 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
             broker=broker,
             catalog=CachedCatalog(broker),
             tokens=Tokens(settings.tokens_file),
-            apps=cache(lambda: make_apps(make_kube(settings))),
+            apps=cache(lambda: make_apps(make_kube(settings), settings)),
             leaving=leaving,
         )
     )
@@ -119,7 +119,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     ports = Ports(
         store=store,
         broker=make_broker(settings),
-        apps=make_apps(kube),
+        apps=make_apps(kube, settings),
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
     )
@@ -174,8 +174,8 @@ def make_kube(settings: Settings) -> Kube:
     return KubeClient.from_environment(settings.kubeconfig)
 
 
-def make_apps(kube: Kube) -> AppReleases:
+def make_apps(kube: Kube, settings: Settings) -> AppReleases:
     """Releases of apps on the cluster."""
     from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
 
-    return KubernetesAppReleases(kube)
+    return KubernetesAppReleases(kube, history=settings.keep_app_releases)

@@ -29,9 +29,6 @@ from helmbroker.controller_bridge.apps.rollout import judge
 from helmbroker.controller_bridge.apps.workloads import Processes
 from helmbroker.kubeapi.port import Kube
 
-HISTORY = 50
-"""Releases that are kept of an app, unless somebody says otherwise."""
-
 _ATTEMPTS = 10  # at a number that others may take at the same time
 
 
@@ -42,7 +39,7 @@ class KubernetesAppReleases:
     """
 
     def __init__(
-        self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), history: int = HISTORY
+        self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), history: int = 50
     ) -> None:
         self._cluster = AppCluster(kube)
         self._store = LedgerStore(kube)
