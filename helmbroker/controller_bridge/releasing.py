@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Callable
 
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
+from helmbroker.controller_bridge.beginning import RELEASE_TIMEOUT_S
 from helmbroker.controller_bridge.model import Kind, app_subject
 from helmbroker.controller_bridge.store import Store
-
-TIMEOUT_S = 1800.0
 
 
 class Releasing:
@@ -34,7 +33,7 @@ class Releasing:
                 kind=Kind.RELEASE,
                 subject=app_subject(app),
                 params={"app": app, "user": user},
-                timeout_s=TIMEOUT_S,
+                timeout_s=RELEASE_TIMEOUT_S,
             )
         try:
             version = make(key)

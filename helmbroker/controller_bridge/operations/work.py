@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
 from helmbroker.controller_bridge.broker_port import (
     BindingRef,
-    Broker,
     BrokerError,
     Caller,
     Credentials,
@@ -17,10 +16,12 @@ from helmbroker.controller_bridge.broker_port import (
     Status,
     Unreachable,
 )
+from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.model import Resource
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
+from helmbroker.sealing import KeysAway
 
 FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
 _AGAIN_S = 5.0
@@ -40,7 +41,7 @@ class Ports:
     """The world outside, and the rows."""
 
     store: Store
-    broker: Broker
+    broker: Brokers
     apps: AppReleases
     sealer: Sealer
     pace: Pace = Pace()
@@ -85,10 +86,10 @@ class Work:
 
     def instance(self) -> InstanceRef:
         """The instance at the broker. Raises Failed before its service and plan have been looked up."""
-        row = self.resource
-        if row.service_id is None or row.plan_id is None:
+        found = self.resource.at_broker
+        if found is None:
             raise Failed("the broker has never heard of this resource")
-        return InstanceRef(row.instance_id, row.service_id, row.plan_id, app=row.app, name=row.name)
+        return found
 
     @property
     def successor(self) -> str | None:
@@ -117,7 +118,7 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
     def patient(work: Work) -> Outcome:
         try:
             return run(work)
-        except (Unreachable, AppsUnavailable) as error:
+        except (Unreachable, AppsUnavailable, KeysAway) as error:
             return Wait(_AGAIN_S, f"{error}; trying again")
         except BrokerError as error:
             return Wait(_AGAIN_S, "the broker is busy with the same instance") if error.busy else Fail(str(error))

@@ -28,7 +28,8 @@ fi
 # Run by the server at every start, before it takes connections: the passwords of administrator and exporter
 # are always those of the Secret.
 password=$(cat /admin/password)
-sed "s/PASSWORD/$password/" /chart/init.sql >"$run/init.sql"
+# What sed is to do comes from its standard input: arguments are seen by others.
+printf 's/PASSWORD/%s/\n' "$password" | sed -f /dev/stdin /chart/init.sql >"$run/init.sql"
 if [ -r /exporter/password ]; then
   cat <<SQL
 CREATE USER IF NOT EXISTS exporter@'127.0.0.1';
