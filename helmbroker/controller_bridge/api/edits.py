@@ -45,28 +45,25 @@ class Edit:
                 after.pop(name, None)
             else:
                 after[name] = value
-        return ConfigChange(groups, self._attached(config, groups))
+        other = {group: after for group, after in groups.items() if after != config.groups.get(group, {})}
+        return ConfigChange(other, self._attached(config, other))
 
     def _attached(self, config: AppConfig, groups: Mapping[str, object]) -> dict[str, list[str]]:
         """A new group is for whom it is attached to; one for all stays so until somebody is detached."""
-        whose = {group: list(config.attached.get(group, config.process_types)) for group in config.groups}
-        new = [group for group in groups if group not in whose and group != GLOBAL and not group.startswith(OWN)]
-        whose |= {group: [] for group in new}
-        touched = set(new)
+        attachable = {group for group in (*config.groups, *groups) if group != GLOBAL and not group.startswith(OWN)}
+        present = {group: config.attached.get(group, config.process_types) for group in config.groups}
+        before = {group: set(present.get(group, ())) for group in attachable}
+        whose = {group: set(process_types) for group, process_types in before.items()}
         for process_type, named in self.refs:
-            for group in named or list(whose):
-                if group not in whose or group == GLOBAL or group.startswith(OWN):
-                    if named:
-                        raise CannotRelease(f"there is no config group {group} that could be attached or detached")
-                    continue
-                present = process_type in whose[group]
+            for group in named or attachable:
+                if group not in attachable:
+                    raise CannotRelease(f"there is no config group {group} that could be attached or detached")
                 if self.detach or not named:
-                    whose[group] = [each for each in whose[group] if each != process_type]
-                elif not present:
-                    whose[group].append(process_type)
-                if (process_type in whose[group]) != present:
-                    touched.add(group)
-        return {group: sorted(whose[group]) for group in touched}
+                    whose[group].discard(process_type)
+                else:
+                    whose[group].add(process_type)
+        other = {group for group in attachable if whose[group] != before[group] or group not in config.groups}
+        return {group: sorted(whose[group]) for group in other}
 
 
 def shown(config: AppConfig) -> dict[str, JSON]:

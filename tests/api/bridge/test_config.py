@@ -75,7 +75,7 @@ def test_values_are_merged_and_removed(call: Calls) -> None:
     assert kept.json["values"] == [item("D", "4")]
 
 
-@pytest.mark.parametrize("values", [[item("A", "1")], [item("NONE", None)]])
+@pytest.mark.parametrize("values", [[item("A", "1")], [item("NONE", None)], [item("NONE", None, "new")]])
 def test_a_change_of_nothing_is_a_conflict(call: Calls, values: list[dict[str, Any]]) -> None:
     post(call, item("A", "1"))
     answer = post(call, *values)
@@ -126,6 +126,7 @@ def test_credentials_are_for_all_until_somebody_is_detached(call: Calls) -> None
         {"values_refs": {"web": [1]}},
         {"values_refs": {"web": ["none"]}},
         {"values_refs": {"web": ["global"]}},
+        {"values": [{"name": "A", "value": "1", "group": "g"}], "values_refs": {"two words": ["g"]}},
         {"values": [{"name": "a-b", "value": "canary", "group": "g"}]},
     ],
 )
