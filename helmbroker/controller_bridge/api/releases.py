@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from flask import Response, jsonify, request
 
 from helmbroker.controller_bridge.api.bodies import json_object, page, window
-from helmbroker.controller_bridge.api.context import api, manager, user
+from helmbroker.controller_bridge.api.context import api, user
 from helmbroker.controller_bridge.api.errors import Invalid, NotFound
+from helmbroker.controller_bridge.apps.manager import ReleaseManager
 from helmbroker.controller_bridge.apps.port import AppRelease, ReleaseState
 from helmbroker.controller_bridge.operations.progress import described
 from helmbroker.controller_bridge.service import Refused
@@ -34,13 +35,15 @@ def list_releases(app: str) -> Response:
 
 
 def get_release(app: str, version: str) -> Response:
-    """One, and what is other in it than in the one it was made from, or in `?since=`."""
-    number, since = version_of(version), request.args.get("since")
-    release = _one(api().apps().releases(app), number)
+    """One, and (without a controller) what is other in it than in the one it was made from, or in `?since=`."""
+    apps, number, since = api().apps(), version_of(version), request.args.get("since")
+    release = _one(apps.releases(app), number)
     if release is None:
         raise NotFound("No Release matches the given query.")
-    changes = manager().changes(app, number, None if since is None else version_of(since))
-    return jsonify(_release_object(app, release) | {"changes": list(changes)})
+    shown = _release_object(app, release)
+    if isinstance(apps, ReleaseManager):
+        shown["changes"] = list(apps.changes(app, number, None if since is None else version_of(since)))
+    return jsonify(shown)
 
 
 def roll_back(app: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -189,11 +190,15 @@ def test_one_release_and_what_is_other_in_it(call: Calls) -> None:
 
 def test_where_a_controller_has_the_config(call: Calls) -> None:
     """Then `apps` is no ReleaseManager."""
-    elsewhere = replace(call.api, apps=lambda: cast("AppReleases", object()))
-    client = make_app(elsewhere).test_client()
+    post(call, item("A", "1"))
+    apps = SimpleNamespace(releases=call.world.apps.releases)
+    client = make_app(replace(call.api, apps=lambda: cast("AppReleases", apps))).test_client()
+    headers = {"Authorization": f"token {call.tokens['admin']}"}
     for path in (CONFIG, "/v2/apps/shop/builds/"):
-        answer = client.get(path, headers={"Authorization": f"token {call.tokens['admin']}"})
+        answer = client.get(path, headers=headers)
         assert (answer.status_code, answer.json) == (404, "Builds and config of this app are with its controller.")
+    shown = client.get(f"{RELEASES}v2/", headers=headers)
+    assert (shown.status_code, "changes" in (shown.json or {})) == (200, False)
 
 
 def test_ids(call: Calls) -> None:
