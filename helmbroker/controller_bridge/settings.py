@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     keep_operations_s: float = Field(
         default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"
     )
+    keep_app_releases: int = Field(
+        default=50, ge=2, le=1000, description="how many releases of an app are kept; one can go back to no others"
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="of the logs")
 
     @field_validator("listen", "worker_listen")

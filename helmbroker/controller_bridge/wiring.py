@@ -102,7 +102,7 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
             broker=brokers,
             catalog=CachedCatalog(brokers),
             tokens=Tokens(settings.tokens_file),
-            apps=cache(lambda: make_apps(kube())),
+            apps=cache(lambda: make_apps(kube(), settings)),
             leaving=leaving,
         )
     )
@@ -124,7 +124,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     ports = Ports(
         store=store,
         broker=make_brokers(settings, store, sealer, lambda: kube),
-        apps=make_apps(kube),
+        apps=make_apps(kube, settings),
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
     )
@@ -200,8 +200,8 @@ def make_kube(settings: Settings) -> Kube:
     return KubeClient.from_environment(settings.kubeconfig)
 
 
-def make_apps(kube: Kube) -> AppReleases:
+def make_apps(kube: Kube, settings: Settings) -> AppReleases:
     """Releases of apps on the cluster."""
     from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
 
-    return KubernetesAppReleases(kube)
+    return KubernetesAppReleases(kube, history=settings.keep_app_releases)
