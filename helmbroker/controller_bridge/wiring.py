@@ -154,7 +154,7 @@ def run_watch(settings: Settings, stop: threading.Event) -> None:
 
     kube = make_kube(settings)
     namespaces = settings.watch_namespaces.split(",") if settings.watch_namespaces else None
-    reconcilers = (ServiceBindings(kube), CatalogBindings(kube, make_apps(kube)))
+    reconcilers = (ServiceBindings(kube), CatalogBindings(kube, make_apps(kube, settings)))
     loop = Loop(kube, reconcilers, namespaces=namespaces, resync_s=settings.watch_resync_s)
     _LOG.info("watching", extra={"namespaces": settings.watch_namespaces or "all"})
     with probes(settings.worker_listen, {"/healthz": lambda: None, "/readyz": health.cluster(kube)}):
