@@ -41,6 +41,7 @@ class Kind(StrEnum):
     UNBIND = "unbind"
     DESTROY = "destroy"
     ROLLBACK = "rollback"
+    RELEASE = "release"
     ROTATE = "rotate"
     REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones

@@ -1,41 +1,33 @@
-"""Which platform runs the apps and knows the users: the drivers for each, chosen by the settings."""
+"""What a platform brings: its users, and under Drycc also its apps. Chosen by the settings."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from helmbroker.controller_bridge.access.port import Authority
-from helmbroker.controller_bridge.api.deploy_hook import DeployHook
 from helmbroker.controller_bridge.apps.drycc.budget import Turns
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient, TokenFile
 from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes, WatchedApps
+from helmbroker.controller_bridge.drycc_watch import Watch
 from helmbroker.controller_bridge.service import Service
 from helmbroker.controller_bridge.settings import Settings, SetupError
 from helmbroker.controller_bridge.store import Store
 from helmbroker.controller_bridge.tokens import Tokens
-from helmbroker.controller_bridge.watch import Watch
 from helmbroker.kubeapi.port import Kube
 
-
-def make_kube(settings: Settings) -> Kube:
-    """A client of the cluster. Raises NoCluster; nothing is sent yet."""
-    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
-
-    return KubeClient.from_environment(settings.kubeconfig)
+if TYPE_CHECKING:
+    from helmbroker.controller_bridge.api.deploy_hook import DeployHook
 
 
-def make_apps(settings: Settings, store: Store, kube: Callable[[], Kube]) -> AppReleases:
-    """Releases of apps, where they run."""
-    if settings.platform == "drycc":
-        from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases  # noqa: PLC0415
+def make_drycc_apps(settings: Settings, store: Store) -> AppReleases:
+    """Releases of apps at a controller."""
+    from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases  # noqa: PLC0415
 
-        return DryccAppReleases(make_calls(settings, store), SqlNotes(store))
-    from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
-
-    return KubernetesAppReleases(kube())
+    return DryccAppReleases(make_calls(settings, store), SqlNotes(store))
 
 
 def make_authority(settings: Settings, kube: Callable[[], Kube]) -> Authority:
@@ -70,6 +62,8 @@ def make_deploy_hook(settings: Settings, store: Store) -> DeployHook | None:
     """The receiver of the controller's news, when it tells them."""
     if settings.drycc_hook_url is None or settings.drycc_hook_key_file is None:
         return None
+    from helmbroker.controller_bridge.api.deploy_hook import DeployHook  # noqa: PLC0415  # for the API alone
+
     key = TokenFile(settings.drycc_hook_key_file, "the secret key of the controller's deploy hook")
     watched = WatchedApps(store)
     return DeployHook(settings.drycc_hook_url, key, lambda app: watched.hurry(app, time.time()))

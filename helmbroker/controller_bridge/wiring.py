@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.broker_addresses import addresses
 from helmbroker.controller_bridge.broker_port import EXTERNAL, Broker
 from helmbroker.controller_bridge.brokers import Brokers
@@ -94,7 +95,7 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
     from helmbroker.controller_bridge.sharing import Sharing  # noqa: PLC0415
 
     sealer = sealing.load(settings.keys_file)
-    store, kube = make_store(settings, sealer.keys), cache(lambda: platforms.make_kube(settings))
+    store, kube = make_store(settings, sealer.keys), cache(lambda: make_kube(settings))
     brokers = make_brokers(settings, store, sealer, kube)
     return make_flask(
         Api(
@@ -103,7 +104,7 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
             broker=brokers,
             catalog=CachedCatalog(brokers),
             authority=platforms.make_authority(settings, kube),
-            apps=cache(lambda: platforms.make_apps(settings, store, kube)),
+            apps=cache(lambda: _apps(settings, store, kube)),
             leaving=leaving,
             deploy_hook=platforms.make_deploy_hook(settings, store),
         )
@@ -122,11 +123,11 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     from helmbroker.durable import Handler, Worker  # noqa: PLC0415
 
     sealer = sealing.load(settings.keys_file)
-    store, kube = make_store(settings, sealer.keys), cache(lambda: platforms.make_kube(settings))
+    store, kube = make_store(settings, sealer.keys), cache(lambda: make_kube(settings))
     ports = Ports(
         store=store,
         broker=make_brokers(settings, store, sealer, kube),
-        apps=platforms.make_apps(settings, store, kube),
+        apps=_apps(settings, store, kube),
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
     )
@@ -156,11 +157,27 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         worker.run(stop, grace_s)
 
 
+def run_watch(settings: Settings, stop: threading.Event) -> None:
+    """Look after bindings that others make until `stop` is set. Needs the cluster and nothing else."""
+    from helmbroker.controller_bridge.watch.catalog_bindings import CatalogBindings  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.watch.loop import Loop  # noqa: PLC0415
+    from helmbroker.controller_bridge.watch.service_bindings import ServiceBindings  # noqa: PLC0415
+
+    kube = make_kube(settings)
+    namespaces = settings.watch_namespaces.split(",") if settings.watch_namespaces else None
+    reconcilers = (ServiceBindings(kube), CatalogBindings(kube, make_apps(kube, settings)))
+    loop = Loop(kube, reconcilers, namespaces=namespaces, resync_s=settings.watch_resync_s)
+    _LOG.info("watching", extra={"namespaces": settings.watch_namespaces or "all"})
+    with probes(settings.worker_listen, {"/healthz": lambda: None, "/readyz": health.cluster(kube)}):
+        loop.run(stop)
+
+
 def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube: Callable[[], Kube]) -> Brokers:
     """The clients of all service brokers, and the bridge's own for what lives elsewhere. Raises SetupError."""
     from helmbroker.controller_bridge.apps.given import GivenSecrets  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.external import ExternalBroker  # noqa: PLC0415
-    from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
 
     found: dict[str, Broker] = {
         name: OsbBroker(
@@ -185,3 +202,24 @@ def service_brokers(brokers: Brokers) -> health.Check:
         return None
 
     return health.Remembered(check)
+
+
+def make_kube(settings: Settings) -> Kube:
+    """A client of the cluster. Raises NoCluster; nothing is sent yet."""
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
+
+    return KubeClient.from_environment(settings.kubeconfig)
+
+
+def make_apps(kube: Kube, settings: Settings) -> AppReleases:
+    """Releases of apps on the cluster."""
+    from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
+
+    return KubernetesAppReleases(kube, history=settings.keep_app_releases)
+
+
+def _apps(settings: Settings, store: Store, kube: Callable[[], Kube]) -> AppReleases:
+    """Releases of apps, where they run."""
+    from helmbroker.controller_bridge.platforms import make_drycc_apps  # noqa: PLC0415
+
+    return make_drycc_apps(settings, store) if settings.platform == "drycc" else make_apps(kube(), settings)

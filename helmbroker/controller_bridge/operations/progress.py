@@ -10,6 +10,7 @@ from helmbroker.controller_bridge.operations import (
     create,
     destroy,
     reinject,
+    release,
     rollback,
     rotate,
     unbind,
@@ -27,6 +28,7 @@ TABLES: Mapping[str, Sequence[Step[Work]]] = {
     Kind.DESTROY: destroy.STEPS,
     Kind.ROLLBACK: rollback.STEPS,
     Kind.REINJECT: reinject.STEPS,
+    Kind.RELEASE: release.STEPS,
     Kind.ROTATE: rotate.STEPS,
     Kind.ROTATE_NOW: rotate.STEPS_NOW,
 }
@@ -36,6 +38,7 @@ WAYS_BACK: Mapping[str, Sequence[Step[Work]]] = {
     Kind.UNBIND: unbind.UNDO,
     Kind.ROLLBACK: rollback.UNDO,
     Kind.REINJECT: reinject.UNDO,
+    Kind.RELEASE: release.UNDO,
     Kind.ROTATE: rotate.UNDO,
     Kind.ROTATE_NOW: rotate.UNDO,
 }

@@ -103,6 +103,19 @@ def broken_reinject(world: World) -> str:
     return operation_id
 
 
+def release(world: World, image: str = "shop:2") -> str:
+    def deploy(key: str) -> int | None:
+        return world.apps.deploy(APP, {"web": image}, author="alice", summary="why", key=key)
+
+    world.service.releasing.begin(world.apps, APP, "alice", deploy)
+    return world.apps.releases(APP)[0].key
+
+
+def broken_release(world: World) -> str:
+    """The app does not come up with it."""
+    return release(world, "missing:1")
+
+
 def _rotate(world: World, *, now: bool = False) -> str:
     world.bound()
     return str(world.service.rotate(APP, DB, "alice", now=now).binding_operation)
@@ -241,6 +254,8 @@ ROWS: dict[str, Row] = {
     "rollback": Row(Kind.ROLLBACK, rollback),
     "reinject": Row(Kind.REINJECT, reinject),
     "broken reinject": Row(Kind.REINJECT, broken_reinject, State.FAILED),
+    "release": Row(Kind.RELEASE, release),
+    "broken release": Row(Kind.RELEASE, broken_release, State.FAILED),
     "bind, shared": Row(Kind.BIND, _bind_shared, stopped_by=_unbind_it),
     "broken bind, shared": Row(Kind.BIND, broken_bind_shared, State.FAILED, _unbind_it),
     "unbind, shared": Row(Kind.UNBIND, _unbind_shared),

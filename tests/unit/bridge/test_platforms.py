@@ -11,22 +11,16 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from helmbroker.controller_bridge import cli, wiring
-from helmbroker.controller_bridge.platforms import make_apps, make_watch
+from helmbroker.controller_bridge.platforms import make_drycc_apps, make_watch
 from helmbroker.controller_bridge.sealing import load
 from helmbroker.controller_bridge.service import Service
 from helmbroker.controller_bridge.settings import Settings
-from helmbroker.kubeapi.port import Kube
 from tests.fakes.drycc_controller import DryccController, hook_login, hook_url
 from tests.unit.logs import logs_as_before
 
 __all__ = ["logs_as_before"]
 pytestmark = pytest.mark.usefixtures("logs_as_before")
 HOOK = "http://bridge.example.com/v2/hooks/deploy/"
-
-
-def no_cluster() -> Kube:
-    """Under Drycc the bridge needs none."""
-    raise AssertionError
 
 
 @pytest.fixture
@@ -104,7 +98,7 @@ def test_the_worker_speaks_to_the_controller(controller: DryccController, settin
     sealer = load(settings.keys_file)
     store = wiring.make_store(settings, sealer.keys)
     try:
-        assert [one.version for one in make_apps(settings, store, no_cluster).releases("shop")] == [1]
+        assert [one.version for one in make_drycc_apps(settings, store).releases("shop")] == [1]
         watch = make_watch(settings, store, Service(store, sealer))
         assert (watch.poll_s, watch.grace_s) == (900, 86400)
         assert watch.calls.newest("shop", 1)[0].version == 1

@@ -16,11 +16,11 @@ from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
 from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes, WatchedApps
+from helmbroker.controller_bridge.drycc_watch import Watch
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
 from helmbroker.controller_bridge.service import NewResource
-from helmbroker.controller_bridge.watch import Watch
 from helmbroker.durable import Context, Operation, State
 from tests.fakes.drycc.config import Refusal
 from tests.operations.bridge.world import APP, DB, SEALER, World
