@@ -51,6 +51,8 @@ def _inject(work: Work) -> Outcome:
             try:
                 groups[config_group(row.name)] = _variables(work, row)
             except (BrokerError, BadCredentials) as error:
+                if isinstance(error, BrokerError) and error.busy:
+                    raise
                 problems.append(f"the credentials of {row.name} cannot be had: {error}")
     described = {"author": work.user, "summary": "credentials of bindings", "key": work.ctx.operation.id}
     made = work.acting.apps.change_config(work.app, ConfigChange(groups), **described)

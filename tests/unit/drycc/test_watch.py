@@ -15,6 +15,7 @@ from helmbroker.controller_bridge.apps.drycc.budget import Turns
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
+from helmbroker.controller_bridge.broker_port import BrokerError
 from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes, WatchedApps
 from helmbroker.controller_bridge.drycc_watch import Watch
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
@@ -376,6 +377,21 @@ def test_a_controller_that_fails_is_left_alone(bound: Tower) -> None:
     before = len(bound.seat.controller.calls)
     assert "cannot answer now (HTTP 503)" in bound.look(POLL_S + 1)
     assert len(bound.seat.controller.calls) == before + 3
+
+
+def test_a_busy_broker_is_waited_for(bound: Tower) -> None:
+    busy = [BrokerError(422, "ConcurrencyError", "an update goes on")] * 2
+
+    def refuse(method: str) -> None:
+        if method in ("credentials", "bind") and busy:
+            raise busy.pop()
+
+    bound.broker.before = refuse
+    bound.push()
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert busy == []
+    assert "MY_DB_URI" in bound.environment()
 
 
 def test_one_binding_that_the_broker_lost_does_not_keep_the_others(bound: Tower) -> None:
