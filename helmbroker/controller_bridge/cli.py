@@ -79,9 +79,10 @@ def init(settings: Settings) -> None:
 
     for path in wiring.initialise(settings):
         click.echo(f"made {path}")
-    click.echo(f"The first token is in {settings.admin_token_file}; for the command line of users:")
-    click.echo(f"  export DRYCC_RESOURCES_URL=http://{settings.listen}")
-    click.echo(f'  export DRYCC_TOKEN="$(cat {settings.admin_token_file})"')
+    if settings.own_users:
+        click.echo(f"The first token is in {settings.admin_token_file}; for the command line of users:")
+        click.echo(f"  export DRYCC_RESOURCES_URL=http://{settings.listen}")
+        click.echo(f'  export DRYCC_TOKEN="$(cat {settings.admin_token_file})"')
 
 
 @main.command(hidden=True)
@@ -102,11 +103,16 @@ def run(settings: Settings) -> None:
     from helmbroker.runtime.supervise import supervise  # noqa: PLC0415
 
     _check_initialised(settings)
+    if settings.platform != "drycc":
+        _check_kubeconfig()
+    children = {name: [sys.executable, "-m", _MODULE, name] for name in ("api", "worker")}
+    sys.exit(supervise(children, grace_s=_GRACE_S + settings.drain_s + 10))
+
+
+def _check_kubeconfig() -> None:
     checked = subprocess.run([sys.executable, "-m", _MODULE, "check-kubeconfig"], check=False)
     if checked.returncode:
         sys.exit(checked.returncode)
-    children = {name: [sys.executable, "-m", _MODULE, name] for name in ("api", "worker")}
-    sys.exit(supervise(children, grace_s=_GRACE_S + settings.drain_s + 10))
 
 
 @main.command()
@@ -169,6 +175,8 @@ def token_add(settings: Settings, user: str, apps: tuple[str, ...], role_name: s
     """
     if not apps:
         raise click.UsageError("name at least one --app, or --app '*'")
+    if not settings.own_users:
+        raise SetupError(f"{PREFIX}PLATFORM is {settings.platform}: users, tokens and roles are made there")
     from helmbroker.controller_bridge.tokens import Tokens, role  # noqa: PLC0415
 
     _check_initialised(settings)
@@ -199,7 +207,8 @@ def _stopped_by_signals() -> threading.Event:
 
 def _check_initialised(settings: Settings) -> None:
     """Said before anything heavy is loaded. Raises SetupError."""
-    for path in (settings.data_dir, settings.keys_file, settings.tokens_file):
+    needed = [settings.data_dir, settings.keys_file, *([settings.tokens_file] if settings.own_users else [])]
+    for path in needed:
         if not path.exists():
             raise SetupError(f"there is no {path}; run `helmbroker-bridge init` first")
 

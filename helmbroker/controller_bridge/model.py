@@ -43,6 +43,7 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"
     RELEASE = "release"
     ROTATE = "rotate"
+    REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones
 
 
@@ -51,6 +52,7 @@ class Schedule(StrEnum):
 
     RETENTION = "retention"
     ROTATION = "rotation"
+    WATCH = "watch"
 
 
 class Role(IntEnum):

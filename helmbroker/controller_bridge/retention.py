@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from helmbroker.controller_bridge.store import OPERATIONS, RESOURCES, WORKERS
+from helmbroker.controller_bridge.store import DRYCC, OPERATIONS, RESOURCES, WORKERS
 from helmbroker.database import delete_in_batches, now
 from helmbroker.durable import Context, Handler, State
 
@@ -26,6 +26,7 @@ def forget_old(engine: sa.Engine, keep_s: float) -> Handler:
                 *(~sa.exists().where(each == OPERATIONS.c.id) for each in latest),
             ),
         ),
+        (DRYCC.releases.c.key, DRYCC.releases.c.noted < start),
         (WORKERS.c.owner, WORKERS.c.seen_at < now(engine) - _WORKER_KEPT_S),
     )
 

@@ -22,6 +22,10 @@ from helmbroker.controller_bridge.views import NoSuchResource, Views
 from helmbroker.durable import JSON, Operation
 
 UNCHANGEABLE = "the resource instance cann't changed"  # word for word: clients know it
+SELF = "helmbroker-bridge"
+"""Who does what no user has asked for."""
+
+_REINJECTED = uuid.UUID("6f6d2b2e-1d1c-4c83-9f7e-2f6a1f6f2f0b")  # ids of operations, by app and release
 _GOING_ON = (BindingState.BINDING, BindingState.UNBINDING, BindingState.ROTATING)
 
 
@@ -200,19 +204,34 @@ class Service(Views):
                 return
             if sharing := self._store.sharing(conn, resource.uuid):
                 raise Refused(f"the resource instance is shared with {', '.join(sharing)}: destroy that first")
-            if resource.binding_id is not None:
-                self._unbind(conn, resource, user)
-            why, running = "stopped: the resource is destroyed", resource.instance_operation
-            self._queue.cancel(conn, resource.subject, description=why, only=running)
-            operation_id = str(uuid.uuid4())
-            self._store.change(
-                conn,
-                resource.uuid,
-                instance=InstanceState.DEPROVISIONING,
-                message="",
-                instance_operation=operation_id,
-            )
-            begin(conn, self._store, Kind.DESTROY, operation_id, resource, user)
+            self._remove(conn, resource, user)
+
+    def abandon(self, app: str) -> int:
+        """Begin to unbind and deprovision all that an app had which is gone; how many resources.
+
+        An instance that other apps share stays until they have let it go.
+        """
+        with self._store.writing() as conn:
+            begun = (InstanceState.PROVISIONING, InstanceState.DEPROVISIONING)  # the one first, the other already
+            found = [
+                each
+                for each in self._store.living(conn, app, lock=True)
+                if each.instance not in begun and not self._store.sharing(conn, each.uuid)
+            ]
+            for resource in found:
+                self._remove(conn, resource, SELF)
+            return len(found)
+
+    def reinject(self, conn: sa.Connection, app: str, release: str) -> None:
+        """Begin to give the app what its bindings deliver; once for each `release` of it."""
+        self._queue.enqueue(
+            conn,
+            id=str(uuid.uuid5(_REINJECTED, f"{app}/{release}")),
+            kind=Kind.REINJECT,
+            subject=app_subject(app),
+            params={"app": app, "user": SELF},
+            timeout_s=RELEASE_TIMEOUT_S,
+        )
 
     def rollback(self, app: str, version: int, user: str) -> Operation:
         """Begin to go back to app release `version`."""
@@ -225,6 +244,21 @@ class Service(Views):
                 params={"app": app, "version": version, "user": user},
                 timeout_s=RELEASE_TIMEOUT_S,
             )
+
+    def _remove(self, conn: sa.Connection, resource: Resource, user: str) -> None:
+        if resource.binding_id is not None:
+            self._unbind(conn, resource, user)
+        why, running = "stopped: the resource is destroyed", resource.instance_operation
+        self._queue.cancel(conn, resource.subject, description=why, only=running)
+        operation_id = str(uuid.uuid4())
+        self._store.change(
+            conn,
+            resource.uuid,
+            instance=InstanceState.DEPROVISIONING,
+            message="",
+            instance_operation=operation_id,
+        )
+        begin(conn, self._store, Kind.DESTROY, operation_id, resource, user)
 
     def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding is BindingState.UNBINDING:

@@ -1,6 +1,6 @@
 """The platform side's rows: `resources`, and `external` for credentials that users give, sealed.
 
-The only place with SQL beside `durable`.
+SQL is only here, in `drycc_store` and in `durable`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker import durable
-from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge import drycc_tables, sealing
 from helmbroker.controller_bridge.broker_port import DEFAULT
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
@@ -29,6 +29,7 @@ from helmbroker.status.workers import WorkerSeen
 _METADATA = sa.MetaData()
 OPERATIONS = durable.define(_METADATA)
 WORKERS = _METADATA.tables["workers"]
+DRYCC = drycc_tables.define(_METADATA)
 _FACTS = define_facts(_METADATA)
 _ALIVE = sa.text("deleted IS NULL")
 RESOURCES = sa.Table(
@@ -191,6 +192,16 @@ class Store:
         given = {"instance": instance, "binding": binding, "message": message}
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
+
+    def living(self, conn: sa.Connection, app: str, *, lock: bool = False) -> list[Resource]:
+        """The resources of an app, by name; `lock` as in `find`."""
+        query = _ROWS.where(_T.app == app, _T.deleted.is_(None)).order_by(_T.name)
+        rows = conn.execute(query.with_for_update(of=RESOURCES) if lock else query).mappings()
+        return [_resource(row) for row in rows]
+
+    def gone(self, conn: sa.Connection, app: str) -> set[str]:
+        """The names of resources that the app has had, while their tombstones last."""
+        return set(conn.scalars(sa.select(_T.name).where(_T.app == app, _T.deleted.is_not(None))))
 
     def now(self, conn: sa.Connection) -> float:
         """Seconds since the epoch on the database's clock: by it credentials become due, whoever looks."""

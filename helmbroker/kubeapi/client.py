@@ -152,6 +152,11 @@ class KubeClient:
             return False
         return True
 
+    def review(self, obj: Obj) -> Obj:
+        """See Kube.review."""
+        kind = KINDS[obj["kind"]]
+        return self._call("POST", kind.path(None), f"ask for a {kind.name}", obj)
+
     def find_kind(self, name: str) -> Kind | None:
         """See Kube.find_kind."""
         if name not in self._found:

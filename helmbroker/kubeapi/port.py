@@ -114,6 +114,10 @@ class Kube(Protocol):
         """
         ...
 
+    def review(self, obj: Obj) -> Obj:
+        """Ask what a TokenReview or SubjectAccessReview asks: it comes back with its status, and is not kept."""
+        ...
+
     def find_kind(self, name: str) -> Kind | None:
         """The kind of that name, see above; None when the server does not serve it."""
         ...

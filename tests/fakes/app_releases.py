@@ -71,6 +71,15 @@ class FakeAppReleases:
         """What the owner of the app does without the bridge."""
         self.apps[app].images[process_type] = image
 
+    def replace_config(self, app: str) -> None:
+        """A build whose repository brings its own config: what was injected is gone."""
+        found = self.apps[app]
+        base = self._base(found)
+        described = ("git", "a build", CREATED, "", base.number)
+        made = Entry(self._next(found), base.stamp, dict(found.images), {}, *described)
+        self._append(found, replace(made, state=ReleaseState.SUCCEEDED))
+        found.running = {}
+
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
         return self.edit_config(app, lambda _: change, author=author, summary=summary, key=key)
 

@@ -24,6 +24,7 @@ from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Invalid, NotFound
 from helmbroker.kubeapi.kinds import KINDS, Kind, ObjectRef, parted
 from helmbroker.kubeapi.port import Obj, Propagation, Watched
 from tests.fakes.kube_fields import Path, applied, copied, foreign, leaves, merge_patch
+from tests.fakes.kube_reviews import reviewed
 from tests.fakes.kube_rules import has_status, prepared, refusal, refuse_mutation, refuse_other_version
 from tests.fakes.kube_selectors import field_matches, selector_matches, valid_name
 from tests.fakes.kube_watch import Watches
@@ -45,6 +46,7 @@ class FakeKube:
         self.before: Callable[[str, str, str | None, str | None], None] | None = None
         self.after: Callable[[str, str, str | None, str | None], None] | None = None
         self.calls: list[tuple[str, str, str | None, str | None]] = []
+        self.tokens: dict[str, Obj] = {}  # token -> `user` of a TokenReview's status
         self._objects: dict[Key, Obj] = {}
         self._owners: dict[Key, dict[Path, set[str]]] = {}
         self._version = 0
@@ -167,6 +169,10 @@ class FakeKube:
                 raise refusal(Conflict, f"delete {ref}", ref, f"has another uid than {uid}")
             self._remove(_key(ref), cascade=propagation is not Propagation.ORPHAN)
             return True
+
+    def review(self, obj: Obj) -> Obj:
+        with self._request("review", str(obj["kind"]), None, None):
+            return reviewed(obj, self.tokens, self._objects)
 
     def find_kind(self, name: str) -> Kind | None:
         with self._request("discovery", name, None, None):

@@ -13,6 +13,7 @@ from helmbroker.controller_bridge.api import (
     binding,
     builds,
     config,
+    deploy_hook,
     errors,
     health,
     operations,
@@ -26,7 +27,8 @@ from helmbroker.controller_bridge.api.context import EXTENSION, Api, require
 from helmbroker.controller_bridge.model import Role
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
-_OPEN = frozenset({"/healthz", "/readyz"})
+_HOOK = "/v2/hooks/deploy/"
+_OPEN = frozenset({"/healthz", "/readyz", _HOOK, _HOOK.rstrip("/")})  # the hook has a signature instead of a token
 _VIEWER, _MEMBER, _ADMIN = Role.VIEWER, Role.MEMBER, Role.ADMIN
 
 
@@ -70,6 +72,7 @@ ROUTES = (
     Route("DELETE", _CONFIG, config.detach_groups, _ADMIN),
     Route("GET", _BUILDS, builds.list_builds, _VIEWER),
     Route("POST", _BUILDS, builds.create_build, _MEMBER),
+    Route("POST", _HOOK, deploy_hook.receive, _VIEWER),
     Route("GET", "/healthz", health.healthz, _VIEWER),
     Route("GET", "/readyz", health.readyz, _VIEWER),
 )
@@ -116,7 +119,7 @@ def _authenticate(api: Api) -> Callable[[], None]:
         keyword, _, token = request.headers.get("Authorization", "").partition(" ")
         if keyword.lower() not in ("token", "bearer") or not token.strip():
             raise errors.Unauthenticated("Authentication credentials were not provided.")
-        identity = api.tokens.identify(token.strip())
+        identity = api.authority.identify(token.strip())
         if identity is None:
             raise errors.Unauthenticated("Invalid token.")
         g.identity = identity

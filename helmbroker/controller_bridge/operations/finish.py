@@ -8,6 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.beginning import begin_rotation
+from helmbroker.controller_bridge.drycc_store import WatchedApps
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
@@ -20,6 +21,9 @@ def on_finish(store: Store) -> Callable[[sa.Connection, Operation], None]:
     """The worker's callback. An operation that is not the resource's latest of its sort changes nothing."""
 
     def finish(conn: sa.Connection, operation: Operation) -> None:
+        if operation.kind == Kind.REINJECT:
+            _reinjected(conn, store, operation)
+            return
         ended = _ENDS.get(Kind(operation.kind))
         if ended is None or operation.state is State.CANCELLED:  # who cancels has written the row already
             return
@@ -84,6 +88,18 @@ def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: O
         message += "; the app could not be brought back, so the old and the new credentials both stay valid"
     due = None if resource.rotate_at is None else max(resource.rotate_at, store.now(conn) + _RETRY_S)
     store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
+
+
+def _reinjected(conn: sa.Connection, store: Store, operation: Operation) -> None:
+    """Its own releases are no news: one that crashed is not tried again before somebody makes a better one."""
+    app = str(operation.params["app"])
+    found = (operation.results.get(name) for name in ("inject", "recover"))
+    versions = [each["version"] for each in found if isinstance(each, Mapping)]
+    WatchedApps(store).advance(conn, app, max((each for each in versions if isinstance(each, int)), default=0))
+    if operation.state is State.FAILED:
+        for resource in store.living(conn, app):
+            if resource.binding is BindingState.READY:
+                store.change(conn, resource.uuid, message=operation.description)
 
 
 def _fresh(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
+import sqlalchemy as sa
+
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
 from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, Broker, BrokerError, Unreachable
 from helmbroker.controller_bridge.brokers import Brokers
@@ -83,6 +85,22 @@ def destroy(world: World) -> str:
 def rollback(world: World) -> str:
     world.bound()
     return world.service.rollback(APP, 1, "alice").id
+
+
+def reinject(world: World) -> str:
+    """A build has taken the credentials."""
+    world.bound()
+    world.apps.replace_config(APP)
+    with world.store.writing() as conn:
+        world.service.reinject(conn, APP, "3")
+        return str(conn.scalar(sa.text("SELECT id FROM operations WHERE kind = 'reinject'")))
+
+
+def broken_reinject(world: World) -> str:
+    """The app does not come up with them any more."""
+    operation_id = reinject(world)
+    world.broker.credentials_of = lambda _: {"uri": "postgres://x", "port": 666}
+    return operation_id
 
 
 def release(world: World, image: str = "shop:2") -> str:
@@ -234,6 +252,8 @@ ROWS: dict[str, Row] = {
     "failing rotate": Row(Kind.ROTATE, failing_rotate, State.FAILED),
     "rotate at once": Row(Kind.ROTATE_NOW, _rotate_now, stopped_by=_unbind_it),
     "rollback": Row(Kind.ROLLBACK, rollback),
+    "reinject": Row(Kind.REINJECT, reinject),
+    "broken reinject": Row(Kind.REINJECT, broken_reinject, State.FAILED),
     "release": Row(Kind.RELEASE, release),
     "broken release": Row(Kind.RELEASE, broken_release, State.FAILED),
     "bind, shared": Row(Kind.BIND, _bind_shared, stopped_by=_unbind_it),
