@@ -17,9 +17,9 @@ from typing import Concatenate, NoReturn, ParamSpec
 import click
 from pydantic import ValidationError
 
+from helmbroker.audit import Actor, acting
 from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
-from helmbroker.broker.domain.audit import Actor, acting
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.service.restore import Refused

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from helmbroker.broker.store.migrations import append_only
+from helmbroker.audit import append_only
 from helmbroker.database import Schema, define_facts
 from helmbroker.durable import define
 
