@@ -1,7 +1,10 @@
-"""Who did what: the words that the audits of broker and bridge have in common. Pure; the rows are in `chain`."""
+"""Who did what: the words that the audits of broker and bridge have in common. The rows are in `chain`."""
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -48,6 +51,15 @@ def acting(actor: Actor) -> Iterator[None]:
 def who(by_itself: Actor) -> Actor:
     """Who acts in this thread; nobody: the program `by_itself`, for schedules and the ends of operations."""
     return _ACTING.get() or by_itself
+
+
+def operator() -> Actor:
+    """Who has typed the command, as the operating system knows it."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container's user of whom only the number is known
+        name = str(os.getuid())
+    return Actor(f"operator:{name}@{socket.gethostname()}")
 
 
 @dataclass(frozen=True)

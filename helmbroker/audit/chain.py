@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from helmbroker.audit import Verdict
+from helmbroker.audit import Verdict, append_only
 from helmbroker.database import now
 
 KEY_BYTES = 32
@@ -24,11 +24,35 @@ _HEAD = "head"
 _AT_ONCE = 1000
 
 
+def define(metadata: sa.MetaData, *own: sa.Column[Any]) -> tuple[sa.Table, sa.Table]:
+    """The tables `audit`, with what a program tells of its own, and `audit_head`."""
+    audit = sa.Table(
+        "audit",
+        metadata,
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+        sa.Column("at", sa.Double, nullable=False),  # seconds since the epoch, on the database's clock
+        *own,
+        sa.Column("detail", sa.Text, nullable=False),  # public: JSON
+        sa.Column("hash", sa.String(64), nullable=False),  # of this row and all before it
+    )
+    append_only.attach(audit)
+    # where the audit ends: one row
+    head = sa.Table(
+        "audit_head",
+        metadata,
+        sa.Column("name", sa.String(16), primary_key=True),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("seal", sa.String(64), nullable=False),  # authenticates the two before
+    )
+    return audit, head
+
+
 class Chain:
     """The rows of one database."""
 
     def __init__(self, audit: sa.Table, head: sa.Table, key: bytes) -> None:
-        """audit: has the columns seq, at, detail, hash, and what a program tells of its own. key: of KEY_BYTES."""
+        """audit, head: those of `define`. key: of KEY_BYTES."""
         self._audit, self._head, self._key = audit, head, key
         self._signed = [column.name for column in audit.c if column.name != "hash"]
         # made once: that takes longer than to run them

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from helmbroker.audit import Outcome, names
+from helmbroker.controller_bridge.audited import Event
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
 from helmbroker.controller_bridge.operations.progress import described
@@ -125,7 +127,8 @@ class Service:
                 self._store.insert(conn, resource, sealed)
             except NameTaken:
                 raise NotUnique(new.name) from None
-            self._begin(conn, Kind.CREATE, operation_id, resource, user)
+            about: dict[str, JSON] = {"plan": resource.plan_name, "options": [*names(new.options)]}
+            self._begin(conn, Kind.CREATE, operation_id, resource, user, **about)
         return resource
 
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
@@ -150,7 +153,7 @@ class Service:
                 binding_operation=operation_id,
                 env=(env or EnvMapping()).stored(),
             )
-            self._begin(conn, Kind.BIND, operation_id, resource, user)
+            self._begin(conn, Kind.BIND, operation_id, resource, user, env=(env or EnvMapping()).stored())
             return self._locked(conn, app, name)
 
     def unbind(self, app: str, name: str, user: str) -> Resource:
@@ -191,6 +194,8 @@ class Service:
             resource = self._locked(conn, app, name)
             due = replace(resource, rotate_every_s=every_s).due(time.time())
             self._store.change(conn, resource.uuid, rotate_every_s=every_s, rotate_at=due)
+            event = Event("schedule rotation", Outcome.DONE, app, name, detail={"every_s": every_s})
+            self._store.audit.tell(conn, event)
             return self._locked(conn, app, name)
 
     def destroy(self, app: str, name: str, user: str) -> None:

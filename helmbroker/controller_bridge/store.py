@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from helmbroker import durable
 from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge.audited import AUDIT_KEY, Audited, AuditedQueue, define_audit
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
@@ -54,6 +56,7 @@ RESOURCES = sa.Table(
     sa.Column("env", sa.JSON, nullable=False, server_default="{}"),
     sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
 )
+_AUDIT = define_audit(_METADATA)
 SCHEMA = Schema(
     owner="bridge",
     own=RESOURCES,
@@ -76,6 +79,7 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._reader = reader(engine)
+        self.audit = Audited(*_AUDIT, self._reader, _name)
         self._options = Column(engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
 
     def prepare(self, keys: Keys) -> None:
@@ -83,15 +87,19 @@ class Store:
 
         Raises UnusableDatabase, KeyRingError; then nothing has changed.
         """
-        prepare(self.engine, SCHEMA, lambda conn: check(conn, _FACTS, keys, self._options))
+        prepare(self.engine, SCHEMA, partial(self._check_facts, keys))
+
+    def _check_facts(self, keys: Keys, conn: sa.Connection) -> None:
+        check(conn, _FACTS, keys, self._options)
+        self.audit.open(conn, _FACTS, keys)
 
     def sealed(self) -> list[Column]:
         """The columns that hold sealed secrets."""
-        return [self._options, sealed_facts(self.engine, _FACTS)]
+        return [self._options, sealed_facts(self.engine, _FACTS, AUDIT_KEY)]
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""
-        return durable.Queue(self.engine, OPERATIONS)
+        return AuditedQueue(self.engine, OPERATIONS, self.audit)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -177,6 +185,10 @@ class Store:
         moment = time.time()
         values = {"deleted": moment, "updated": moment, "sealed_options": None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
+
+
+def _name(conn: sa.Connection, uuid: str) -> str | None:
+    return conn.scalar(sa.select(_T.name).where(_T.uuid == uuid))
 
 
 def _resource(row: sa.RowMapping) -> Resource:

@@ -57,13 +57,13 @@ class Place(Enum):
     )
     CLUSTER_FILES = _only(
         "temporary files of the Kubernetes client, `$TMPDIR/tmp*`",
-        "it takes the key in a kubeconfig from a file only, mode 600, until the program ends; a service account has none",
+        "it takes the key in a kubeconfig from a file only, mode 600, until the program ends; in a pod it has none",
         Kind.LOGINS,
     )
     MANIFESTS = _only(
         "`helm/rendering/*/*/manifest.yaml` in the broker's data directory, while Helm is at work",
-        "Helm takes what the gate has checked from a file only; in a folder of mode 700, and removed at once, or after a"
-        " kill -9 by the next run of Helm an hour later",
+        "Helm takes what the gate has checked from a file only; in a folder of mode 700, and removed at once, "
+        "or after a kill -9 by the next run of Helm an hour later",
         *(Kind.PARAMETERS, Kind.ADMIN, Kind.BINDING),
     )
     HELM = _only(

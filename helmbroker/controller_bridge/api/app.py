@@ -8,6 +8,7 @@ from typing import NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
+from helmbroker.audit import Actor, acting
 from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, rotation, services
 from helmbroker.controller_bridge.api.bodies import MAX_BODY_BYTES
 from helmbroker.controller_bridge.api.context import EXTENSION, Api
@@ -104,7 +105,10 @@ def _guarded(route: Route) -> Callable[..., Response]:
             role = g.identity.role_in(path["app"])
             if role is None or role < route.role:
                 raise errors.Forbidden
-        return route.view(**path)
+        if "identity" not in g:
+            return route.view(**path)
+        with acting(Actor(f"user:{g.identity.user}")):
+            return route.view(**path)
 
     return view
 

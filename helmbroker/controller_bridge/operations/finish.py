@@ -20,6 +20,10 @@ def on_finish(store: Store) -> Callable[[sa.Connection, Operation], None]:
     """The worker's callback. An operation that is not the resource's latest of its sort changes nothing."""
 
     def finish(conn: sa.Connection, operation: Operation) -> None:
+        change(conn, operation)
+        store.audit.ended(conn, operation)
+
+    def change(conn: sa.Connection, operation: Operation) -> None:
         ended = _ENDS.get(Kind(operation.kind))
         if ended is None or operation.state is State.CANCELLED:  # who cancels has written the row already
             return
