@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from helmbroker.runtime.listening import Tls, address
 
 PREFIX = "HELMBROKER_BRIDGE_"
+BROKER_URL = "^https?://[^/@?#]+[^@?#]*$"  # without any login
 
 
 class SetupError(Exception):
@@ -33,14 +34,15 @@ class Settings(BaseSettings):
     key_ring_file: Path | None = Field(
         default=None, description="the key ring, in a mounted Secret for example; without it in the data directory"
     )
-    broker_url: str = Field(
-        default="http://127.0.0.1:8080", pattern="^https?://[^/@?#]+[^@?#]*$", description="the service broker"
-    )
+    broker_url: str = Field(default="http://127.0.0.1:8080", pattern=BROKER_URL, description="the service broker")
     broker_credentials_file: Path = Field(
         default=Path("helmbroker-data/platform-credentials"), description="one line, user:password"
     )
     broker_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
     broker_timeout_s: float = Field(default=30, gt=0, le=120, description="wait for one answer of the broker")
+    brokers_file: Path | None = Field(
+        default=None, description="YAML: more service brokers, name -> url, credentials_file, ca_file, timeout_s"
+    )
     cluster_id: str = Field(
         default="default", min_length=1, max_length=63, description="what the broker gets to know as clusterid"
     )
@@ -69,6 +71,12 @@ class Settings(BaseSettings):
         ge=0,
         le=900,
         description="how long old credentials stay valid after all of an app runs with new ones",
+    )
+    rotations_at_once: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="with so many rotations going on, the schedule begins no more: what is due waits",
     )
     keep_operations_s: float = Field(
         default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"

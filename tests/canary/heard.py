@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import requests
 
@@ -46,11 +46,18 @@ class HeardPlatform(Platform):
         return answer
 
 
-@dataclass(frozen=True)
+@dataclass
 class HeardBridge(Bridge):
     """A user of the bridge."""
 
-    evidence: Evidence
+    evidence: Evidence = field(kw_only=True)
+
+    @classmethod
+    def of(cls, bridge: Bridge, evidence: Evidence) -> HeardBridge:
+        """One that runs already."""
+        made = cls(bridge.url, bridge.token, bridge.settings, bridge.log, evidence=evidence)
+        made.process = bridge.process
+        return made
 
     def ask(self, method: str, path: str, body: object = None) -> requests.Response:
         answer = super().ask(method, path, body)

@@ -131,12 +131,12 @@ def scene(kube: Kube, folder: Path) -> Iterator[Scene]:
         stack.enter_context(cluster.watched())
         stack.enter_context(files.watched())
         debug = {**given, "HELMBROKER_BRIDGE_LOG_LEVEL": "debug"}
-        its_bridge = stack.enter_context(bridge(folder, running, debug))
+        its_bridge = stack.enter_context(bridge(folder, running, environment=debug))
         _open(kube, app)
         yield Scene(
             running,
             HeardPlatform(**vars(running.platform), evidence=evidence),
-            HeardBridge(**vars(its_bridge), evidence=evidence),
+            HeardBridge.of(its_bridge, evidence),
             app,
             evidence,
             files,

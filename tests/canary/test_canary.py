@@ -114,6 +114,7 @@ def _live_of_an_app(made: Scene) -> None:
     assert [each.follow("status")["status"] for each in (store, lost, cache)] == ["Ready", "Failed", "Ready"]
     for each in (store, cache):
         each.bind()
+        each.follow("binding")
     cache.rotate()
     assert cache.follow("binding")["binding"] == "Ready"
     store.rotate(force=True)

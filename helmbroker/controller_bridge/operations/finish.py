@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.beginning import begin_rotation
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
@@ -38,6 +38,21 @@ def _created(conn: sa.Connection, store: Store, resource: Resource, operation: O
     state = InstanceState.READY if operation.state is State.SUCCEEDED else InstanceState.FAILED
     store.forget_options(conn, resource.uuid)
     store.change(conn, resource.uuid, instance=state, message=operation.description)
+
+
+def _updated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """An instance that could not be updated is there as before: its plan stays, and the reason is told.
+
+    Other credentials of a service that lives elsewhere go into the app at once.
+    """
+    store.forget_options(conn, resource.uuid)
+    store.change(conn, resource.uuid, instance=InstanceState.READY, message=operation.description)
+    resolved = operation.results.get("resolve")
+    if operation.state is not State.SUCCEEDED or not isinstance(resolved, Mapping):
+        return
+    store.change(conn, resource.uuid, plan=operation.params["plan"], plan_id=resolved["plan_id"])
+    if resource.external and resource.binding is BindingState.READY:
+        begin_rotation(conn, store, resource, str(operation.params["user"]), Kind.ROTATE)
 
 
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
@@ -71,7 +86,7 @@ def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: O
         return
     if recovery_failed(operation.results):
         message += "; the app could not be brought back, so the old and the new credentials both stay valid"
-    due = None if resource.rotate_at is None else max(resource.rotate_at, time.time() + _RETRY_S)
+    due = None if resource.rotate_at is None else max(resource.rotate_at, store.now(conn) + _RETRY_S)
     store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
 
 
@@ -86,7 +101,7 @@ def _fresh(conn: sa.Connection, store: Store, resource: Resource, operation: Ope
         binding=BindingState.READY,
         message=operation.description,
         renew_before=renew_before,
-        rotate_at=replace(resource, renew_before=renew_before).due(time.time()),
+        rotate_at=replace(resource, renew_before=renew_before).due(store.now(conn)),
     )
 
 
@@ -100,6 +115,7 @@ def _destroyed(conn: sa.Connection, store: Store, resource: Resource, operation:
 _Ended = Callable[[sa.Connection, Store, Resource, Operation], None]
 _ENDS: Mapping[Kind, _Ended] = {
     Kind.CREATE: _created,
+    Kind.UPDATE: _updated,
     Kind.BIND: _bound,
     Kind.UNBIND: _unbound,
     Kind.ROTATE: _rotated,

@@ -5,8 +5,8 @@ from alembic import op
 
 from helmbroker.audit import append_only
 
-revision = "bridge_0007"
-down_revision = "bridge_0006"
+revision = "bridge_0008"
+down_revision = "bridge_0007"
 
 
 def upgrade() -> None:
