@@ -42,7 +42,7 @@ class Place(Enum):
     ERRORS = Rule("answers that refuse, and how operations are going or ended")
     ANSWERS = Rule("other answers of both APIs, `/admin` too")
     METRICS = Rule("`/metrics`")
-    AUDIT = Rule("`audit show` and `audit export`")
+    AUDIT = Rule("`audit show` and `audit export` of both")
     COMMANDS = Rule("output of other commands, and the document of `export`")
     NAMES = Rule("names, labels and annotations of all objects, Helm's Secrets too")
     EVENTS = Rule("Kubernetes events")

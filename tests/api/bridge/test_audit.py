@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
+import sqlalchemy as sa
 
 from tests.api.bridge.calls import Calls
 
@@ -103,8 +104,28 @@ def test_what_is_due_is_done_by_the_bridge(call: Calls, told: Told) -> None:
     call.world.bound()
     before = len(told())
     call.world.service.schedule_rotation("shop", "my-db", 3600.0)
-    call.world.service.rotate_due(float("inf"))
+    with call.world.store.writing() as conn:
+        conn.execute(sa.text("UPDATE resources SET rotate_at = 0"))
+    call.world.service.rotate_due(1)
     assert words(told)[before:] == ["bridge: schedule rotation done", "bridge: rotate accepted"]
+
+
+def test_an_update_and_a_resource_that_shares(call: Calls, told: Told) -> None:
+    call.world.created()
+    before = len(told())
+    call("PUT", DB, {"plan": "postgresql:small", "options": {"replicas": "canary"}}, who="member")
+    work(call)
+    call("POST", "/v2/apps/blog/resources/", {"name": "theirs", "from": "shop/my-db"})
+    update, end, share = told()[before:]
+    assert (update["action"], update["detail"]) == ("update", {"options": ["replicas"], "plan": "small"})
+    assert (end["actor"], end["action"], end["outcome"]) == ("bridge", "update", "done")
+    assert (share["actor"], share["action"], share["app"], share["resource"]) == (
+        "user:root",
+        "share",
+        "blog",
+        "theirs",
+    )
+    assert share["detail"] == {"source": "shop/my-db"}
 
 
 def test_what_is_refused_leaves_nothing(call: Calls, told: Told) -> None:
