@@ -146,13 +146,21 @@ def api(settings: Settings) -> None:
 @_with_settings
 def worker(settings: Settings) -> None:
     """Carry out operations: speak with the broker, release apps, watch them."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stopped_by_signals()
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
     _check_initialised(settings)
     wiring.run_worker(settings, stop, grace_s=_GRACE_S)
+
+
+@main.command()
+@_with_settings
+def watch(settings: Settings) -> None:
+    """Look after bindings of service-catalog and servicebinding.io. Needs the cluster; no database, no `init`."""
+    stop = _stopped_by_signals()
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+
+    wiring.run_watch(settings, stop)
 
 
 @main.group()
@@ -203,6 +211,13 @@ def _audit(settings: Settings) -> Iterator[audit_commands.Log]:
 _THINGS = audit_commands.Things(("app", "resource"), "--app", "Of this app and its resources.")
 main.add_command(key_commands.group(_with_settings, _safe))
 main.add_command(audit_commands.group(_THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
+
+
+def _stopped_by_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _check_initialised(settings: Settings) -> None:
