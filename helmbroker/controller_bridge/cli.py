@@ -15,6 +15,7 @@ import click
 from pydantic import ValidationError
 
 from helmbroker import key_commands
+from helmbroker.audit import commands as audit_commands
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
@@ -38,7 +39,19 @@ def _settings_table() -> str:
 
 def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
     """Read the settings; what is wrong with the set-up becomes one sentence and exit status 1."""
+    return _with_settings_or(1)(command)
 
+
+def _with_settings_or(status: int) -> Callable[[Callable[Concatenate[Settings, P], None]], Callable[P, None]]:
+    """As `_with_settings`, with another exit status."""
+
+    def decorate(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
+        return _run(command, status)
+
+    return decorate
+
+
+def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
@@ -49,10 +62,10 @@ def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callabl
             for each in error.errors():
                 name = "_".join(map(str, each["loc"])).upper()
                 click.echo(f"helmbroker-bridge: {PREFIX}{name}: {each['msg']}", err=True)
-            sys.exit(1)
+            sys.exit(status)
         except (SetupError, KubeError) as error:
             click.echo(f"helmbroker-bridge: {error}", err=True)
-            sys.exit(1)
+            sys.exit(status)
 
     return run
 
@@ -195,7 +208,17 @@ def _safe(settings: Settings) -> Iterator[key_commands.Safe]:
         raise SetupError(str(error)) from None
 
 
+@contextmanager
+def _audit(settings: Settings) -> Iterator[audit_commands.Log]:
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+
+    with wiring.opened_store(settings) as store:
+        yield store.audit
+
+
+_THINGS = audit_commands.Things(("app", "resource"), "--app", "Of this app and its resources.")
 main.add_command(key_commands.group(_with_settings, _safe))
+main.add_command(audit_commands.group(_THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
 
 
 def _stopped_by_signals() -> threading.Event:

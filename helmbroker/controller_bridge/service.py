@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from helmbroker.audit import Outcome, names
+from helmbroker.controller_bridge.audited import Event
 from helmbroker.controller_bridge.beginning import RELEASE_TIMEOUT_S, begin, begin_rotation
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
@@ -92,7 +94,8 @@ class Service(Views):
                 self._store.insert(conn, resource, sealed)
             except NameTaken:
                 raise NotUnique(new.name) from None
-            begin(conn, self._store, Kind.CREATE, operation_id, resource, user)
+            about: dict[str, JSON] = {"plan": resource.plan_name, "options": [*names(new.options)]}
+            begin(conn, self._store, Kind.CREATE, operation_id, resource, user, **about)
         return resource
 
     def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
@@ -120,7 +123,8 @@ class Service(Views):
                 instance_operation=operation_id,
                 sealed_options=self._sealer.seal(options, owner=resource.uuid) if options else None,
             )
-            begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, plan=plan)
+            about: dict[str, JSON] = {"plan": plan, "options": [*names(options)]}
+            begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, **about)
             return self._locked(conn, app, name)
 
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
@@ -135,7 +139,7 @@ class Service(Views):
                 raise Refused("the last binding of the resource instance is not removed yet: unbind it first")
             if resource.binding in _GOING_ON:
                 raise Conflicting(f"Resource {name} is {resource.binding.lower()}")
-            operation_id = str(uuid.uuid4())
+            operation_id, chosen = str(uuid.uuid4()), (env or EnvMapping()).stored()
             self._store.change(
                 conn,
                 resource.uuid,
@@ -143,9 +147,9 @@ class Service(Views):
                 message="",
                 binding_id=str(uuid.uuid4()),
                 binding_operation=operation_id,
-                env=(env or EnvMapping()).stored(),
+                env=chosen,
             )
-            begin(conn, self._store, Kind.BIND, operation_id, resource, user)
+            begin(conn, self._store, Kind.BIND, operation_id, resource, user, env=chosen)
             return self._locked(conn, app, name)
 
     def unbind(self, app: str, name: str, user: str) -> Resource:
@@ -187,6 +191,8 @@ class Service(Views):
             resource = self._locked(conn, app, name)
             due = replace(resource, rotate_every_s=every_s).due(self._store.now(conn))
             self._store.change(conn, resource.uuid, rotate_every_s=every_s, rotate_at=due)
+            event = Event("schedule rotation", Outcome.DONE, app, name, detail={"every_s": every_s})
+            self._store.audit.tell(conn, event)
             return self._locked(conn, app, name)
 
     def destroy(self, app: str, name: str, user: str) -> None:

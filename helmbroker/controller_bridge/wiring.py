@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from helmbroker.audit import Outcome, acting, operator
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.port import AppReleases
+from helmbroker.controller_bridge.audited import Event
 from helmbroker.controller_bridge.broker_addresses import addresses
 from helmbroker.controller_bridge.broker_port import EXTERNAL, Broker
 from helmbroker.controller_bridge.brokers import Brokers
@@ -71,15 +73,28 @@ def make_store(settings: Settings, keys: Keys) -> Store:
 
 
 @contextmanager
-def opened_safe(settings: Settings) -> Iterator[Safe]:
-    """The key ring and what is sealed under it. Raises SetupError, KeyRingError."""
+def opened_store(settings: Settings) -> Iterator[Store]:
+    """The database, for a command of the operator. Raises SetupError, KeyRingError."""
     store = make_store(settings, sealing.load(settings.keys_file).keys)
     try:
-        yield Safe(RingFile(settings.keys_file), store.sealed())
+        with acting(operator()):
+            yield store
     except OUTAGE as error:
         raise SetupError(f"the database cannot be used: {getattr(error, 'orig', error)}") from None
     finally:
         store.engine.dispose()
+
+
+@contextmanager
+def opened_safe(settings: Settings) -> Iterator[Safe]:
+    """The key ring and what is sealed under it. Raises SetupError, KeyRingError."""
+    with opened_store(settings) as store:
+
+        def note(action: str, key_id: str) -> None:
+            with store.writing() as conn:
+                store.audit.tell(conn, Event(f"keys {action}", Outcome.DONE, detail={"key": key_id}))
+
+        yield Safe(RingFile(settings.keys_file), store.sealed(), note)
 
 
 def make_app(settings: Settings, leaving: threading.Event) -> Flask:

@@ -169,6 +169,7 @@ def _operated(made: Scene) -> None:
         assert made.platform.ask_as(admin, "GET", path).ok
     for arguments in (["show", "--limit", "1000"], ["export"], ["verify"]):
         assert made.operate("audit", *arguments, place=Place.AUDIT).status == 0
+        assert made.operate_bridge("audit", *arguments) == 0
     document = made.running.data_dir / "export.json"
     for command in ("keys add", "keys rotate", "keys list", "list --gone", "operations list", "doctor", "check"):
         made.operate(*command.split())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
+from helmbroker.audit import Actor, acting
 from helmbroker.controller_bridge.api import (
     access,
     binding,
@@ -133,7 +134,10 @@ def _guarded(route: Route) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         if "app" in path:
             g.role = require(path["app"], route.role)
-        return route.view(**path)
+        if "identity" not in g:
+            return route.view(**path)
+        with acting(Actor(f"user:{g.identity.user}")):
+            return route.view(**path)
 
     return view
 

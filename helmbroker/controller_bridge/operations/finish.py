@@ -21,6 +21,10 @@ def on_finish(store: Store) -> Callable[[sa.Connection, Operation], None]:
     """The worker's callback. An operation that is not the resource's latest of its sort changes nothing."""
 
     def finish(conn: sa.Connection, operation: Operation) -> None:
+        change(conn, operation)
+        store.audit.ended(conn, operation)
+
+    def change(conn: sa.Connection, operation: Operation) -> None:
         if operation.kind == Kind.REINJECT:
             _reinjected(conn, store, operation)
             return
