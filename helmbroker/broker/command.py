@@ -28,7 +28,7 @@ from helmbroker.broker.store.store import SqlStore
 from helmbroker.database import OUTAGE, UnusableDatabase
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
-from helmbroker.sealing import KeyRingError
+from helmbroker.sealing import KeyRingError, KeysAway
 
 P = ParamSpec("P")
 WRONG, CANNOT = 1, 2
@@ -73,7 +73,7 @@ def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Call
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
             sys.exit(status)
-        except (CannotStart, LoginsError, KeyRingError, UnusableDatabase, KubeError) as error:
+        except (CannotStart, LoginsError, KeyRingError, KeysAway, UnusableDatabase, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(status)
 

@@ -40,7 +40,7 @@ from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
 from helmbroker.runtime.files import write_private
 from helmbroker.runtime.probes import probes
-from helmbroker.sealing import KeyRingError, Keys, RingFile
+from helmbroker.sealing import KeyRingError, Keys, KeysAway, RingFile
 from helmbroker.status import health
 from helmbroker.status.workers import living
 
@@ -158,7 +158,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
-        transient=(Unavailable,),
+        transient=(Unavailable, KeysAway),
         limit=settings.concurrency_total,
         on_finish=store.ended,
         schedules={
@@ -189,7 +189,7 @@ def ask_for_refresh(settings: Settings) -> None:
             _LOG.info("the catalog will be refreshed", extra={"operation": refresh.begin(store).id})
         finally:
             store.close()
-    except (CannotStart, Unavailable, UnusableDatabase, KeyRingError) as error:
+    except (CannotStart, Unavailable, UnusableDatabase, KeyRingError, KeysAway) as error:
         _LOG.error("the catalog will not be refreshed: %s", error)
 
 

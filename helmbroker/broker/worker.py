@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.store_ports import Store, Transaction
 from helmbroker.broker.operations import bind, deprovision, provision, purge, refresh, repair, unbind, update
-from helmbroker.broker.operations.outages import outlasting
+from helmbroker.broker.operations.outages import outlasted, outlasting
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
 from helmbroker.broker.service import Expiry
 from helmbroker.broker.service.drift import DriftCheck
@@ -105,8 +106,11 @@ def _run(ctx: Context, steps: Sequence[Step[W]], summary: Callable[[W], str], wo
 
 
 def _work(store: FencedStore, tools: Tools, ctx: Context) -> Work:
-    with store.read() as records:
-        record = records.instance(str(ctx.operation.params["instance_id"]))
+    def read() -> InstanceRecord | None:
+        with store.read() as records:
+            return records.instance(str(ctx.operation.params["instance_id"]))
+
+    record = outlasted(ctx, read)
     if record is None:
         raise Failed("There is no record of the service instance.")
     return Work(ctx, tools, record, _fenced(store, ctx))
@@ -121,8 +125,12 @@ def _update_work(store: FencedStore, tools: Tools, ctx: Context) -> UpdateWork:
 
 def _binding_work(store: FencedStore, tools: Tools, ctx: Context) -> BindingWork:
     instance_id, binding_id = (str(ctx.operation.params[name]) for name in ("instance_id", "binding_id"))
-    with store.read() as records:
-        record, binding = records.instance(instance_id), records.binding(instance_id, binding_id)
+
+    def read() -> tuple[InstanceRecord | None, BindingRecord | None]:
+        with store.read() as records:
+            return records.instance(instance_id), records.binding(instance_id, binding_id)
+
+    record, binding = outlasted(ctx, read)
     if record is None or binding is None:
         raise Failed("There is no record of the service binding.")
     return BindingWork(ctx, tools, record, _fenced(store, ctx), binding=binding)

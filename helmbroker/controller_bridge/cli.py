@@ -170,12 +170,12 @@ def token_add(settings: Settings, user: str, apps: tuple[str, ...], role_name: s
 @contextmanager
 def _safe(settings: Settings) -> Iterator[key_commands.Safe]:
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
-    from helmbroker.sealing import KeyRingError  # noqa: PLC0415
+    from helmbroker.sealing import KeyRingError, KeysAway  # noqa: PLC0415
 
     try:
         with wiring.opened_safe(settings) as safe:
             yield safe
-    except KeyRingError as error:
+    except (KeyRingError, KeysAway) as error:
         raise SetupError(str(error)) from None
 
 

@@ -22,7 +22,7 @@ from helmbroker.key_commands import Safe
 from helmbroker.kubeapi.port import Kube
 from helmbroker.runtime.files import write_private
 from helmbroker.runtime.probes import probes
-from helmbroker.sealing import KeyRingError, Keys, RingFile
+from helmbroker.sealing import KeyRingError, Keys, KeysAway, RingFile
 from helmbroker.status import health
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def make_store(settings: Settings, keys: Keys) -> Store:
         raise SetupError(f"the database cannot be opened: {getattr(error, 'orig', error)}") from None
     except (ValueError, OSError, UnusableDatabase) as error:
         raise SetupError(f"the database cannot be opened: {error}") from None
-    except KeyRingError as error:
+    except (KeyRingError, KeysAway) as error:
         raise SetupError(str(error)) from None
     return store
 

@@ -7,6 +7,6 @@ programs follow while they run. What is kept in tables, and how it comes under a
 from helmbroker.sealing.envelope import Keys, wrapped_by
 from helmbroker.sealing.file import RingFile
 from helmbroker.sealing.ring import KeyRing
-from helmbroker.sealing.wrapper import Key, KeyRingError, KeyWrapper
+from helmbroker.sealing.wrapper import Key, KeyRingError, KeysAway, KeyWrapper
 
-__all__ = ["Key", "KeyRing", "KeyRingError", "KeyWrapper", "Keys", "RingFile", "wrapped_by"]
+__all__ = ["Key", "KeyRing", "KeyRingError", "KeyWrapper", "Keys", "KeysAway", "RingFile", "wrapped_by"]

@@ -10,6 +10,10 @@ class KeyRingError(Exception):
     """A key cannot be used, or does not fit the data. A sentence for the operator, without any secret."""
 
 
+class KeysAway(Exception):
+    """Whatever has the keys does not answer now: try again. A sentence for whoever waits, without any secret."""
+
+
 @dataclass(frozen=True)
 class Key:
     """A key that wraps. id: 1 to 64 bytes, for ever that of this one.
@@ -25,6 +29,8 @@ class KeyWrapper(Protocol):
     """Wraps and unwraps a few bytes: data keys. Thread-safe; it may be asked for every secret that is read.
 
     A KMS fits: Vault's transit engine, AWS, GCP and Azure all bind what they encrypt to such a `context`.
+    While it is away, everything here raises KeysAway: nothing is wrong with the data, so operations wait and
+    clients get 503.
     """
 
     @property

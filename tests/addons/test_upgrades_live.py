@@ -69,7 +69,7 @@ def test_an_upgrade_from_an_earlier_version(packed: Path, kube: Kube, alone: Set
         stage.upgrade("shop")
 
         assert volumes(kube, alone.instance_namespace) == had
-        clients.run(agreed_then, image, "login", one)
+        trial.step(plan, "login", one, agreed_then)
         clients.run(agreed, image, "read", one)
         if before.name in ROTATING:
             stage.update("shop", parameters={"admin": {"rotation": "1"}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from helmbroker.sealing import Key, KeyRingError
+from helmbroker.sealing import Key, KeyRingError, KeysAway
 
 
 class FakeKms:
@@ -13,10 +13,14 @@ class FakeKms:
     def __init__(self, *key_ids: str) -> None:
         self.key_ids = list(key_ids)  # the first one is active
         self.asked: list[str] = []
+        self.away = False
+        self.answers = 0
+        self.lost = 0  # the number of the one answer that does not come
         self._wrapped: dict[bytes, tuple[str, str, bytes]] = {}
 
     @property
     def active(self) -> Key:
+        self._answer()
         return Key(self.key_ids[0])
 
     def wrap(self, key_id: str, plain: bytes, context: str) -> bytes:
@@ -34,6 +38,12 @@ class FakeKms:
             raise KeyRingError(f"{context} was sealed under another key, or has been changed")
         return known[2]
 
+    def _answer(self) -> None:
+        self.answers += 1
+        if self.away or self.answers == self.lost:
+            raise KeysAway("the key service does not answer")
+
     def _check(self, key_id: str, context: str) -> None:
+        self._answer()
         if key_id not in self.key_ids:
             raise KeyRingError(f"the key ring lacks key {key_id!r}, under which {context} was sealed")

@@ -96,7 +96,7 @@ class Trial:
                 raise CheckFailed(f"delivers {_listed(found)}, and promises {_listed(self.contract.credentials)}")
             for step in ("login", "tls"):
                 if step in self.contract.steps:
-                    self._step(plan, step, found)
+                    self.step(plan, step, found)
 
         return found if self._try(f"a client of binding {binding} logs in", bind) else None
 
@@ -109,14 +109,14 @@ class Trial:
 
         self._try("after the unbind its credentials are refused", unbind)
         self._try("nothing is left of the binding", lambda: self._until(lambda: self._left_of_binding(name, "one")))
-        self._try("the other binding still logs in", lambda: self._step(plan, "login", two))
+        self._try("the other binding still logs in", lambda: self.step(plan, "login", two))
         if self._keeps_notes:
-            self._try("what the unbound client wrote lives on", lambda: self._step(plan, "read", two))
+            self._try("what the unbound client wrote lives on", lambda: self.step(plan, "read", two))
 
     def _outlives(self, name: str, plan: Plan, one: dict[str, str], two: dict[str, str]) -> None:
         """Written with one binding, read with the other, whatever happens between."""
-        self._try("a client writes", lambda: self._step(plan, "write", one))
-        self._try("the other one reads", lambda: self._step(plan, "read", two))
+        self._try("a client writes", lambda: self.step(plan, "write", one))
+        self._try("the other one reads", lambda: self.step(plan, "read", two))
         others = self.addon.updates_to(plan)
         events: list[tuple[str, Work]] = [("the pods are deleted", lambda: self._without_pods(name))]
         if self.contract.update:
@@ -131,12 +131,12 @@ class Trial:
     def _survives(self, name: str, plan: Plan, work: Work, one: dict[str, str], two: dict[str, str]) -> None:
         before = self._pods(self.stage.release(name))
         work()
-        self._step(plan, "login", two)  # so what is said next is said by the server
+        self.step(plan, "login", two)  # so what is said next is said by the server
         if not self.contract.durable:
             if before.isdisjoint(self._pods(self.stage.release(name))):
                 self._check_empty(plan, two)
-            self._step(plan, "write", one)
-        self._step(plan, "read", two)
+            self.step(plan, "write", one)
+        self.step(plan, "read", two)
 
     def _check_empty(self, plan: Plan, credentials: dict[str, str]) -> None:
         try:
@@ -157,12 +157,15 @@ class Trial:
                 return f"the volume {claim['metadata']['name']} has {has} of the {asked} that it asks for"
         return None
 
-    def _step(self, plan: Plan, step: str, credentials: dict[str, str]) -> None:
-        """Clients connect again: where a pod is new, nodes refuse its address for a moment."""
-        said = ""
+    def step(self, plan: Plan, step: str, credentials: dict[str, str], contract: Contract | None = None) -> None:
+        """Clients connect again: where a pod is new, nodes refuse its address for a moment.
+
+        contract: another one than the addon's. Raises CheckFailed.
+        """
+        said, agreed = "", contract or self.contract
         for _ in range(_CONNECTS):
             try:
-                self.clients.run(self.contract, self.image(plan), step, credentials)
+                self.clients.run(agreed, self.image(plan), step, credentials)
             except Refused as error:
                 said = _hidden(str(error), credentials)
                 self.pause(_LOOK_S)

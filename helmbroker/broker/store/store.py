@@ -29,7 +29,7 @@ from helmbroker.catalog.sources.model import Listed
 from helmbroker.catalog.sources.reading import Reading
 from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
-from helmbroker.sealing import Keys
+from helmbroker.sealing import Keys, KeysAway
 from helmbroker.sealing.stored import check, sealed_fact
 
 _LOG = logging.getLogger("helmbroker.store")
@@ -221,13 +221,18 @@ def _overwrite_what_is_deleted(connection: Any, _record: object) -> None:
 
 @contextmanager
 def _outages() -> Iterator[None]:
-    """A database that is away, full or locked is nobody's fault who calls: 503, and the log has the cause."""
+    """A database that is away, full or locked, or keys that are away: nobody's fault who calls. 503, and a log."""
     try:
         yield
     except OUTAGE as error:
         _LOG.error("the database cannot be used: %s", error.orig if isinstance(error, sa.exc.DBAPIError) else error)
         raise Unavailable(
             "The broker's database cannot be used now (away, or its disk is full). Try again."
+        ) from None
+    except KeysAway as error:
+        _LOG.error("%s", error)
+        raise Unavailable(
+            "The broker cannot open what it keeps sealed now: the keys are away. Try again."
         ) from None
 
 

@@ -14,6 +14,7 @@ from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, No
 from helmbroker.controller_bridge.tokens import TokensError
 from helmbroker.database import OUTAGE
 from helmbroker.kubeapi.errors import KubeError
+from helmbroker.sealing import KeysAway
 
 _LOG = logging.getLogger("helmbroker.bridge")
 
@@ -68,6 +69,7 @@ _TABLE: Mapping[type[Exception], tuple[int, _Body]] = {
     Unreachable: (503, _detail),
     BrokerError: (503, _detail),
     KubeError: (503, _detail),
+    KeysAway: (503, _detail),
     TokensError: (503, _fixed({"detail": "The tokens file is not usable; the log of the bridge says why."})),
     **{away: (503, _fixed({"detail": "The database does not answer. Try again."})) for away in OUTAGE},
 }

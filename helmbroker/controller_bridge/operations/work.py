@@ -21,6 +21,7 @@ from helmbroker.controller_bridge.model import Resource
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
+from helmbroker.sealing import KeysAway
 
 FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
 _AGAIN_S = 5.0
@@ -117,7 +118,7 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
     def patient(work: Work) -> Outcome:
         try:
             return run(work)
-        except (Unreachable, AppsUnavailable) as error:
+        except (Unreachable, AppsUnavailable, KeysAway) as error:
             return Wait(_AGAIN_S, f"{error}; trying again")
         except BrokerError as error:
             return Wait(_AGAIN_S, "the broker is busy with the same instance") if error.busy else Fail(str(error))

@@ -10,8 +10,9 @@ from helmbroker.controller_bridge.api.app import make_app
 from helmbroker.controller_bridge.api.context import Api
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
 from helmbroker.controller_bridge.model import Role
+from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.tokens import Tokens
-from tests.operations.bridge.world import World
+from tests.operations.bridge.world import SEALER, World
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -19,8 +20,8 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 class Calls:
     """Calls as one of: admin (every app), member and viewer (shop), stranger (blog only, admin there)."""
 
-    def __init__(self, folder: Path) -> None:
-        self.world = World(folder)
+    def __init__(self, folder: Path, sealer: Sealer = SEALER) -> None:
+        self.world = World(folder, sealer=sealer)
         self.tokens_file = folder / "tokens.json"
         self.tokens_file.unlink(missing_ok=True)
         tokens = Tokens(self.tokens_file)

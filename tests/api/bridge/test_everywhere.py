@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from helmbroker.controller_bridge.api.app import ROUTES, Route
 from helmbroker.controller_bridge.model import Role
+from helmbroker.controller_bridge.sealing import Sealer
+from helmbroker.sealing import Keys
 from tests.api.bridge.calls import Calls
+from tests.fakes.kms import FakeKms
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
 WHO = {"viewer": Role.VIEWER, "member": Role.MEMBER}
@@ -162,3 +166,13 @@ def test_an_unusable_tokens_file(call: Calls) -> None:
     answer = call("GET", "/v2/resources/services/")
     assert answer.status_code == 503
     assert "/" not in answer.json["detail"]
+
+
+def test_keys_that_are_away_are_told(tmp_path: Path) -> None:
+    kms = FakeKms("1")
+    call = Calls(tmp_path, Sealer(Keys(kms)))
+    kms.away = True
+    new = {"name": "my-db", "plan": "postgresql:small", "options": {"password": "canary-7f3a"}}
+    answer = call("POST", "/v2/apps/shop/resources/", new)
+    assert (answer.status_code, answer.json) == (503, {"detail": "the key service does not answer"})
+    assert call("GET", "/v2/apps/shop/resources/").json["count"] == 0

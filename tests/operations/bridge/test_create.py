@@ -9,8 +9,11 @@ import sqlalchemy as sa
 
 from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
 from helmbroker.controller_bridge.model import BindingState, InstanceState
+from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.service import NewResource
 from helmbroker.durable import State
+from helmbroker.sealing import Keys
+from tests.fakes.kms import FakeKms
 from tests.operations.bridge.world import APP, DB, World
 from tests.operations.harness import Case, assert_same_end
 
@@ -43,6 +46,21 @@ def test_a_disturbance_anywhere_changes_nothing(tmp_path: Path) -> None:
         return world.case(world.create(replicas="2").instance_operation)
 
     assert_same_end(make)
+
+
+def test_keys_that_are_away_are_waited_for(tmp_path: Path) -> None:
+    kms = FakeKms("1")
+    world = World(tmp_path, sealer=Sealer(Keys(kms)))
+    resource = world.create(password="canary-7f3a")
+    kms.away = True
+    for _ in range(20):
+        world.hand.pass_time()
+        world.hand.turn()
+    waiting = world.hand.operation(resource.instance_operation)
+    assert (waiting.state, waiting.attempt) == (State.QUEUED, 0)
+    assert "the key service does not answer" in world.message()
+    kms.away = False
+    assert world.run(resource.instance_operation).state is State.SUCCEEDED
 
 
 def test_options_are_sealed_and_then_forgotten(world: World) -> None:

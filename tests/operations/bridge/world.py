@@ -52,18 +52,24 @@ class World:
     """
 
     def __init__(
-        self, folder: Path, *, looks: int = 1, engine: sa.Engine | None = None, grace_s: float = 0.0
+        self,
+        folder: Path,
+        *,
+        looks: int = 1,
+        engine: sa.Engine | None = None,
+        grace_s: float = 0.0,
+        sealer: sealing.Sealer = SEALER,
     ) -> None:
         self.store = Store(engine or empty_engine(folder))
-        self.store.prepare(SEALER.keys)
+        self.store.prepare(sealer.keys)
         with self.store.writing() as conn:
             for table in ("operations", "resources"):
                 conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours
-        self.service = Service(self.store, SEALER)
+        self.service = Service(self.store, sealer)
         self.broker = FakeBroker(looks=looks)
         self.apps = FakeAppReleases(rolling_looks=looks, breaks=breaks)
         self.apps.add_app(APP)
-        ports = Ports(self.store, self.broker, self.apps, SEALER, Pace(0.0, 0.0), grace_s)
+        ports = Ports(self.store, self.broker, self.apps, sealer, Pace(0.0, 0.0), grace_s)
         self.hand = Hand(self.store.engine, OPERATIONS, handlers(ports), on_finish=on_finish(self.store))
 
     def create(self, name: str = DB, plan: str = "small", **options: str) -> Resource:

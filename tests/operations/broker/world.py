@@ -181,7 +181,7 @@ class World:
         things |= {each.binding.release: Kept(each.binding, Stage.MADE, each.deployed) for each in bound}
         found: dict[str, object] = {}
         for ref, record in self.cluster.kept.items():
-            kept, recorded = opened(KEYS, record), things[ref]
+            kept, recorded = opened(self.tools.keys, record), things[ref]
             running = self.cluster.releases[ref].revision if ref in self.cluster.releases else None
             exact = kept.stage is not Stage.MADE or kept.revision == recorded.revision == running
             secrets = [(each.name, sorted(each.data)) for each in kept.secrets]
@@ -208,10 +208,15 @@ def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
 
 @contextmanager
 def world(
-    url: str, overrides: Object | None = None, *, broker_id: str = BROKER, offers: bool = True
+    url: str,
+    overrides: Object | None = None,
+    *,
+    broker_id: str = BROKER,
+    offers: bool = True,
+    keys: Keys = KEYS,
 ) -> Iterator[World]:
     """A fresh one in an empty database."""
-    store = SqlStore(url, KEYS)
+    store = SqlStore(url, keys)
     if store.engine.dialect.name == "sqlite":
         sa.event.listen(store.engine, "connect", _without_waiting_for_the_disk)
     store.prepare()
@@ -222,7 +227,7 @@ def world(
     cluster, clock = FakeCluster(NAMESPACE), Clock()
     helm, revisions = FakeHelm(cluster, {"default": "of the chart"}), FakeAddonRevisions(ADDON)
     given = {ADDON.name: overrides or {}}
-    tools = Tools(helm, cluster, revisions, store.broker_id, given, {}, Patience(120.0, clock), KEYS)
+    tools = Tools(helm, cluster, revisions, store.broker_id, given, {}, Patience(120.0, clock), keys)
     service = Service(store, lambda: Catalog((ADDON,)), revisions, NAMESPACE, FakeWaitingRoom(store))
     hand = Hand(store.engine, operations, handlers(store, tools))
     try:
