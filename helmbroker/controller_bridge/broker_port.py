@@ -9,6 +9,9 @@ from typing import Protocol
 
 from helmbroker.durable import JSON
 
+DEFAULT = "default"  # the broker that the settings name by variables of their own
+EXTERNAL = "external"  # the bridge itself, for services that live elsewhere
+
 
 class Progress(StrEnum):
     """State of an operation at the broker (OSB item 88)."""
@@ -52,13 +55,14 @@ class Caller:
 
 @dataclass(frozen=True)
 class InstanceRef:
-    """A service instance at the broker, and where it belongs on the platform."""
+    """A service instance at the broker, and where it belongs on the platform. broker: its name in the bridge."""
 
     instance_id: str
     service_id: str
     plan_id: str
     app: str
     name: str
+    broker: str = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,13 @@ class Broker(Protocol):
 
     def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
         """PUT the instance."""
+        ...
+
+    def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
+        """PATCH the instance: to the plan `plan_id`, and with these parameters beside those it has (OSB item 66).
+
+        Until the broker is done, `ref` names the plan that the instance had.
+        """
         ...
 
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, InstanceRef
 from helmbroker.controller_bridge.delivery import EnvMapping
 
 
@@ -13,6 +14,7 @@ class InstanceState(StrEnum):
 
     PROVISIONING = "Provisioning"
     READY = "Ready"
+    UPDATING = "UpdatingInstance"
     FAILED = "Failed"
     DEPROVISIONING = "Deprovisioning"
     DEPROVISION_FAILED = "DeprovisionCallFailed"
@@ -34,6 +36,7 @@ class Kind(StrEnum):
     """Kinds of durable operations."""
 
     CREATE = "create"
+    UPDATE = "update"
     BIND = "bind"
     UNBIND = "unbind"
     DESTROY = "destroy"
@@ -83,6 +86,28 @@ class Resource:
     renew_before: float | None = None  # seconds since the epoch: when the broker wants the credentials replaced
     rotate_at: float | None = None  # seconds since the epoch: when the next rotation is due
     env: EnvMapping = field(default_factory=EnvMapping)  # how the app gets the credentials
+    broker: str = DEFAULT  # which one has the instance; means nothing before `service_id`
+    shared_from: str | None = None  # uuid of the resource whose instance it is; None: it has one of its own
+    source: str | None = None  # the same as `app/name`
+
+    @property
+    def at_broker(self) -> InstanceRef | None:
+        """The instance at its broker; None before its service and plan have been looked up."""
+        if self.service_id is None or self.plan_id is None:
+            return None
+        return InstanceRef(
+            self.instance_id, self.service_id, self.plan_id, app=self.app, name=self.name, broker=self.broker
+        )
+
+    @property
+    def external(self) -> bool:
+        """Whether the service lives elsewhere, and its options say how to get there."""
+        return self.broker == EXTERNAL
+
+    @property
+    def service_class(self) -> str:
+        """The service without the broker's name that the user may have put before it."""
+        return self.service.rpartition("/")[2]
 
     @property
     def bindings(self) -> tuple[str, ...]:

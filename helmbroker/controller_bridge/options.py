@@ -48,6 +48,17 @@ def parameters(options: Mapping[str, JSON], schema: Mapping[str, JSON] | None) -
     return {key: _typed(value, properties.get(key)) for key, value in nested.items()}
 
 
+def flat(nested: Mapping[str, JSON], prefix: str = "") -> dict[str, JSON]:
+    """Nested parameters as dotted keys; null is left out."""
+    plain: dict[str, JSON] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            plain |= flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            plain[f"{prefix}{key}"] = value
+    return plain
+
+
 def _put(target: dict[str, JSON], path: list[str], value: JSON) -> None:
     for part in path[:-1]:
         inner = target.setdefault(part, {})

@@ -84,19 +84,12 @@ class OsbBroker:
         return answer.offerings()
 
     def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
-        body: dict[str, JSON] = {
-            "service_id": ref.service_id,
-            "plan_id": ref.plan_id,
-            "organization_guid": self._cluster_id,
-            "space_guid": ref.app,
-            "context": {**self._context(ref), "instance_name": ref.name},
-        }
-        if parameters:
-            body["parameters"] = parameters
-        status, answer = self._call(
-            "PUT", _instance(ref), wire.Accepted, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
-        )
-        return Answer(pending=status == 202, operation=answer.operation)
+        place: dict[str, JSON] = {"organization_guid": self._cluster_id, "space_guid": ref.app}
+        return self._ask("PUT", ref, {"plan_id": ref.plan_id, **place}, parameters, caller)
+
+    def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
+        before: dict[str, JSON] = {"previous_values": {"plan_id": ref.plan_id}}
+        return self._ask("PATCH", ref, {"plan_id": plan_id, **before}, parameters, caller)
 
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         return self._delete(_instance(ref), ref, caller)
@@ -134,6 +127,23 @@ class OsbBroker:
     def credentials(self, ref: BindingRef) -> Credentials:
         _, answer = self._call("GET", _binding(ref), wire.Binding, {200})
         return answer.delivered()
+
+    def _ask(
+        self,
+        method: str,
+        ref: InstanceRef,
+        wanted: dict[str, JSON],
+        parameters: Mapping[str, JSON],
+        caller: Caller,
+    ) -> Answer:
+        context = {**self._context(ref), "instance_name": ref.name}
+        body = {"service_id": ref.service_id, **wanted, "context": context}
+        if parameters:
+            body["parameters"] = parameters
+        status, answer = self._call(
+            method, _instance(ref), wire.Accepted, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
+        )
+        return Answer(pending=status == 202, operation=answer.operation)
 
     def _context(self, ref: InstanceRef) -> dict[str, JSON]:
         return {"platform": "kubernetes", "clusterid": self._cluster_id, "namespace": ref.app}
@@ -204,7 +214,7 @@ class OsbBroker:
             raise Unreachable(f"the broker at {self._place} cannot answer now (HTTP {status})")
         data = self._json(response)
         if status not in accepted:
-            raise _refusal(status, data)
+            raise wire.refusal(status, data)
         if data is None and status == 410:
             data = {}
         try:
@@ -256,18 +266,6 @@ def _hints(ref: InstanceRef) -> dict[str, str]:
 def _identity(user: str) -> str:
     value = {"username": user, "uid": "", "groups": [], "extra": {}}
     return "kubernetes " + base64.b64encode(json.dumps(value).encode()).decode("ascii")
-
-
-def _refusal(status: int, data: object) -> BrokerError:
-    if status in (401, 403):
-        return BrokerError(
-            status, "", "it does not accept the bridge's user and password; its operator has to set them"
-        )
-    try:
-        said = wire.Error.model_validate(data)
-    except pydantic.ValidationError:
-        said = wire.Error()
-    return BrokerError(status, said.error or "", said.description or "it gave no reason")
 
 
 def _retry_after_s(response: requests.Response) -> float | None:

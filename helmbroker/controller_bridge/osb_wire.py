@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pydantic
 
-from helmbroker.controller_bridge.broker_port import Credentials, Offering, Plan, Progress
+from helmbroker.controller_bridge.broker_port import BrokerError, Credentials, Offering, Plan, Progress
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -100,6 +100,19 @@ class Error(_Wire):
 
     error: str | None = None
     description: str | None = None
+
+
+def refusal(status: int, data: object) -> BrokerError:
+    """What an answer with the status of an error says."""
+    if status in (401, 403):
+        return BrokerError(
+            status, "", "it does not accept the bridge's user and password; its operator has to set them"
+        )
+    try:
+        said = Error.model_validate(data)
+    except pydantic.ValidationError:
+        said = Error()
+    return BrokerError(status, said.error or "", said.description or "it gave no reason")
 
 
 def _offering(service: _Service) -> Offering:

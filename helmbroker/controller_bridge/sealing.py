@@ -1,4 +1,4 @@
-"""Options of a resource at rest, sealed until the broker has accepted them."""
+"""Secrets at rest: options of resources, and credentials of services that live elsewhere."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from helmbroker.durable import JSON
 from helmbroker.sealing import KeyRingError, Keys
 from helmbroker.sealing.stored import Form
 
+OPTIONS, CREDENTIALS = "resources.options", "external.credentials"  # what is sealed
+
 # how ciphertext is written into a row
 TEXT = Form(lambda sealed: base64.b64encode(sealed).decode("ascii"), partial(base64.b64decode, validate=True))
 
@@ -28,15 +30,15 @@ class Sealer:
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
 
-    def seal(self, value: Mapping[str, JSON], *, owner: str) -> str:
-        """`value` as text that only `open` with the same `owner` (a row's id) can read."""
+    def seal(self, value: Mapping[str, JSON], *, owner: str, what: str = OPTIONS) -> str:
+        """`value` as text that only `open` with the same `owner` (a row's id) and `what` can read."""
         plain = json.dumps(value, separators=(",", ":")).encode()
-        return str(TEXT.write(self.keys.seal(plain, place(owner))))
+        return str(TEXT.write(self.keys.seal(plain, place(owner, what))))
 
-    def open(self, text: str, *, owner: str) -> dict[str, JSON]:
+    def open(self, text: str, *, owner: str, what: str = OPTIONS) -> dict[str, JSON]:
         """The value that was sealed for `owner`. Raises SealError: no such key, another owner, altered text."""
         try:
-            plain = self.keys.open(TEXT.read(text), place(owner))
+            plain = self.keys.open(TEXT.read(text), place(owner, what))
         except binascii.Error:
             raise SealError("sealed options cannot be opened: they have been changed") from None
         except KeyRingError as error:
@@ -53,6 +55,6 @@ def load(path: Path) -> Sealer:
         raise SealError(str(error)) from None
 
 
-def place(owner: str) -> str:
+def place(owner: str, what: str = OPTIONS) -> str:
     """Where the ciphertext of a row belongs."""
-    return f"resources.options of {owner}"
+    return f"{what} of {owner}"

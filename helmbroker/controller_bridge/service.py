@@ -7,29 +7,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.beginning import RELEASE_TIMEOUT_S, begin, begin_rotation
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
-from helmbroker.controller_bridge.operations.progress import described
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
-from helmbroker.durable import JSON, Operation, State
-from helmbroker.status.workers import living
+from helmbroker.controller_bridge.views import NoSuchResource, Views
+from helmbroker.durable import JSON, Operation
 
-INSTANCE_TIMEOUT_S = 3600.0
-RELEASE_TIMEOUT_S = 1800.0
-ROTATION_TIMEOUT_S = 3600.0  # the time for open connections is part of it
-_TIMEOUTS_S = {
-    Kind.CREATE: INSTANCE_TIMEOUT_S,
-    Kind.DESTROY: INSTANCE_TIMEOUT_S,
-    Kind.ROTATE: ROTATION_TIMEOUT_S,
-    Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
-}
+UNCHANGEABLE = "the resource instance cann't changed"  # word for word: clients know it
 _GOING_ON = (BindingState.BINDING, BindingState.UNBINDING, BindingState.ROTATING)
 
 
@@ -43,10 +34,6 @@ class Conflicting(Exception):
 
 class NotUnique(Exception):
     """The app has a resource of this name."""
-
-
-class NoSuchResource(Exception):
-    """The app has no resource of this name."""
 
 
 @dataclass(frozen=True)
@@ -63,38 +50,12 @@ class NewResource:
         return f"NewResource({self.app}/{self.name}, {self.service}:{self.plan})"
 
 
-class Seen(NamedTuple):
-    """A resource, what happens with it or happened last, in words, and whether that failed."""
-
-    resource: Resource
-    message: str
-    failed: bool
-
-
-class Service:
+class Service(Views):
     """The use cases of the platform side."""
 
     def __init__(self, store: Store, sealer: Sealer) -> None:
-        self._store, self._queue, self._sealer = store, store.queue(), sealer
-
-    def page(self, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:
-        """How many resources the app has, and some of them, newest first."""
-        with self._store.reading() as conn:
-            return self._store.page(conn, app, limit=limit, offset=offset)
-
-    def look(self, app: str, name: str) -> Seen:
-        """A resource, and at which step its operation is, or how the last one ended. Raises NoSuchResource."""
-        with self._store.reading() as conn:
-            resource = self._store.find(conn, app, name)
-            if resource is None:
-                raise NoSuchResource(name)
-            ids = (each for each in (resource.binding_operation, resource.instance_operation) if each)
-            found = [each for each in (self._queue.get(conn, one) for one in ids) if each]
-            for operation in found:
-                if not operation.state.finished:
-                    return Seen(resource, described(operation), failed=False)
-            last = max(found, key=lambda one: one.finished_at or 0.0, default=None)
-            return Seen(resource, resource.message, last is not None and last.state is State.FAILED)
+        super().__init__(store)
+        self._sealer = sealer
 
     def create(self, new: NewResource, user: str) -> Resource:
         """Note the resource and begin to provision it. Raises NotUnique."""
@@ -125,8 +86,38 @@ class Service:
                 self._store.insert(conn, resource, sealed)
             except NameTaken:
                 raise NotUnique(new.name) from None
-            self._begin(conn, Kind.CREATE, operation_id, resource, user)
+            begin(conn, self._store, Kind.CREATE, operation_id, resource, user)
         return resource
+
+    def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
+        """Begin to change the plan, the options, or both; nothing to change: nothing is begun.
+
+        `options` are merged into those that the instance has. Raises NoSuchResource, Refused.
+        """
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            service, _, plan = plan_name.partition(":")
+            if resource.source is not None:
+                raise Refused(f"the resource instance is that of {resource.source}: update that")
+            if service != resource.service or not plan:
+                raise Refused(UNCHANGEABLE)
+            if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
+                raise Refused("this resource instance is in progress")
+            if resource.instance is not InstanceState.READY:
+                raise Refused("the resource instance is not ready")
+            if plan == resource.plan and not options:
+                return resource
+            operation_id = str(uuid.uuid4())
+            self._store.change(
+                conn,
+                resource.uuid,
+                instance=InstanceState.UPDATING,
+                message="",
+                instance_operation=operation_id,
+                sealed_options=self._sealer.seal(options, owner=resource.uuid) if options else None,
+            )
+            begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, plan=plan)
+            return self._locked(conn, app, name)
 
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
         """Begin to bind; `env`: how the app gets the credentials. Raises NoSuchResource, Refused, Conflicting."""
@@ -150,7 +141,7 @@ class Service:
                 binding_operation=operation_id,
                 env=(env or EnvMapping()).stored(),
             )
-            self._begin(conn, Kind.BIND, operation_id, resource, user)
+            begin(conn, self._store, Kind.BIND, operation_id, resource, user)
             return self._locked(conn, app, name)
 
     def unbind(self, app: str, name: str, user: str) -> Resource:
@@ -174,7 +165,7 @@ class Service:
             if resource.binding not in (BindingState.READY, BindingState.ROTATING):
                 raise Refused("the resource instance is not binding")
             self._stop(conn, resource, "stopped: the credentials are rotated at once")
-            self._rotate(conn, resource, user, Kind.ROTATE_NOW if now else Kind.ROTATE)
+            begin_rotation(conn, self._store, resource, user, Kind.ROTATE_NOW if now else Kind.ROTATE)
             return self._locked(conn, app, name)
 
     def rotate_due(self, moment: float) -> int:
@@ -182,7 +173,7 @@ class Service:
         with self._store.writing() as conn:
             due = self._store.due(conn, moment)
             for resource in due:
-                self._rotate(conn, resource, resource.owner, Kind.ROTATE)
+                begin_rotation(conn, self._store, resource, resource.owner, Kind.ROTATE)
             return len(due)
 
     def schedule_rotation(self, app: str, name: str, every_s: float | None) -> Resource:
@@ -194,7 +185,10 @@ class Service:
             return self._locked(conn, app, name)
 
     def destroy(self, app: str, name: str, user: str) -> None:
-        """Begin to deprovision; what is half bound is unbound first. Raises NoSuchResource, Refused."""
+        """Begin to deprovision; what is half bound is unbound first, and an update ends.
+
+        Raises NoSuchResource, Refused.
+        """
         with self._store.writing() as conn:
             resource = self._locked(conn, app, name)
             if resource.binding in (BindingState.READY, BindingState.ROTATING):
@@ -203,8 +197,12 @@ class Service:
                 raise Refused("the resource instance is provisioning")
             if resource.instance is InstanceState.DEPROVISIONING:
                 return
+            if sharing := self._store.sharing(conn, resource.uuid):
+                raise Refused(f"the resource instance is shared with {', '.join(sharing)}: destroy that first")
             if resource.binding_id is not None:
                 self._unbind(conn, resource, user)
+            why, running = "stopped: the resource is destroyed", resource.instance_operation
+            self._queue.cancel(conn, resource.subject, description=why, only=running)
             operation_id = str(uuid.uuid4())
             self._store.change(
                 conn,
@@ -213,7 +211,7 @@ class Service:
                 message="",
                 instance_operation=operation_id,
             )
-            self._begin(conn, Kind.DESTROY, operation_id, resource, user)
+            begin(conn, self._store, Kind.DESTROY, operation_id, resource, user)
 
     def rollback(self, app: str, version: int, user: str) -> Operation:
         """Begin to go back to app release `version`."""
@@ -227,18 +225,6 @@ class Service:
                 timeout_s=RELEASE_TIMEOUT_S,
             )
 
-    def rollback_operation(self, app: str, operation_id: str) -> Operation | None:
-        """A rollback of this app; None when there is none of this id."""
-        with self._store.reading() as conn:
-            found = self._queue.get(conn, operation_id)
-        mine = found is not None and (found.kind, found.subject) == (Kind.ROLLBACK, app_subject(app))
-        return found if mine else None
-
-    def workers(self) -> str:
-        """How many workers live, in words. Raises what the database raises when it does not answer."""
-        with self._store.reading() as conn:
-            return living(self._store.workers(conn))
-
     def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding is BindingState.UNBINDING:
             return
@@ -247,37 +233,12 @@ class Service:
         self._store.change(
             conn, resource.uuid, binding=BindingState.UNBINDING, message="", binding_operation=operation_id
         )
-        self._begin(conn, Kind.UNBIND, operation_id, resource, user)
+        begin(conn, self._store, Kind.UNBIND, operation_id, resource, user)
 
     def _stop(self, conn: sa.Connection, resource: Resource, why: str) -> None:
         """End a bind or a rotation that is going on; what it leaves is for the operation that comes."""
         if resource.binding in _GOING_ON and resource.binding_operation is not None:
             self._queue.cancel(conn, resource.app_subject, description=why, only=resource.binding_operation)
-
-    def _rotate(self, conn: sa.Connection, resource: Resource, user: str, kind: Kind) -> None:
-        operation_id, successor = str(uuid.uuid4()), str(uuid.uuid4())
-        self._store.change(
-            conn,
-            resource.uuid,
-            binding=BindingState.ROTATING,
-            message="",
-            binding_operation=operation_id,
-            other_bindings=[*resource.other_bindings, successor],
-        )
-        self._begin(conn, kind, operation_id, resource, user, successor=successor)
-
-    def _begin(
-        self, conn: sa.Connection, kind: Kind, operation_id: str, resource: Resource, user: str, **more: JSON
-    ) -> None:
-        of_instance = kind in (Kind.CREATE, Kind.DESTROY)
-        self._queue.enqueue(
-            conn,
-            id=operation_id,
-            kind=kind,
-            subject=resource.subject if of_instance else resource.app_subject,
-            params={"app": resource.app, "resource": resource.uuid, "user": user, **more},
-            timeout_s=_TIMEOUTS_S.get(kind, RELEASE_TIMEOUT_S),
-        )
 
     def _locked(self, conn: sa.Connection, app: str, name: str) -> Resource:
         resource = self._store.find(conn, app, name, lock=True)

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from helmbroker.runtime.listening import Tls, address
 
 PREFIX = "HELMBROKER_BRIDGE_"
+BROKER_URL = "^https?://[^/@?#]+[^@?#]*$"  # without any login
 
 
 class SetupError(Exception):
@@ -33,14 +34,15 @@ class Settings(BaseSettings):
     key_ring_file: Path | None = Field(
         default=None, description="the key ring, in a mounted Secret for example; without it in the data directory"
     )
-    broker_url: str = Field(
-        default="http://127.0.0.1:8080", pattern="^https?://[^/@?#]+[^@?#]*$", description="the service broker"
-    )
+    broker_url: str = Field(default="http://127.0.0.1:8080", pattern=BROKER_URL, description="the service broker")
     broker_credentials_file: Path = Field(
         default=Path("helmbroker-data/platform-credentials"), description="one line, user:password"
     )
     broker_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
     broker_timeout_s: float = Field(default=30, gt=0, le=120, description="wait for one answer of the broker")
+    brokers_file: Path | None = Field(
+        default=None, description="YAML: more service brokers, name -> url, credentials_file, ca_file, timeout_s"
+    )
     cluster_id: str = Field(
         default="default", min_length=1, max_length=63, description="what the broker gets to know as clusterid"
     )

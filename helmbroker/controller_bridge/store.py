@@ -1,10 +1,14 @@
-"""The platform side's rows: one table, `resources`. The only place with SQL beside `durable`; no credentials."""
+"""The platform side's rows: `resources`, and `external` for credentials that users give, sealed.
+
+The only place with SQL beside `durable`.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,12 @@ import sqlalchemy as sa
 
 from helmbroker import durable
 from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge.broker_port import DEFAULT
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.database import Schema, define_facts, prepare, reader, seen
 from helmbroker.durable import JSON
+from helmbroker.durable.queue import read_row
 from helmbroker.sealing import Keys
 from helmbroker.sealing.stored import Column, check, sealed_facts
 from helmbroker.status.workers import WorkerSeen
@@ -52,7 +58,16 @@ RESOURCES = sa.Table(
     sa.Column("renew_before", sa.Double),
     sa.Column("rotate_at", sa.Double, index=True),
     sa.Column("env", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("broker", sa.String(63), nullable=False, server_default=DEFAULT),
+    sa.Column("shared_from", sa.String(36), index=True),  # uuid of the resource that has the instance
     sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
+)
+EXTERNAL = sa.Table(
+    "external",
+    _METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),  # of an instance, or of a binding
+    sa.Column("instance_id", sa.String(36), nullable=False, index=True),
+    sa.Column("sealed_credentials", sa.Text, nullable=False),
 )
 SCHEMA = Schema(
     owner="bridge",
@@ -63,7 +78,19 @@ SCHEMA = Schema(
     epoch=1,
 )
 _T = RESOURCES.c
-_SHOWN = [column for column in _T if column.name not in {"sealed_options", "deleted"}]
+_OWN = [column for column in _T if column.name not in {"sealed_options", "deleted"}]
+# What a sharing resource has of the one whose instance it is; its own columns of that name hold nothing of use.
+_OF = RESOURCES.alias("source")
+_FOLLOWED = ("service", "plan", "service_id", "plan_id", "instance_id", "broker")
+_SHOWN: list[sa.ColumnElement[Any]] = [
+    *(column for column in _OWN if column.name not in {*_FOLLOWED, "instance"}),
+    *(sa.func.coalesce(_OF.c[name], _T[name]).label(name) for name in _FOLLOWED),
+    sa.case(
+        (_T.instance == InstanceState.READY, sa.func.coalesce(_OF.c.instance, _T.instance)), else_=_T.instance
+    ).label("instance"),
+    sa.case((_OF.c.uuid.is_not(None), _OF.c.app + "/" + _OF.c.name)).label("source"),
+]
+_ROWS = sa.select(*_SHOWN).select_from(RESOURCES.outerjoin(_OF, _OF.c.uuid == _T.shared_from))
 
 
 class NameTaken(Exception):
@@ -77,6 +104,8 @@ class Store:
         self.engine = engine
         self._reader = reader(engine)
         self._options = Column(engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
+        external = partial(sealing.place, what=sealing.CREDENTIALS)
+        self._external = Column(engine, EXTERNAL.c.sealed_credentials, external, sealing.TEXT)
 
     def prepare(self, keys: Keys) -> None:
         """Make the tables or bring them up to date; others may work on them meanwhile.
@@ -87,7 +116,7 @@ class Store:
 
     def sealed(self) -> list[Column]:
         """The columns that hold sealed secrets."""
-        return [self._options, sealed_facts(self.engine, _FACTS)]
+        return [self._options, self._external, sealed_facts(self.engine, _FACTS)]
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""
@@ -107,7 +136,7 @@ class Store:
 
     def insert(self, conn: sa.Connection, resource: Resource, sealed_options: str | None) -> None:
         """Add a row. Raises NameTaken."""
-        values = {column.name: getattr(resource, column.name) for column in _SHOWN} | {"env": resource.env.stored()}
+        values = {column.name: getattr(resource, column.name) for column in _OWN} | {"env": resource.env.stored()}
         try:
             with conn.begin_nested():
                 conn.execute(sa.insert(RESOURCES).values(**values, sealed_options=sealed_options))
@@ -116,21 +145,22 @@ class Store:
 
     def find(self, conn: sa.Connection, app: str, name: str, *, lock: bool = False) -> Resource | None:
         """The living resource of this name; `lock` keeps others from changing it until the transaction ends."""
-        query = sa.select(*_SHOWN).where(_T.app == app, _T.name == name, _T.deleted.is_(None))
-        row = conn.execute(query.with_for_update() if lock else query).mappings().first()
-        return None if row is None else _resource(row)
+        return _one(conn, _ROWS.where(_T.app == app, _T.name == name, _T.deleted.is_(None)), lock=lock)
 
     def get(self, conn: sa.Connection, uuid: str, *, lock: bool = False) -> Resource | None:
         """The resource, also when it is deleted; `lock` as in `find`."""
-        query = sa.select(*_SHOWN).where(_T.uuid == uuid)
-        row = conn.execute(query.with_for_update() if lock else query).mappings().first()
-        return None if row is None else _resource(row)
+        return _one(conn, _ROWS.where(_T.uuid == uuid), lock=lock)
+
+    def sharing(self, conn: sa.Connection, uuid: str) -> list[str]:
+        """Which living resources have the instance of this one, as `app/name`."""
+        query = sa.select(_T.app, _T.name).where(_T.shared_from == uuid, _T.deleted.is_(None))
+        return [f"{app}/{name}" for app, name in conn.execute(query.order_by(_T.app, _T.name))]
 
     def page(self, conn: sa.Connection, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:
         """How many living resources the app has, and some of them, newest first."""
         mine = (_T.app == app, _T.deleted.is_(None))
         count = conn.scalar(sa.select(sa.func.count()).select_from(RESOURCES).where(*mine)) or 0
-        query = sa.select(*_SHOWN).where(*mine).order_by(_T.created.desc(), _T.uuid).limit(limit).offset(offset)
+        query = _ROWS.where(*mine).order_by(_T.created.desc(), _T.uuid).limit(limit).offset(offset)
         return count, [_resource(row) for row in conn.execute(query).mappings()]
 
     def sealed_options(self, conn: sa.Connection, uuid: str) -> str | None:
@@ -141,9 +171,9 @@ class Store:
         """The broker has accepted them: they are its matter now."""
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(sealed_options=None))
 
-    def set_catalog_ids(self, conn: sa.Connection, uuid: str, service_id: str, plan_id: str) -> None:
-        """What the broker calls the service and the plan."""
-        values = {"service_id": service_id, "plan_id": plan_id}
+    def set_catalog_ids(self, conn: sa.Connection, uuid: str, broker: str, service_id: str, plan_id: str) -> None:
+        """Which broker has the service, and what it calls it and the plan."""
+        values = {"broker": broker, "service_id": service_id, "plan_id": plan_id}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
     def change(
@@ -165,8 +195,32 @@ class Store:
     def due(self, conn: sa.Connection, moment: float) -> list[Resource]:
         """Whose credentials are to be replaced by `moment`, oldest first, locked; not while they change anyway."""
         due = (_T.rotate_at <= moment, _T.binding == BindingState.READY, _T.deleted.is_(None))
-        query = sa.select(*_SHOWN).where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True)
+        query = _ROWS.where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True, of=RESOURCES)
         return [_resource(row) for row in conn.execute(query).mappings()]
+
+    def keep_external(self, conn: sa.Connection, id_: str, instance_id: str, sealed: str) -> None:
+        """What an external service is reached by: `id_` is that of the instance, or of one of its bindings."""
+        values = {"id": id_, "instance_id": instance_id, "sealed_credentials": sealed}
+        if not conn.execute(sa.update(EXTERNAL).where(EXTERNAL.c.id == id_).values(**values)).rowcount:
+            conn.execute(sa.insert(EXTERNAL).values(**values))
+
+    def external(self, conn: sa.Connection, id_: str) -> str | None:
+        """What was kept, sealed; None when there is nothing, or nothing any more."""
+        return conn.scalar(sa.select(EXTERNAL.c.sealed_credentials).where(EXTERNAL.c.id == id_))
+
+    def forget_external(self, conn: sa.Connection, id_: str) -> None:
+        """Of a binding; of an instance with all its bindings."""
+        conn.execute(sa.delete(EXTERNAL).where(sa.or_(EXTERNAL.c.id == id_, EXTERNAL.c.instance_id == id_)))
+
+    def operations(self, conn: sa.Connection, resource: Resource, *, most: int) -> list[durable.Operation]:
+        """Those of this resource, newest first; they are kept for as long as `retention` says."""
+        t = OPERATIONS.c
+        mine = (
+            t.subject.in_([resource.subject, resource.app_subject]),
+            t.params["resource"].as_string() == resource.uuid,
+        )
+        query = sa.select(OPERATIONS).where(*mine).order_by(t.seq.desc()).limit(most)
+        return [read_row(row) for row in conn.execute(query)]
 
     def workers(self, conn: sa.Connection) -> list[WorkerSeen]:
         """All workers that have told of themselves."""
@@ -177,6 +231,11 @@ class Store:
         moment = time.time()
         values = {"deleted": moment, "updated": moment, "sealed_options": None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
+
+
+def _one(conn: sa.Connection, query: sa.Select[Any], *, lock: bool) -> Resource | None:
+    row = conn.execute(query.with_for_update(of=RESOURCES) if lock else query).mappings().first()
+    return None if row is None else _resource(row)
 
 
 def _resource(row: sa.RowMapping) -> Resource:

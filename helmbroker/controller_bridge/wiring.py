@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.port import AppReleases
-from helmbroker.controller_bridge.broker_port import Broker, BrokerError, Unreachable
+from helmbroker.controller_bridge.broker_addresses import addresses
+from helmbroker.controller_bridge.broker_port import EXTERNAL, Broker
+from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.model import Role, Schedule
 from helmbroker.controller_bridge.settings import Settings, SetupError
 from helmbroker.controller_bridge.store import Store
@@ -28,7 +30,6 @@ from helmbroker.status import health
 if TYPE_CHECKING:
     from flask import Flask
 
-    from helmbroker.controller_bridge.osb import OsbBroker
 
 _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
@@ -89,15 +90,19 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
     from helmbroker.controller_bridge.api.context import Api  # noqa: PLC0415
     from helmbroker.controller_bridge.catalog_cache import CachedCatalog  # noqa: PLC0415
     from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
+    from helmbroker.controller_bridge.sharing import Sharing  # noqa: PLC0415
 
-    broker, sealer = make_broker(settings), sealing.load(settings.keys_file)
+    sealer = sealing.load(settings.keys_file)
+    store, kube = make_store(settings, sealer.keys), cache(lambda: make_kube(settings))
+    brokers = make_brokers(settings, store, sealer, kube)
     return make_flask(
         Api(
-            service=Service(make_store(settings, sealer.keys), sealer),
-            broker=broker,
-            catalog=CachedCatalog(broker),
+            service=Service(store, sealer),
+            sharing=Sharing(store),
+            broker=brokers,
+            catalog=CachedCatalog(brokers),
             tokens=Tokens(settings.tokens_file),
-            apps=cache(lambda: make_apps(make_kube(settings))),
+            apps=cache(lambda: make_apps(kube())),
             leaving=leaving,
         )
     )
@@ -118,7 +123,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     kube = make_kube(settings)
     ports = Ports(
         store=store,
-        broker=make_broker(settings),
+        broker=make_brokers(settings, store, sealer, lambda: kube),
         apps=make_apps(kube),
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
@@ -127,7 +132,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
         Schedule.ROTATION: rotate_due(Service(store, ports.sealer)),
     }
-    answers = health.worker_probes(Pulse(store.engine), service_broker(ports.broker), health.cluster(kube))
+    answers = health.worker_probes(Pulse(store.engine), service_brokers(ports.broker), health.cluster(kube))
     worker = Worker(
         store.queue(),
         handlers(ports) | schedules,
@@ -141,27 +146,32 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         worker.run(stop, grace_s)
 
 
-def make_broker(settings: Settings) -> OsbBroker:
-    """The client of the service broker."""
+def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube: Callable[[], Kube]) -> Brokers:
+    """The clients of all service brokers, and the bridge's own for what lives elsewhere. Raises SetupError."""
+    from helmbroker.controller_bridge.apps.given import GivenSecrets  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.external import ExternalBroker  # noqa: PLC0415
     from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker  # noqa: PLC0415  # heavy
 
-    return OsbBroker(
-        settings.broker_url,
-        CredentialsFile(settings.broker_credentials_file),
-        cluster_id=settings.cluster_id,
-        ca_file=settings.broker_ca_file,
-        read_s=settings.broker_timeout_s,
-    )
+    found: dict[str, Broker] = {
+        name: OsbBroker(
+            one.url,
+            CredentialsFile(one.credentials_file),
+            cluster_id=settings.cluster_id,
+            ca_file=one.ca_file,
+            read_s=one.timeout_s,
+        )
+        for name, one in addresses(settings).items()
+    }
+    return Brokers(found | {EXTERNAL: ExternalBroker(store, sealer, GivenSecrets(kube))})
 
 
-def service_broker(broker: Broker) -> health.Check:
-    """Whether the service broker answers, and takes our login."""
+def service_brokers(brokers: Brokers) -> health.Check:
+    """Whether a service broker answers, and takes our login; one that does not is told when none does."""
 
     def check() -> str | None:
-        try:
-            broker.catalog()
-        except (BrokerError, Unreachable) as error:
-            return f"the service broker cannot be used: {error}"
+        away = brokers.catalog().away
+        if away and set(away) >= brokers.names - {EXTERNAL}:
+            return f"the service broker cannot be used: {'; '.join(away.values())}"
         return None
 
     return health.Remembered(check)

@@ -156,6 +156,38 @@ def test_an_instance_comes_and_goes(stage: Stage, instance: InstanceRef) -> None
     assert stage.broker.deprovision(instance, ALICE) == Answer(pending=False)
 
 
+def test_an_instance_is_updated(stage: Stage, ready: InstanceRef) -> None:
+    more: dict[str, JSON] = {"replicas": 3}
+    made = stage.broker.update(ready, more, ALICE, plan_id=ready.plan_id)
+    assert made.pending
+    assert stage.broker.update(ready, more, ALICE, plan_id=ready.plan_id) == made
+    assert stage.broker.instance_status(ready, made.operation).progress is Progress.IN_PROGRESS
+    stage.work()
+    assert stage.broker.instance_status(ready, made.operation).progress is Progress.SUCCEEDED
+    assert stage.broker.instance_parameters(ready).items() >= more.items()
+
+
+def test_another_update_has_to_wait(stage: Stage, ready: InstanceRef) -> None:
+    stage.broker.update(ready, {"replicas": 3}, ALICE, plan_id=ready.plan_id)
+    with pytest.raises(BrokerError) as caught:
+        stage.broker.update(ready, {"replicas": 1}, ALICE, plan_id=ready.plan_id)
+    assert caught.value.busy
+
+
+def test_an_update_that_fails_leaves_the_instance(stage: Stage, ready: InstanceRef) -> None:
+    made = stage.broker.update(ready, {"replicas": 3}, ALICE, plan_id=ready.plan_id)
+    stage.work("quota exceeded")
+    status = stage.broker.instance_status(ready, made.operation)
+    assert (status.progress, status.description) == (Progress.FAILED, "quota exceeded")
+    assert stage.broker.instance_parameters(ready).items() >= stage.parameters.items()
+
+
+def test_nothing_is_updated_where_there_is_nothing(stage: Stage, instance: InstanceRef) -> None:
+    with pytest.raises(BrokerError) as caught:
+        stage.broker.update(instance, {}, ALICE, plan_id=instance.plan_id)
+    assert caught.value.status == 404
+
+
 def test_what_was_never_there_is_gone(stage: Stage, instance: InstanceRef) -> None:
     assert stage.broker.deprovision(instance, ALICE) == Answer(pending=False)
     assert stage.broker.unbind(BindingRef(instance, "b1"), ALICE) == Answer(pending=False)

@@ -58,6 +58,14 @@ class Thing:
     failure: str = ""
     deleting: bool = False
     parameters: Mapping[str, JSON] = field(default_factory=dict)
+    updating: tuple[str, Mapping[str, JSON]] | None = None  # to this plan, with these parameters more
+
+    def updated(self) -> None:
+        """The update has succeeded: it is what was asked for now."""
+        if self.updating is not None and isinstance(self.request, tuple):
+            plan_id, more = self.updating
+            self.parameters, self.updating = {**self.parameters, **more}, None
+            self.request = (self.request[0], plan_id, self.parameters)
 
 
 class FakeBroker:
@@ -93,6 +101,21 @@ class FakeBroker:
         made.parameters = parameters
         self.after("provision")
         return Answer(made.looks > 0 or bool(made.failure), "op-provision")
+
+    def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
+        self._called("update", caller)
+        thing, wanted = self.instances.get(ref.instance_id), (plan_id, parameters)
+        if thing is None:
+            raise BrokerError(404, "InstanceNotFound", "there is no such instance")
+        if thing.looks == 0 and not thing.deleting:
+            thing.updating, thing.looks, thing.failure = wanted, self.looks, self.fails.get("update", "")
+            if thing.looks == 0 and not thing.failure:
+                thing.updated()
+        elif thing.updating != wanted:
+            raise BrokerError(422, "ConcurrencyError", "something else is being done with the instance")
+        answer = Answer(thing.updating is not None, "op-update")
+        self.after("update")
+        return answer
 
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         self._called("deprovision", caller)
@@ -187,9 +210,12 @@ class FakeBroker:
             return Status(Progress.IN_PROGRESS, f"{thing.looks + 1} more looks")
         if thing.failure:
             reason, thing.deleting = thing.failure, False
+            if thing.updating is not None:  # what it was before is there still
+                thing.updating, thing.failure = None, ""
             return Status(Progress.FAILED, reason)
         if thing.deleting:
             del things[key]
+        thing.updated()
         return Status(Progress.SUCCEEDED, "done")
 
     def _there(self, things: dict[str, Thing], key: str) -> Thing:

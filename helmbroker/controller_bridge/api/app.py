@@ -8,9 +8,19 @@ from typing import NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from helmbroker.controller_bridge.api import binding, errors, health, releases, resources, rotation, services
-from helmbroker.controller_bridge.api.bodies import MAX_BODY_BYTES
-from helmbroker.controller_bridge.api.context import EXTENSION, Api
+from helmbroker.controller_bridge.api import (
+    access,
+    binding,
+    errors,
+    health,
+    operations,
+    releases,
+    resources,
+    rotation,
+    services,
+)
+from helmbroker.controller_bridge.api.bodies import CONTROLLER, MAX_BODY_BYTES
+from helmbroker.controller_bridge.api.context import EXTENSION, Api, require
 from helmbroker.controller_bridge.model import Role
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
@@ -19,7 +29,10 @@ _VIEWER, _MEMBER, _ADMIN = Role.VIEWER, Role.MEMBER, Role.ADMIN
 
 
 class Route(NamedTuple):
-    """One row: a path without `app:` is for every user; with it, for those who have `role` in that app."""
+    """One row: a path without `app:` is for every user; with it, for those who have `role` in that app.
+
+    Every path but those of health is served twice: under /v2, and as it stands, for the clients of each.
+    """
 
     method: str
     path: str
@@ -27,20 +40,23 @@ class Route(NamedTuple):
     role: Role
 
 
-_RESOURCES = "/v2/apps/<app:app>/resources/"
+_APP = "/apps/<app:app>/"
+_RESOURCES = f"{_APP}resources/"
 _RESOURCE = f"{_RESOURCES}<name:name>/"
-_RELEASES = "/v2/apps/<app:app>/releases/"
+_RELEASES = f"{_APP}releases/"
 ROUTES = (
-    Route("GET", "/v2/resources/services/", services.list_services, _VIEWER),
-    Route("GET", "/v2/resources/services/<service>/plans/", services.list_plans, _VIEWER),
+    Route("GET", "/resources/services/", services.list_services, _VIEWER),
+    Route("GET", "/resources/services/<path:service>/plans/", services.list_plans, _VIEWER),
     Route("GET", _RESOURCES, resources.list_resources, _VIEWER),
     Route("POST", _RESOURCES, resources.create_resource, _MEMBER),
     Route("GET", _RESOURCE, resources.get_resource, _VIEWER),
     Route("PUT", _RESOURCE, resources.update_resource, _MEMBER),
     Route("DELETE", _RESOURCE, resources.destroy_resource, _ADMIN),
     Route("PATCH", f"{_RESOURCE}binding/", binding.change_binding, _MEMBER),
+    Route("GET", f"{_RESOURCE}operations/", operations.list_operations, _VIEWER),
     Route("POST", f"{_RESOURCE}rotate/", rotation.rotate, _MEMBER),
     Route("PUT", f"{_RESOURCE}rotate/", rotation.schedule, _MEMBER),
+    Route("GET", f"{_APP}access/", access.get_access, _VIEWER),
     Route("GET", _RELEASES, releases.list_releases, _VIEWER),
     Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
     Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),
@@ -69,14 +85,16 @@ def make_app(api: Api) -> Flask:
     app.before_request(_authenticate(api))
     app.after_request(_mark)
     for route in ROUTES:
-        app.add_url_rule(
-            route.path,
-            endpoint=f"{route.method} {route.path}",
-            view_func=_guarded(route),
-            methods=[route.method],
-        )
+        view = _guarded(route)
+        for path in paths(route):
+            app.add_url_rule(path, endpoint=f"{route.method} {path}", view_func=view, methods=[route.method])
     errors.register(app)
     return app
+
+
+def paths(route: Route) -> tuple[str, ...]:
+    """Where a route is served."""
+    return (route.path,) if route.path in _OPEN else (f"{CONTROLLER}{route.path}", route.path)
 
 
 def _authenticate(api: Api) -> Callable[[], None]:
@@ -101,9 +119,7 @@ def _guarded(route: Route) -> Callable[..., Response]:
 
     def view(**path: str) -> Response:
         if "app" in path:
-            role = g.identity.role_in(path["app"])
-            if role is None or role < route.role:
-                raise errors.Forbidden
+            g.role = require(path["app"], route.role)
         return route.view(**path)
 
     return view

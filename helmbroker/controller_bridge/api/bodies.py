@@ -1,4 +1,8 @@
-"""Request bodies and pages: reading what clients send, and the envelopes of lists."""
+"""Request bodies and pages: reading what clients send, and lists in the dialect of each.
+
+Clients of the Drycc controller's former API ask under /v2, and get pages; those of Drycc's own resources service
+ask without it, and get whole lists as bare arrays.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from werkzeug.exceptions import BadRequest
 from helmbroker.controller_bridge.api.errors import Invalid
 from helmbroker.durable import JSON
 
+CONTROLLER = "/v2"
 PAGE = 100
 MAX_PAGE = 1000
 MAX_BODY_BYTES = 256 * 1024
@@ -33,13 +38,15 @@ def json_object() -> dict[str, JSON]:
 
 
 def window() -> tuple[int, int]:
-    """(limit, offset) of the query; what is no number falls back to 100 and 0."""
+    """(limit, offset) of the query; what is no number falls back to 100 and 0. An array shows all that may be."""
     limit, offset = _number("limit"), _number("offset")
-    return min(limit, MAX_PAGE) if limit else PAGE, offset or 0
+    return min(limit, MAX_PAGE) if limit else PAGE if _in_pages() else MAX_PAGE, offset or 0
 
 
 def page(results: Sequence[object], count: int, limit: int, offset: int) -> Response:
-    """`{"count", "next", "previous", "results"}`."""
+    """`{"count", "next", "previous", "results"}`, or the results alone."""
+    if not _in_pages():
+        return jsonify(results)
     following = _url(limit, offset + limit) if offset + limit < count else None
     before = _url(limit, max(0, offset - limit)) if offset > 0 else None
     return jsonify({"count": count, "next": following, "previous": before, "results": results})
@@ -48,6 +55,10 @@ def page(results: Sequence[object], count: int, limit: int, offset: int) -> Resp
 def moment(seconds: float) -> str:
     """Seconds since the epoch as `YYYY-MM-DDTHH:MM:SSZ`."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _in_pages() -> bool:
+    return request.path.startswith(f"{CONTROLLER}/")
 
 
 def _number(name: str) -> int | None:

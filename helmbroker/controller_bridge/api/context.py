@@ -8,10 +8,13 @@ from threading import Event
 
 from flask import current_app, g
 
+from helmbroker.controller_bridge.api.errors import Forbidden
 from helmbroker.controller_bridge.apps.port import AppReleases
-from helmbroker.controller_bridge.broker_port import Broker
+from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
+from helmbroker.controller_bridge.model import Role
 from helmbroker.controller_bridge.service import Service
+from helmbroker.controller_bridge.sharing import Sharing
 from helmbroker.controller_bridge.tokens import Identity, Tokens
 
 EXTENSION = "helmbroker_bridge"
@@ -25,7 +28,8 @@ class Api:
     """
 
     service: Service
-    broker: Broker
+    sharing: Sharing
+    broker: Brokers
     catalog: CachedCatalog
     tokens: Tokens
     apps: Callable[[], AppReleases]
@@ -40,9 +44,29 @@ def api() -> Api:
     return found
 
 
+def role() -> Role:
+    """What the authenticated user may do with the app of the path."""
+    found = g.role
+    if not isinstance(found, Role):
+        raise TypeError("the path has no app")
+    return found
+
+
 def user() -> str:
     """The name of the authenticated user."""
+    return _identity().user
+
+
+def require(app: str, role: Role) -> Role:
+    """The role of the authenticated user in that app. Raises Forbidden when it is not `role` or a higher one."""
+    held = _identity().role_in(app)
+    if held is None or held < role:
+        raise Forbidden
+    return held
+
+
+def _identity() -> Identity:
     identity = g.identity
     if not isinstance(identity, Identity):
         raise TypeError("the request was not authenticated")
-    return identity.user
+    return identity

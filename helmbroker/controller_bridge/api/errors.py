@@ -10,8 +10,9 @@ from werkzeug.exceptions import HTTPException
 
 from helmbroker.controller_bridge.apps.port import AppNotFound, AppReleaseError, AppsUnavailable
 from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
-from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, NotUnique, Refused
+from helmbroker.controller_bridge.service import Conflicting, NotUnique, Refused
 from helmbroker.controller_bridge.tokens import TokensError
+from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.database import OUTAGE
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.sealing import KeysAway

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Response, jsonify
 
 from helmbroker.controller_bridge import options
 from helmbroker.controller_bridge.api.bodies import json_object, moment, page, window
-from helmbroker.controller_bridge.api.context import api, user
+from helmbroker.controller_bridge.api.context import api, require, user
 from helmbroker.controller_bridge.api.errors import Invalid
 from helmbroker.controller_bridge.api.shown import credentials, parameters
-from helmbroker.controller_bridge.model import BindingState, Resource
+from helmbroker.controller_bridge.model import BindingState, Resource, Role
 from helmbroker.controller_bridge.naming import MAX_PLAN, name_error
-from helmbroker.controller_bridge.service import NewResource, Refused
+from helmbroker.controller_bridge.service import UNCHANGEABLE, NewResource, Refused
 from helmbroker.durable import JSON
 
 _REQUIRED = "This field is required."
@@ -25,8 +27,9 @@ def list_resources(app: str) -> Response:
 
 
 def create_resource(app: str) -> Response:
-    """Begin to provision: 201 with the resource."""
-    resource = api().service.create(_new(app, json_object()), user())
+    """Begin to provision, or share the instance of another resource: 201 with the resource."""
+    body = json_object()
+    resource = _share(app, body) if "from" in body else api().service.create(_new(app, body), user())
     response = jsonify(resource_object(resource))
     response.status_code = 201
     return response
@@ -35,19 +38,20 @@ def create_resource(app: str) -> Response:
 def get_resource(app: str, name: str) -> Response:
     """One resource with its live message; credentials and options are asked from the broker now."""
     resource, message, failed = api().service.look(app, name)
-    data, trouble = credentials(resource)
-    shown = resource_object(resource) | {"data": data, "options": parameters(resource)}
-    return jsonify(shown | {"message": f"{message} ({trouble})" if trouble else message, "failed": failed})
+    (data, trouble), given = credentials(resource), parameters(resource)
+    shown = resource_object(resource) | {"data": data, "options": given or {}, "options_shown": given is not None}
+    said = {"message": f"{message} ({trouble})" if trouble else message, "failed": failed}
+    return jsonify(shown | said | {"shared_with": list(api().sharing.sharing(resource))})
 
 
 def update_resource(app: str, name: str) -> Response:
-    """Refused, with the reason: there is no update yet."""
+    """`{"plan", "options"}`: begin to change the instance, and answer 200 with the resource."""
     api().service.look(app, name)
-    json_object()
-    raise Refused(
-        "the plan and the options of a resource cannot be changed here: "
-        "create a resource with the plan you need, bind it, and destroy this one"
-    )
+    body = json_object()
+    if not body.get("plan"):
+        raise Refused(UNCHANGEABLE)
+    given = _options(body, _faults(body))
+    return jsonify(resource_object(api().service.update(app, name, str(body["plan"]), given, user())))
 
 
 def destroy_resource(app: str, name: str) -> Response:
@@ -67,6 +71,8 @@ def resource_object(resource: Resource) -> dict[str, JSON]:
         "owner": resource.owner,
         "name": resource.name,
         "plan": resource.plan_name,
+        "broker": resource.broker if resource.service_id else None,
+        "shared_from": resource.source,
         "data": {},
         "status": str(resource.instance),
         "binding": str(resource.binding) if bound else None,
@@ -79,24 +85,51 @@ def resource_object(resource: Resource) -> dict[str, JSON]:
     }
 
 
-def _new(app: str, body: dict[str, JSON]) -> NewResource:
-    """The body of a create, checked; `app` comes from the path alone. Raises Invalid."""
+def _share(app: str, body: dict[str, JSON]) -> Resource:
+    """For members of both apps: they may see the credentials anyway. Raises Invalid, Forbidden."""
     messages: dict[str, list[str]] = {}
-    name, plan, given = body.get("name"), body.get("plan"), body.get("options")
+    name, source = body.get("name"), body.get("from")
     if error := name_error(name):
         messages["name"] = [error]
-    if error := _plan_error(plan):
+    if not (isinstance(source, str) and re.fullmatch(r"[a-z0-9-]{1,63}/[a-z0-9-]{1,63}", source)):
+        messages["from"] = ["Name another app's resource: app/name."]
+    if both := sorted({"plan", "options"} & set(body)):
+        messages |= {each: ["It is that of the resource that is shared: leave it out."] for each in both}
+    if messages:
+        raise Invalid(messages)
+    theirs, _, shared = str(source).partition("/")
+    require(theirs, Role.MEMBER)
+    return api().sharing.share(app, str(name), (theirs, shared), user())
+
+
+def _new(app: str, body: dict[str, JSON]) -> NewResource:
+    """The body of a create, checked; `app` comes from the path alone. Raises Invalid."""
+    error = name_error(body.get("name"))
+    given = _options(body, ({"name": [error]} if error else {}) | _faults(body))
+    service, _, plan_name = str(body["plan"]).partition(":")
+    return NewResource(app, str(body["name"]), service, plan_name, given)
+
+
+def _faults(body: dict[str, JSON]) -> dict[str, list[str]]:
+    """What is wrong with plan and options, by field."""
+    messages: dict[str, list[str]] = {}
+    given = body.get("options")
+    if error := _plan_error(body.get("plan")):
         messages["plan"] = [error]
     if given is not None and not isinstance(given, dict):
         messages["options"] = [f'Expected a dictionary of items but got type "{type(given).__name__}".']
-    if messages:
-        raise Invalid(messages)
+    return messages
+
+
+def _options(body: dict[str, JSON], faults: dict[str, list[str]]) -> dict[str, JSON]:
+    """The options of a body without fault. Raises Invalid."""
+    if faults:
+        raise Invalid(faults)
+    given = body.get("options")
     try:
-        decoded = options.decode(given if isinstance(given, dict) else {})
+        return options.decode(given if isinstance(given, dict) else {})
     except options.OptionsError as error:
         raise Invalid({"options": [str(error)]}) from None
-    service, _, plan_name = str(plan).partition(":")
-    return NewResource(app, str(name), service, plan_name, decoded)
 
 
 def _plan_error(plan: JSON) -> str | None:

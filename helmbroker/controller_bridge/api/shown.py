@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
 
 from helmbroker.controller_bridge.api.context import api
-from helmbroker.controller_bridge.broker_port import BindingRef, BrokerError, InstanceRef, Unreachable
+from helmbroker.controller_bridge.broker_port import BindingRef, BrokerError, Unreachable
 from helmbroker.controller_bridge.delivery import BadCredentials, environment
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.durable import JSON
+from helmbroker.controller_bridge.options import flat
 
 _LIVE = (BindingState.READY, BindingState.ROTATING)
 _SETTLED = (BindingState.UNBOUND, BindingState.FAILED, *_LIVE)
@@ -16,7 +16,7 @@ _SETTLED = (BindingState.UNBOUND, BindingState.FAILED, *_LIVE)
 
 def credentials(resource: Resource) -> tuple[dict[str, str], str]:
     """The environment variables that the app has from the binding; and why they cannot be shown, or ''."""
-    instance = _instance(resource)
+    instance = resource.at_broker
     if resource.binding not in _LIVE or resource.binding_id is None or instance is None:
         return {}, ""
     try:
@@ -26,32 +26,17 @@ def credentials(resource: Resource) -> tuple[dict[str, str], str]:
         return {}, f"the credentials cannot be shown: {error}"
 
 
-def parameters(resource: Resource) -> dict[str, str]:
-    """The options the instance runs with, as far as the broker shows them; dotted keys and texts."""
-    instance = _instance(resource)
+def parameters(resource: Resource) -> dict[str, str] | None:
+    """The options the instance runs with, dotted keys and texts; None: the broker does not show them now."""
+    instance = resource.at_broker
     if resource.instance is not InstanceState.READY or resource.binding not in _SETTLED or instance is None:
-        return {}
-    try:
-        offering = api().catalog.find(resource.service)
-        if offering is None or not offering.instances_retrievable:
-            return {}
-        return dict(_flat("", api().broker.instance_parameters(instance)))
-    except (BrokerError, Unreachable):
-        return {}
-
-
-def _instance(resource: Resource) -> InstanceRef | None:
-    if resource.service_id is None or resource.plan_id is None:
         return None
-    return InstanceRef(
-        resource.instance_id, resource.service_id, resource.plan_id, app=resource.app, name=resource.name
-    )
-
-
-def _flat(prefix: str, values: Mapping[str, JSON]) -> Iterator[tuple[str, str]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(f"{prefix}{key}.", value)
-        elif value is not None:
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            yield f"{prefix}{key}", text
+    try:
+        mine = (resource.broker, resource.service_id)
+        found = [one for one in api().catalog.now().offered if (one.broker, one.offering.id) == mine]
+        if not any(one.offering.instances_retrievable for one in found):
+            return None
+        shown = flat(api().broker.instance_parameters(instance))
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in shown.items()}
+    except (BrokerError, Unreachable):
+        return None

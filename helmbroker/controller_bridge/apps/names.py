@@ -17,6 +17,9 @@ were last given) and of their pod templates (stamp: the release that introduced 
 OFFERED = "helmbroker.io/offered"
 """Label of Secrets with the credentials of a binding."""
 
+EXTERNAL = "helmbroker.io/external"
+"""Label by which the owner of an app gives a Secret to the bridge: its value is `true`."""
+
 STATE = "helmbroker.io/app-release-state"
 REASON = "helmbroker.io/app-release-reason"
 

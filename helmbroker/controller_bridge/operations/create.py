@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from helmbroker.controller_bridge import options
-from helmbroker.controller_bridge.broker_port import Caller, Offering, Plan
+from helmbroker.controller_bridge.broker_port import Caller
+from helmbroker.controller_bridge.operations.asking import forget_options, offered, parameters
 from helmbroker.controller_bridge.operations.work import (
     Ports,
     Work,
@@ -14,7 +14,6 @@ from helmbroker.controller_bridge.operations.work import (
     text,
     undoing,
 )
-from helmbroker.controller_bridge.sealing import SealError
 from helmbroker.durable import Context, Done, Fail, Outcome, Wait
 
 _RESERVE_S = 120.0  # kept for deleting what could not be provisioned
@@ -27,34 +26,22 @@ def create(ctx: Context, ports: Ports) -> str:
 
 
 def _resolve(work: Work) -> Outcome:
-    found = _find(work)
+    found = offered(work, work.resource.plan)
     if isinstance(found, Fail):
         return found
-    offering, plan = found
+    service, plan = found
     with work.ctx.transaction() as conn:
-        work.ports.store.set_catalog_ids(conn, work.resource.uuid, offering.id, plan.id)
+        ids = (service.broker, service.offering.id, plan.id)
+        work.ports.store.set_catalog_ids(conn, work.resource.uuid, *ids)
     return Done()
 
 
 def _provision(work: Work) -> Outcome:
-    row = work.reload()
-    found = _find(work)
-    schema = None if isinstance(found, Fail) else found[1].parameters_schema
-    with work.ports.store.reading() as conn:
-        sealed = work.ports.store.sealed_options(conn, row.uuid)
-    try:
-        given = work.ports.sealer.open(sealed, owner=row.uuid) if sealed else {}
-        parameters = options.parameters(given, schema)
-    except (SealError, options.OptionsError) as error:
-        return Fail(str(error))
-    answer = work.acting.broker.provision(work.instance(), parameters, work.caller)
+    given = parameters(work, work.resource.plan)
+    if isinstance(given, Fail):
+        return given
+    answer = work.acting.broker.provision(work.instance(), given, work.caller)
     return Done({"pending": answer.pending, "operation": answer.operation})
-
-
-def _forget_options(work: Work) -> Outcome:
-    with work.ctx.transaction() as conn:
-        work.ports.store.forget_options(conn, work.resource.uuid)
-    return Done()
 
 
 def _await(work: Work) -> Outcome:
@@ -84,23 +71,10 @@ def _await_removal(work: Work) -> Outcome:
     return Wait(outcome.after_s, undoing(work, outcome.reason)) if isinstance(outcome, Wait) else outcome
 
 
-def _find(work: Work) -> tuple[Offering, Plan] | Fail:
-    row = work.resource
-    offering = next((one for one in work.ports.broker.catalog() if one.name == row.service), None)
-    if offering is None:
-        return Fail(f"the broker offers no service {row.service!r}; `drycc resources services` lists them")
-    plan = next((one for one in offering.plans if one.name == row.plan), None)
-    if plan is None:
-        return Fail(
-            f"the service {row.service} has no plan {row.plan!r}; `drycc resources plans {row.service}` lists them"
-        )
-    return offering, plan
-
-
 STEPS = (
     step("resolve", _resolve, reserve_s=_RESERVE_S),
     step("provision", _provision, reserve_s=_RESERVE_S),
-    step("forget options", _forget_options),
+    step("forget options", forget_options),
     step("await", _await, reserve_s=_RESERVE_S),
 )
 UNDO = (

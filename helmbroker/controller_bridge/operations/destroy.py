@@ -23,8 +23,8 @@ def _await_unbound(work: Work) -> Outcome:
 
 
 def _deprovision(work: Work) -> Outcome:
-    if work.resource.service_id is None:
-        return Done()  # the broker was never asked for it
+    if work.resource.service_id is None or work.resource.shared_from is not None:
+        return Done()  # the broker was never asked for it, or it is another one's
     answer = work.acting.broker.deprovision(work.instance(), work.caller)
     return Done({"pending": answer.pending, "operation": answer.operation})
 

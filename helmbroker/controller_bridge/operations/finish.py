@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.beginning import begin_rotation
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
@@ -34,6 +35,21 @@ def _created(conn: sa.Connection, store: Store, resource: Resource, operation: O
     state = InstanceState.READY if operation.state is State.SUCCEEDED else InstanceState.FAILED
     store.forget_options(conn, resource.uuid)
     store.change(conn, resource.uuid, instance=state, message=operation.description)
+
+
+def _updated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """An instance that could not be updated is there as before: its plan stays, and the reason is told.
+
+    Other credentials of a service that lives elsewhere go into the app at once.
+    """
+    store.forget_options(conn, resource.uuid)
+    store.change(conn, resource.uuid, instance=InstanceState.READY, message=operation.description)
+    resolved = operation.results.get("resolve")
+    if operation.state is not State.SUCCEEDED or not isinstance(resolved, Mapping):
+        return
+    store.change(conn, resource.uuid, plan=operation.params["plan"], plan_id=resolved["plan_id"])
+    if resource.external and resource.binding is BindingState.READY:
+        begin_rotation(conn, store, resource, str(operation.params["user"]), Kind.ROTATE)
 
 
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
@@ -96,6 +112,7 @@ def _destroyed(conn: sa.Connection, store: Store, resource: Resource, operation:
 _Ended = Callable[[sa.Connection, Store, Resource, Operation], None]
 _ENDS: Mapping[Kind, _Ended] = {
     Kind.CREATE: _created,
+    Kind.UPDATE: _updated,
     Kind.BIND: _bound,
     Kind.UNBIND: _unbound,
     Kind.ROTATE: _rotated,

@@ -11,11 +11,13 @@ from helmbroker.controller_bridge.operations.destroy import destroy
 from helmbroker.controller_bridge.operations.rollback import rollback
 from helmbroker.controller_bridge.operations.rotate import rotate, rotate_now
 from helmbroker.controller_bridge.operations.unbind import unbind
+from helmbroker.controller_bridge.operations.update import update
 from helmbroker.controller_bridge.operations.work import Ports
 from helmbroker.durable import Context, Handler
 
 _KINDS: Mapping[Kind, Callable[[Context, Ports], str]] = {
     Kind.CREATE: create,
+    Kind.UPDATE: update,
     Kind.BIND: bind,
     Kind.UNBIND: unbind,
     Kind.DESTROY: destroy,

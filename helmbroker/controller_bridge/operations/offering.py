@@ -12,7 +12,7 @@ from helmbroker.durable import Done, Outcome
 def keep(work: Work, credentials: Credentials) -> Outcome:
     """Make it, or replace what it holds."""
     resource = work.resource
-    entries = secret_entries(resource.service, credentials.values)
+    entries = secret_entries(resource.service_class, credentials.values)
     work.acting.apps.offer(work.app, secret_name(resource.name), entries)
     return Done()
 

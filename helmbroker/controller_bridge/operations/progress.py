@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from helmbroker.controller_bridge.model import Kind
-from helmbroker.controller_bridge.operations import bind, create, destroy, rollback, rotate, unbind
+from helmbroker.controller_bridge.operations import bind, create, destroy, rollback, rotate, unbind, update
 from helmbroker.controller_bridge.operations.work import FAILURE, Work
 from helmbroker.durable import Operation, Step
 from helmbroker.status.standing import Standing, among
 
 TABLES: Mapping[str, Sequence[Step[Work]]] = {
     Kind.CREATE: create.STEPS,
+    Kind.UPDATE: update.STEPS,
     Kind.BIND: bind.STEPS,
     Kind.UNBIND: unbind.STEPS,
     Kind.DESTROY: destroy.STEPS,

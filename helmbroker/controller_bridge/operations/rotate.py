@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from helmbroker.controller_bridge.brokers import UnknownService
 from helmbroker.controller_bridge.operations import offering, rollout
 from helmbroker.controller_bridge.operations.making import MAKING
 from helmbroker.controller_bridge.operations.removing import removing
@@ -20,6 +21,8 @@ def rotate(ctx: Context, ports: Ports) -> str:
     run_or_undo(work, REPLACE, UNDO)
     version = rollout.made(work, "inject")
     _run(work, RETIRE, f"release v{version} is live with new credentials, but the old ones could not be revoked")
+    if work.resource.external:
+        return f"The new credentials are live in the app with release v{version}"
     return f"The new credentials are live in the app with release v{version}, the old ones are revoked"
 
 
@@ -43,12 +46,17 @@ def _run(work: Work, steps: Sequence[Step[Work]], failing: str) -> None:
 
 def _choose(work: Work) -> Outcome:
     """Whether the broker is told which binding the new one replaces: it has to know of rotation (OSB item 108)."""
-    row = work.resource
-    plans = [plan for one in work.ports.broker.catalog() if one.id == row.service_id for plan in one.plans]
-    return Done({"rotatable": any(plan.binding_rotatable for plan in plans if plan.id == row.plan_id)})
+    ref = work.instance()
+    try:
+        plans = work.ports.broker.service(ref).offering.plans
+    except UnknownService:
+        plans = ()
+    return Done({"rotatable": any(plan.binding_rotatable for plan in plans if plan.id == ref.plan_id)})
 
 
 def _compare(work: Work) -> Outcome:
+    if rollout.made(work, "inject") is None and work.resource.external:
+        return Fail("the app has these credentials already")
     if rollout.made(work, "inject") is None:
         return Fail("the service gives the same credentials to every binding: they cannot be rotated")
     return Done()
@@ -62,7 +70,7 @@ def _switch(work: Work) -> Outcome:
         with work.ctx.transaction() as conn:
             work.ports.store.change(conn, row.uuid, binding_id=work.successor, other_bindings=others)
         work.reload()
-    grace_s = work.ports.grace_s
+    grace_s = 0.0 if row.external else work.ports.grace_s  # the bridge cannot end what is given elsewhere
     return Done({"revoke_at": work.now + grace_s} if grace_s else None)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
 from helmbroker.controller_bridge.broker_port import (
     BindingRef,
-    Broker,
     BrokerError,
     Caller,
     Credentials,
@@ -17,6 +16,7 @@ from helmbroker.controller_bridge.broker_port import (
     Status,
     Unreachable,
 )
+from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.model import Resource
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import Store
@@ -41,7 +41,7 @@ class Ports:
     """The world outside, and the rows."""
 
     store: Store
-    broker: Broker
+    broker: Brokers
     apps: AppReleases
     sealer: Sealer
     pace: Pace = Pace()
@@ -86,10 +86,10 @@ class Work:
 
     def instance(self) -> InstanceRef:
         """The instance at the broker. Raises Failed before its service and plan have been looked up."""
-        row = self.resource
-        if row.service_id is None or row.plan_id is None:
+        found = self.resource.at_broker
+        if found is None:
             raise Failed("the broker has never heard of this resource")
-        return InstanceRef(row.instance_id, row.service_id, row.plan_id, app=row.app, name=row.name)
+        return found
 
     @property
     def successor(self) -> str | None:

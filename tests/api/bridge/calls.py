@@ -33,8 +33,9 @@ class Calls:
         }
         self.api = Api(
             service=self.world.service,
-            broker=self.world.broker,
-            catalog=CachedCatalog(self.world.broker),
+            sharing=self.world.sharing,
+            broker=self.world.brokers,
+            catalog=CachedCatalog(self.world.brokers),
             tokens=tokens,
             apps=lambda: self.world.apps,
             leaving=Event(),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helmbroker.controller_bridge.api.app import ROUTES, Route
+from helmbroker.controller_bridge.api.app import ROUTES, Route, paths
 from helmbroker.controller_bridge.model import Role
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.sealing import Keys
@@ -24,11 +24,12 @@ def path_of(rule: str, app: str = "shop") -> str:
     return re.sub(r"<\w+>", "x", rule)
 
 
-GUARDED = [route for route in ROUTES if route.path not in OPEN]
-OF_APPS = [route for route in ROUTES if "<app:app>" in route.path]
+EVERY_PATH = [Route(route.method, path, route.view, route.role) for route in ROUTES for path in paths(route)]
+GUARDED = [route for route in EVERY_PATH if route.path not in OPEN]
+OF_APPS = [route for route in EVERY_PATH if "<app:app>" in route.path]
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", EVERY_PATH, ids=lambda route: f"{route.method} {route.path}")
 @pytest.mark.parametrize("who", ["admin", None])
 def test_every_answer_carries_the_versions(call: Calls, route: Route, who: str | None) -> None:
     answer = call(route.method, path_of(route.path), who=who)

@@ -22,6 +22,8 @@ GOLDEN: dict[str, Any] = {
     "owner": "root",
     "name": "my-db",
     "plan": "postgresql:small",
+    "broker": None,
+    "shared_from": None,
     "data": {},
     "status": "Provisioning",
     "binding": None,
@@ -30,7 +32,8 @@ GOLDEN: dict[str, Any] = {
     "rotate_every_s": None,
     "rotate_at": None,
 }
-SEEN = {"failed": False}
+SEEN = {"failed": False, "options_shown": False, "shared_with": []}
+SHOWN = {**SEEN, "options_shown": True}
 
 
 def plain(resource: dict[str, Any]) -> dict[str, Any]:
@@ -57,8 +60,8 @@ def test_a_whole_life(call: Calls) -> None:
     assert plain(call("GET", DB).json) == {**GOLDEN, **SEEN, "message": "waiting for its turn"}
 
     work(call)
-    ready = {**GOLDEN, "status": "Ready"}
-    assert plain(call("GET", DB).json) == {**ready, **SEEN, "message": "The instance was provisioned successfully"}
+    ready = {**GOLDEN, "status": "Ready", "broker": "default"}
+    assert plain(call("GET", DB).json) == {**ready, **SHOWN, "message": "The instance was provisioned successfully"}
 
     bound = call("PATCH", f"{DB}binding/", {"bind_action": "BIND"})
     assert (bound.status_code, plain(bound.json)) == (200, {**ready, "binding": "Binding"})
@@ -67,7 +70,7 @@ def test_a_whole_life(call: Calls) -> None:
     uri = f"postgres://u:{call.world.resource().binding_id}@db:5432/app"
     assert plain(shown) == {
         **ready,
-        **SEEN,
+        **SHOWN,
         "binding": "Ready",
         "data": {"MY_DB_PORT": "5432", "MY_DB_URI": uri},
         "message": "The credentials are live in the app with release v2",
@@ -78,7 +81,7 @@ def test_a_whole_life(call: Calls) -> None:
     unbound = call("PATCH", f"{DB}binding", {"bind_action": "unbind"})
     assert (unbound.status_code, plain(unbound.json)) == (200, {**ready, "binding": "Unbinding"})
     work(call)
-    assert plain(call("GET", DB).json) == {**ready, **SEEN, "message": "The binding is gone"}
+    assert plain(call("GET", DB).json) == {**ready, **SHOWN, "message": "The binding is gone"}
 
     gone = call("DELETE", DB)
     assert (gone.status_code, gone.data) == (204, b"")
@@ -208,12 +211,81 @@ def test_what_is_no_number_is_ignored(call: Calls, query: str) -> None:
     assert call("GET", f"{RESOURCES}?{query}").json["count"] == 1
 
 
-def test_update_is_refused_honestly(call: Calls) -> None:
-    call("POST", RESOURCES, NEW)
-    answer = call("PUT", DB, {"plan": "postgresql:large", "options": {}})
-    assert answer.status_code == 400
-    assert "cannot be changed here" in answer.json["detail"]
-    assert call("PUT", f"{RESOURCES}none/", {}).status_code == 404
+def test_an_update(call: Calls) -> None:
+    call.world.created()
+    answer = call("PUT", DB, {"plan": "postgresql:large", "options": {"storage.size": "4Gi"}})
+    assert (answer.status_code, answer.json["status"]) == (200, "UpdatingInstance")
+    assert answer.json["plan"] == "postgresql:small", "it is that until the broker is done"
+    again = call("PUT", DB, {"plan": "postgresql:small"})
+    assert (again.status_code, again.json) == (400, {"detail": "this resource instance is in progress"})
+    bound = call("PATCH", f"{DB}binding/", {"bind_action": "bind"})
+    assert (bound.status_code, bound.json) == (400, {"detail": "the resource instance is not ready"})
+    work(call)
+    shown = call("GET", DB).json
+    assert (shown["status"], shown["plan"]) == ("Ready", "postgresql:large")
+    assert shown["options"] == {"storage.size": "4Gi"}
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ({}, {"detail": "the resource instance cann't changed"}),
+        ({"options": {"replicas": "2"}}, {"detail": "the resource instance cann't changed"}),
+        ({"plan": "redis:large"}, {"detail": "the resource instance cann't changed"}),
+        ({"plan": "p" * 129}, {"plan": ["Ensure this field has no more than 128 characters."]}),
+        (
+            {"plan": "postgresql:small", "options": [1]},
+            {"options": ['Expected a dictionary of items but got type "list".']},
+        ),
+        (
+            {"plan": "postgresql:small", "options": {"rawValues": "*"}},
+            {"options": ["rawValues has to be a YAML file in base64"]},
+        ),
+    ],
+)
+def test_bad_updates(call: Calls, body: object, answer: object) -> None:
+    call.world.created()
+    got = call("PUT", DB, body)
+    assert (got.status_code, got.json) == (400, answer)
+    assert call.world.resource().instance == "Ready"
+
+
+def test_options_that_a_broker_does_not_show(call: Calls) -> None:
+    call("POST", RESOURCES, {"name": "cache", "plan": "redis:standard-128", "options": {"a": "b"}})
+    work(call)
+    shown = call("GET", f"{RESOURCES}cache/").json
+    assert (shown["options"], shown["options_shown"]) == ({}, False)
+
+
+def test_what_was_done_and_why_it_ended_so(call: Calls) -> None:
+    call.world.created()
+    call.world.broker.fails["update"] = "quota exceeded"
+    call("PUT", DB, {"plan": "postgresql:large"})
+    going_on = call("GET", f"{DB}operations/", who="viewer").json["results"][0]
+    assert (going_on["state"], going_on["finished"], going_on["took_s"]) == ("queued", None, None)
+    work(call)
+    listed = call("GET", f"{DB}operations/?limit=1").json
+    assert (listed["count"], len(listed["results"])) == (2, 1)
+    last = listed["results"][0]
+    assert re.fullmatch(UUID, last.pop("operation"))
+    assert re.fullmatch(MOMENT, last.pop("created"))
+    assert re.fullmatch(MOMENT, last.pop("finished"))
+    assert last.pop("took_s") >= 0
+    assert last.pop("attempt") >= 1
+    assert last == {
+        "kind": "update",
+        "state": "failed",
+        "description": "quota exceeded",
+        "steps": ["resolve", "update", "forget options"],
+        "owner": "root",
+    }
+
+
+@pytest.mark.parametrize(("who", "role"), [("admin", "admin"), ("member", "member"), ("viewer", "viewer")])
+def test_what_one_may_do(call: Calls, who: str, role: str) -> None:
+    users = {"admin": "root", "member": "alice", "viewer": "victor"}
+    answer = call("GET", "/v2/apps/shop/access/", who=who)
+    assert answer.json == {"app": "shop", "user": users[who], "role": role}
 
 
 @pytest.mark.parametrize("body", [{}, {"bind_action": "rebind"}, {"bind_action": None}])
@@ -241,7 +313,7 @@ def test_states_that_refuse(call: Calls) -> None:
     assert (bound.status_code, bound.json) == (400, {"detail": "the resource instance is binding"})
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_unknown_resources(call: Calls, method: str) -> None:
     answer = call(method, f"{RESOURCES}none/")
     assert (answer.status_code, answer.json) == (404, "No Resource matches the given query.")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from helmbroker.controller_bridge.model import BindingState, InstanceState
-from helmbroker.controller_bridge.service import NoSuchResource, NotUnique, Refused
+from helmbroker.controller_bridge.service import NotUnique, Refused
+from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.durable import State
 from tests.operations.bridge.world import APP, DB, World
 from tests.operations.harness import Case, assert_same_end

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from helmbroker.controller_bridge.model import BindingState, InstanceState
-from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, NotUnique, Refused
+from helmbroker.controller_bridge.service import Conflicting, NotUnique, Refused
+from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.database import connect
 from helmbroker.durable import State
 from tests.operations.bridge.world import APP, DB, World

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge.apps.port import AppReleaseError
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Schedule
 from helmbroker.controller_bridge.rotation import rotate_due
-from helmbroker.controller_bridge.service import Conflicting, NoSuchResource, Refused
+from helmbroker.controller_bridge.service import Conflicting, Refused
 from helmbroker.controller_bridge.store import OPERATIONS
+from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.durable import JSON, State
 from tests.operations.bridge.world import APP, DB, World
 from tests.operations.harness import Case, Hand, assert_same_end

@@ -9,7 +9,8 @@ import pytest
 from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
 from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.operations.progress import TABLES, WAYS_BACK, described, standing
-from helmbroker.controller_bridge.wiring import service_broker
+from helmbroker.controller_bridge.wiring import service_brokers
+from helmbroker.durable import State
 from helmbroker.status.standing import Standing
 from tests.operations.bridge.trials import ROWS, Row
 from tests.operations.bridge.world import World
@@ -62,7 +63,7 @@ def test_every_step_is_told(world: World, name: str) -> None:
         assert [(each.number, each.step) for each in those] == list(enumerate(steps, 1))[: len(those)]
         assert {each.steps for each in those} <= {len(steps)}
     assert any(each.way_back for each in told) is (
-        name in {"failing create", "failing bind", "broken bind", "broken rotate"}
+        row.state is State.FAILED and name not in {"failing unbind", "failing rotate", "failing update"}
     )
 
 
@@ -111,12 +112,12 @@ def dies(_method: str) -> None:
 
 
 def test_a_worker_is_not_ready_without_its_service_broker(world: World) -> None:
-    assert service_broker(world.broker)() is None
+    assert service_brokers(world.brokers)() is None
     world.broker.before = unreachable
-    assert service_broker(world.broker)() == "the service broker cannot be used: lost"
+    assert service_brokers(world.brokers)() == "the service broker cannot be used: lost"
 
     def refuse(_method: str) -> None:
         raise BrokerError(401, "Unauthorized", "no such user")
 
     world.broker.before = refuse
-    assert "no such user" in str(service_broker(world.broker)())
+    assert "no such user" in str(service_brokers(world.brokers)())

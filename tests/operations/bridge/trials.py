@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import cast
 
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
-from helmbroker.controller_bridge.broker_port import Broker, BrokerError, Unreachable
+from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, Broker, BrokerError, Unreachable
+from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
-from helmbroker.controller_bridge.service import NoSuchResource, Refused
-from helmbroker.durable import State
-from tests.operations.bridge.world import APP, DB, SEALER, World
+from helmbroker.controller_bridge.service import NewResource, Refused
+from helmbroker.controller_bridge.views import NoSuchResource
+from helmbroker.durable import JSON, State
+from tests.operations.bridge.world import APP, DB, OTHER_APP, SEALER, World
 from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
 from tests.operations.sweep import How, Trial
 
@@ -26,6 +28,22 @@ def create(world: World) -> str:
 def failing_create(world: World) -> str:
     world.broker.fails["provision"] = "no space"
     return create(world)
+
+
+def _update(world: World) -> str:
+    world.bound()
+    return world.service.update(APP, DB, "postgresql:large", {"replicas": "3"}, "alice").instance_operation
+
+
+def _failing_update(world: World) -> str:
+    world.broker.fails["update"] = "no space"
+    return _update(world)
+
+
+def _idle_update(world: World) -> str:
+    """Nothing is bound, so that the resource can be destroyed meanwhile."""
+    world.created()
+    return world.service.update(APP, DB, "postgresql:large", {}, "alice").instance_operation
 
 
 def _bind(world: World) -> str:
@@ -91,6 +109,75 @@ def failing_rotate(world: World) -> str:
     return str(world.service.rotate(APP, DB, "alice").binding_operation)
 
 
+def _bind_shared(world: World) -> str:
+    world.shared()
+    return str(world.service.bind(APP, DB, "alice").binding_operation)
+
+
+def broken_bind_shared(world: World) -> str:
+    world.broker.credentials_of = lambda _: {"uri": "postgres://x", "port": 666}
+    return _bind_shared(world)
+
+
+def _unbind_shared(world: World) -> str:
+    world.run(_bind_shared(world))
+    return str(world.service.unbind(APP, DB, "alice").binding_operation)
+
+
+def _rotate_shared(world: World) -> str:
+    world.run(_bind_shared(world))
+    return str(world.service.rotate(APP, DB, "alice").binding_operation)
+
+
+def destroy_shared(world: World) -> str:
+    """Only the resource goes."""
+    world.shared()
+    return _destroy_it(world)
+
+
+def create_external(world: World) -> str:
+    asked = NewResource(APP, DB, "external", "credentials", {"uri": "postgres://one"})
+    return world.service.create(asked, "alice").instance_operation
+
+
+def bind_external(world: World) -> str:
+    world.elsewhere()
+    return str(world.service.bind(APP, DB, "alice").binding_operation)
+
+
+def broken_bind_external(world: World) -> str:
+    world.elsewhere(uri="postgres://one", port="666")
+    return str(world.service.bind(APP, DB, "alice").binding_operation)
+
+
+def unbind_external(world: World) -> str:
+    world.run(bind_external(world))
+    return _unbind_it(world)
+
+
+def update_external(world: World) -> str:
+    """Of an app that has the credentials: a rotation waits for its turn then."""
+    world.run(bind_external(world))
+    two: dict[str, JSON] = {"uri": "postgres://two"}
+    return world.service.update(APP, DB, "external:credentials", two, "alice").instance_operation
+
+
+def rotate_external(world: World) -> str:
+    world.run(update_external(world))
+    return str(world.resource().binding_operation)
+
+
+def broken_rotate_external(world: World) -> str:
+    world.run(bind_external(world))
+    world.run(world.service.update(APP, DB, "external:credentials", {"port": "666"}, "alice").instance_operation)
+    return str(world.resource().binding_operation)
+
+
+def destroy_external(world: World) -> str:
+    world.elsewhere()
+    return _destroy_it(world)
+
+
 def _rotate_it_now(world: World) -> str:
     return str(world.service.rotate(APP, DB, "alice", now=True).binding_operation)
 
@@ -112,11 +199,15 @@ class Row:
     begin: Callable[[World], str]
     state: State = State.SUCCEEDED
     stopped_by: Callable[[World], str] | None = None
+    broker: str = DEFAULT
 
 
 ROWS: dict[str, Row] = {
     "create": Row(Kind.CREATE, create),
     "failing create": Row(Kind.CREATE, failing_create, State.FAILED),
+    "update": Row(Kind.UPDATE, _update),
+    "update, destroyed meanwhile": Row(Kind.UPDATE, _idle_update, stopped_by=_destroy_it),
+    "failing update": Row(Kind.UPDATE, _failing_update, State.FAILED),
     "bind": Row(Kind.BIND, _bind, stopped_by=_unbind_it),
     "bind, destroyed meanwhile": Row(Kind.BIND, _bind, stopped_by=_destroy_it),
     "failing bind": Row(Kind.BIND, failing_bind, State.FAILED, _unbind_it),
@@ -130,6 +221,19 @@ ROWS: dict[str, Row] = {
     "failing rotate": Row(Kind.ROTATE, failing_rotate, State.FAILED),
     "rotate at once": Row(Kind.ROTATE_NOW, _rotate_now, stopped_by=_unbind_it),
     "rollback": Row(Kind.ROLLBACK, rollback),
+    "bind, shared": Row(Kind.BIND, _bind_shared, stopped_by=_unbind_it),
+    "broken bind, shared": Row(Kind.BIND, broken_bind_shared, State.FAILED, _unbind_it),
+    "unbind, shared": Row(Kind.UNBIND, _unbind_shared),
+    "rotate, shared": Row(Kind.ROTATE, _rotate_shared, stopped_by=_unbind_it),
+    "destroy, shared": Row(Kind.DESTROY, destroy_shared),
+    "create, external": Row(Kind.CREATE, create_external, broker=EXTERNAL),
+    "bind, external": Row(Kind.BIND, bind_external, stopped_by=_unbind_it, broker=EXTERNAL),
+    "broken bind, external": Row(Kind.BIND, broken_bind_external, State.FAILED, _unbind_it, EXTERNAL),
+    "unbind, external": Row(Kind.UNBIND, unbind_external, broker=EXTERNAL),
+    "update, external": Row(Kind.UPDATE, update_external, broker=EXTERNAL),
+    "rotate, external": Row(Kind.ROTATE, rotate_external, stopped_by=_unbind_it, broker=EXTERNAL),
+    "broken rotate, external": Row(Kind.ROTATE, broken_rotate_external, State.FAILED, _unbind_it, EXTERNAL),
+    "destroy, external": Row(Kind.DESTROY, destroy_external, broker=EXTERNAL),
 }
 
 
@@ -146,7 +250,8 @@ class BridgeTrial(Trial):
         assert self.hand.operation(self.operation_id).kind == row.kind
         self.can_be_cancelled, self._stop = row.stopped_by is not None, row.stopped_by
         self.hand.claims = Context
-        broker = cast("Broker", Watched(world.broker, "broker", self.course))
+        watched = cast("Broker", Watched(world.each_broker[row.broker], "broker", self.course))
+        broker = Brokers(world.each_broker | {row.broker: watched})
         apps = cast("AppReleases", Watched(world.apps, "apps", self.course))
         self.hand.worker.handlers = handlers(Ports(world.store, broker, apps, SEALER, Pace(0.0, 0.0), 0.0))
         self._rows = Rows(world.store.engine)
@@ -176,9 +281,13 @@ class BridgeTrial(Trial):
             world.run(world.resource().instance_operation)
             world.resource()
             return "the resource"
+        with suppress(NoSuchResource):  # of a sharing resource the instance is the other app's
+            world.service.destroy(OTHER_APP, DB, "alice")
+            world.run(world.resource(app=OTHER_APP).instance_operation)
         groups = world.apps.releases(APP)
         config = groups[0].config if groups else {}
-        return [*world.broker.instances, *world.broker.bindings, *world.environment(), *world.offered(), *config]
+        at_brokers = [*world.broker.instances, *world.broker.bindings, *["kept"] * world.kept()]
+        return [*at_brokers, *world.environment(), *world.offered(), *config]
 
     def only_removable(self, place: Place, how: How) -> bool:
         """A request that was frozen on its way and arrives when all is undone: OSB knows no fence against it."""

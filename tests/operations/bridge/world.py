@@ -9,20 +9,26 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge.apps.given import GivenSecrets
+from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, Broker
+from helmbroker.controller_bridge.brokers import Brokers
+from helmbroker.controller_bridge.external import ExternalBroker
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.controller_bridge.operations.finish import on_finish
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
 from helmbroker.controller_bridge.service import NewResource, Service
+from helmbroker.controller_bridge.sharing import Sharing
 from helmbroker.controller_bridge.store import OPERATIONS, Store
 from helmbroker.database import connect
 from helmbroker.durable import Operation
 from helmbroker.sealing import KeyRing, Keys
 from tests.fakes.app_releases import FakeAppReleases
+from tests.fakes.kube import FakeKube
 from tests.fakes.osb_broker import FakeBroker
 from tests.operations.harness import Case, Hand
 
-APP, DB = "shop", "my-db"
+APP, OTHER_APP, DB = "shop", "blog", "my-db"
 SEALER = sealing.Sealer(Keys(KeyRing({"k1": bytes(32)}, "k1")))
 
 
@@ -63,18 +69,35 @@ class World:
         self.store = Store(engine or empty_engine(folder))
         self.store.prepare(sealer.keys)
         with self.store.writing() as conn:
-            for table in ("operations", "resources"):
+            for table in ("operations", "resources", "external"):
                 conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours
         self.service = Service(self.store, sealer)
         self.broker = FakeBroker(looks=looks)
         self.apps = FakeAppReleases(rolling_looks=looks, breaks=breaks)
         self.apps.add_app(APP)
-        ports = Ports(self.store, self.broker, self.apps, sealer, Pace(0.0, 0.0), grace_s)
+        self.apps.add_app(OTHER_APP)
+        self.kube = FakeKube(APP, OTHER_APP)
+        self.external = ExternalBroker(self.store, sealer, GivenSecrets(lambda: self.kube))
+        self.each_broker: dict[str, Broker] = {DEFAULT: self.broker, EXTERNAL: self.external}
+        self.brokers = Brokers(self.each_broker)
+        self.sharing = Sharing(self.store)
+        ports = Ports(self.store, self.brokers, self.apps, sealer, Pace(0.0, 0.0), grace_s)
         self.hand = Hand(self.store.engine, OPERATIONS, handlers(ports), on_finish=on_finish(self.store))
 
-    def create(self, name: str = DB, plan: str = "small", **options: str) -> Resource:
+    def create(self, name: str = DB, plan: str = "small", *, app: str = APP, **options: str) -> Resource:
         """Ask for a resource; nothing is done yet."""
-        return self.service.create(NewResource(APP, name, "postgresql", plan, options), "alice")
+        return self.service.create(NewResource(app, name, "postgresql", plan, options), "alice")
+
+    def elsewhere(self, name: str = DB, plan: str = "credentials", **options: str) -> Resource:
+        """A resource of the class `external` that is ready."""
+        asked = NewResource(APP, name, "external", plan, options or {"uri": "postgres://one", "port": "5432"})
+        self.run(self.service.create(asked, "alice").instance_operation)
+        return self.resource(name)
+
+    def shared(self) -> Resource:
+        """A resource that has the instance of the other app's one."""
+        self.run(self.create(app=OTHER_APP).instance_operation)
+        return self.sharing.share(APP, DB, (OTHER_APP, DB), "alice")
 
     def run(self, operation_id: str | None) -> Operation:
         """Run one operation to its end."""
@@ -98,9 +121,9 @@ class World:
         self.run(self.service.bind(APP, name, "alice").binding_operation)
         return self.resource(name)
 
-    def resource(self, name: str = DB) -> Resource:
+    def resource(self, name: str = DB, *, app: str = APP) -> Resource:
         """The row as it is now."""
-        return self.service.look(APP, name)[0]
+        return self.service.look(app, name)[0]
 
     def message(self, name: str = DB) -> str:
         """What users are told about the resource now."""
@@ -114,6 +137,11 @@ class World:
     def environment(self) -> dict[str, str]:
         """What the app's pods have from us."""
         return self.apps.apps[APP].running
+
+    def kept(self) -> int:
+        """Of how many instances and bindings of external services something is kept."""
+        with self.store.reading() as conn:
+            return int(conn.scalar(sa.text("SELECT count(*) FROM external")) or 0)
 
     def offered(self) -> list[str]:
         """The Secrets for others in the app's namespace."""
@@ -132,5 +160,5 @@ class World:
         """Everything that outlives an operation, without ids that differ from run to run."""
         count, rows = self.service.page(APP, limit=10, offset=0)
         states = [(row.name, row.instance, row.binding, len(row.bindings), row.message) for row in rows]
-        things = (len(self.broker.instances), len(self.broker.bindings))
+        things = (len(self.broker.instances), len(self.broker.bindings), self.kept())
         return count, states, things, self.ledger(), sorted(self.environment()), self.offered()

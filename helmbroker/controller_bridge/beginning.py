@@ -1,0 +1,51 @@
+"""How operations on resources begin: a row of the queue, in the transaction of whoever begins it."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+
+from helmbroker.controller_bridge.model import BindingState, Kind, Resource
+from helmbroker.controller_bridge.store import Store
+from helmbroker.durable import JSON
+
+INSTANCE_TIMEOUT_S = 3600.0
+RELEASE_TIMEOUT_S = 1800.0
+ROTATION_TIMEOUT_S = 3600.0  # the time for open connections is part of it
+_TIMEOUTS_S = {
+    Kind.CREATE: INSTANCE_TIMEOUT_S,
+    Kind.UPDATE: INSTANCE_TIMEOUT_S,
+    Kind.DESTROY: INSTANCE_TIMEOUT_S,
+    Kind.ROTATE: ROTATION_TIMEOUT_S,
+    Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
+}
+
+
+def begin(
+    conn: sa.Connection, store: Store, kind: Kind, operation_id: str, resource: Resource, user: str, **more: JSON
+) -> None:
+    """Enqueue it, with `more` among its params; the row of the resource is for the caller to change."""
+    of_instance = kind in (Kind.CREATE, Kind.UPDATE, Kind.DESTROY)
+    store.queue().enqueue(
+        conn,
+        id=operation_id,
+        kind=kind,
+        subject=resource.subject if of_instance else resource.app_subject,
+        params={"app": resource.app, "resource": resource.uuid, "user": user, **more},
+        timeout_s=_TIMEOUTS_S.get(kind, RELEASE_TIMEOUT_S),
+    )
+
+
+def begin_rotation(conn: sa.Connection, store: Store, resource: Resource, user: str, kind: Kind) -> None:
+    """Of a resource that is bound, and locked by the caller: with a binding that is to succeed its own."""
+    operation_id, successor = str(uuid.uuid4()), str(uuid.uuid4())
+    store.change(
+        conn,
+        resource.uuid,
+        binding=BindingState.ROTATING,
+        message="",
+        binding_operation=operation_id,
+        other_bindings=[*resource.other_bindings, successor],
+    )
+    begin(conn, store, kind, operation_id, resource, user, successor=successor)

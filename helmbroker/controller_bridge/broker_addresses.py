@@ -1,0 +1,67 @@
+"""Which service brokers there are: the one of the settings' own variables, and those of a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL
+from helmbroker.controller_bridge.settings import BROKER_URL, PREFIX, Settings, SetupError
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_VARIABLE = f"{PREFIX}BROKERS_FILE"
+
+
+class Address(BaseModel):
+    """Where one broker is, and how to log in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(pattern=BROKER_URL)
+    credentials_file: Path
+    ca_file: Path | None = None
+    timeout_s: float = Field(default=30, gt=0, le=120)
+
+
+def addresses(settings: Settings) -> dict[str, Address]:
+    """All brokers by name, that of the variables as `default`. Raises SetupError."""
+    first = Address(
+        url=settings.broker_url,
+        credentials_file=settings.broker_credentials_file,
+        ca_file=settings.broker_ca_file,
+        timeout_s=settings.broker_timeout_s,
+    )
+    return {DEFAULT: first} | ({} if settings.brokers_file is None else _read(settings.brokers_file))
+
+
+def _read(path: Path) -> dict[str, Address]:
+    try:
+        given = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise _fault(path, f"cannot be read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise _fault(path, f"is not YAML{f' (line {mark.line + 1})' if mark else ''}") from None
+    if not isinstance(given, Mapping) or not given:
+        raise _fault(path, "has to be a mapping of brokers by name, each with url and credentials_file")
+    return {str(name): _address(path, name, value) for name, value in given.items()}
+
+
+def _address(path: Path, name: object, value: object) -> Address:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise _fault(path, f"calls a broker {name!r}: use a-z, 0-9 and hyphens, at most 63")
+    if name in (DEFAULT, EXTERNAL):
+        raise _fault(path, f"calls a broker {name!r}, which is the bridge's own word: choose another name")
+    try:
+        return Address.model_validate(value)
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors())
+        raise _fault(path, f"is wrong about the broker {name}: {'; '.join(wrong)}") from None
+
+
+def _fault(path: Path, what: str) -> SetupError:
+    return SetupError(f"{path} of {_VARIABLE} {what}")

@@ -1,0 +1,56 @@
+"""Update: look up the plan, PATCH the instance, wait for it. What fails leaves the instance as it was."""
+
+from __future__ import annotations
+
+from helmbroker.controller_bridge.operations.asking import forget_options, offered, parameters
+from helmbroker.controller_bridge.operations.work import Ports, Work, judge, result, step, text
+from helmbroker.durable import Context, Done, Fail, Outcome, run_steps
+
+
+def update(ctx: Context, ports: Ports) -> str:
+    """Handler of the operation; its params name the `plan` to go to, which the resource gets when it has ended."""
+    run_steps(ctx, STEPS, Work(ctx, ports))
+    return "The instance was updated successfully"
+
+
+def _resolve(work: Work) -> Outcome:
+    wanted, row = _plan(work), work.resource
+    found = offered(work, wanted)
+    if isinstance(found, Fail):
+        return found
+    (_, offering), plan = found
+    before = next((one for one in offering.plans if one.id == row.plan_id), None)
+    if plan.id != row.plan_id and not (before.updateable if before else offering.updateable):
+        return Fail(f"an instance of the plan {row.plan_name} cannot change its plan")
+    return Done({"plan_id": plan.id})
+
+
+def _update(work: Work) -> Outcome:
+    given = parameters(work, _plan(work))
+    if isinstance(given, Fail):
+        return given
+    plan_id = str(result(work, "resolve")["plan_id"])
+    answer = work.acting.broker.update(work.instance(), given, work.caller, plan_id=plan_id)
+    return Done({"pending": answer.pending, "operation": answer.operation})
+
+
+def _await(work: Work) -> Outcome:
+    accepted = result(work, "update")
+    if not accepted.get("pending"):
+        return Done()
+    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
+    if status.gone:
+        return Fail("the broker has no such instance any more")
+    return judge(work, status, "the broker updates the instance")
+
+
+def _plan(work: Work) -> str:
+    return str(work.ctx.operation.params["plan"])
+
+
+STEPS = (
+    step("resolve", _resolve),
+    step("update", _update),
+    step("forget options", forget_options),
+    step("await", _await),
+)
