@@ -101,10 +101,7 @@ class Service(Views):
                 raise Refused(f"the resource instance is that of {resource.source}: update that")
             if service != resource.service or not plan:
                 raise Refused(UNCHANGEABLE)
-            if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
-                raise Refused("this resource instance is in progress")
-            if resource.instance is not InstanceState.READY:
-                raise Refused("the resource instance is not ready")
+            _check_ready(resource)
             if plan == resource.plan and not options:
                 return resource
             operation_id = str(uuid.uuid4())
@@ -117,6 +114,20 @@ class Service(Views):
                 sealed_options=self._sealer.seal(options, owner=resource.uuid) if options else None,
             )
             begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, plan=plan)
+            return self._locked(conn, app, name)
+
+    def rotate_admin(self, app: str, name: str, user: str) -> Resource:
+        """Begin to replace the password of the instance's own administrator. Raises NoSuchResource, Refused."""
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            if resource.source is not None:
+                raise Refused(f"the resource instance is that of {resource.source}: rotate that")
+            _check_ready(resource)
+            operation_id = str(uuid.uuid4())
+            self._store.change(
+                conn, resource.uuid, instance=InstanceState.UPDATING, message="", instance_operation=operation_id
+            )
+            begin(conn, self._store, Kind.ROTATE_ADMIN, operation_id, resource, user)
             return self._locked(conn, app, name)
 
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
@@ -245,3 +256,11 @@ class Service(Views):
         if resource is None:
             raise NoSuchResource(name)
         return resource
+
+
+def _check_ready(resource: Resource) -> None:
+    """Whether the instance can be changed. Raises Refused."""
+    if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
+        raise Refused("this resource instance is in progress")
+    if resource.instance is not InstanceState.READY:
+        raise Refused("the resource instance is not ready")

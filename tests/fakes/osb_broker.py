@@ -34,7 +34,7 @@ POSTGRESQL = Offering(
     updateable=True,
     instances_retrievable=True,
     plans=(
-        Plan("plan-small", "small", "1 CPU", True, True, parameters_schema=SCHEMA, binding_rotatable=True),
+        Plan("plan-small", "small", "1 CPU", True, True, SCHEMA, binding_rotatable=True, admin_rotatable=True),
         Plan("plan-large", "large", "8 CPU", bindable=True, updateable=True),
         Plan("plan-xs", "xs", "a bit of CPU", bindable=True, updateable=True),
     ),
@@ -59,6 +59,7 @@ class Thing:
     deleting: bool = False
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     updating: tuple[str, Mapping[str, JSON]] | None = None  # to this plan, with these parameters more
+    undone: str = ""  # why the last update has failed: told whenever somebody looks
 
     def updated(self) -> None:
         """The update has succeeded: it is what was asked for now."""
@@ -109,6 +110,7 @@ class FakeBroker:
             raise BrokerError(404, "InstanceNotFound", "there is no such instance")
         if thing.looks == 0 and not thing.deleting:
             thing.updating, thing.looks, thing.failure = wanted, self.looks, self.fails.get("update", "")
+            thing.undone = ""
             if thing.looks == 0 and not thing.failure:
                 thing.updated()
         elif thing.updating != wanted:
@@ -211,8 +213,10 @@ class FakeBroker:
         if thing.failure:
             reason, thing.deleting = thing.failure, False
             if thing.updating is not None:  # what it was before is there still
-                thing.updating, thing.failure = None, ""
+                thing.updating, thing.failure, thing.undone = None, "", reason
             return Status(Progress.FAILED, reason)
+        if thing.undone and not thing.deleting:
+            return Status(Progress.FAILED, thing.undone)
         if thing.deleting:
             del things[key]
         thing.updated()

@@ -10,6 +10,7 @@ from helmbroker.controller_bridge.operations.create import create
 from helmbroker.controller_bridge.operations.destroy import destroy
 from helmbroker.controller_bridge.operations.rollback import rollback
 from helmbroker.controller_bridge.operations.rotate import rotate, rotate_now
+from helmbroker.controller_bridge.operations.rotate_admin import rotate_admin
 from helmbroker.controller_bridge.operations.unbind import unbind
 from helmbroker.controller_bridge.operations.update import update
 from helmbroker.controller_bridge.operations.work import Ports
@@ -23,6 +24,7 @@ _KINDS: Mapping[Kind, Callable[[Context, Ports], str]] = {
     Kind.DESTROY: destroy,
     Kind.ROLLBACK: rollback,
     Kind.ROTATE: rotate,
+    Kind.ROTATE_ADMIN: rotate_admin,
     Kind.ROTATE_NOW: rotate_now,
 }
 

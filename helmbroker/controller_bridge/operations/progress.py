@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from helmbroker.controller_bridge.model import Kind
-from helmbroker.controller_bridge.operations import bind, create, destroy, rollback, rotate, unbind, update
+from helmbroker.controller_bridge.operations import (
+    bind,
+    create,
+    destroy,
+    rollback,
+    rotate,
+    rotate_admin,
+    unbind,
+    update,
+)
 from helmbroker.controller_bridge.operations.work import FAILURE, Work
 from helmbroker.durable import Operation, Step
 from helmbroker.status.standing import Standing, among
@@ -18,6 +27,7 @@ TABLES: Mapping[str, Sequence[Step[Work]]] = {
     Kind.DESTROY: destroy.STEPS,
     Kind.ROLLBACK: rollback.STEPS,
     Kind.ROTATE: rotate.STEPS,
+    Kind.ROTATE_ADMIN: rotate_admin.STEPS,
     Kind.ROTATE_NOW: rotate.STEPS_NOW,
 }
 WAYS_BACK: Mapping[str, Sequence[Step[Work]]] = {

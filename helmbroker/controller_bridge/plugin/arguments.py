@@ -60,7 +60,7 @@ COMMANDS = {
     "rotate": Command(
         ("NAME",),
         "give the app new credentials, and revoke the old ones when it runs with them",
-        ("force", "every", *WAITS),
+        ("force", "every", "admin", *WAITS),
         example="rotate database --every 30d",
     ),
     "destroy": Command(
@@ -165,6 +165,12 @@ def _add(made: Parser, option: str) -> None:
         case "every":
             made.add_argument(
                 "--every", type=period, metavar="TIME", help="not now, but every so often: 30d, 12h, or never"
+            )
+        case "admin":
+            made.add_argument(
+                "--admin",
+                action="store_true",
+                help="not those of the app, but the password of the service's own administrator",
             )
         case "env":
             made.add_argument("--prefix", metavar="TEXT", help="of its variables (else the resource's name and _)")
