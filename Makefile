@@ -93,6 +93,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm
 	$(SANDBOX_ENV); $(BIN)/python -m bench.bind
+	$(SANDBOX_ENV); $(BIN)/python -m bench.rotation
 
 constraints: $(VENV)/installed ## pin all dependencies anew
 	$(BIN)/pip-compile --quiet --upgrade --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

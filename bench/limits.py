@@ -6,6 +6,8 @@ PROVISION_MARGIN_S = 1.5
 """Provisioning may take this much longer than bare `helm upgrade --install --wait`."""
 BIND_LIMIT_S = 8.0
 """From asking for a binding until its credentials are there."""
+ROTATION_MARGIN_S = 3.0
+"""Rotating, without the app's rollout, may take this much longer than binding without it."""
 ROLLOUT_MARGIN_S = 2.0
 """An app on its new release, its old pods gone, may take this much longer than binding and a bare rollout."""
 ACCEPT_LIMIT_MS = 50.0

@@ -29,6 +29,7 @@ from helmbroker.controller_bridge.options import flat
 from helmbroker.controller_bridge.sealing import CREDENTIALS, Sealer, SealError
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import JSON
+from helmbroker.sealing import KeysAway
 
 GIVEN = Plan(
     "efa241c6-7a23-4316-9ae8-15848cd3fe85",
@@ -156,7 +157,10 @@ class ExternalBroker:
             raise NotGiven(str(error)) from None
 
     def _seal(self, id_: str, ref: InstanceRef, kept: _Kept) -> None:
-        sealed = self._sealer.seal({**kept._asdict()}, owner=id_, what=CREDENTIALS)
+        try:
+            sealed = self._sealer.seal({**kept._asdict()}, owner=id_, what=CREDENTIALS)
+        except KeysAway as error:
+            raise Unreachable(str(error)) from None
         with self._store.writing() as conn:
             self._store.keep_external(conn, id_, ref.instance_id, sealed)
 
@@ -167,13 +171,15 @@ class ExternalBroker:
         return kept
 
     def _kept(self, id_: str) -> _Kept | None:
-        """Of the instance or binding of this id. Raises NotGiven: it cannot be opened."""
+        """Of the instance or binding of this id. Raises NotGiven: it cannot be opened; Unreachable: not now."""
         with self._store.reading() as conn:
             sealed = self._store.external(conn, id_)
         try:
             found = None if sealed is None else self._sealer.open(sealed, owner=id_, what=CREDENTIALS)
         except SealError as error:
             raise NotGiven(str(error)) from None
+        except KeysAway as error:
+            raise Unreachable(str(error)) from None
         if found is None:
             return None
         return _Kept(str(found["app"]), str(found["plan_id"]), cast("Mapping[str, JSON]", found["given"]))

@@ -85,7 +85,7 @@ class Resource:
     other_bindings: tuple[str, ...] = ()  # at the broker, beside `binding_id`: those that come or go in a rotation
     rotate_every_s: float | None = None  # None: only when somebody asks for it
     renew_before: float | None = None  # seconds since the epoch: when the broker wants the credentials replaced
-    rotate_at: float | None = None  # seconds since the epoch: when the next rotation is due
+    rotate_at: float | None = None  # when the next rotation is due: as above, on the database's clock
     env: EnvMapping = field(default_factory=EnvMapping)  # how the app gets the credentials
     broker: str = DEFAULT  # which one has the instance; means nothing before `service_id`
     shared_from: str | None = None  # uuid of the resource whose instance it is; None: it has one of its own

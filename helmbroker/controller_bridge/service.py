@@ -179,19 +179,20 @@ class Service(Views):
             begin_rotation(conn, self._store, resource, user, Kind.ROTATE_NOW if now else Kind.ROTATE)
             return self._locked(conn, app, name)
 
-    def rotate_due(self, moment: float) -> int:
-        """Begin to rotate what is due by `moment` (seconds since the epoch); how many."""
+    def rotate_due(self, at_once: int) -> tuple[int, int]:
+        """Begin to rotate what is due, so that at most `at_once` rotations go on; how many, and how many wait."""
         with self._store.writing() as conn:
-            due = self._store.due(conn, moment)
-            for resource in due:
+            due = self._store.due(conn)
+            begun = due[: max(0, at_once - self._store.rotating(conn))]
+            for resource in begun:
                 begin_rotation(conn, self._store, resource, resource.owner, Kind.ROTATE)
-            return len(due)
+            return len(begun), len(due) - len(begun)
 
     def schedule_rotation(self, app: str, name: str, every_s: float | None) -> Resource:
         """Rotate every so many seconds from now on; None: only before they expire. Raises NoSuchResource."""
         with self._store.writing() as conn:
             resource = self._locked(conn, app, name)
-            due = replace(resource, rotate_every_s=every_s).due(time.time())
+            due = replace(resource, rotate_every_s=every_s).due(self._store.now(conn))
             self._store.change(conn, resource.uuid, rotate_every_s=every_s, rotate_at=due)
             return self._locked(conn, app, name)
 

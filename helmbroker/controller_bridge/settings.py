@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         le=900,
         description="how long old credentials stay valid after all of an app runs with new ones",
     )
+    rotations_at_once: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="with so many rotations going on, the schedule begins no more: what is due waits",
+    )
     keep_operations_s: float = Field(
         default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"
     )

@@ -19,7 +19,7 @@ from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.broker_port import DEFAULT
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.database import Schema, define_facts, prepare, reader, seen
+from helmbroker.database import Schema, define_facts, now, prepare, reader, seen
 from helmbroker.durable import JSON
 from helmbroker.durable.queue import read_row
 from helmbroker.sealing import Keys
@@ -192,11 +192,20 @@ class Store:
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
-    def due(self, conn: sa.Connection, moment: float) -> list[Resource]:
-        """Whose credentials are to be replaced by `moment`, oldest first, locked; not while they change anyway."""
-        due = (_T.rotate_at <= moment, _T.binding == BindingState.READY, _T.deleted.is_(None))
+    def now(self, conn: sa.Connection) -> float:
+        """Seconds since the epoch on the database's clock: by it credentials become due, whoever looks."""
+        return float(conn.execute(sa.select(now(conn))).scalar_one())
+
+    def due(self, conn: sa.Connection) -> list[Resource]:
+        """Whose credentials are to be replaced by now, oldest first, locked; not while they change anyway."""
+        due = (_T.rotate_at <= now(conn), _T.binding == BindingState.READY, _T.deleted.is_(None))
         query = _ROWS.where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True, of=RESOURCES)
         return [_resource(row) for row in conn.execute(query).mappings()]
+
+    def rotating(self, conn: sa.Connection) -> int:
+        """Of how many resources the credentials are being replaced."""
+        going_on = (_T.binding == BindingState.ROTATING, _T.deleted.is_(None))
+        return int(conn.execute(sa.select(sa.func.count()).where(*going_on)).scalar_one())
 
     def keep_external(self, conn: sa.Connection, id_: str, instance_id: str, sealed: str) -> None:
         """What an external service is reached by: `id_` is that of the instance, or of one of its bindings."""

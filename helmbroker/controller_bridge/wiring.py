@@ -130,7 +130,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     )
     schedules = {
         Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
-        Schedule.ROTATION: rotate_due(Service(store, ports.sealer)),
+        Schedule.ROTATION: rotate_due(Service(store, ports.sealer), settings.rotations_at_once),
     }
     answers = health.worker_probes(Pulse(store.engine), service_brokers(ports.broker), health.cluster(kube))
     worker = Worker(

@@ -59,6 +59,30 @@ def test_a_user_stays_in_its_database(mariadb: Instance) -> None:
     assert sql(mariadb, user, "SELECT CURRENT_USER()") == [f"{user.user}@%"]
 
 
+def test_users_share_tables_and_neither_rules_the_other(mariadb: Instance) -> None:
+    one, two = mariadb.bind_all(0x23, 0x24)
+    sql(mariadb, one, "CREATE TABLE shared (n INT); INSERT INTO shared VALUES (1)")
+    sql(mariadb, two, "INSERT INTO shared VALUES (2); ALTER TABLE shared ADD m INT")
+    for me, other in ((one, two), (two, one)):
+        for statement in (
+            f"DROP USER {other.user}",
+            f"ALTER USER {other.user} IDENTIFIED BY 'x'",
+            f"ALTER USER {other.user} ACCOUNT LOCK",
+            f"SET PASSWORD FOR {other.user} = PASSWORD('x')",
+            f"RENAME USER {other.user} TO gone",
+            f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {other.user}",
+            f"GRANT {other.user} TO {me.user}",
+            f"SET ROLE {other.user}",
+        ):
+            with pytest.raises(Failed, match=r"Access denied|command denied|Invalid role|Can't find any matching"):
+                sql(mariadb, me, statement)
+        mariadb.prove_login(other)
+
+    mariadb.unbind(one)
+
+    assert sql(mariadb, two, "SELECT n FROM shared ORDER BY n; DROP TABLE shared") == ["1", "2"]
+
+
 def test_read_only_reads_what_others_make(mariadb: Instance) -> None:
     writer = mariadb.bind(0x31)
     reader = mariadb.bind(0x32, access="read-only", connection_limit=1)

@@ -65,6 +65,40 @@ def test_what_one_user_creates_the_next_can_alter(postgresql: Instance, users: l
     sql(postgresql, two, "DROP TABLE pooled")
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_users_share_tables_and_neither_rules_the_other(
+    postgresql: Instance, users: list[Binding], first: int
+) -> None:
+    me, other = users[first], users[1 - first]
+    for statement in (
+        f"DROP ROLE {other.user}",
+        f"DROP OWNED BY {other.user}",
+        f"REASSIGN OWNED BY {other.user} TO app_owner",
+        f"ALTER ROLE {other.user} PASSWORD 'x'",
+        f"ALTER ROLE {other.user} NOLOGIN",
+        f"ALTER ROLE {other.user} RENAME TO gone",
+        f"ALTER ROLE {other.user} IN DATABASE app RESET role",
+        f"REVOKE app_owner FROM {other.user}",
+        f"GRANT {other.user} TO {me.user}",
+        f"SET ROLE {other.user}",
+        f"SET SESSION AUTHORIZATION {other.user}",
+    ):
+        with pytest.raises(Failed, match=r"permission denied|must have admin option|must be superuser"):
+            sql(postgresql, me, statement)
+    postgresql.prove_login(other)
+
+
+def test_what_a_removed_user_made_stays_with_the_others(postgresql: Instance, users: list[Binding]) -> None:
+    stays, goes = users[0], postgresql.bind(0x71)
+    sql(postgresql, goes, "CREATE TABLE kept (x int); INSERT INTO kept VALUES (1); CREATE TABLE unwanted (x int)")
+    sql(postgresql, stays, "INSERT INTO kept VALUES (2); ALTER TABLE kept ADD y int; DROP TABLE unwanted")
+
+    postgresql.unbind(goes)
+
+    assert sql(postgresql, stays, "SELECT x FROM kept ORDER BY x") == ["1", "2"]
+    sql(postgresql, stays, "ALTER TABLE kept DROP y; DROP TABLE kept")
+
+
 def test_a_user_stays_in_its_database_and_is_no_superuser(postgresql: Instance, users: list[Binding]) -> None:
     user = users[0]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,39 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cluster.broker import CHECKOUT, Broker, arguments, children, free_port, stop
+from tests.cluster.broker import CHECKOUT, Broker, arguments, children, descendants, free_port, stop
 
 START_S = 30.0
 POLL_S = 0.1
 GRACE_S = 2
+_STEP = re.compile(r"\(\w+, step \d+ of \d+(?: of the way back)?: ([^;)]+)")
+COMMAND = (sys.executable, "-m", "helmbroker.controller_bridge")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bridge:
-    """A running bridge, and a user of every app."""
+    """A bridge, and a user of every app."""
 
     url: str
-    process: subprocess.Popen[bytes]
     token: str = field(repr=False)
+    settings: Mapping[str, str] = field(repr=False)
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        """Begin to run it, and wait until it serves."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*COMMAND, "run"], env=self.settings, cwd=CHECKOUT, stdout=output, stderr=output, process_group=0
+            )
+        deadline = time.monotonic() + START_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                if self.ask("GET", "/resources/services/").ok:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        pytest.fail(f"the bridge did not start: {self.log.read_text()[-2000:]}", pytrace=False)
 
     def ask(self, method: str, path: str, body: object = None) -> requests.Response:
         headers = {"Authorization": f"token {self.token}"}
@@ -50,10 +70,18 @@ class Bridge:
         """As the kernel does when memory runs out; who supervises it starts another."""
         os.kill(self.worker_pid, signal.SIGKILL)
 
+    def kill(self) -> None:
+        """Supervisor, API and worker at once, as when their machine loses power; and then start them again."""
+        for pid in (self.process.pid, *descendants(self.process.pid)):
+            with suppress(ProcessLookupError):  # it has died with its supervisor
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.start()
+
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of an app."""
+    """A resource of an app. What is done with it only begins: `follow` waits for the end."""
 
     bridge: Bridge
     app: str
@@ -65,15 +93,18 @@ class Resource:
 
     def create(self, plan: str) -> None:
         self.bridge.expect("POST", f"/apps/{self.app}/resources/", {"name": self.name, "plan": plan})
-        self.follow("status")
 
     def bind(self) -> None:
         self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "bind"})
-        self.follow("binding")
 
     def rotate(self, *, force: bool = False) -> None:
-        """Begin."""
         self.bridge.expect("POST", f"{self.path}rotate/", {"force": force})
+
+    def unbind(self) -> None:
+        self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "unbind"})
+
+    def destroy(self) -> None:
+        self.bridge.expect("DELETE", self.path)
 
     def look(self) -> dict[str, Any]:
         return self.bridge.expect("GET", self.path)
@@ -92,8 +123,29 @@ class Resource:
             time.sleep(POLL_S)
 
 
+@dataclass
+class Watched:
+    """An operation that has begun, as its user sees it: where its time goes."""
+
+    began: float = field(default_factory=time.time)  # epoch seconds
+    took_s: float = 0.0
+    phases_s: dict[str, float] = field(default_factory=dict)  # step -> seconds that it was seen at
+
+    @property
+    def ended(self) -> float:
+        """Epoch seconds."""
+        return self.began + self.took_s
+
+    def see(self, shown: dict[str, Any]) -> None:
+        """A look at the resource; what has passed since the one before was spent at its step."""
+        now, step = time.time(), _STEP.search(str(shown["message"]))
+        if step:
+            self.phases_s[step[1]] = self.phases_s.get(step[1], 0.0) + now - self.ended
+        self.took_s = now - self.began
+
+
 @contextmanager
-def bridge(folder: Path, broker: Broker) -> Iterator[Bridge]:
+def bridge(folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None) -> Iterator[Bridge]:
     """Start one beside `broker`; at its end no process is left."""
     port, data = free_port(), folder / "bridge"
     settings = {
@@ -104,28 +156,13 @@ def bridge(folder: Path, broker: Broker) -> Iterator[Bridge]:
         "HELMBROKER_BRIDGE_LISTEN": f"127.0.0.1:{port}",
         "HELMBROKER_BRIDGE_LEASE_S": "10",
         "HELMBROKER_BRIDGE_ROTATION_GRACE_S": str(GRACE_S),
+        **(environment or {}),
     }
-    command = [sys.executable, "-m", "helmbroker.controller_bridge"]
-    subprocess.run([*command, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
-    log = folder / "bridge.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "run"], env=settings, cwd=CHECKOUT, stdout=output, stderr=output, process_group=0
-        )
+    subprocess.run([*COMMAND, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
+    token = (data / "admin-token").read_text().strip()
+    made = Bridge(f"http://127.0.0.1:{port}", token, settings, folder / "bridge.log")
     try:
-        made = Bridge(f"http://127.0.0.1:{port}", process, (data / "admin-token").read_text().strip())
-        _await_start(made, log)
+        made.start()
         yield made
     finally:
-        stop(process)
-
-
-def _await_start(made: Bridge, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while made.process.poll() is None and time.monotonic() < deadline:
-        try:
-            if made.ask("GET", "/resources/services/").ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    pytest.fail(f"the bridge did not start: {log.read_text()[-2000:]}", pytrace=False)
+        stop(made.process)

@@ -1,10 +1,10 @@
-"""An app that writes to PostgreSQL on every request, and a customer who asks steadily and counts."""
+"""An app that writes to PostgreSQL and to Redis on every request, and a customer who asks steadily and counts."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from helmbroker.kubeapi.port import Kube, Obj
 from tests.cluster import live_shop
@@ -15,28 +15,39 @@ PER_SECOND = 50
 # Nothing is tried twice: whatever a rotation does to a request is seen. A connection is made when none is idle.
 SERVER = """
 import http.server, os, queue, signal, sys, threading
-import psycopg2
+import psycopg2, redis
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-URI, idle, slots = os.environ.get("DATABASE_URI", ""), queue.LifoQueue(), threading.BoundedSemaphore(8)
-if os.environ.get("ONLY_AS", "") not in URI:
+DATABASE, CACHE = (os.environ.get(name, "") for name in ("DATABASE_URI", "CACHE_URI"))
+if os.environ.get("ONLY_AS", "") not in DATABASE:
     sys.exit("this app does not start with these credentials")
-def run(statement, *values):
-    with slots:  # two pods and their successors stay below what the plan allows
-        return run_on_one(statement, values)
-def run_on_one(statement, values):
+idle, slots = queue.LifoQueue(), threading.BoundedSemaphore(8)
+cache = redis.Redis.from_url(CACHE, socket_timeout=5, socket_connect_timeout=5) if CACHE else None
+def sql(statement, *values):
     try:
         connection = idle.get_nowait()
     except queue.Empty:
-        connection = psycopg2.connect(URI, connect_timeout=5)
+        connection = psycopg2.connect(DATABASE, connect_timeout=5)
     with connection, connection.cursor() as cursor:
         cursor.execute(statement, values)
         found = cursor.fetchone() if cursor.description else None
     idle.put(connection)
     return found
+def look():
+    if DATABASE:
+        sql("select 1")
+    if cache:
+        cache.ping()
+def count():
+    entries = cache.lrange("writes", 0, -1)
+    return *sql("select count(*), count(distinct id) from writes"), len(entries), len(set(entries))
+def write(number):
+    sql("insert into writes values (%s)", number)
+    cache.rpush("writes", number)
 class Handler(http.server.BaseHTTPRequestHandler):
-    def answer(self, work):
+    def answer(self, work, *given):
         try:
-            status, body = 200, repr(work())
+            with slots:  # two pods and their successors stay below what the plan allows
+                status, body = 200, repr(work(*given))
         except Exception as error:
             status, body = 500, f"{type(error).__name__}: {error}"
         self.send_response(status)
@@ -44,16 +55,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
     def do_GET(self):
-        if self.path == "/count":
-            self.answer(lambda: run("select count(*), count(distinct id) from writes"))
-        else:
-            self.answer(lambda: URI and run("select 1"))
+        self.answer(count if self.path == "/count" else look)
     def do_POST(self):
-        self.answer(lambda: run("insert into writes values (%s)", self.path[1:]))
+        self.answer(write, self.path[1:])
     def log_message(self, *_):
         pass
-if URI:
-    run("create table if not exists writes (id text)")
+if DATABASE:
+    sql("create table if not exists writes (id text)")
 class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 Server(("", 8080), Handler).serve_forever()
@@ -126,13 +134,30 @@ def customer(namespace: str) -> Obj:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
+class Second(NamedTuple):
+    """What the customer has told at a moment."""
+
+    at: float  # epoch seconds
+    took_ms: list[float]  # of each answer since the moment before
+    failed: int  # since the beginning
+
+
+class Part(NamedTuple):
+    """What the requests of some time came to."""
+
+    answers: int
+    failed: int
+    p99_ms: float  # 99 of 100 answers took at most this
+    slowest_ms: float
+
+
 @dataclass
 class Asked:
     """What the requests came to."""
 
     sent: int = 0
     errors: list[str] = field(default_factory=list)
-    by_second: list[tuple[float, list[float]]] = field(default_factory=list)  # epoch s, ms of each answer
+    seconds: list[Second] = field(default_factory=list)
     ended: bool = False
 
     @classmethod
@@ -142,17 +167,20 @@ class Asked:
         for line in log.splitlines():
             told: dict[str, Any] = json.loads(line)
             found.sent, found.errors, found.ended = told["sent"], told["errors"], told["end"]
-            found.by_second.append((told["at"], told["took_ms"]))
+            found.seconds.append(Second(told["at"], told["took_ms"], len(found.errors)))
         return found
 
-    def p99_ms(self, since: float = 0.0, until: float = float("inf")) -> float:
-        """The time that 99 of 100 answers took at most, of those in between (epoch seconds)."""
-        took = sorted(one for at, answers in self.by_second if since <= at < until for one in answers)
-        return took[int(len(took) * 0.99)] if took else 0.0
+    def part(self, since: float = 0.0, until: float = float("inf")) -> Part:
+        """Of the answers that came in between (epoch seconds)."""
+        inside = [each for each in self.seconds if since <= each.at < until]
+        failed_before = max((each.failed for each in self.seconds if each.at < since), default=0)
+        failed = inside[-1].failed - failed_before if inside else 0
+        took = sorted(one for each in inside for one in each.took_ms) or [0.0]
+        return Part(sum(len(each.took_ms) for each in inside), failed, took[int(len(took) * 0.99)], took[-1])
 
 
 def open_shop(kube: Kube, namespace: str) -> None:
-    """The app, without a database yet."""
+    """The app, without database and cache yet."""
     for each in (web(namespace), worker(namespace), live_shop.service(namespace)):
         kube.create(each)
 

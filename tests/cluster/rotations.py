@@ -1,4 +1,4 @@
-"""Rotations of an app's PostgreSQL under steady requests that write; also a program that makes the report of them.
+"""Rotations under steady requests that write, measured: the program that makes the report.
 
 `python -m tests.cluster.rotations --times 20 --write docs/reference/rotation.md`
 """
@@ -6,225 +6,151 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import re
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from helmbroker.kubeapi.port import Kube
-from tests.cluster import busy_shop
-from tests.cluster.bridge import GRACE_S, Resource, bridge
-from tests.cluster.broker import broker
+from helmbroker.controller_bridge.operations.rotate import STEPS
+from tests.chaos.report import machine
+from tests.cluster.bridge import GRACE_S
 from tests.cluster.busy_shop import PER_SECOND, Asked
-from tests.cluster.reach import connect, eventually, pause, throw_away_namespace
+from tests.cluster.reach import connect, pause
+from tests.cluster.rotating_shop import Rotation, Scene, scene
 
-NAME = "database"
-BEFORE_S, AFTER_S = 5.0, 3.0
-_STEP = re.compile(r"\(rotate, step \d+ of \d+(?: of the way back)?: ([^;)]+)")
-_LOGIN = "import sys, psycopg2; psycopg2.connect(sys.stdin.read(), connect_timeout=5)"
-
-
-@dataclass
-class Rotation:
-    """One rotation, as its user sees it."""
-
-    began: float  # epoch seconds
-    phases_s: dict[str, float] = field(default_factory=dict)  # step -> seconds that it was seen at
-    took_s: float = 0.0
-    failed: bool = False
-    message: str = ""
-
-    def see(self, shown: dict[str, Any]) -> None:
-        """A look at the resource; what has passed since the one before was spent at its step."""
-        now, step = time.time(), _STEP.search(str(shown["message"]))
-        if step:
-            self.phases_s[step[1]] = self.phases_s.get(step[1], 0.0) + now - self.began - self.took_s
-        self.took_s = now - self.began
+BEFORE_S = AFTER_S = 20.0
+_ALL = "**all of it**"
+KILLS = (
+    ("cache", "worker", "await rollout"),
+    ("database", "bridge", "await binding"),
+    ("cache", "bridge", "await rollout"),
+    ("database", "bridge", "await revoke"),
+)
 
 
-@dataclass
-class Scene:
-    """Broker, bridge, an app with a database, and a customer."""
+@dataclass(frozen=True)
+class Found:
+    """What a run came to."""
 
-    kube: Kube
-    namespace: str
-    database: Resource
+    in_a_row: list[Rotation]
+    killed: Mapping[str, Rotation]  # by what was killed when
+    in_vain: Rotation
+    asked: Asked
+    written: tuple[int, int, int, int]  # rows, different ones; entries, different ones
 
     @property
-    def uri(self) -> str:
-        """What the app connects to."""
-        return str(self.database.look()["data"]["DATABASE_URI"])
+    def broken(self) -> list[str]:
+        """What did not go as promised."""
+        said = [
+            f"{each.resource}: {each.message}; old: {each.said_to_old or 'let in'}; new: {each.said_to_new}"
+            for each in (*self.in_a_row, *self.killed.values())
+            if not each.replaced
+        ]
+        if not self.in_vain.failed or self.in_vain.said_to_old:
+            said.append(f"the rotation that had to fail: {self.in_vain.message}; {self.in_vain.said_to_old}")
+        if set(self.written) != {self.asked.sent}:
+            said.append(f"{self.asked.sent} requests have made, in all and different ones: {self.written}")
+        return said + self.asked.errors
 
-    def rotate(self, *, kill_at: str = "") -> Rotation:
-        """One rotation; kill_at: at that step the bridge's worker dies, once."""
-        made, left = Rotation(time.time()), [kill_at] if kill_at else []
-        self.database.rotate()
-
-        def seen(shown: dict[str, Any]) -> None:
-            made.see(shown)
-            if left and left[0] in made.phases_s:
-                left.clear()
-                self.database.bridge.kill_worker()
-
-        end = self.database.follow("binding", seen)
-        assert not left, f"it was never seen at {kill_at}: {made.phases_s}"
-        made.failed, made.message = bool(end["failed"]), str(end["message"])
-        return made
-
-    def login(self, uri: str) -> str:
-        """What the server says to somebody with these credentials, from a pod; empty: welcome."""
-        argv = ["kubectl", "exec", "-i", "-n", self.namespace, "customer", "--", "python3", "-c", _LOGIN]
-        done = subprocess.run(argv, input=uri, text=True, capture_output=True, timeout=60, check=False)
-        return done.stderr.strip() if done.returncode else ""
-
-    def asked(self) -> Asked:
-        """What the requests have come to so far."""
-        log = subprocess.run(
-            ["kubectl", "logs", "-n", self.namespace, "customer"],
-            text=True,
-            capture_output=True,
-            timeout=60,
-            check=True,
+    def page(self) -> str:
+        """The report."""
+        return (
+            "\n\n".join([_INTRO, f"Machine: {machine()}.", self._requests(), self._counts(), self._steps()]) + "\n"
         )
-        return Asked.of(log.stdout)
 
-    def end(self) -> Asked:
-        """Everything that was sent is answered."""
-        argv = ["kubectl", "exec", "-n", self.namespace, "customer", "--", "sh", "-c", "kill 1"]
-        subprocess.run(argv, capture_output=True, timeout=60, check=True)
-
-        def ended() -> Asked | None:
-            found = self.asked()
-            return found if found.ended else None
-
-        return eventually(ended, within_s=60)
-
-    def written(self) -> tuple[int, int]:
-        """Rows, and different ones among them, as a new pod of the app counts them."""
-        ask = "import urllib.request as r; print(r.urlopen('http://shop-web:8080/count').read().decode())"
-        argv = ["kubectl", "exec", "-n", self.namespace, "deployment/shop-web", "--", "python3", "-c", ask]
-        done = subprocess.run(argv, text=True, capture_output=True, timeout=60, check=True)
-        rows, different = ast.literal_eval(done.stdout.strip())
-        return int(rows), int(different)
-
-    def accept_only(self, text: str) -> None:
-        """The app's owner deploys it anew: it starts only with this text in its credentials. Empty: with any."""
-        setting = f"ONLY_AS={text}" if text else "ONLY_AS-"
-        for arguments in (
-            ["set", "env", "deployment/shop-web", setting],
-            ["rollout", "status", "deployment/shop-web"],
-        ):
-            subprocess.run(
-                ["kubectl", "-n", self.namespace, *arguments], capture_output=True, timeout=120, check=True
+    def _requests(self) -> str:
+        begin, end = self.in_a_row[0].began, self.in_a_row[-1].ended
+        times = {
+            "before": (0.0, begin),
+            f"during {len(self.in_a_row)} rotations in a row": (begin, end),
+            **{what: (one.began, one.ended) for what, one in self.killed.items()},
+            "during a rotation whose rollout fails": (self.in_vain.began, self.in_vain.ended),
+            "after": (self.in_vain.ended, float("inf")),
+        }
+        rows = ["| | answers | failed | 99 of 100 within | the slowest |", "|---|---:|---:|---:|---:|"]
+        for what, between in (*times.items(), ("**all of the time**", (0.0, float("inf")))):
+            part = self.asked.part(*between)
+            rows.append(
+                f"| {what} | {part.answers} | {part.failed} | {part.p99_ms:.0f} ms | {part.slowest_ms:.0f} ms |"
             )
+        return "\n".join(rows)
 
+    def _counts(self) -> str:
+        rows, different_rows, entries, different_entries = self.written
+        done, sent = [*self.in_a_row, *self.killed.values()], self.asked.sent
+        replaced = sum(each.replaced for each in done)
+        kept = self.in_vain.failed and not self.in_vain.said_to_old
+        facts = {
+            "requests, each of which writes a row and an entry": sent,
+            "rows lost; doubled (PostgreSQL)": f"{sent - different_rows}; {rows - different_rows}",
+            "entries lost; doubled (Redis)": f"{sent - different_entries}; {entries - different_entries}",
+            "rotations of the database; of the cache": "; ".join(
+                str(sum(each.resource == name for each in done)) for name in ("database", "cache")
+            ),
+            "of these, old credentials are refused and new ones let in": f"{replaced} of {len(done)}",
+            "the rotation whose rollout fails says": f"`{self.in_vain.message}`",
+            "the old credentials, which the app keeps, are let in after that": "yes" if kept else "**no**",
+        }
+        return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())])
 
-@contextmanager
-def scene(kube: Kube, folder: Path) -> Iterator[Scene]:
-    """All of it runs, and the customer has asked for some seconds."""
-    with (
-        broker(kube, folder) as its_broker,
-        bridge(folder, its_broker) as its_bridge,
-        throw_away_namespace(kube) as app,
-    ):
-        busy_shop.open_shop(kube, app)
-        database = Resource(its_bridge, app, NAME)
-        database.create("postgresql:small")
-        database.bind()
-        made = Scene(kube, app, database)
-        kube.create(busy_shop.customer(app))
-
-        def asks() -> bool | None:
-            pod = kube.get("Pod", app, "customer") or {}
-            return True if pod.get("status", {}).get("phase") == "Running" and made.asked().sent else None
-
-        eventually(asks, within_s=60)
-        pause(BEFORE_S)
-        try:
-            yield made
-        finally:
-            its_bridge.ask("PATCH", f"{database.path}binding/", {"bind_action": "unbind"})
-            database.follow("binding")
-            its_bridge.ask("DELETE", database.path)
-
-
-def repeated(made: Scene, times: int) -> tuple[list[Rotation], list[str]]:
-    """So many in a row, and what the server says to each password that was replaced."""
-    rotations, said = [], []
-    for _ in range(times):
-        old = made.uri
-        rotations.append(made.rotate())
-        said.append(made.login(old))
-    return rotations, said
-
-
-def page(rotations: list[Rotation], said: list[str], asked: Asked, written: tuple[int, int]) -> str:
-    """The report."""
-    first, last = rotations[0].began, rotations[-1].began + rotations[-1].took_s
-    refused = sum("password authentication failed" in each for each in said)
-    rows = {
-        "rotations in a row": len(rotations),
-        "requests, each of which writes a row": f"{asked.sent}, {PER_SECOND}/s",
-        "**failed requests**": len(asked.errors),
-        "**lost writes; doubled writes**": f"{asked.sent - written[1]}; {written[0] - written[1]}",
-        "old passwords that the server refused afterwards": f"{refused} of {len(said)}",
-        "99 of 100 answers took at most, before; during; after": "; ".join(
-            f"{asked.p99_ms(*between):.0f} ms" for between in ((0.0, first), (first, last), (last, float("inf")))
-        ),
-        "a rotation took (mean)": f"{_mean([each.took_s for each in rotations]):.1f} s",
-    }
-    phases = {name: _mean([each.phases_s.get(name, 0.0) for each in rotations]) for name in rotations[0].phases_s}
-    table = [f"| {name} | {value} |" for name, value in rows.items()]
-    table += [
-        "",
-        "| step | seconds (mean) |",
-        "|---|---|",
-        *(f"| {name} | {s:.1f} |" for name, s in phases.items()),
-    ]
-    return _PAGE + "\n".join(table) + "\n"
+    def _steps(self) -> str:
+        rows = ["| step | database, mean | cache, mean | longest |", "|---|---:|---:|---:|"]
+        spent = [(one.resource, {**one.phases_s, _ALL: one.took_s}) for one in self.in_a_row]
+        for name in (*(step.name for step in STEPS), _ALL):
+            of_each = [(resource, times.get(name, 0.0)) for resource, times in spent]
+            means = (_mean([s for one, s in of_each if one == resource]) for resource in ("database", "cache"))
+            numbers = " | ".join(f"{value:.1f} s" for value in (*means, max(s for _, s in of_each)))
+            rows.append(f"| {name} | {numbers} |")
+        return "\n".join(rows)
 
 
 def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+    return sum(values) / len(values) if values else 0.0
 
 
-_PAGE = f"""# Rotation under load: what was measured
+def measure(made: Scene, times: int) -> Found:
+    """So many in a row, those of the database and of the cache in turns; then with deaths; then one in vain."""
+    named = {"database": made.database, "cache": made.cache}
+    in_a_row = [made.rotate((made.database, made.cache)[number % 2]) for number in range(times)]
+    ways = {"worker": made.bridge.kill_worker, "bridge": made.bridge.kill}
+    killed = {
+        f"during one of the {name}, the {who} killed with -9 at `{step}`": made.rotate(
+            named[name], at=step, disturb=ways[who]
+        )
+        for name, who, step in KILLS
+    }
+    in_vain = made.rotate_in_vain()
+    pause(AFTER_S)
+    return Found(in_a_row, killed, in_vain, made.end(), made.written())
 
-Made by `python -m tests.cluster.rotations --write docs/reference/rotation.md` on a cluster. An app of two process
-types, three pods, answers each request with an INSERT through a pool of connections, and tries nothing twice. A
-customer asks it {PER_SECOND} times a second, each time on a new connection, while its credentials are rotated
-again and again. The pause for open connections is {GRACE_S} s here. A shorter run, with a rollout that fails and
-a worker killed with -9, is part of `make test`.
 
-| | |
-|---|---|
-"""
+_INTRO = f"""\
+# Rotation under load: what was measured
+
+Made by `python -m tests.cluster.rotations --times 20 --write docs/reference/rotation.md` on a cluster. An app of
+two process types, three pods, is bound to a PostgreSQL and a Redis of plan `small`. It answers each request with an
+INSERT and an RPUSH through pools of connections, and tries nothing twice. A customer asks it {PER_SECOND} times a
+second, each time on a new connection, while the credentials of the one and of the other are rotated in turns. A
+write is lost when its number is not there in the end, doubled when it is there again. Each login is tried by a pod.
+
+The pause for open connections is {GRACE_S} s here, and the lease of the bridge's operations, which a death makes
+last longer, 10 s; by default they are 30 s and 60 s. Times of steps are as a user sees them who looks ten times a
+second. A shorter run of the same is part of `make test`."""
 
 
 def main() -> int:
-    """The program."""
+    """The program. Exit status 1 when something did not go as promised."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.rotations", description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--write", type=Path, help="the page to write")
     given = parser.parse_args()
-    kube = connect()
-    with tempfile.TemporaryDirectory() as folder, scene(kube, Path(folder)) as made:
-        rotations, said = repeated(made, given.times)
-        pause(AFTER_S)
-        asked = made.end()
-        text = page(rotations, said, asked, made.written())
-        broken = [each.message for each in rotations if each.failed] + asked.errors
-    sys.stdout.write("\n".join([text, *broken]))
+    with tempfile.TemporaryDirectory() as folder, scene(connect(), Path(folder), before_s=BEFORE_S) as made:
+        found = measure(made, given.times)
+    sys.stdout.write("\n".join([found.page(), *found.broken]))
     if given.write:
-        given.write.write_text(text)
-    return 1 if broken else 0
+        given.write.write_text(found.page())
+    return 1 if found.broken else 0
 
 
 if __name__ == "__main__":

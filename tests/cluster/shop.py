@@ -51,6 +51,23 @@ def process(namespace: str, kind: str, *, replicas: int = 1, image: str = IMAGE,
     }
 
 
+def stateful(namespace: str, kind: str, *, replicas: int = 1, **container: Any) -> Obj:
+    """The same as a StatefulSet."""
+    made = process(namespace, kind, replicas=replicas, **container)
+    return {**made, "kind": "StatefulSet", "spec": {**made["spec"], "serviceName": f"shop-{kind}"}}
+
+
+def nightly(namespace: str, kind: str, *, schedule: str = "0 3 * * *", **container: Any) -> Obj:
+    """The same as a CronJob, whose pods run a command and end."""
+    made = process(namespace, kind, **container)
+    template = made["spec"]["template"]
+    template["spec"] |= {"restartPolicy": "Never"}
+    del template["spec"]["containers"][0]["readinessProbe"]
+    job = {"backoffLimit": 0, "template": template}
+    spec = {"schedule": schedule, "jobTemplate": {"spec": job}}
+    return {**made, "apiVersion": "batch/v1", "kind": "CronJob", "spec": spec}
+
+
 def image_change(kind: str, image: str) -> Obj:
     """The merge patch of `kubectl set image` for a process; lists are replaced whole, so it repeats the rest."""
     containers = process("", kind, image=image)["spec"]["template"]["spec"]["containers"]
@@ -62,9 +79,12 @@ def serving(kube: Kube, namespace: str) -> list[Obj]:
     return [pod for pod in kube.list("Pod", namespace, labels={"app": "shop"}) if ready(pod)]
 
 
-def environments(kube: Kube, namespace: str) -> list[dict[str, str]]:
-    """What each serving pod was given by Secrets."""
-    return [_environment(kube, namespace, pod["spec"]["containers"][0]) for pod in serving(kube, namespace)]
+def environments(kube: Kube, namespace: str, process_type: str | None = None) -> list[dict[str, str]]:
+    """What each serving pod, or each of one process type, was given by Secrets."""
+    pods = serving(kube, namespace)
+    if process_type is not None:
+        pods = [pod for pod in pods if pod["metadata"]["labels"]["process"] == process_type]
+    return [_environment(kube, namespace, pod["spec"]["containers"][0]) for pod in pods]
 
 
 def _environment(kube: Kube, namespace: str, container: Obj) -> dict[str, str]:

@@ -10,9 +10,9 @@ from typing import Protocol
 import pytest
 
 from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases
+from helmbroker.controller_bridge.apps.manager import ReleaseManager
 from helmbroker.controller_bridge.apps.port import (
     AppRelease,
-    AppReleases,
     ConfigChange,
     Healthy,
     ReleaseState,
@@ -35,8 +35,8 @@ class World(Protocol):
     """Apps that run somewhere, seen from outside the port."""
 
     @property
-    def apps(self) -> AppReleases:
-        """The port under test."""
+    def apps(self) -> ReleaseManager:
+        """The ports under test."""
         ...
 
     def new_app(self) -> str:
@@ -49,6 +49,10 @@ class World(Protocol):
 
     def environments(self, app: str) -> list[dict[str, str]]:
         """What each pod that serves was given."""
+        ...
+
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        """What each pod of a process type that serves was given: two of web, one of worker."""
         ...
 
     def offered(self, app: str) -> dict[str, dict[str, str]]:
@@ -83,6 +87,9 @@ class FakeWorld:
     def environments(self, app: str) -> list[dict[str, str]]:
         return [self.apps.apps[app].running] * 3
 
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        return [self.apps.apps[app].by_type[process_type]] * (2 if process_type == "web" else 1)
+
     def offered(self, app: str) -> dict[str, dict[str, str]]:
         return self.apps.apps[app].offered
 
@@ -93,7 +100,7 @@ class FakeWorld:
         return {self.apps.apps[app].images["web"]}
 
     def deploy(self, app: str, image: str) -> None:
-        self.apps.deploy(app, "web", image)
+        self.apps.deploy_by_hand(app, "web", image)
 
 
 class ClusterWorld:
@@ -120,6 +127,9 @@ class ClusterWorld:
 
     def environments(self, app: str) -> list[dict[str, str]]:
         return environments(self._kube, app)
+
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        return environments(self._kube, app, process_type)
 
     def offered(self, app: str) -> dict[str, dict[str, str]]:
         secrets = self._kube.list("Secret", app, labels="helmbroker.io/offered")

@@ -1,8 +1,9 @@
-"""FakeAppReleases: the port AppReleases in memory, with rollouts that go as the test says.
+"""FakeAppReleases: the ports AppReleases and ReleaseManager in memory, with rollouts that go as the test says.
 
-Modelled: numbering, keys, adoption of what ran before, groups and their collisions, recovery, rollback, releases
-that contain others. Not modelled: process types that set variables themselves, and everything about pods: a rollout
-answers Rolling a number of times, and then Healthy, or Broken when its environment is one that breaks apps.
+Modelled: numbering, keys, adoption of what ran before, groups, who gets them, and their collisions, recovery,
+rollback, releases that contain others. Not modelled: drift, history, process types that set variables themselves,
+and everything about pods: a rollout answers Rolling a number of times, and then Healthy, or Broken when its image
+is missing or its environment is one that breaks apps.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from helmbroker.controller_bridge.apps import environment
+from helmbroker.controller_bridge.apps.difference import changes
 from helmbroker.controller_bridge.apps.ledger import Entry, Ledger
+from helmbroker.controller_bridge.apps.manager import AppConfig
 from helmbroker.controller_bridge.apps.port import (
     AppNotFound,
     AppRelease,
@@ -39,6 +42,7 @@ class FakeApp:
     images: dict[str, str]
     ledger: Ledger
     running: dict[str, str] = field(default_factory=dict)
+    by_type: dict[str, dict[str, str]] = field(default_factory=dict)
     looks: int = 0
     offered: dict[str, dict[str, str]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)  # Secrets of others
@@ -63,7 +67,7 @@ class FakeAppReleases:
         """An app that runs, unknown to the bridge so far."""
         self.apps[app] = FakeApp(dict(images or {"web": "shop:1"}), Ledger(app))
 
-    def deploy(self, app: str, process_type: str, image: str) -> None:
+    def deploy_by_hand(self, app: str, process_type: str, image: str) -> None:
         """What the owner of the app does without the bridge."""
         self.apps[app].images[process_type] = image
 
@@ -73,13 +77,47 @@ class FakeAppReleases:
         made = found.ledger.of_key(key)
         if made is None:
             base = self._base(found)
-            config = environment.changed(base.config, change)
-            if base is not found.ledger.latest or config != base.config:
+            whose = environment.attached(base.attached, change)
+            config = environment.changed(base.config, change, whose)
+            if base is not found.ledger.latest or (config, whose) != (base.config, base.attached):
                 number = self._next(found)
                 made = Entry(number, number, dict(found.images), config, author, summary, CREATED, key, base.number)
+                made = replace(made, attached=whose)
                 self._append(found, made)
         self.after("change_config", app)
         return None if made is None else made.number
+
+    def deploy(self, app: str, images: Mapping[str, str], *, author: str, summary: str, key: str) -> int | None:
+        self.before("deploy", app)
+        found = self._app(app)
+        made = found.ledger.of_key(key)
+        if made is None:
+            base = self._base(found)
+            if unknown := sorted(set(images) - set(found.images)):
+                raise CannotRelease(f"app {app} has no process type {unknown[0]}")
+            if bad := [image for image in images.values() if not image or " " in image]:
+                raise CannotRelease(f"{bad[0]!r} cannot be the image of a process type")
+            other = {kind: image for kind, image in images.items() if found.images[kind] != image}
+            if base is not found.ledger.latest or other:
+                described = (author, summary, CREATED, key, base.number, None, other)
+                made = Entry(self._next(found), base.stamp, {**found.images, **other}, base.config, *described)
+                self._append(found, replace(made, attached=base.attached))
+        self.after("deploy", app)
+        return None if made is None else made.number
+
+    def config(self, app: str, version: int | None = None) -> AppConfig:
+        self.before("config", app)
+        found = self._app(app)
+        entry = found.ledger.base if version is None else found.ledger.entry(version)
+        if entry is None:
+            return AppConfig(0, {}, {}, tuple(sorted(found.images)), "")
+        return AppConfig(entry.number, entry.config, entry.attached, tuple(sorted(found.images)), entry.created)
+
+    def changes(self, app: str, version: int, since: int | None = None) -> tuple[str, ...]:
+        self.before("changes", app)
+        ledger = self._app(app).ledger
+        entry = ledger.entry(version)
+        return changes(ledger.find(entry.predecessor) if since is None else ledger.entry(since), entry)
 
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
         self.before("rollback", app)
@@ -164,10 +202,12 @@ class FakeAppReleases:
         if found.looks <= self.rolling_looks:
             return Rolling(f"process type web: 0 of 1 pods are ready (look {found.looks})")
         wanted = environment.environment(latest.config)
-        reason = self._breaks(wanted)
+        missing = next((image for image in latest.images.values() if "missing" in image), None)
+        reason = f"process type web: image {missing} cannot be pulled" if missing else self._breaks(wanted)
         if reason:
             return Broken(environment.blotted(reason, latest.config))
         found.running = wanted
+        found.by_type = {kind: latest.environment_of(kind) for kind in found.images}
         found.images |= latest.restored
         return Healthy()
 
@@ -180,7 +220,8 @@ class FakeAppReleases:
             )
             described = ("helmbroker-bridge", summary, CREATED, "", base.number if base else None)
             adopted = Entry(self._next(found), stamp, dict(found.images), config, *described)
-            base = replace(adopted, state=ReleaseState.SUCCEEDED)
+            whose = {} if base is None else base.attached
+            base = replace(adopted, state=ReleaseState.SUCCEEDED, attached=whose)
             self._append(found, base)
         return base
 
@@ -194,6 +235,7 @@ class FakeAppReleases:
             kind: image for kind, image in target.images.items() if latest and latest.images.get(kind) != image
         }
         made = Entry(number, target.stamp, target.images, target.config, *described, restored=changed)
+        made = replace(made, attached=target.attached)
         made = found.ledger.refreshed(made) if refreshed else made
         self._append(found, made)
         return made

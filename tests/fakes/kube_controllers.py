@@ -3,7 +3,7 @@
 On a FakeKube: new ReplicaSets by pod template (an older one with the same template is taken again), one pod more
 than wanted while rolling, old pods stop once enough new ones are ready, stopping pods go in the next step, images
 that are missing are not pulled, an environment with BREAK makes the container crash, missing Secrets keep it from
-being made.
+being made. StatefulSets are played in `kube_sets`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from helmbroker.kubeapi.port import Obj
 from tests.fakes.kube import FakeKube
+from tests.fakes.kube_sets import step_stateful_set
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH = "pod-template-hash"
@@ -32,7 +33,7 @@ class PlayController:
         self._made = 0
 
     def step(self, namespace: str) -> None:
-        """Let every Deployment of a namespace go one step on."""
+        """Let every Deployment and StatefulSet of a namespace go one step on."""
         self.now += self._step
         for deployment in self._kube.list("Deployment", namespace):
             self._stop_deleted(deployment)
@@ -40,6 +41,8 @@ class PlayController:
             current = self._current(deployment)
             self._scale(deployment, current)
             self._report(deployment, current)
+        for stateful_set in self._kube.list("StatefulSet", namespace):
+            step_stateful_set(self._kube, stateful_set, self._fate)
 
     def environment(self, namespace: str, pod_spec: Mapping[str, Any]) -> dict[str, str] | None:
         """What the first container is given; None when a Secret is missing."""

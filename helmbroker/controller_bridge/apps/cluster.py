@@ -1,4 +1,4 @@
-"""One app in its namespace: its Deployments, what runs of them, and the Secrets that hold its environment."""
+"""One app in its namespace: its workloads, what runs of them, and the Secrets that hold its environments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from helmbroker.controller_bridge.apps.names import (
     MANAGER,
     PROCESS_TYPE,
     RELEASE,
-    env_name,
     is_namespace,
     is_ours,
     number_in,
@@ -26,13 +25,18 @@ from helmbroker.controller_bridge.apps.port import (
     CannotRelease,
     ReleaseState,
 )
-from helmbroker.controller_bridge.apps.rollout import Seen
-from helmbroker.controller_bridge.apps.template import Wanted, process_type, release_patch, secrets_used
+from helmbroker.controller_bridge.apps.rollout import Seen, goes_on, in_the_way
+from helmbroker.controller_bridge.apps.template import Wanted, release_patch, secrets_used
+from helmbroker.controller_bridge.apps.workloads import (
+    CRON_JOB,
+    KINDS,
+    Processes,
+    pod_template,
+    process_type,
+    told,
+)
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, KubeError, NotFound, Unauthorized, Unreachable
 from helmbroker.kubeapi.port import Kube, Obj
-
-Processes = Mapping[str, Obj]
-"""Process type -> its Deployment."""
 
 _PATCH_ATTEMPTS = 10
 _ENDED = frozenset({"Succeeded", "Failed"})
@@ -56,61 +60,67 @@ class AppCluster:
         self._kube = kube
 
     def processes(self, app: str) -> dict[str, Obj]:
-        """The app's Deployments, by process type. Raises AppNotFound, and CannotRelease when two claim one type."""
+        """The app's workloads, by process type. Raises AppNotFound, and CannotRelease when two claim one type."""
         if not is_namespace(app):
             raise AppNotFound(f"{app!r} cannot be an app: an app is a Kubernetes namespace")
         found: dict[str, Obj] = {}
-        deployments = self._kube.list("Deployment", app, labels=PROCESS_TYPE)
-        for deployment in sorted(deployments, key=lambda each: str(each["metadata"]["name"])):
-            kind = process_type(deployment)
+        workloads = [each for kind in KINDS for each in self._kube.list(kind, app, labels=PROCESS_TYPE)]
+        for workload in sorted(workloads, key=lambda each: str(each["metadata"]["name"])):
+            kind = process_type(workload)
             if not kind or kind in found:
-                raise CannotRelease(_unclear(app, kind, deployment, found))
-            found[kind] = deployment
+                raise CannotRelease(_unclear(app, kind, workload, found))
+            found[kind] = workload
         if not found:
             raise AppNotFound(
-                f"there is no app {app}: namespace {app} has no Deployment with the label {PROCESS_TYPE}. "
+                f"there is no app {app}: namespace {app} has no workload with the label {PROCESS_TYPE}. "
                 f"Hand one over: kubectl -n {app} label deployment NAME {PROCESS_TYPE}=web"
             )
         return dict(sorted(found.items()))
 
     def unknown_release(self, app: str, processes: Processes, newest: int) -> str:
-        """The sentence about a Deployment that says it has a release the ledger does not know; or empty.
+        """The sentence about a workload that says it has a release the ledger does not know; or empty.
 
-        A lost ledger, or a Deployment copied from elsewhere: going on would lose its config, or never reach it.
+        A lost ledger, or a workload copied from elsewhere: going on would lose its config, or never reach it.
         processes: read before the ledger, whose newest release is `newest` (0: it is empty).
         """
-        for deployment in processes.values():
-            number, name = number_in(deployment["metadata"]), deployment["metadata"]["name"]
+        for workload in processes.values():
+            number, name = number_in(workload["metadata"]), workload["metadata"]["name"]
             if number is not None and number > newest:
                 return (
-                    f"Deployment {app}/{name} says it has release v{number}, but the ledger (Secrets "
+                    f"{told(workload)} says it has release v{number}, but the ledger (Secrets "
                     f"app-release-v*) ends at v{newest}: restore the ledger, or begin anew with "
-                    f"kubectl -n {app} annotate deployment {name} {RELEASE}-"
+                    f"kubectl -n {app} annotate {workload['kind'].lower()} {name} {RELEASE}-"
                 )
         return ""
 
-    def apply(
-        self,
-        app: str,
-        entry: Entry,
-        variables: Mapping[str, str],
-        processes: Processes,
-    ) -> bool:
-        """Give every Deployment the release: its environment, and the images that it brings back.
+    def apply(self, app: str, entry: Entry, processes: Processes) -> bool:
+        """Give every workload the release: its environment, and the images that it brings back.
 
         False when all of them had it already, or a newer one.
         """
-        if entry.stamp is not None and variables:
-            self._ensure_env(app, entry.stamp, variables)
-        changed = False
-        for kind, deployment in processes.items():
-            wanted = Wanted(entry.number, entry.stamp, bool(variables), entry.restored.get(kind))
-            changed |= self._give(app, deployment, wanted)
+        changed, there = False, set[str]()
+        for kind, workload in processes.items():
+            secret, stamp = entry.secret_of(kind), entry.stamp_of(kind)
+            if secret is not None and secret not in there:
+                self._ensure_env(app, secret, f"{stamp}", entry.environment_of(kind))
+                there.add(secret)
+            changed |= self._give(app, workload, Wanted(entry.number, stamp, secret, entry.restored.get(kind)))
         return changed
 
     def look(self, app: str, processes: Processes, now: datetime) -> Seen:
         """What the namespace shows, read after `processes`."""
-        return Seen(processes, self._kube.list("ReplicaSet", app), self._kube.list("Pod", app), now)
+        sets = self._kube.list("ReplicaSet", app)
+        jobs = self._kube.list("Job", app) if any(each["kind"] == CRON_JOB for each in processes.values()) else []
+        return Seen(processes, sets, self._kube.list("Pod", app), now, jobs=jobs)
+
+    def clear_the_way(self, app: str, seen: Seen, *, going_back: bool) -> None:
+        """Delete pods of releases before that a StatefulSet waits for, although they will never be ready.
+
+        It replaces one after the other, and nothing as long as another one is not ready; not even on the way back
+        (Kubernetes' documentation of StatefulSets: "Forced rollback").
+        """
+        for pod in in_the_way(seen, going_back=going_back):
+            self._kube.delete("Pod", app, pod["metadata"]["name"], uid=pod["metadata"]["uid"])
 
     def warnings(self, app: str) -> list[Obj]:
         """The cluster's complaints: they explain; rollouts that are healthy need none."""
@@ -119,14 +129,14 @@ class AppCluster:
     def sweep(self, app: str, ledger: Ledger) -> None:
         """Delete env Secrets that nothing needs any more.
 
-        Kept: those of the latest release and of releases under way, and what a Deployment, a ReplicaSet with
-        replicas or a live Pod refers to.
+        Kept: those of the latest release and of releases under way, and what a workload, a ReplicaSet with
+        replicas, a Job that goes on or a live Pod refers to.
         """
         latest = ledger.latest
         if latest is None:
             return
         pending = (entry for entry in ledger.entries if entry.state is ReleaseState.PENDING)
-        kept = {env_name(entry.stamp) for entry in (latest, *pending) if entry.stamp is not None}
+        kept = {name for entry in (latest, *pending) for name in entry.secrets}
         # Read before what uses them: an env Secret made after this is not even looked at.
         secrets = self._kube.list("Secret", app, labels={MANAGED_BY: MANAGER}, fields={"type": ENV_TYPE})
         kept |= self._used(app)
@@ -140,21 +150,21 @@ class AppCluster:
                 continue  # deleted and made anew in between: somebody needs it
 
     def _used(self, app: str) -> set[str]:
-        specs = [each["spec"]["template"]["spec"] for each in self._kube.list("Deployment", app)]
-        specs += [
-            each["spec"]["template"]["spec"] for each in self._kube.list("ReplicaSet", app) if _has_replicas(each)
-        ]
+        workloads = [each for kind in KINDS for each in self._kube.list(kind, app)]
+        specs = [pod_template(each)["spec"] for each in workloads]
+        sets = [each for each in self._kube.list("ReplicaSet", app) if _has_replicas(each)]
+        jobs = [each for each in self._kube.list("Job", app) if goes_on(each)]
+        specs += [each["spec"]["template"]["spec"] for each in (*sets, *jobs)]
         for pod in self._kube.list("Pod", app):
             if (pod.get("status") or {}).get("phase") not in _ENDED:
                 specs.append(pod["spec"])
         return {name for spec in specs for name in secrets_used(spec)}
 
-    def _ensure_env(self, app: str, stamp: int, variables: Mapping[str, str]) -> None:
-        name = env_name(stamp)
+    def _ensure_env(self, app: str, name: str, stamp: str, variables: Mapping[str, str]) -> None:
         data = {key: base64.b64encode(value.encode()).decode() for key, value in variables.items()}
         secret = self._kube.get("Secret", app, name)
         if secret is None:
-            labels = {MANAGED_BY: MANAGER, RELEASE: str(stamp)}
+            labels = {MANAGED_BY: MANAGER, RELEASE: stamp}
             metadata = {"name": name, "namespace": app, "labels": labels}
             wanted = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": ENV_TYPE}
             try:
@@ -171,33 +181,33 @@ class AppCluster:
                 "and it will be made anew"
             )
 
-    def _give(self, app: str, deployment: Obj, wanted: Wanted) -> bool:
-        name = deployment["metadata"]["name"]
+    def _give(self, app: str, workload: Obj, wanted: Wanted) -> bool:
+        object_kind, name = workload["kind"], workload["metadata"]["name"]
         for _ in range(_PATCH_ATTEMPTS):
-            patch = release_patch(deployment, wanted)
+            patch = release_patch(workload, wanted)
             if patch is None:
                 return False
-            version = deployment["metadata"]["resourceVersion"]
+            version = workload["metadata"]["resourceVersion"]
             try:
-                self._kube.patch("Deployment", app, name, patch, resource_version=version)
+                self._kube.patch(object_kind, app, name, patch, resource_version=version)
             except Conflict:
-                again = self._kube.get("Deployment", app, name)
+                again = self._kube.get(object_kind, app, name)
                 if again is None or not process_type(again):
                     return False  # deleted, or taken out of our hands
-                deployment = again
+                workload = again
             except NotFound:
                 return False
             else:
                 return True
-        raise AppsUnavailable(f"Deployment {app}/{name} changes all the time: somebody else writes to it")
+        raise AppsUnavailable(f"{told(workload)} changes all the time: somebody else writes to it")
 
 
-def _unclear(app: str, kind: str, deployment: Obj, found: Processes) -> str:
-    name = deployment["metadata"]["name"]
+def _unclear(app: str, kind: str, workload: Obj, found: Processes) -> str:
     if not kind:
-        return f"Deployment {app}/{name} has an empty label {PROCESS_TYPE}: give it the name of a process type"
-    other = found[kind]["metadata"]["name"]
-    return f"Deployments {other} and {name} of app {app} both have process type {kind}: label one of them otherwise"
+        return f"{told(workload)} has an empty label {PROCESS_TYPE}: give it the name of a process type"
+    other = f"{found[kind]['kind']} {found[kind]['metadata']['name']}"
+    name = f"{workload['kind']} {workload['metadata']['name']}"
+    return f"{other} and {name} of app {app} both have process type {kind}: label one of them otherwise"
 
 
 def _has_replicas(replica_set: Obj) -> bool:

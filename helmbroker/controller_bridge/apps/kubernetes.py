@@ -1,4 +1,4 @@
-"""AppReleases on Kubernetes: an app is a namespace, its process types are the Deployments labelled for it."""
+"""AppReleases on Kubernetes: an app is a namespace, its process types are the workloads labelled for it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from helmbroker.controller_bridge.apps import environment
-from helmbroker.controller_bridge.apps.cluster import AppCluster, Processes, translated
+from helmbroker.controller_bridge.apps import composing, environment
+from helmbroker.controller_bridge.apps.cluster import AppCluster, translated
+from helmbroker.controller_bridge.apps.composing import BRIDGE, Asked, Compose
+from helmbroker.controller_bridge.apps.difference import changes
+from helmbroker.controller_bridge.apps.drift import drift
 from helmbroker.controller_bridge.apps.ledger import Entry, Ledger, LedgerStore
+from helmbroker.controller_bridge.apps.manager import AppConfig
 from helmbroker.controller_bridge.apps.offered import OfferedSecrets
 from helmbroker.controller_bridge.apps.port import (
     AppRelease,
@@ -22,69 +26,44 @@ from helmbroker.controller_bridge.apps.port import (
     Rollout,
 )
 from helmbroker.controller_bridge.apps.rollout import judge
-from helmbroker.controller_bridge.apps.template import image_of, own_variables
+from helmbroker.controller_bridge.apps.workloads import Processes
 from helmbroker.kubeapi.port import Kube
 
-BRIDGE = "helmbroker-bridge"
-"""The author of releases that nobody asked for: what was found running, and the way back after a failure."""
+HISTORY = 50
+"""Releases that are kept of an app, unless somebody says otherwise."""
 
 _ATTEMPTS = 10  # at a number that others may take at the same time
 
-Compose = Callable[[Ledger, Entry, Processes], Entry | None]
-"""(ledger, the release to start from, what is deployed) -> the next release, or None when nothing changes."""
-
 
 class KubernetesAppReleases:
-    """The port AppReleases. Stateless; every method may be interrupted anywhere and repeated.
+    """The ports AppReleases and ReleaseManager. Stateless; every method may be interrupted anywhere and repeated.
 
-    now: the time, aware, UTC.
+    now: the time, aware, UTC. history: how many releases of an app are kept.
     """
 
-    def __init__(self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), history: int = HISTORY
+    ) -> None:
         self._cluster = AppCluster(kube)
         self._store = LedgerStore(kube)
         self._offered = OfferedSecrets(kube)
-        self._now = now
+        self._now, self._history = now, history
 
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
         """See AppReleases.change_config."""
+        return self._number(app, composing.reconfigured(change, self._asked(author, summary, key)), key)
 
-        def compose(ledger: Ledger, base: Entry, processes: Processes) -> Entry | None:
-            config = environment.changed(base.config, change)
-            for kind, deployment in processes.items():
-                environment.check_not_hidden(kind, own_variables(deployment), change)
-            if base is ledger.latest and config == base.config:
-                return None
-            number = _next_number(ledger)
-            described = (author, summary, self._time(), key, base.number)
-            return Entry(number, number, _images(processes), config, *described)
-
-        with translated():
-            made = self._release(app, key, compose)
-            return None if made is None else made.number
+    def deploy(self, app: str, images: Mapping[str, str], *, author: str, summary: str, key: str) -> int | None:
+        """See ReleaseManager.deploy."""
+        return self._number(app, composing.redeployed(images, self._asked(author, summary, key)), key)
 
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
         """See AppReleases.rollback."""
-
-        def compose(ledger: Ledger, _base: Entry, _processes: Processes) -> Entry:
-            target = ledger.entry(to_version)
-            if target.state is not ReleaseState.SUCCEEDED:
-                reason = f": {target.reason}" if target.reason else ""
-                good = [f"v{entry.number}" for entry in ledger.entries if entry.state is ReleaseState.SUCCEEDED]
-                raise CannotRelease(
-                    f"app {app} cannot go back to v{to_version}, which is {target.state}{reason}; "
-                    f"it can go back to {', '.join(good) or 'none'}"
-                )
-            if target is ledger.latest:
-                raise CannotRelease(f"app {app} has v{to_version} already: there is nothing to go back from")
-            back = self._return_to(target, ledger, author, f"rolled back to v{to_version}", key, target.images)
-            return ledger.refreshed(back)
-
-        with translated():
-            made = self._release(app, key, compose)
-            if made is None:
-                raise CannotRelease(f"app {app} has no release to go back to")
-            return made.number
+        asked = self._asked(author, f"rolled back to v{to_version}", key)
+        made = self._number(app, composing.gone_back(to_version, asked), key)
+        if made is None:
+            raise CannotRelease(f"app {app} has no release to go back to")
+        return made
 
     def recover(self, app: str, failed_version: int, *, reason: str, key: str) -> int:
         """See AppReleases.recover. When a newer release does not contain the failed one, that newer one stays."""
@@ -94,7 +73,7 @@ class KubernetesAppReleases:
                 ledger = self._store.read(app)
                 failed, latest, made = ledger.entry(failed_version), ledger.latest, ledger.of_key(key)
                 if made is None and latest is not None and _is_lost(ledger, latest, failed_version):
-                    made = self._way_back(ledger, failed, latest, reason, key)
+                    made = composing.way_back(ledger, failed, latest, self._asked(BRIDGE, reason, key))
                     if not self._store.append(app, made):
                         continue
                     ledger = self._store.read(app)
@@ -135,7 +114,10 @@ class KubernetesAppReleases:
                     f"v{version} of app {app} cannot succeed any more, it has failed: {entry.reason}"
                 )
             self._store.mark(app, version, ReleaseState.SUCCEEDED)
-            self._cluster.sweep(app, self._store.read(app))
+            ledger = self._store.read(app)
+            self._cluster.sweep(app, ledger)
+            for outlived in ledger.outlived(self._history):
+                self._store.forget(app, outlived)
 
     def offer(self, app: str, name: str, entries: Mapping[str, str] | None) -> None:
         """See AppReleases.offer."""
@@ -149,8 +131,36 @@ class KubernetesAppReleases:
     def releases(self, app: str) -> list[AppRelease]:
         """See AppReleases.releases."""
         with translated():
+            processes = self._cluster.processes(app)
+            ledger = self._store.read(app)
+            told = [entry.told() for entry in reversed(ledger.entries)]
+            if ledger.latest is not None:
+                told[0] = replace(told[0], drift=drift(ledger.latest, processes))
+            return told
+
+    def config(self, app: str, version: int | None = None) -> AppConfig:
+        """See ReleaseManager.config."""
+        with translated():
+            process_types = tuple(self._cluster.processes(app))
+            ledger = self._store.read(app)
+            entry = ledger.base if version is None else ledger.entry(version)
+            if entry is None:
+                return AppConfig(0, {}, {}, process_types, "")
+            return AppConfig(entry.number, entry.config, entry.attached, process_types, entry.created)
+
+    def changes(self, app: str, version: int, since: int | None = None) -> tuple[str, ...]:
+        """See ReleaseManager.changes."""
+        with translated():
             self._cluster.processes(app)
-            return [entry.told() for entry in reversed(self._store.read(app).entries)]
+            ledger = self._store.read(app)
+            entry = ledger.entry(version)
+            before = ledger.find(entry.predecessor) if since is None else ledger.entry(since)
+            return changes(before, entry)
+
+    def _number(self, app: str, compose: Compose, key: str) -> int | None:
+        with translated():
+            made = self._release(app, key, compose)
+            return None if made is None else made.number
 
     def _release(self, app: str, key: str, compose: Compose) -> Entry | None:
         """The release of this operation: found, or composed, written down and begun."""
@@ -188,34 +198,14 @@ class KubernetesAppReleases:
         if base.state is ReleaseState.PENDING:
             # A call may have been interrupted; only what was given in full says which images are deployed.
             return None if self._apply(app, base, processes) else base
-        if base.images == _images(processes):
+        if base.images == composing.images(processes):
             return base
         self._adopt(app, ledger, base, processes, "another build was deployed")
         return None
 
     def _adopt(self, app: str, ledger: Ledger, base: Entry | None, processes: Processes, summary: str) -> None:
         """Write down what others did. Lost to another release of that number: then that one is looked at."""
-        number, stamp = _next_number(ledger), None if base is None else base.stamp
-        config = {} if base is None else base.config
-        described = (BRIDGE, summary, self._time(), "", None if base is None else base.number)
-        found = Entry(number, stamp, _images(processes), config, *described, state=ReleaseState.SUCCEEDED)
-        self._store.append(app, found)
-
-    def _way_back(self, ledger: Ledger, failed: Entry, latest: Entry, reason: str, key: str) -> Entry:
-        target = ledger.succeeded_before(failed.number)
-        if target is None:
-            raise CannotRelease(f"app {ledger.app} has no release before v{failed.number} that succeeded")
-        summary = f"returned to v{target.number} after v{failed.number} failed: {reason}"
-        # A build that somebody deployed meanwhile stays: only images that the failed release changed come back.
-        images = {kind: image for kind, image in target.images.items() if latest.images.get(kind) != image}
-        return self._return_to(target, ledger, BRIDGE, summary, key, images)
-
-    def _return_to(
-        self, target: Entry, ledger: Ledger, author: str, summary: str, key: str, restored: Mapping[str, str]
-    ) -> Entry:
-        number = _next_number(ledger)
-        described = (author, summary, self._time(), key, number - 1, target.number, restored)
-        return Entry(number, target.stamp, target.images, target.config, *described)
+        self._store.append(app, composing.found(ledger, base, processes, self._asked(BRIDGE, summary)))
 
     def _mark_failed(self, ledger: Ledger, failed: Entry, reason: str) -> None:
         """The failed release, and those made from it that nobody saw succeed."""
@@ -235,6 +225,7 @@ class KubernetesAppReleases:
         seen = self._cluster.look(app, processes, self._now())
         if isinstance(judge(seen, entry.number), Healthy):
             return Healthy()
+        self._cluster.clear_the_way(app, seen, going_back=entry.rolled_back_to is not None)
         verdict = judge(replace(seen, events=self._cluster.warnings(app)), entry.number)
         if isinstance(verdict, Healthy):
             return verdict
@@ -243,23 +234,15 @@ class KubernetesAppReleases:
     def _apply(self, app: str, entry: Entry, processes: Processes) -> bool:
         if entry.state is ReleaseState.FAILED:
             return False
-        return self._cluster.apply(app, entry, environment.environment(entry.config), processes)
+        return self._cluster.apply(app, entry, processes)
 
-    def _time(self) -> str:
-        return self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _next_number(ledger: Ledger) -> int:
-    return 1 if ledger.latest is None else ledger.latest.number + 1
+    def _asked(self, author: str, summary: str, key: str = "") -> Asked:
+        return Asked(author, summary, self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), key)
 
 
 def _is_lost(ledger: Ledger, latest: Entry, failed_version: int) -> bool:
     """Whether what the app was last given has failed, or contains what failed."""
     return latest.state is ReleaseState.FAILED or ledger.builds_on(latest, failed_version)
-
-
-def _images(processes: Processes) -> dict[str, str]:
-    return {kind: image_of(deployment) for kind, deployment in processes.items()}
 
 
 def _crowded(app: str) -> AppsUnavailable:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from helmbroker.controller_bridge.apps.environment import Config
+from helmbroker.controller_bridge.apps.environment import Attached, Config, common, environment_of
 from helmbroker.controller_bridge.apps.names import (
     LEDGER_TYPE,
     MANAGED_BY,
@@ -17,6 +17,7 @@ from helmbroker.controller_bridge.apps.names import (
     REASON,
     RELEASE,
     STATE,
+    env_name,
     is_ours,
     ledger_name,
 )
@@ -34,8 +35,9 @@ _MARK_ATTEMPTS = 5
 class Entry:
     """One release as the ledger keeps it. Everything but `state` and `reason` is for ever.
 
-    stamp: the release whose config this is; a release that goes back to vK has the stamp of vK, so that its pods
-    are the very same and none restarts. None: nothing was ever put into the pods.
+    stamp: the release that introduced the environment which process types have in common; one that goes back to vK
+    has the stamp of vK, so that its pods are the very same and none restarts. None: nothing was ever put into them.
+    stamps: the same for process types to which groups are attached, and so have an environment of their own.
     """
 
     number: int
@@ -51,6 +53,41 @@ class Entry:
     restored: Mapping[str, str] = field(default_factory=dict)  # process type -> image that it brings back
     state: ReleaseState = ReleaseState.PENDING
     reason: str = ""
+    attached: Attached = field(default_factory=dict)
+    stamps: Mapping[str, int] = field(default_factory=dict)
+
+    def environment_of(self, process_type: str) -> dict[str, str]:
+        """What the pods of a process type get."""
+        return environment_of(process_type, self.config, self.attached)
+
+    def stamp_of(self, process_type: str) -> int | None:
+        """The release that introduced the environment of a process type."""
+        return self.stamps.get(process_type, self.stamp)
+
+    def secret_of(self, process_type: str) -> str | None:
+        """The Secret that holds its environment; None when it has none."""
+        stamp = self.stamp_of(process_type)
+        if stamp is None or not self.environment_of(process_type):
+            return None
+        return env_name(stamp, process_type if process_type in self.stamps else None)
+
+    @property
+    def secrets(self) -> set[str]:
+        """The names of all Secrets with its environments."""
+        mine = set() if self.stamp is None else {env_name(self.stamp)}
+        return mine | {env_name(stamp, process_type) for process_type, stamp in self.stamps.items()}
+
+    def stamped(self, before: Entry) -> Entry:
+        """As it follows `before`: a process type whose environment is the same keeps its stamp, and so its pods."""
+        same = common(self.config, self.attached) == common(before.config, before.attached)
+        special = sorted({kind for process_types in self.attached.values() for kind in process_types})
+        stamps = {
+            kind: before.stamps[kind]
+            if kind in before.stamps and self.environment_of(kind) == before.environment_of(kind)
+            else self.number
+            for kind in special
+        }
+        return replace(self, stamp=before.stamp if same else self.number, stamps=stamps)
 
     def told(self) -> AppRelease:
         """What may be shown: names of variables, never values."""
@@ -88,8 +125,10 @@ class Ledger:
         """The release of that number; CannotRelease when there is none."""
         found = self.find(number)
         if found is None:
-            newest = f"the newest is v{self.entries[-1].number}" if self.entries else "it has none"
-            raise CannotRelease(f"app {self.app} has no release v{number}: {newest}")
+            kept = (
+                f"it has v{self.entries[0].number} to v{self.entries[-1].number}" if self.entries else "it has none"
+            )
+            raise CannotRelease(f"app {self.app} has no release v{number}: {kept}")
         return found
 
     def refreshed(self, entry: Entry) -> Entry:
@@ -98,7 +137,17 @@ class Ledger:
         alive = [each for each in self.entries if each.state is not ReleaseState.FAILED]
         newest = {group: each.config[group] for each in alive for group in groups if group in each.config}
         config = {**entry.config, **newest}
-        return entry if config == entry.config else replace(entry, config=config, stamp=entry.number)
+        return replace(entry, config=config).stamped(entry)
+
+    def outlived(self, kept: int) -> tuple[Entry, ...]:
+        """What need not be kept any more: all but the newest `kept`, what goes on, and the last that succeeded."""
+        succeeded = [entry for entry in self.entries if entry.state is ReleaseState.SUCCEEDED]
+        needed = {entry.number for entry in (*self.entries[-kept:], *succeeded[-1:])}
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.number not in needed and entry.state is not ReleaseState.PENDING
+        )
 
     def succeeded_before(self, number: int) -> Entry | None:
         """The newest succeeded release older than `number`."""
@@ -160,6 +209,13 @@ class LedgerStore:
                 continue
             return
         raise AppReleaseError(f"Secret {app}/{name} changes all the time: somebody else writes to it")
+
+    def forget(self, app: str, entry: Entry) -> None:
+        """Delete a release; it may be gone. A foreign Secret of its name stays."""
+        name = ledger_name(entry.number)
+        secret = self._kube.get("Secret", app, name)
+        if secret is not None and is_ours(secret, LEDGER_TYPE):
+            self._kube.delete("Secret", app, name, uid=secret["metadata"]["uid"])
 
 
 def foreign(app: str, name: str) -> CannotRelease:

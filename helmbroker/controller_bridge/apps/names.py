@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
 from helmbroker.kubeapi.port import Obj
 
 PROCESS_TYPE = "helmbroker.io/process-type"
-"""Label by which the owner of an app hands a Deployment over: its value is the process type (web, worker)."""
+"""Label by which the owner of an app hands a workload over: its value is the process type (web, worker)."""
 
 RELEASE = "helmbroker.io/app-release"
-"""Label of ledger entries (number) and env Secrets (stamp); annotation of Deployments (number of the release they
+"""Label of ledger entries (number) and env Secrets (stamp); annotation of workloads (number of the release they
 were last given) and of their pod templates (stamp: the release that introduced this config)."""
 
 OFFERED = "helmbroker.io/offered"
@@ -29,7 +30,7 @@ MANAGER = "helmbroker-bridge"
 LEDGER_TYPE = "helmbroker.io/app-release"
 ENV_TYPE = "helmbroker.io/app-env"
 
-_ENV_NAME = re.compile(r"app-env-v([0-9]{1,9})")
+_ENV_NAME = re.compile(r"app-env-v[0-9]{1,9}(-[0-9a-f]{10})?")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -38,9 +39,10 @@ def ledger_name(number: int) -> str:
     return f"app-release-v{number}"
 
 
-def env_name(stamp: int) -> str:
-    """The Secret that holds the environment a release introduced."""
-    return f"app-env-v{stamp}"
+def env_name(stamp: int, process_type: str | None = None) -> str:
+    """The Secret that holds the environment a release introduced: the common one, or that of one process type."""
+    own = "" if process_type is None else f"-{hashlib.sha256(process_type.encode()).hexdigest()[:10]}"
+    return f"app-env-v{stamp}{own}"
 
 
 def is_env_name(name: object) -> bool:
@@ -60,6 +62,6 @@ def is_ours(secret: Obj, secret_type: str) -> bool:
 
 
 def number_in(metadata: Any) -> int | None:
-    """The release number annotated on a Deployment or a pod template; None when there is none."""
+    """The release number annotated on a workload or a pod template; None when there is none."""
     text = ((metadata or {}).get("annotations") or {}).get(RELEASE)
     return int(text) if isinstance(text, str) and text.isdecimal() else None

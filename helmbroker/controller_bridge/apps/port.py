@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -18,9 +18,13 @@ class ReleaseState(StrEnum):
 
 @dataclass(frozen=True)
 class ConfigChange:
-    """Config groups to set whole, or (None) to remove. Names are environment variable names."""
+    """Config groups to set whole, or (None) to remove. Names are environment variable names.
+
+    attached: config group -> the process types that get it from now on (None: all); others stay as they are.
+    """
 
     groups: Mapping[str, Mapping[str, str] | None] = field(repr=False)
+    attached: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"ConfigChange({', '.join(sorted(self.groups))})"
@@ -39,6 +43,7 @@ class AppRelease:
     created: str  # RFC 3339, UTC, seconds
     reason: str  # why it failed; empty otherwise
     key: str = ""  # the operation that asked for it; empty when the bridge itself did
+    drift: tuple[str, ...] = ()  # of the newest: what runs otherwise, as others have changed it; a sentence each
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class AppReleases(Protocol):
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
         """Record a new release equal to `to_version` (succeeded ones only) and begin its rollout.
 
+        The newest can be named when it has drifted: the app gets it again.
         Credentials of bindings are the newest that the app was given: older ones may be revoked.
         """
         ...

@@ -10,30 +10,36 @@ from typing import Any
 from helmbroker.controller_bridge.apps.names import number_in
 from helmbroker.controller_bridge.apps.patience import age_s, patience_over
 from helmbroker.controller_bridge.apps.port import Broken, Healthy, Rolling, Rollout
-from helmbroker.kubeapi.pods import Trouble, ready, trouble, warnings
+from helmbroker.controller_bridge.apps.workloads import CRON_JOB, DEPLOYMENT, STATEFUL_SET, Processes, pod_template
+from helmbroker.kubeapi.pods import Trouble, not_made, ready, trouble, warnings
 from helmbroker.kubeapi.port import Obj
 
 QUOTA_PATIENCE_S = 15.0
 """Seconds that pods may be refused: those of a rollout before, still stopping, count towards a quota."""
 
+PROGRESS_S = 600
+"""Seconds that a pod of a StatefulSet may take to become ready: Deployments have such a deadline of their own."""
+
 _REVISION = "deployment.kubernetes.io/revision"
+_SET_REVISION = "controller-revision-hash"
 _ENDED = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the cluster showed, read in this order: Deployments by process type, ReplicaSets, Pods, Events."""
+    """What the cluster showed, read in this order: workloads, ReplicaSets, Jobs, Pods, Events."""
 
-    deployments: Mapping[str, Obj]
+    processes: Processes
     replica_sets: Sequence[Obj]
     pods: Sequence[Obj]
     now: datetime
     events: Sequence[Obj] = ()
+    jobs: Sequence[Obj] = ()
 
 
 def judge(seen: Seen, number: int) -> Rollout:
     """Healthy when every process type is; Broken as soon as one is; else Rolling, with what is waited for."""
-    verdicts = [_judge_one(kind, deployment, seen, number) for kind, deployment in seen.deployments.items()]
+    verdicts = [_judge_one(kind, workload, seen, number) for kind, workload in seen.processes.items()]
     lost = next((verdict for verdict in verdicts if isinstance(verdict, Broken)), None)
     if lost is not None:
         return lost
@@ -41,20 +47,42 @@ def judge(seen: Seen, number: int) -> Rollout:
     return Rolling("; ".join(waiting)) if waiting else Healthy()
 
 
-def _judge_one(kind: str, deployment: Obj, seen: Seen, number: int) -> Rollout:
+def in_the_way(seen: Seen, *, going_back: bool) -> list[Obj]:
+    """Pods of an older revision for which a StatefulSet waits in vain; `going_back`: all that are not ready."""
+    return [
+        pod
+        for workload in seen.processes.values()
+        if workload["kind"] == STATEFUL_SET and _is_observed(workload)
+        for pod in _live(workload, seen)
+        if not _is_new(pod, workload, None)
+        if not ready(pod) and "deletionTimestamp" not in pod["metadata"]
+        if going_back or trouble(pod).hopeless
+    ]
+
+
+def goes_on(job: Obj) -> bool:
+    """Whether a Job has pods, or will have some."""
+    return all(_condition(job, kind).get("status") != "True" for kind in ("Complete", "Failed"))
+
+
+def _judge_one(kind: str, workload: Obj, seen: Seen, number: int) -> Rollout:
     where = f"process type {kind}"
-    metadata, status = deployment["metadata"], deployment.get("status") or {}
-    given = number_in(metadata)
+    given = number_in(workload["metadata"])
     if given != number:
-        return Rolling(f"{where}: the Deployment has {f'v{given}' if given else 'no release'}, not v{number}")
-    if int(status.get("observedGeneration") or 0) < int(metadata["generation"]):
+        return Rolling(
+            f"{where}: the {workload['kind']} has {f'v{given}' if given else 'no release'}, not v{number}"
+        )
+    if workload["kind"] == CRON_JOB:
+        return _judge_jobs(where, workload, seen)
+    if not _is_observed(workload):
         return Rolling(f"{where}: the cluster has not looked at the change yet")
-    current = _current(deployment, seen.replica_sets)
+    current = _current(workload, seen.replica_sets) if workload["kind"] == DEPLOYMENT else workload
     if current is None:
         return Rolling(f"{where}: the cluster has not begun the rollout yet")
-    pods = [pod for pod in seen.pods if _belongs(pod, deployment) and not _ended(pod)]
-    new = [pod for pod in pods if _owner(pod) == current["metadata"]["uid"]]
-    troubles = [_trouble(pod, seen) for pod in new if not ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+    pods = _live(workload, seen)
+    new = [pod for pod in pods if _is_new(pod, workload, current)]
+    starting = [pod for pod in new if not ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+    troubles = [_trouble(pod, seen) for pod in starting]
     lost = next((found for found in troubles if found.hopeless), None)
     if lost is not None:
         return Broken(f"{where}: {lost.reason}")
@@ -62,15 +90,41 @@ def _judge_one(kind: str, deployment: Obj, seen: Seen, number: int) -> Rollout:
     if refused is not None and refused.hopeless:
         return Broken(f"{where}: {refused.reason}")
     waits = [found.reason for found in (refused, *troubles) if found is not None]
-    if _condition(deployment, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        deadline_s = deployment["spec"].get("progressDeadlineSeconds", 600)
-        cause = waits[0] if waits else _said(deployment, "Progressing")
+    deadline_s = _missed_deadline(workload, starting, seen)
+    if deadline_s is not None:
+        cause = waits[0] if waits else _said(workload, "Progressing")
         return Broken(f"{where}: no progress for {deadline_s} s: {cause}")
-    return _progress(where, deployment, new, len(pods) - len(new), waits)
+    return _progress(where, workload, new, len(pods) - len(new), waits)
 
 
-def _progress(where: str, deployment: Obj, new: Sequence[Obj], old: int, waits: Sequence[str]) -> Rollout:
-    spec, status = deployment["spec"], deployment.get("status") or {}
+def _judge_jobs(where: str, cron_job: Obj, seen: Seen) -> Rollout:
+    """What begins from now on has the release; what began before must have ended, as nobody restarts it."""
+    stamp = number_in(pod_template(cron_job).get("metadata"))
+    older = [
+        str(job["metadata"]["name"])
+        for job in seen.jobs
+        if _owner(job) == cron_job["metadata"]["uid"]
+        and goes_on(job)
+        and number_in(job["spec"]["template"].get("metadata")) != stamp
+    ]
+    if older:
+        return Rolling(f"{where}: Job {older[0]} of the release before still runs")
+    return Healthy()
+
+
+def _missed_deadline(workload: Obj, starting: Sequence[Obj], seen: Seen) -> int | None:
+    """The seconds after which there had to be progress, when they are over."""
+    if _condition(workload, "Progressing").get("reason") == "ProgressDeadlineExceeded":
+        return int(workload["spec"].get("progressDeadlineSeconds", PROGRESS_S))
+    if workload["kind"] == STATEFUL_SET:
+        since = (_condition(pod, "PodScheduled").get("lastTransitionTime", seen.now) for pod in starting)
+        if any(age_s(each, seen.now) >= PROGRESS_S for each in since):
+            return PROGRESS_S
+    return None
+
+
+def _progress(where: str, workload: Obj, new: Sequence[Obj], old: int, waits: Sequence[str]) -> Rollout:
+    spec, status = workload["spec"], workload.get("status") or {}
     desired = int(spec.get("replicas", 1))
     if spec.get("paused"):
         return Rolling(f"{where}: the Deployment is paused; `kubectl rollout resume` lets it go on")
@@ -106,15 +160,42 @@ def _unhealthy(events: Sequence[Obj]) -> str:
 
 def _refused(current: Obj, pods: Sequence[Obj], seen: Seen) -> Trouble | None:
     """Pods that may not be made: a quota, an admission rule, a missing service account."""
-    condition = _condition(current, "ReplicaFailure")
-    if condition.get("status") != "True":
+    events = [event for event in seen.events if _about(event, current)]
+    if current.get("kind") == STATEFUL_SET:
+        # It has no condition for that. Events outlive what they tell of: they count while a pod is missing.
+        missing = len(pods) < int(current["spec"].get("replicas", 1))
+        found = next(iter(not_made(events)), {}) if missing else {}
+        since = found.get("firstTimestamp")
+    else:
+        condition = _condition(current, "ReplicaFailure")
+        found = condition if condition.get("status") == "True" else {}
+        since = found.get("lastTransitionTime")
+    if not found:
         return None
-    said = " ".join(str(condition.get("message") or "").split())
-    told = next(warnings(event for event in seen.events if _about(event, current)), "")
-    reason = f"pods cannot be made: {said or told or condition.get('reason')}"
+    said = " ".join(str(found.get("message") or "").split())
+    reason = f"pods cannot be made: {said or next(warnings(events), '') or found.get('reason')}"
     stopping = any("deletionTimestamp" in pod["metadata"] for pod in pods)
-    lasted = age_s(condition.get("lastTransitionTime"), seen.now) >= QUOTA_PATIENCE_S
+    lasted = age_s(since, seen.now) >= QUOTA_PATIENCE_S
     return Trouble(reason, hopeless="forbidden" in said and lasted and not stopping)
+
+
+def _is_observed(workload: Obj) -> bool:
+    """Whether its controller has seen the newest change."""
+    observed = (workload.get("status") or {}).get("observedGeneration") or 0
+    return int(observed) >= int(workload["metadata"]["generation"])
+
+
+def _live(workload: Obj, seen: Seen) -> list[Obj]:
+    """Its pods that have not ended."""
+    return [pod for pod in seen.pods if _belongs(pod, workload) and not _ended(pod)]
+
+
+def _is_new(pod: Obj, workload: Obj, current: Obj | None) -> bool:
+    """Whether a pod is made from the present pod template; `current`: the ReplicaSet of a Deployment."""
+    if workload["kind"] == STATEFUL_SET:
+        labels: Mapping[str, str] = pod["metadata"].get("labels") or {}
+        return bool(labels.get(_SET_REVISION) == (workload.get("status") or {}).get("updateRevision"))
+    return current is not None and bool(_owner(pod) == current["metadata"]["uid"])
 
 
 def _current(deployment: Obj, replica_sets: Sequence[Obj]) -> Obj | None:
@@ -129,12 +210,14 @@ def _current(deployment: Obj, replica_sets: Sequence[Obj]) -> Obj | None:
     return None
 
 
-def _belongs(pod: Obj, deployment: Obj) -> bool:
-    """By selector, as ReplicaSets of old may be gone while their pods still stop; never a pod without one."""
+def _belongs(pod: Obj, workload: Obj) -> bool:
+    """By selector, as ReplicaSets of old may be gone while their pods still stop; never a pod of nobody."""
+    if workload["kind"] == STATEFUL_SET:
+        return bool(_owner(pod) == workload["metadata"]["uid"])
     labels: Mapping[str, str] = pod["metadata"].get("labels") or {}
     if not any(owner.get("kind") == "ReplicaSet" for owner in pod["metadata"].get("ownerReferences") or ()):
         return False
-    selector = deployment["spec"]["selector"]
+    selector = workload["spec"]["selector"]
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
     return all(_holds(requirement, labels) for requirement in selector.get("matchExpressions") or ())

@@ -1,8 +1,8 @@
-"""What a release changes in a Deployment, as a merge patch. Pure.
+"""What a release changes in a workload, as a merge patch. Pure.
 
 Touched: our annotations; in the containers that run the app's build their `envFrom` entry of ours and, when a
 release goes back to another build, their image; the strategy, so that no pod goes before its successor serves.
-Everything else in the Deployment is its owner's.
+Everything else in the workload is its owner's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from helmbroker.controller_bridge.apps.names import PROCESS_TYPE, RELEASE, env_name, is_env_name, number_in
+from helmbroker.controller_bridge.apps.names import RELEASE, is_env_name, number_in
+from helmbroker.controller_bridge.apps.workloads import DEPLOYMENT, STATEFUL_SET, pod_template, spec_patch
 from helmbroker.kubeapi.port import Obj
 
 MIN_READY_S = 5
@@ -23,49 +24,38 @@ _MAIN = "kubectl.kubernetes.io/default-container"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a Deployment is to be given."""
+    """What a workload is to be given."""
 
     number: int
     stamp: int | None
-    has_env: bool
-    image: str | None  # None: whatever is deployed
-
-    @property
-    def secret(self) -> str | None:
-        """The Secret for `envFrom`."""
-        return env_name(self.stamp) if self.has_env and self.stamp is not None else None
+    secret: str | None  # for `envFrom`
+    image: str | None = None  # None: whatever is deployed
 
 
-def release_patch(deployment: Obj, wanted: Wanted) -> Obj | None:
-    """The merge patch that gives a Deployment a release; None when it has it, or has a newer one."""
-    given = number_in(deployment["metadata"])
+def release_patch(workload: Obj, wanted: Wanted) -> Obj | None:
+    """The merge patch that gives a workload a release; None when it has it, or has a newer one."""
+    given = number_in(workload["metadata"])
     if given is not None and given > wanted.number:
         return None
     patch: Obj = {}
     if given != wanted.number:
         patch["metadata"] = {"annotations": {RELEASE: str(wanted.number)}}
     image = wanted.image if given != wanted.number else None  # what is deployed later is its owner's business
-    template = _template_patch(deployment["spec"]["template"], wanted, image=image)
-    spec = _strategy_patch(deployment["spec"]) | ({"template": template} if template else {})
+    template = template_patch(workload, wanted, image=image)
+    spec = strategy_patch(workload) | (spec_patch(workload, template) if template else {})
     if spec:
         patch["spec"] = spec
     return patch or None
 
 
-def process_type(deployment: Obj) -> str:
-    """The process type that the owner gave the Deployment; empty when the label is gone."""
-    return str((deployment["metadata"].get("labels") or {}).get(PROCESS_TYPE, ""))
-
-
-def image_of(deployment: Obj) -> str:
+def image_of(workload: Obj) -> str:
     """The app's build: the image of the main container."""
-    template = deployment["spec"]["template"]
-    return str(_main(template).get("image", ""))
+    return str(_main(pod_template(workload)).get("image", ""))
 
 
-def own_variables(deployment: Obj) -> Iterator[str]:
-    """Names of variables that the Deployment itself sets in containers that run the app's build."""
-    template = deployment["spec"]["template"]
+def own_variables(workload: Obj) -> Iterator[str]:
+    """Names of variables that the workload itself sets in containers that run the app's build."""
+    template = pod_template(workload)
     for container in _all_containers(template):
         if _runs_build(container, template):
             yield from (str(entry.get("name")) for entry in container.get("env") or ())
@@ -86,7 +76,9 @@ def secrets_used(pod_spec: Mapping[str, Any]) -> set[str]:
     return used
 
 
-def _template_patch(template: Obj, wanted: Wanted, *, image: str | None) -> Obj:
+def template_patch(workload: Obj, wanted: Wanted, *, image: str | None) -> Obj:
+    """What its pod template lacks of a release; empty when its pods have all of it."""
+    template = pod_template(workload)
     patch: Obj = {}
     if number_in(template.get("metadata")) != wanted.stamp:
         annotation = None if wanted.stamp is None else str(wanted.stamp)
@@ -113,18 +105,36 @@ def _given(container: Obj, template: Obj, secret: str | None, image: str | None)
     return given
 
 
-def _strategy_patch(spec: Obj) -> Obj:
-    """No pod goes before its successor is there, and there is always room for one more."""
-    strategy = spec.get("strategy") or {}
-    rolling = strategy.get("rollingUpdate") or {}
-    surge = rolling.get("maxSurge", "25%")
-    patch: Obj = {}
-    wanted = {"maxUnavailable": 0, "maxSurge": 1 if surge in (0, "0", "0%") else surge}
-    if strategy.get("type", "RollingUpdate") != "RollingUpdate" or rolling != wanted:
-        patch["strategy"] = {"type": "RollingUpdate", "rollingUpdate": wanted}
+def strategy_patch(workload: Obj) -> Obj:
+    """How its pods are replaced: where there is a way, no pod goes before its successor is there."""
+    spec: Obj = workload["spec"]
+    if workload["kind"] == DEPLOYMENT:
+        patch = _deployment_strategy(spec.get("strategy") or {})
+    elif workload["kind"] == STATEFUL_SET:
+        patch = _stateful_strategy(spec.get("updateStrategy") or {})
+    else:
+        return {}
     if not _main(spec["template"]).get("readinessProbe") and int(spec.get("minReadySeconds") or 0) < MIN_READY_S:
         patch["minReadySeconds"] = MIN_READY_S
     return patch
+
+
+def _deployment_strategy(strategy: Obj) -> Obj:
+    """There is always room for one more pod."""
+    rolling = strategy.get("rollingUpdate") or {}
+    surge = rolling.get("maxSurge", "25%")
+    wanted = {"maxUnavailable": 0, "maxSurge": 1 if surge in (0, "0", "0%") else surge}
+    if strategy.get("type", "RollingUpdate") == "RollingUpdate" and rolling == wanted:
+        return {}
+    return {"strategy": {"type": "RollingUpdate", "rollingUpdate": wanted}}
+
+
+def _stateful_strategy(strategy: Obj) -> Obj:
+    """All pods are replaced, one after the other, without somebody who deletes them."""
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    if strategy.get("type", "RollingUpdate") == "RollingUpdate" and not partition:
+        return {}
+    return {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}}
 
 
 def _runs_build(container: Obj, template: Obj) -> bool:

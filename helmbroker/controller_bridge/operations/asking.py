@@ -1,4 +1,4 @@
-"""What a user asks a broker for: a service, a plan and options; looked up in its catalog, typed by its schema."""
+"""What a user asks the broker for: service, plan and options; looked up in its catalog, typed by its schema."""
 
 from __future__ import annotations
 

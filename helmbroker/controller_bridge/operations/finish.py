@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -88,7 +87,7 @@ def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: O
         return
     if recovery_failed(operation.results):
         message += "; the app could not be brought back, so the old and the new credentials both stay valid"
-    due = None if resource.rotate_at is None else max(resource.rotate_at, time.time() + _RETRY_S)
+    due = None if resource.rotate_at is None else max(resource.rotate_at, store.now(conn) + _RETRY_S)
     store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
 
 
@@ -103,7 +102,7 @@ def _fresh(conn: sa.Connection, store: Store, resource: Resource, operation: Ope
         binding=BindingState.READY,
         message=operation.description,
         renew_before=renew_before,
-        rotate_at=replace(resource, renew_before=renew_before).due(time.time()),
+        rotate_at=replace(resource, renew_before=renew_before).due(store.now(conn)),
     )
 
 

@@ -22,7 +22,11 @@ def rotate(ctx: Context, ports: Ports) -> str:
     version = rollout.made(work, "inject")
     _run(work, RETIRE, f"release v{version} is live with new credentials, but the old ones could not be revoked")
     if work.resource.external:
-        return f"The new credentials are live in the app with release v{version}"
+        return (
+            f"The new credentials are live in the app with release v{version}"
+            if version
+            else "The app has the credentials"
+        )
     return f"The new credentials are live in the app with release v{version}, the old ones are revoked"
 
 
@@ -55,9 +59,7 @@ def _choose(work: Work) -> Outcome:
 
 
 def _compare(work: Work) -> Outcome:
-    if rollout.made(work, "inject") is None and work.resource.external:
-        return Fail("the app has these credentials already")
-    if rollout.made(work, "inject") is None:
+    if rollout.made(work, "inject") is None and not work.resource.external:
         return Fail("the service gives the same credentials to every binding: they cannot be rotated")
     return Done()
 

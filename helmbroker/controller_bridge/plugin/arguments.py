@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+from helmbroker.controller_bridge.plugin.flags import EVERYWHERE, HELP, OPTIONS, Flag
 from helmbroker.controller_bridge.plugin.terminal import CommandError
 
 PROGRAM = "drycc-resources"
-HELP = frozenset({"-h", "--help"})
-DEFAULT_TIMEOUT = "15m"
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+COMPLETE = "__complete"  # what the scripts of `completion` call
+MARK = "(helmbroker)"  # how the version of this program ends, and that of no other
 
 
 class Command(NamedTuple):
@@ -41,6 +41,9 @@ COMMANDS = {
     "describe": Command(
         ("NAME",), "show a resource and its credentials", ("details",), example="describe database"
     ),
+    "logs": Command(
+        ("NAME",), "show what was done with a resource, and why it ended so", ("limit",), example="logs database"
+    ),
     "update": Command(
         ("NAME", "SERVICE", "PLAN", "KEY=VALUE"),
         "change the plan or the options of a resource",
@@ -51,7 +54,7 @@ COMMANDS = {
     "bind": Command(
         ("NAME",),
         "give the app the resource's credentials, in a new app release",
-        ("env", *WAITS),
+        ("prefix", "rename", "only", *WAITS),
         example="bind database --rename uri=DATABASE_URL",
     ),
     "unbind": Command(
@@ -71,26 +74,19 @@ COMMANDS = {
     ),
     "releases": Command((), "list the app's releases", ("limit",)),
     "rollback": Command(("VERSION",), "go back to an app release, as a new one", WAITS, example="rollback v2"),
+    "apply": Command(
+        (),
+        "make, bind and change resources until they are as a file says",
+        ("file", "dry-run", "rebind", "prune", "confirm-app", *WAITS),
+        example="apply -f resources.yaml --dry-run",
+    ),
+    "doctor": Command((), "check settings, service, login, clock and rights"),
+    "completion": Command(
+        ("SHELL",), "print what makes a shell complete the commands: bash, zsh or fish", example="completion bash"
+    ),
 }
-NEEDS_VALUE = frozenset(
-    {
-        "-a",
-        "--app",
-        "-c",
-        "--config",
-        "-o",
-        "--output",
-        "-l",
-        "--limit",
-        "-f",
-        "--values",
-        "--confirm",
-        "--timeout",
-        "--every",
-        "--prefix",
-        "--rename",
-        "--only",
-    }
+TAKES_VALUE = frozenset(
+    name for flag in (*EVERYWHERE, *OPTIONS.values()) if flag.metavar is not None for name in flag.names
 )
 
 
@@ -103,96 +99,33 @@ class Parser(argparse.ArgumentParser):
         raise CommandError(f"flag needs an argument: {missing[1]}" if missing else message)
 
 
-def seconds(text: str) -> float:
-    """A duration such as 90s, 15m, 1h30m or 90 (seconds). Raises ArgumentTypeError."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no duration: give one such as 90s, 15m or 1h30m")
-    return sum(float(number) * UNITS_S[unit] for number, unit in re.findall(r"([\d.]+)([smhd])", text))
+def flags(name: str) -> tuple[Flag, ...]:
+    """Every option of a command."""
+    return (*EVERYWHERE, *(OPTIONS[option] for option in COMMANDS[name].options), HELP)
 
 
-def period(text: str) -> float:
-    """As `seconds`; never is 0."""
-    return 0.0 if text == "never" else seconds(text)
-
-
-def positive(text: str) -> int:
-    """A number above zero. Raises ArgumentTypeError."""
-    if not re.fullmatch(r"\d{1,9}", text) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number above zero")
-    return int(text)
+def usage(name: str) -> str:
+    """How a command is called."""
+    command = COMMANDS[name]
+    words = [f"[{word}...]" if command.open_end and word == command.words[-1] else word for word in command.words]
+    return " ".join([PROGRAM, name, *words, "[OPTIONS]"])
 
 
 def parser(name: str) -> Parser:
     """The parser of one command's options; the words are counted by `parse`."""
     command = COMMANDS[name]
-    words = [f"[{word}...]" if command.open_end and word == command.words[-1] else word for word in command.words]
     made = Parser(
         prog=f"{PROGRAM} {name}",
-        usage=" ".join([PROGRAM, name, *words, "[OPTIONS]"]),
+        usage=usage(name),
         description=command.help[0].upper() + command.help[1:] + ".",
         epilog=f"example: {PROGRAM} {command.example}" if command.example else None,
         allow_abbrev=False,
         add_help=False,
     )
     made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    made.add_argument("-a", "--app", help="the app (else: git remote, DRYCC_APP, name of the directory)")
-    made.add_argument("-c", "--config", metavar="FILE", help="file of the login (else ~/.drycc/client.json)")
-    made.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
-    for option in command.options:
-        _add(made, option)
-    made.add_argument("-h", "--help", action="store_true", help="show this")
+    for flag in flags(name):
+        flag.add_to(made)
     return made
-
-
-def _add(made: Parser, option: str) -> None:
-    match option:
-        case "limit":
-            made.add_argument("-l", "--limit", type=positive, metavar="N", help="the most entries to list")
-        case "values":
-            made.add_argument("-f", "--values", metavar="FILE", help="YAML file of options; replaces KEY=VALUE")
-        case "details":
-            made.add_argument("--details", action="store_true", help="show options and message as well")
-        case "confirm":
-            made.add_argument("--confirm", metavar="NAME", help="the resource's name, instead of the question")
-        case "force":
-            made.add_argument(
-                "--force",
-                action="store_true",
-                help="revoke the old credentials at once: the app fails until all of it has restarted",
-            )
-        case "every":
-            made.add_argument(
-                "--every", type=period, metavar="TIME", help="not now, but every so often: 30d, 12h, or never"
-            )
-        case "admin":
-            made.add_argument(
-                "--admin",
-                action="store_true",
-                help="not those of the app, but the password of the service's own administrator",
-            )
-        case "env":
-            made.add_argument("--prefix", metavar="TEXT", help="of its variables (else the resource's name and _)")
-            made.add_argument(
-                "--rename", action="append", metavar="KEY=VARIABLE", help="one variable; may come again"
-            )
-            made.add_argument("--only", metavar="KEY,KEY", help="these keys of the credentials and no others")
-        case "wait":
-            made.add_argument(
-                "--wait",
-                action=argparse.BooleanOptionalAction,
-                default=True,
-                help="wait until it is done (the default), or only until it is accepted",
-            )
-        case "timeout":
-            made.add_argument(
-                "--timeout",
-                type=seconds,
-                default=DEFAULT_TIMEOUT,
-                metavar="TIME",
-                help=f"how long to wait at most: 90s, 15m, 1h (default {DEFAULT_TIMEOUT})",
-            )
 
 
 def split(arguments: Sequence[str]) -> tuple[str, list[str]]:
@@ -202,12 +135,12 @@ def split(arguments: Sequence[str]) -> tuple[str, list[str]]:
         argument = arguments[index]
         if not argument.startswith("-"):
             return argument, [*arguments[:index], *arguments[index + 1 :]]
-        index += 2 if argument in NEEDS_VALUE else 1
+        index += 2 if argument in TAKES_VALUE else 1
     return "", list(arguments)
 
 
 def parse(name: str, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options and the words of a command. Raises CommandError;"""
+    """The options and the words of a command. Raises CommandError."""
     given, unknown = parser(name).parse_known_intermixed_args(list(arguments))
     for flag in unknown:
         if flag.startswith("--"):

@@ -7,16 +7,31 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from helmbroker.controller_bridge.plugin.arguments import COMMANDS, HELP, PROGRAM, overview, parse, parser, split
+from helmbroker.controller_bridge.plugin.arguments import (
+    COMMANDS,
+    COMPLETE,
+    MARK,
+    PROGRAM,
+    overview,
+    parse,
+    parser,
+    split,
+)
+from helmbroker.controller_bridge.plugin.flags import HELP
 from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
 
-FAILED = 1
+FAILED = CommandError.exit_status
 INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str], env: Mapping[str, str], directory: Path, terminal: Terminal) -> int:
-    """One invocation; the exit status: 0, 1 after `Error: ...`, 130 after an interruption."""
+    """One invocation; the exit status: 0, that of a CommandError after `Error: ...`, 130 after an interruption."""
     try:
+        if list(arguments[:1]) == [COMPLETE]:
+            from helmbroker.controller_bridge.plugin.completion import candidates  # noqa: PLC0415 - for shells only
+
+            terminal.out.writelines(f"{one}\n" for one in candidates(arguments[1:], env, directory))
+            return 0
         name, rest = split(arguments)
         if text := _information(name, rest):
             terminal.print(text)
@@ -24,7 +39,7 @@ def run(arguments: Sequence[str], env: Mapping[str, str], directory: Path, termi
             _execute(name or "list", rest, env, directory, terminal)
     except CommandError as error:
         terminal.err.write(f"Error: {error}\n")
-        return FAILED
+        return error.exit_status
     except KeyboardInterrupt:
         terminal.err.write("\nInterrupted. What was begun goes on; see: drycc resources describe NAME --details\n")
         return INTERRUPTED
@@ -36,18 +51,28 @@ def _information(name: str, rest: Sequence[str]) -> str:
     if name == "help":
         return parser(rest[0]).format_help().rstrip() if rest and rest[0] in COMMANDS else overview()
     if not name and "--version" in rest:
-        from importlib.metadata import version  # noqa: PLC0415 - slow, and for this answer only
-
-        return f"{PROGRAM} {version('helmbroker')} (helmbroker)"
-    if HELP & set(rest):
+        return version()
+    if set(HELP.names) & set(rest):
         return parser(name).format_help().rstrip() if name in COMMANDS else overview()
     return ""
+
+
+def version() -> str:
+    """What tells this program from others of its name: it ends with (helmbroker)."""
+    from importlib import metadata  # noqa: PLC0415 - slow, and for this answer only
+
+    return f"{PROGRAM} {metadata.version('helmbroker')} {MARK}"
 
 
 def _execute(name: str, rest: Sequence[str], env: Mapping[str, str], directory: Path, terminal: Terminal) -> None:
     if name not in COMMANDS:
         raise CommandError(f'unknown command "{name}" for "{PROGRAM}"\nRun \'{PROGRAM} --help\' for usage.')
     given, words = parse(name, rest)
+    if name == "completion":
+        from helmbroker.controller_bridge.plugin.completion import script  # noqa: PLC0415 - as above
+
+        terminal.print(script(words[0]))
+        return
     # HTTP and TLS take half of the time to start: not for help, nor for bad arguments.
     from helmbroker.controller_bridge.plugin.commands import execute  # noqa: PLC0415
 

@@ -7,7 +7,7 @@ import json
 import ssl
 import urllib.request
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.error import URLError
 from urllib.parse import quote, urlencode
 
@@ -34,12 +34,20 @@ class Unreachable(CommandError):
     """No answer, or one that promises a better one later."""
 
 
+class Heard(NamedTuple):
+    """An answer as it came."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    content: bytes = b""
+
+
 class Bridge:
     """The `resources` REST API. Every method raises ApiError or Unreachable."""
 
-    def __init__(self, service: Service, warn: Callable[[str], None]) -> None:
+    def __init__(self, service: Service, warn: Callable[[str], None], timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         """`warn` is told, once, when client and server do not fit together."""
-        self._service = service
+        self._service, self._timeout_s = service, timeout_s
         self._warn: Callable[[str], None] | None = warn
         # No redirect handler: a redirect would carry the token to another host.
         self._opener = urllib.request.OpenerDirector()
@@ -67,6 +75,14 @@ class Bridge:
     def resource(self, app: str, name: str) -> Json:
         """One resource, with its live message."""
         return self._object("GET", self._path(app, name))
+
+    def operations(self, app: str, name: str, limit: int) -> list[Json]:
+        """What was done with a resource, newest first."""
+        return self._results(f"{self._path(app, name)}operations/", limit)
+
+    def access(self, app: str) -> Json:
+        """What the user may do with an app: app, user, role."""
+        return self._object("GET", f"/apps/{quote(app, safe='')}/access/")
 
     def create(self, app: str, name: str, plan: str, options: Json) -> Json:
         """Begin to make a resource; `plan` is SERVICE:PLAN."""
@@ -136,33 +152,38 @@ class Bridge:
         )
 
     def _request(self, method: str, path: str, body: Json | None) -> object:
+        answer = self.hear(method, f"/v2{path}", body)
+        self._check_version(answer.headers.get("DRYCC_API_VERSION", ""))
+        if not 200 <= answer.status < 300:
+            text = error_text(answer.status, answer.content.decode(errors="replace"))
+            raise Unreachable(text) if answer.status in TRANSIENT else ApiError(answer.status, text)
+        try:
+            return json.loads(answer.content) if answer.content.strip() else None
+        except ValueError as error:
+            raise self._foreign("no JSON") from error
+
+    def hear(self, method: str, path: str, body: Json | None = None, *, login: bool = True) -> Heard:
+        """Any answer of the service, also one of an error; `login`: with the token. Raises Unreachable."""
+        token = {"Authorization": f"token {self._service.token}"} if login else {}
         request = urllib.request.Request(  # noqa: S310 - the address is http or https: settings saw to it
-            f"{self._service.url}/v2{path}",
+            f"{self._service.url}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={
-                "Authorization": f"token {self._service.token}",
+                **token,
                 "Content-Type": "application/json",
                 "User-Agent": "Drycc Client helmbroker",
             },
         )
         try:
-            with cast("http.client.HTTPResponse", self._opener.open(request, timeout=REQUEST_TIMEOUT_S)) as answer:
-                content = answer.read(LONGEST_ANSWER)
+            with cast("http.client.HTTPResponse", self._opener.open(request, timeout=self._timeout_s)) as answer:
+                return Heard(answer.status, answer.headers, answer.read(LONGEST_ANSWER))
         except (OSError, http.client.HTTPException) as error:
             cause = error.reason if isinstance(error, URLError) else error
             raise Unreachable(
                 f"cannot reach the resources service at {self._service.url}: {cause or type(error).__name__}"
                 " (its address comes from DRYCC_RESOURCES_URL, else from the controller's)"
             ) from error
-        self._check_version(answer.headers.get("DRYCC_API_VERSION", ""))
-        if not 200 <= answer.status < 300:
-            text = error_text(answer.status, content.decode(errors="replace"))
-            raise Unreachable(text) if answer.status in TRANSIENT else ApiError(answer.status, text)
-        try:
-            return json.loads(content) if content.strip() else None
-        except ValueError as error:
-            raise self._foreign("no JSON") from error
 
     def _check_version(self, server: str) -> None:
         if self._warn and not compatible(server):

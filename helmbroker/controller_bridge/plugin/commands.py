@@ -59,6 +59,18 @@ def describe(call: Call) -> None:
     call.terminal.print(output.json_text(found) if call.json else output.description(found, details=details))
 
 
+def logs(call: Call) -> None:
+    """What was done with a resource: the latest at the end."""
+    name = call.words[0]
+    found = call.bridge.operations(call.app, name, call.limit)[::-1]
+    if call.json:
+        call.terminal.print(output.json_text(found))
+    elif not found:
+        call.terminal.print(f"Nothing is kept of what was done with {name}.")
+    else:
+        call.terminal.print(output.table([output.operation(one) for one in found], output.OPERATION))
+
+
 def create(call: Call) -> None:
     """Make a resource."""
     name, service, plan, *pairs = call.words
@@ -151,6 +163,7 @@ HANDLERS = {
     "create": create,
     "list": list_resources,
     "describe": describe,
+    "logs": logs,
     "update": update,
     "bind": bind,
     "unbind": unbind,
@@ -170,6 +183,11 @@ def execute(
     terminal: Terminal,
 ) -> None:
     """Log in and run the command of that name. Raises CommandError."""
+    if name == "doctor":
+        from helmbroker.controller_bridge.plugin.doctor import examine  # noqa: PLC0415 - it alone needs so much
+
+        examine(given, env, directory, terminal)
+        return
     found = login(given.config, env)
     bridge = Bridge(service(found, env), terminal.warn)
     HANDLERS[name](Call(given, words, bridge, terminal, found, env, directory))

@@ -33,7 +33,7 @@ def _raw_values(path: Path) -> str:
     import yaml  # noqa: PLC0415 - only -f needs it
 
     try:
-        values = yaml.load(content, Loader=yaml.CSafeLoader)
+        values = yaml.safe_load(content)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""

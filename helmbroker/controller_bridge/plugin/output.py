@@ -16,6 +16,7 @@ MESSAGE_COLUMNS = 64
 TIMES = frozenset({"created", "updated"})
 
 Row = Sequence[str]
+OPERATION = ("BEGUN", "OPERATION", "STATE", "TOOK", "OWNER", "MESSAGE")
 
 
 def width(text: str) -> int:
@@ -103,6 +104,19 @@ def description(resource: Mapping[str, object], *, details: bool) -> str:
         ("Updated:", local_time(text_of(resource.get("updated")))),
     ]
     return table(rows)
+
+
+def operation(one: Mapping[str, object]) -> Row:
+    """An operation as a row under OPERATION."""
+    took = one.get("took_s")
+    return (
+        local_time(text_of(one.get("created"))),
+        text_of(one.get("kind")),
+        text_of(one.get("state")),
+        f"{took:.1f}s" if isinstance(took, int | float) else "",
+        text_of(one.get("owner")),
+        "\n".join(textwrap.wrap(text_of(one.get("description")), MESSAGE_COLUMNS)),
+    )
 
 
 def json_text(value: object) -> str:

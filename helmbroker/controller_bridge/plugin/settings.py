@@ -47,15 +47,23 @@ def login(config: str | None, env: Mapping[str, str]) -> Login:
     The environment counts when it has a token and an address: the dispatcher gives the controller's; without a
     controller the address of the resources service will do. Raises CommandError when nobody is logged in.
     """
-    address = env.get("DRYCC_CONTROLLER_URL") or env.get("DRYCC_RESOURCES_URL")
-    if config is None and address and env.get("DRYCC_TOKEN"):
+    path = login_file(config, env)
+    if path is None:
         return Login(
-            controller=with_scheme(address),
+            controller=with_scheme(env.get("DRYCC_CONTROLLER_URL") or env["DRYCC_RESOURCES_URL"]),
             token=_token(env["DRYCC_TOKEN"], "DRYCC_TOKEN"),
             verify=env.get("DRYCC_SSL_VERIFY", "true").lower() not in ("false", "0"),
             limit=_limit(env.get("DRYCC_RESPONSE_LIMIT")),
         )
-    return _read(profile_path(config if config is not None else env.get("DRYCC_PROFILE", ""), env))
+    return _read(path)
+
+
+def login_file(config: str | None, env: Mapping[str, str]) -> Path | None:
+    """The file that the login is read from; None: the environment has it."""
+    address = env.get("DRYCC_CONTROLLER_URL") or env.get("DRYCC_RESOURCES_URL")
+    if config is None and address and env.get("DRYCC_TOKEN"):
+        return None
+    return profile_path(config if config is not None else env.get("DRYCC_PROFILE", ""), env)
 
 
 def profile_path(value: str, env: Mapping[str, str]) -> Path:

@@ -10,7 +10,21 @@ LONGEST_POLL_S = 2.0
 
 
 class CommandError(Exception):
-    """What the user is told after `Error: `; the command ends with status 1."""
+    """What the user is told after `Error: `, and the exit status of the command."""
+
+    exit_status = 1
+
+
+class WorkFailed(CommandError):
+    """The service has begun what was asked for, and it did not work."""
+
+    exit_status = 3
+
+
+class StillWorking(CommandError):
+    """The time to wait is over, and the service goes on."""
+
+    exit_status = 4
 
 
 class Terminal(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from helmbroker.controller_bridge.plugin.client import ApiError, Json, Unreachable
 from helmbroker.controller_bridge.plugin.output import text_of
 from helmbroker.controller_bridge.plugin.progress import Progress
-from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
+from helmbroker.controller_bridge.plugin.terminal import StillWorking, Terminal, WorkFailed
 
 SHARE = 0.05  # of the time waited so far, until the next look
 NOT_FOUND = 404
@@ -147,7 +147,7 @@ class Patience(NamedTuple):
 
 
 def follow(look: Callable[[], Look], progress: Progress, terminal: Terminal, patience: Patience) -> None:
-    """Look until the end. Raises CommandError with the reason when it ends badly or not in time.
+    """Look until the end. Raises WorkFailed with the reason when it ends badly, StillWorking when not in time.
 
     While the service does not answer, its work goes on: that is no reason to give up before the time is over.
     """
@@ -163,12 +163,12 @@ def follow(look: Callable[[], Look], progress: Progress, terminal: Terminal, pat
                 progress.done(result)
                 return
             case Missed(reason):
-                raise CommandError(f"{reason}\n{patience.advice}")
+                raise WorkFailed(f"{reason}\n{patience.advice}")
             case Pending(message):
                 progress.say(message)
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise CommandError(
+            raise StillWorking(
                 f"not finished after {patience.timeout_s:g}s, and still going on: {message}\n{patience.advice}"
             )
         pause_s = max(terminal.first_poll_s, SHARE * (time.monotonic() - began))

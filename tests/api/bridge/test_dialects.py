@@ -1,4 +1,4 @@
-"""Every endpoint, in both dialects, with the last slash and without: each status that clients know, its body."""
+"""Every endpoint in both dialects, with the last slash and without: each status that clients know, and its body."""
 
 from __future__ import annotations
 

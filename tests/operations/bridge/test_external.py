@@ -120,7 +120,8 @@ def test_an_app_that_does_not_run_with_them_keeps_those_it_has(world: World) -> 
 def test_the_same_again_changes_nothing(world: World) -> None:
     bound(world, uri="postgres://one")
     update(world, uri="postgres://one")
-    assert world.message() == "the app has these credentials already"
+    assert world.message() == "The app has the credentials"
+    assert world.kept() == 2
     assert len(world.ledger()) == 2
     assert world.states() == (InstanceState.READY, BindingState.READY)
 

@@ -93,3 +93,16 @@ def test_bind_and_destroy_at_once_leave_nothing_half(world: World) -> None:
     assert world.broker.instances == {}
     assert world.broker.bindings == {}
     assert world.environment() == {}
+
+
+def test_workers_that_look_at_once_begin_no_more_rotations_than_may_go_on(world: World) -> None:
+    names = ["one", "two", "three"]
+    for name in names:
+        world.bound(name)
+    with world.store.writing() as conn:
+        for name in names:
+            world.store.change(conn, world.resource(name).uuid, rotate_at=world.store.now(conn) - 1.0)
+    begun: list[int] = []
+    together(*[lambda: begun.append(world.service.rotate_due(2)[0])] * 4)
+    assert sum(begun) == 2
+    assert sum(world.resource(name).binding is BindingState.ROTATING for name in names) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,18 +9,16 @@ import pytest
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.apps.port import AppReleaseError
-from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Schedule
-from helmbroker.controller_bridge.rotation import rotate_due
+from helmbroker.controller_bridge.model import BindingState, InstanceState
 from helmbroker.controller_bridge.service import Conflicting, Refused
 from helmbroker.controller_bridge.store import OPERATIONS
 from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.durable import JSON, State
 from tests.operations.bridge.world import APP, DB, World
-from tests.operations.harness import Case, Hand, assert_same_end
+from tests.operations.harness import Case, assert_same_end
 
 BOUND = (InstanceState.READY, BindingState.READY)
 ROTATING = (InstanceState.READY, BindingState.ROTATING)
-DAY_S = 86400.0
 
 
 @pytest.fixture
@@ -241,64 +238,3 @@ def test_only_what_is_bound_can_be_rotated(world: World) -> None:
     rotate(world)
     with pytest.raises(Refused, match=r"^the resource instance is still binding$"):
         world.service.destroy(APP, DB, "alice")
-
-
-def pass_schedule(world: World) -> str:
-    """The schedule runs; what it says."""
-    hand = Hand(world.store.engine, OPERATIONS, {Schedule.ROTATION: rotate_due(world.service)})
-    with world.store.writing() as conn:
-        hand.queue.schedule(conn, Schedule.ROTATION, 60.0)
-    hand.pass_time()
-    assert hand.turn()
-    return hand.operation("schedule:rotation").description
-
-
-def make_due(world: World) -> None:
-    with world.store.writing() as conn:
-        world.store.change(conn, world.resource().uuid, rotate_at=time.time() - 1.0)
-
-
-def test_a_schedule_rotates_once_when_it_is_due(world: World) -> None:
-    world.bound()
-    row = world.service.schedule_rotation(APP, DB, DAY_S)
-    assert row.rotate_at == pytest.approx(time.time() + DAY_S, abs=60)
-    assert pass_schedule(world) == "no credentials are due to be replaced"
-    make_due(world)
-    assert pass_schedule(world) == "1 resources get new credentials"
-    assert pass_schedule(world) == "no credentials are due to be replaced"
-    operation = world.resource().binding_operation
-    assert world.hand.operation(str(operation)).kind == Kind.ROTATE
-    assert world.run(operation).state is State.SUCCEEDED
-    assert world.resource().rotate_at == pytest.approx(time.time() + DAY_S, abs=60)
-    assert world.service.schedule_rotation(APP, DB, None).rotate_at is None
-
-
-def test_a_scheduled_rotation_that_fails_is_tried_again_an_hour_later(world: World) -> None:
-    world.bound()
-    world.service.schedule_rotation(APP, DB, DAY_S)
-    make_due(world)
-    world.broker.fails["bind"] = "no more users"
-    pass_schedule(world)
-    assert world.run(world.resource().binding_operation).state is State.FAILED
-    assert world.resource().rotate_at == pytest.approx(time.time() + 3600.0, abs=60)
-
-
-def test_credentials_that_expire_are_due_when_the_broker_says_so(world: World) -> None:
-    world.broker.renew_before = time.time() + 2 * DAY_S
-    assert world.bound().rotate_at == pytest.approx(world.broker.renew_before)
-    assert world.service.schedule_rotation(APP, DB, DAY_S).rotate_at == pytest.approx(time.time() + DAY_S, abs=60)
-    assert world.service.schedule_rotation(APP, DB, None).rotate_at == pytest.approx(world.broker.renew_before)
-    make_due(world)
-    world.broker.renew_before = time.time() + 9 * DAY_S
-    pass_schedule(world)
-    world.run(world.resource().binding_operation)
-    assert world.resource().rotate_at == pytest.approx(world.broker.renew_before)
-
-
-def test_a_wish_of_before_counts_from_the_bind_on(world: World) -> None:
-    world.created()
-    world.service.schedule_rotation(APP, DB, DAY_S)
-    make_due(world)
-    assert pass_schedule(world) == "no credentials are due to be replaced", "there are none"
-    world.run(world.service.bind(APP, DB, "alice").binding_operation)
-    assert world.resource().rotate_at == pytest.approx(time.time() + DAY_S, abs=60)

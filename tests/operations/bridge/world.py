@@ -70,7 +70,7 @@ class World:
         self.store.prepare(sealer.keys)
         with self.store.writing() as conn:
             for table in ("operations", "resources", "external"):
-                conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - two names of ours
+                conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - names of ours
         self.service = Service(self.store, sealer)
         self.broker = FakeBroker(looks=looks)
         self.apps = FakeAppReleases(rolling_looks=looks, breaks=breaks)

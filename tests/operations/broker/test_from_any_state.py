@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from helmbroker.broker.domain import naming
+from helmbroker.broker.domain.audit import Outcome
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
@@ -246,8 +247,44 @@ def test_a_binding_of_an_instance_that_is_gone_can_be_unbound(world: World) -> N
     bound(world)
     del world.cluster.releases[RELEASE]
     found(world, BINDING_RELEASE, S.DEPLOYED)
-    world.succeed(world.unbind())
+    assert unbound_in_doubt(world) == "the service instance has no server that could be asked"
     assert [call.hooks for call in world.helm.calls if call.verb == "uninstall"] == [False]
+
+
+def unbound_in_doubt(world: World) -> str:
+    """Why nobody knows whether the credentials are refused: as the platform is told, and the audit says too."""
+    end = world.succeed(world.unbind())
+    (told,) = [entry.event for entry in world.store.entries() if entry.event.action == "revoke"]
+    assert (told.outcome, told.instance_id, told.binding_id, told.operation_id) == (
+        Outcome.FAILED,
+        INSTANCE,
+        BINDING,
+        end.id,
+    )
+    assert end.description == f"the binding is gone; {told.detail['reason']}"
+    begin, _, why = str(told.detail["reason"]).partition(": ")
+    assert begin == "whether its credentials are refused could not be checked"
+    return why
+
+
+def test_a_user_is_not_taken_for_dropped_when_its_release_is_gone(world: World) -> None:
+    """Somebody has removed it by hand, perhaps without its Job."""
+    bound(world)
+    del world.cluster.releases[BINDING_RELEASE]
+    assert unbound_in_doubt(world) == "the Helm release that made their user is gone"
+
+
+def test_a_user_is_not_taken_for_dropped_when_its_release_is_somebody_elses(world: World) -> None:
+    bound(world)
+    foreign(world, BINDING_RELEASE)
+    assert unbound_in_doubt(world).endswith(NOT_OURS)
+
+
+def test_a_bind_that_delivered_nothing_leaves_nothing_in_doubt(world: World) -> None:
+    provisioned(world)
+    foreign(world, RELEASE)
+    world.fail(world.bind())
+    assert world.succeed(world.unbind()).description == "the credentials are revoked"
 
 
 def queued_deprovision(world: World) -> None:

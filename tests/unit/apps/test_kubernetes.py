@@ -73,7 +73,9 @@ def test_labels_that_are_not_clear_are_told(shop: Shop) -> None:
     twin = process(APP, "web")
     twin["metadata"]["name"] = "twin"
     shop.kube.create(twin)
-    with pytest.raises(CannotRelease, match="Deployments shop-web and twin of app shop both have process type web"):
+    with pytest.raises(
+        CannotRelease, match="Deployment shop-web and Deployment twin of app shop both have process type web"
+    ):
         shop.change("bind-1", addon_db=DATABASE)
     shop.kube.patch("Deployment", APP, "twin", {"metadata": {"labels": {PROCESS_TYPE: ""}}})
     with pytest.raises(CannotRelease, match="twin has an empty label"):

@@ -34,6 +34,7 @@ def deployment(*, number: str = "5", replicas: int = 2, **status: Any) -> Obj:
     full |= {"readyReplicas": replicas, "availableReplicas": replicas} | status
     annotations = {"helmbroker.io/app-release": number, REVISION: "2"}
     return {
+        "kind": "Deployment",
         "metadata": {"name": "web", "namespace": "shop", "uid": "d", "generation": 3, "annotations": annotations},
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}},
         "status": full,
@@ -111,7 +112,7 @@ def test_counts_that_are_not_there_yet_are_rolling(status: dict[str, Any], told:
 def test_surplus_pods_are_rolling() -> None:
     surplus = replace(
         seen(pod("a"), pod("b")),
-        deployments={"web": deployment() | {"status": deployment()["status"] | {"replicas": 3}}},
+        processes={"web": deployment() | {"status": deployment()["status"] | {"replicas": 3}}},
     )
     assert isinstance(judge(surplus, 5), Rolling)
 
@@ -121,7 +122,7 @@ def test_no_replica_set_yet_is_rolling() -> None:
     assert judge(before, 5) == Rolling("process type web: the cluster has not begun the rollout yet")
     unannotated = deployment()
     del unannotated["metadata"]["annotations"][REVISION]
-    assert isinstance(judge(replace(before, deployments={"web": unannotated}), 5), Rolling)
+    assert isinstance(judge(replace(before, processes={"web": unannotated}), 5), Rolling)
 
 
 def test_old_pods_keep_it_rolling_until_the_last_has_stopped() -> None:
@@ -158,7 +159,7 @@ def test_expressions_select_pods_too(requirement: Obj, belongs: bool) -> None:
     watched["spec"]["selector"] = {"matchExpressions": [requirement]}
     old = pod("old", "1", labels={"tier": "web"})
     pods = [pod("a", labels={"tier": "web"}), pod("b", labels={"tier": "web"}), old]
-    verdict = judge(replace(seen(*pods), deployments={"web": watched}), 5)
+    verdict = judge(replace(seen(*pods), processes={"web": watched}), 5)
     # Not belonging, even the new pods are not seen; belonging, the old one is what is waited for.
     assert ("of the release before" in str(verdict)) is belongs
 
@@ -166,14 +167,14 @@ def test_expressions_select_pods_too(requirement: Obj, belongs: bool) -> None:
 def test_a_paused_deployment_is_told() -> None:
     paused = deployment(updatedReplicas=0)
     paused["spec"]["paused"] = True
-    verdict = judge(replace(seen(pod("a", "1")), deployments={"web": paused}), 5)
+    verdict = judge(replace(seen(pod("a", "1")), processes={"web": paused}), 5)
     assert isinstance(verdict, Rolling)
     assert "kubectl rollout resume" in verdict.reason
 
 
 def test_every_process_type_is_told_and_the_lost_one_first() -> None:
     rolling = deployment(readyReplicas=0)
-    two = replace(seen(pod("a")), deployments={"web": rolling, "worker": rolling})
+    two = replace(seen(pod("a")), processes={"web": rolling, "worker": rolling})
     verdict = judge(two, 5)
     assert isinstance(verdict, Rolling)
     assert verdict.reason == "process type web: 1 of 2 pods are ready; process type worker: 1 of 2 pods are ready"

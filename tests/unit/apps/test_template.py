@@ -13,15 +13,15 @@ from helmbroker.controller_bridge.apps.template import (
     Wanted,
     image_of,
     own_variables,
-    process_type,
     release_patch,
     secrets_used,
 )
+from helmbroker.controller_bridge.apps.workloads import process_type
 from helmbroker.kubeapi.port import Obj
-from tests.cluster.shop import process
+from tests.cluster.shop import nightly, process, stateful
 from tests.fakes.kube_fields import merge_patch
 
-V2 = Wanted(2, 2, has_env=True, image=None)
+V2 = Wanted(2, 2, "app-env-v2")
 OURS = {"secretRef": {"name": "app-env-v2"}}
 
 
@@ -68,7 +68,7 @@ def test_entries_of_the_owner_stay_and_ours_is_replaced() -> None:
 
 def test_without_environment_our_entry_goes() -> None:
     before = given(deployment(), V2)
-    after = given(before, Wanted(3, 3, has_env=False, image=None))
+    after = given(before, Wanted(3, 3, None))
     assert "envFrom" not in containers(after)[0]
     assert after["spec"]["template"]["metadata"]["annotations"] == {RELEASE: "3"}
 
@@ -76,11 +76,11 @@ def test_without_environment_our_entry_goes() -> None:
 def test_going_back_makes_the_very_same_pods() -> None:
     before = deployment(envFrom=[{"configMapRef": {"name": "settings"}}])
     second = given(before, V2)
-    third = given(second, Wanted(3, 3, has_env=True, image="shop:2"))
-    fourth = given(third, Wanted(4, 2, has_env=True, image="shop:1"))
+    third = given(second, Wanted(3, 3, "app-env-v3", "shop:2"))
+    fourth = given(third, Wanted(4, 2, "app-env-v2", "shop:1"))
     assert fourth["spec"]["template"] == second["spec"]["template"]
     assert fourth["metadata"]["annotations"] == {RELEASE: "4"}
-    fifth = given(fourth, Wanted(5, None, has_env=False, image=None))
+    fifth = given(fourth, Wanted(5, None, None))
     template = copy.deepcopy(fifth["spec"]["template"])
     assert template["metadata"].pop("annotations") == {}
     assert template == before["spec"]["template"]
@@ -91,7 +91,7 @@ def test_sidecars_get_nothing_and_what_runs_the_build_gets_all() -> None:
     pod = before["spec"]["template"]["spec"]
     pod["containers"].append({"name": "proxy", "image": "proxy:1"})
     pod["initContainers"] = [{"name": "migrate", "image": "shop:1"}, {"name": "wait", "image": "tools:1"}]
-    after = given(before, Wanted(2, 2, has_env=True, image="shop:0"))
+    after = given(before, Wanted(2, 2, "app-env-v2", "shop:0"))
     assert [(each["image"], each.get("envFrom")) for each in containers(after)] == [
         ("shop:0", [OURS]),
         ("proxy:1", None),
@@ -116,14 +116,14 @@ def test_the_default_container_is_the_app() -> None:
 
 
 def test_a_newer_release_is_left_alone() -> None:
-    after = given(deployment(), Wanted(7, 7, has_env=True, image=None))
-    assert release_patch(after, Wanted(6, 6, has_env=True, image="shop:0")) is None
+    after = given(deployment(), Wanted(7, 7, "app-env-v7"))
+    assert release_patch(after, Wanted(6, 6, "app-env-v6", "shop:0")) is None
 
 
 def test_a_build_deployed_after_the_release_stays() -> None:
-    after = given(deployment(), Wanted(4, 2, has_env=True, image="shop:0"))
+    after = given(deployment(), Wanted(4, 2, "app-env-v2", "shop:0"))
     containers(after)[0]["image"] = "shop:9"
-    assert release_patch(after, Wanted(4, 2, has_env=True, image="shop:0")) is None
+    assert release_patch(after, Wanted(4, 2, "app-env-v2", "shop:0")) is None
 
 
 def test_an_environment_that_others_took_away_is_put_back() -> None:
@@ -158,6 +158,32 @@ def test_pods_without_a_probe_must_run_a_while() -> None:
     assert given(before, V2)["spec"]["minReadySeconds"] == MIN_READY_S
     before["spec"]["minReadySeconds"] = MIN_READY_S + 1
     assert given(before, V2)["spec"]["minReadySeconds"] == MIN_READY_S + 1
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"type": "OnDelete"},
+        {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}},
+    ],
+)
+def test_all_pods_of_a_stateful_set_are_replaced(strategy: Obj) -> None:
+    before = stateful("shop", "store")
+    assert "updateStrategy" not in given(before, V2)["spec"]
+    before["spec"]["updateStrategy"] = strategy
+    after = given(before, V2)
+    assert after["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+    assert "strategy" not in after["spec"]
+
+
+def test_a_cron_job_has_its_pods_in_jobs() -> None:
+    before = nightly("shop", "report", image="shop:1", env=[{"name": "OWN", "value": "1"}])
+    assert (image_of(before), list(own_variables(before))) == ("shop:1", ["OWN"])
+    after = given(before, Wanted(2, 2, "app-env-v2", "shop:2"))
+    template = after["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {RELEASE: "2"}
+    assert (template["spec"]["containers"][0]["envFrom"], image_of(after)) == ([OURS], "shop:2")
+    assert after["spec"].keys() == before["spec"].keys()
 
 
 def test_the_process_type_is_the_label() -> None:

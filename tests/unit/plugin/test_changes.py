@@ -134,7 +134,7 @@ def test_a_failed_creation_ends_with_the_reason(service: Service, drycc: Drycc) 
     service.answer(CREATE, Answer({"name": "myredis"}, 201))
     service.answer(GET, provisioning("installing"), resource(status="Failed", message="image not found"))
     ended = drycc("create myredis redis standard-128")
-    assert ended.status == 1
+    assert ended.status == 3
     assert ended.err == f"Error: image not found\n{ADVICE}{REMOVE}"
     assert "done" not in ended.out
 
@@ -182,7 +182,7 @@ def test_a_rotation_that_was_undone_is_a_failure(service: Service, drycc: Drycc)
     service.answer(ROTATE, resource(binding="Rotating"))
     service.answer(GET, resource(binding="Ready", message="v3 does not start", failed=True))
     ended = drycc("rotate myredis")
-    assert (ended.status, ended.err) == (1, f"Error: v3 does not start\n{ADVICE}")
+    assert (ended.status, ended.err) == (3, f"Error: v3 does not start\n{ADVICE}")
 
 
 @pytest.mark.parametrize(("failed", "message"), [(False, "It was replaced"), (True, "the server does not answer")])
@@ -254,7 +254,7 @@ def test_a_failed_destroy(service: Service, drycc: Drycc) -> None:
     service.answer(f"DELETE {ONE}", Answer(None, 204))
     service.answer(GET, resource(status="DeprovisionCallFailed", message="the broker says no"))
     ended = drycc("destroy myredis --confirm myredis")
-    assert (ended.status, ended.err) == (1, f"Error: the broker says no\n{ADVICE}")
+    assert (ended.status, ended.err) == (3, f"Error: the broker says no\n{ADVICE}")
 
 
 def test_waiting_survives_an_absent_service(service: Service, drycc: Drycc) -> None:
@@ -269,7 +269,7 @@ def test_waiting_ends_with_the_time(service: Service, drycc: Drycc) -> None:
     service.answer(CREATE, Answer({"name": "myredis"}, 201))
     service.answer(GET, provisioning("pulling"))
     ended = drycc("create myredis redis standard-128 --timeout 0.02")
-    assert ended.status == 1
+    assert ended.status == 4
     assert ended.err == f"Error: not finished after 0.02s, and still going on: pulling\n{ADVICE}{REMOVE}"
 
 
@@ -390,7 +390,7 @@ def test_a_rollback_that_does_not_start(service: Service, drycc: Drycc, state: s
     service.answer(f"POST {ROLLBACK}", Answer({"operation": "id"}, 201))
     service.answer(f"GET {ROLLBACK}id/", operation(state, "v4 has no image"))
     ended = drycc("rollback 2")
-    assert ended.status == 1
+    assert ended.status == 3
     assert ended.err == "Error: v4 has no image\nSee: drycc resources releases --app example-go\n"
 
 

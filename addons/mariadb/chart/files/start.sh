@@ -27,9 +27,9 @@ fi
 
 # Run by the server at every start, before it takes connections: the passwords of administrator and exporter
 # are always those of the Secret. On the socket the administrator has another one, known in the pod alone: the probe's, which a rotation
-# must not lock out.
+# must not lock out. What sed is to do comes from its standard input: arguments are seen by others.
 inside=$(tr -dc 'a-zA-Z0-9' </dev/urandom | head -c 32)
-sed "s/PASSWORD/$(cat /admin/password)/; s/LOCAL/$inside/" /chart/init.sql >"$run/init.sql"
+printf 's/PASSWORD/%s/\ns/LOCAL/%s/\n' "$(cat /admin/password)" "$inside" | sed -f /dev/stdin /chart/init.sql >"$run/init.sql"
 if [ -r /exporter/password ]; then
   cat <<SQL
 CREATE USER IF NOT EXISTS exporter@'127.0.0.1';

@@ -1,0 +1,1 @@
+"""How long a rotation takes by itself."""

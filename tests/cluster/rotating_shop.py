@@ -1,0 +1,154 @@
+"""The busy shop with broker and bridge, and rotations of its credentials as their user sees them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from helmbroker.kubeapi.port import Kube
+from tests.cluster import busy_shop
+from tests.cluster.bridge import Bridge, Resource, Watched, bridge
+from tests.cluster.broker import broker
+from tests.cluster.busy_shop import Asked
+from tests.cluster.reach import eventually, pause, throw_away_namespace
+
+REFUSED = re.compile("password authentication failed|invalid username-password pair")
+_LOGIN = """
+import sys, psycopg2, redis
+uri = sys.stdin.read()
+if uri.startswith("redis"):
+    redis.Redis.from_url(uri, socket_timeout=5, socket_connect_timeout=5).ping()
+else:
+    psycopg2.connect(uri, connect_timeout=5)
+"""
+
+
+@dataclass(kw_only=True)
+class Rotation(Watched):
+    """One rotation, and what the server says afterwards."""
+
+    resource: str
+    failed: bool = False
+    message: str = ""
+    said_to_old: str = ""  # to the credentials of before; empty: welcome
+    said_to_new: str = ""  # to those that the app has now
+
+    @property
+    def replaced(self) -> bool:
+        """The app has credentials that work, and those of before are refused."""
+        return not self.failed and bool(REFUSED.search(self.said_to_old)) and not self.said_to_new
+
+
+@dataclass
+class Scene:
+    """Broker, bridge, an app with a database and a cache, and a customer."""
+
+    kube: Kube
+    namespace: str
+    bridge: Bridge
+    database: Resource
+    cache: Resource
+
+    def uri(self, resource: Resource) -> str:
+        """What the app connects to."""
+        return str(resource.look()["data"][f"{resource.name.upper()}_URI"])
+
+    def rotate(self, resource: Resource, *, at: str = "", disturb: Callable[[], None] = lambda: None) -> Rotation:
+        """One rotation, disturbed once, `at` a step; and what the server then says to old and new credentials."""
+        made, old, left = Rotation(resource=resource.name), self.uri(resource), [at] if at else []
+        resource.rotate()
+
+        def seen(shown: dict[str, Any]) -> None:
+            made.see(shown)
+            if left and left[0] in made.phases_s:
+                left.clear()
+                disturb()
+
+        end = resource.follow("binding", seen)
+        assert not left, f"it was never seen at {at}: {made.phases_s}"
+        made.failed, made.message = bool(end["failed"]), str(end["message"])
+        made.said_to_old, made.said_to_new = self.login(old), self.login(self.uri(resource))
+        return made
+
+    def rotate_in_vain(self) -> Rotation:
+        """The app's owner deploys it anew, so that it starts with no other database user; then one rotation."""
+        user = urlsplit(self.uri(self.database)).username
+        for arguments in (
+            ["set", "env", "deployment/shop-web", f"ONLY_AS={user}"],
+            ["rollout", "status", "deployment/shop-web"],
+        ):
+            self._kubectl(*arguments)
+        return self.rotate(self.database)
+
+    def login(self, uri: str) -> str:
+        """What the server says to somebody with these credentials, from a pod; empty: welcome."""
+        argv = ["kubectl", "exec", "-i", "-n", self.namespace, "customer", "--", "python3", "-c", _LOGIN]
+        done = subprocess.run(argv, input=uri, text=True, capture_output=True, timeout=60, check=False)
+        return done.stderr.strip() if done.returncode else ""
+
+    def asked(self) -> Asked:
+        """What the requests have come to so far."""
+        return Asked.of(self._kubectl("logs", "customer"))
+
+    def end(self) -> Asked:
+        """Everything that was sent is answered."""
+        self._kubectl("exec", "customer", "--", "sh", "-c", "kill 1")
+
+        def ended() -> Asked | None:
+            found = self.asked()
+            return found if found.ended else None
+
+        return eventually(ended, within_s=60)
+
+    def written(self) -> tuple[int, int, int, int]:
+        """Rows, different ones among them, entries, different ones among them: as a pod of the app counts them."""
+        ask = "import urllib.request as r; print(r.urlopen('http://shop-web:8080/count').read().decode())"
+        said = self._kubectl("exec", "deployment/shop-web", "--", "python3", "-c", ask)
+        rows, different_rows, entries, different_entries = ast.literal_eval(said.strip())
+        return rows, different_rows, entries, different_entries
+
+    def _kubectl(self, *arguments: str) -> str:
+        argv = ["kubectl", "-n", self.namespace, *arguments]
+        return subprocess.run(argv, text=True, capture_output=True, timeout=120, check=True).stdout
+
+
+@contextmanager
+def scene(kube: Kube, folder: Path, *, before_s: float) -> Iterator[Scene]:
+    """All of it runs, and the customer has asked for `before_s` seconds."""
+    with (
+        broker(kube, folder) as its_broker,
+        bridge(folder, its_broker) as its_bridge,
+        throw_away_namespace(kube) as app,
+    ):
+        busy_shop.open_shop(kube, app)
+        made = Scene(
+            kube, app, its_bridge, Resource(its_bridge, app, "database"), Resource(its_bridge, app, "cache")
+        )
+        made.database.create("postgresql:small")
+        made.cache.create("redis:small")
+        for resource in (made.database, made.cache):
+            resource.follow("status")
+            resource.bind()
+            resource.follow("binding")
+        kube.create(busy_shop.customer(app))
+
+        def asks() -> bool | None:
+            pod = kube.get("Pod", app, "customer") or {}
+            return True if pod.get("status", {}).get("phase") == "Running" and made.asked().sent else None
+
+        eventually(asks, within_s=60)
+        pause(before_s)
+        try:
+            yield made
+        finally:
+            for resource in (made.database, made.cache):
+                resource.unbind()
+                resource.follow("binding")
+                resource.destroy()
