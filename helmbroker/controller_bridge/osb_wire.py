@@ -144,7 +144,7 @@ def _plan(service: _Service, plan: _Plan) -> Plan:
 
 
 def _has(schema: _Parameters | None, *path: str) -> bool:
-    """Whether a schema has a parameter of its own at the path (item 35)."""
+    """Whether a schema has a parameter of its own at the path (item 37)."""
     found: object = schema.parameters if schema else None
     for name in path:
         properties = found.get("properties") if isinstance(found, dict) else None

@@ -1,5 +1,6 @@
 # Gives the administrator the password in the file $1, whichever of those of the rotation the server takes, and proves that the
-# others are refused. Passwords go from files to files and to requests: never to arguments or the environment.
+# others are refused. $2: the text by which that of the instance's Secret is known. Passwords go from files to files and to
+# requests: never to arguments or the environment.
 wanted=$1
 
 # same FILE FILE: whether both hold the same.
@@ -23,11 +24,14 @@ taken() {
   return 1
 }
 
-# After a rollback: nothing was ever rotated, or what was rotated last is in force and was undone by nobody.
 if [ "$wanted" = /admin/password ]; then
+  # Nothing was ever rotated.
   [ -r /rotation/new ] || exit 0
+  [ "$(cat /admin/rotation)" = "$2" ] || fail "the node does not have the administrator's Secret as it is now: trying again"
+  # What was rotated last is in force, and was undone by nobody.
   if same "$wanted" /rotation/new; then exit 0; fi
 fi
+[ -s "$wanted" ] || fail "there is no password in $wanted: check the instance's Secrets and podSecurityContext"
 
 deadline=$(($(date +%s) + 45))
 until answer=$(login "$wanted") && [ "$answer" = taken ]; do

@@ -207,6 +207,12 @@ rotation has the passwords before and after it; that of the administrator gets t
 {{- end -}}
 {{- end }}
 
+{{/* The text by which the administrator's password is known, of the Secret of this revision. */}}
+{{- define "common.rotated" -}}
+{{- $now := dig "data" (dict) (lookup "v1" "Secret" .Release.Namespace (printf "%s-admin" .Release.Name)) -}}
+{{- .Values.admin.rotation | default (get $now "rotation" | b64dec) -}}
+{{- end }}
+
 {{/* The Job that gives the server the password in a file. Takes a dict: root ($), name (of the Job), hook (Helm's), file. */}}
 {{- define "common.rotate" -}}
 {{- $root := .root -}}
@@ -242,6 +248,7 @@ spec:
               {{- $root.Files.Get "rotation/rotate.sh" | trim | nindent 14 }}
             - rotate
             - {{ .file }}
+            - {{ include "common.rotated" $root | quote }}
           env:
             - {name: HOST, value: {{ printf "%s.%s.svc" $root.Release.Name $root.Release.Namespace | quote }}}
           volumeMounts:
@@ -254,7 +261,7 @@ spec:
           secret:
             secretName: {{ $root.Release.Name }}-admin
             defaultMode: 0440
-            items: [{key: password, path: password}]
+            items: [{key: password, path: password}, {key: rotation, path: rotation}]
         - name: rotation
           secret:
             secretName: {{ $root.Release.Name }}-rotation
