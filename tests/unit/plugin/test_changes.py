@@ -196,7 +196,7 @@ def test_rotate_admin_waits_for_the_instance(service: Service, drycc: Drycc, fai
     ended = drycc("rotate myredis --admin")
     assert steps(ended.out) == ["the broker updates the instance"]
     if failed:
-        assert (ended.status, ended.err) == (1, f"Error: {message}\n{ADVICE}")
+        assert (ended.status, ended.err) == (3, f"Error: {message}\n{ADVICE}")
     else:
         assert (ended.status, ended.out.splitlines()[-1].endswith(f"s, {message}")) == (0, True)
 
