@@ -41,6 +41,7 @@ class Kind(StrEnum):
     UNBIND = "unbind"
     DESTROY = "destroy"
     ROLLBACK = "rollback"
+    RELEASE = "release"
     ROTATE = "rotate"
     ROTATE_ADMIN = "rotate admin"  # the password of the instance's own administrator, which no app has
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones

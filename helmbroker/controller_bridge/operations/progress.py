@@ -9,6 +9,7 @@ from helmbroker.controller_bridge.operations import (
     bind,
     create,
     destroy,
+    release,
     rollback,
     rotate,
     rotate_admin,
@@ -26,6 +27,7 @@ TABLES: Mapping[str, Sequence[Step[Work]]] = {
     Kind.UNBIND: unbind.STEPS,
     Kind.DESTROY: destroy.STEPS,
     Kind.ROLLBACK: rollback.STEPS,
+    Kind.RELEASE: release.STEPS,
     Kind.ROTATE: rotate.STEPS,
     Kind.ROTATE_ADMIN: rotate_admin.STEPS,
     Kind.ROTATE_NOW: rotate.STEPS_NOW,
@@ -35,6 +37,7 @@ WAYS_BACK: Mapping[str, Sequence[Step[Work]]] = {
     Kind.BIND: bind.UNDO,
     Kind.UNBIND: unbind.UNDO,
     Kind.ROLLBACK: rollback.UNDO,
+    Kind.RELEASE: release.UNDO,
     Kind.ROTATE: rotate.UNDO,
     Kind.ROTATE_NOW: rotate.UNDO,
 }

@@ -85,6 +85,19 @@ def rollback(world: World) -> str:
     return world.service.rollback(APP, 1, "alice").id
 
 
+def release(world: World, image: str = "shop:2") -> str:
+    def deploy(key: str) -> int | None:
+        return world.apps.deploy(APP, {"web": image}, author="alice", summary="why", key=key)
+
+    world.service.releasing.begin(world.apps, APP, "alice", deploy)
+    return world.apps.releases(APP)[0].key
+
+
+def broken_release(world: World) -> str:
+    """The app does not come up with it."""
+    return release(world, "missing:1")
+
+
 def _rotate(world: World, *, now: bool = False) -> str:
     world.bound()
     return str(world.service.rotate(APP, DB, "alice", now=now).binding_operation)
@@ -241,6 +254,8 @@ ROWS: dict[str, Row] = {
     "rotate admin, destroyed meanwhile": Row(Kind.ROTATE_ADMIN, _idle_rotate_admin, stopped_by=_destroy_it),
     "failing rotate admin": Row(Kind.ROTATE_ADMIN, failing_rotate_admin, State.FAILED),
     "rollback": Row(Kind.ROLLBACK, rollback),
+    "release": Row(Kind.RELEASE, release),
+    "broken release": Row(Kind.RELEASE, broken_release, State.FAILED),
     "bind, shared": Row(Kind.BIND, _bind_shared, stopped_by=_unbind_it),
     "broken bind, shared": Row(Kind.BIND, broken_bind_shared, State.FAILED, _unbind_it),
     "unbind, shared": Row(Kind.UNBIND, _unbind_shared),
