@@ -43,8 +43,9 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"
     RELEASE = "release"
     ROTATE = "rotate"
-    REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones
+    ROTATE_ADMIN = "rotate admin"  # the password of the instance's own administrator, which no app has
+    REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
 
 
 class Schedule(StrEnum):

@@ -110,10 +110,7 @@ class Service(Views):
                 raise Refused(f"the resource instance is that of {resource.source}: update that")
             if service != resource.service or not plan:
                 raise Refused(UNCHANGEABLE)
-            if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
-                raise Refused("this resource instance is in progress")
-            if resource.instance is not InstanceState.READY:
-                raise Refused("the resource instance is not ready")
+            _check_ready(resource)
             operation_id = str(uuid.uuid4())
             self._store.change(
                 conn,
@@ -125,6 +122,20 @@ class Service(Views):
             )
             about: dict[str, JSON] = {"plan": plan, "options": [*names(options)]}
             begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, **about)
+            return self._locked(conn, app, name)
+
+    def rotate_admin(self, app: str, name: str, user: str) -> Resource:
+        """Begin to replace the password of the instance's own administrator. Raises NoSuchResource, Refused."""
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            if resource.source is not None:
+                raise Refused(f"the resource instance is that of {resource.source}: rotate that")
+            _check_ready(resource)
+            operation_id = str(uuid.uuid4())
+            self._store.change(
+                conn, resource.uuid, instance=InstanceState.UPDATING, message="", instance_operation=operation_id
+            )
+            begin(conn, self._store, Kind.ROTATE_ADMIN, operation_id, resource, user)
             return self._locked(conn, app, name)
 
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
@@ -286,3 +297,11 @@ class Service(Views):
         if resource is None:
             raise NoSuchResource(name)
         return resource
+
+
+def _check_ready(resource: Resource) -> None:
+    """Whether the instance can be changed. Raises Refused."""
+    if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
+        raise Refused("this resource instance is in progress")
+    if resource.instance is not InstanceState.READY:
+        raise Refused("the resource instance is not ready")

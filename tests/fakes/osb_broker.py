@@ -34,7 +34,7 @@ POSTGRESQL = Offering(
     updateable=True,
     instances_retrievable=True,
     plans=(
-        Plan("plan-small", "small", "1 CPU", True, True, parameters_schema=SCHEMA, binding_rotatable=True),
+        Plan("plan-small", "small", "1 CPU", True, True, SCHEMA, binding_rotatable=True, admin_rotatable=True),
         Plan("plan-large", "large", "8 CPU", bindable=True, updateable=True),
         Plan("plan-xs", "xs", "a bit of CPU", bindable=True, updateable=True),
     ),

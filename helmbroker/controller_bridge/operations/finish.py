@@ -59,6 +59,11 @@ def _updated(conn: sa.Connection, store: Store, resource: Resource, operation: O
         begin_rotation(conn, store, resource, str(operation.params["user"]), Kind.ROTATE)
 
 
+def _admin_rotated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """Either way the instance is there as before, for its apps."""
+    store.change(conn, resource.uuid, instance=InstanceState.READY, message=operation.description)
+
+
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
     if operation.state is State.SUCCEEDED:
         _fresh(conn, store, resource, operation)
@@ -136,5 +141,6 @@ _ENDS: Mapping[Kind, _Ended] = {
     Kind.UNBIND: _unbound,
     Kind.ROTATE: _rotated,
     Kind.ROTATE_NOW: _rotated,
+    Kind.ROTATE_ADMIN: _admin_rotated,
     Kind.DESTROY: _destroyed,
 }

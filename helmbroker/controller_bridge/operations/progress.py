@@ -13,6 +13,7 @@ from helmbroker.controller_bridge.operations import (
     release,
     rollback,
     rotate,
+    rotate_admin,
     unbind,
     update,
 )
@@ -30,6 +31,7 @@ TABLES: Mapping[str, Sequence[Step[Work]]] = {
     Kind.REINJECT: reinject.STEPS,
     Kind.RELEASE: release.STEPS,
     Kind.ROTATE: rotate.STEPS,
+    Kind.ROTATE_ADMIN: rotate_admin.STEPS,
     Kind.ROTATE_NOW: rotate.STEPS_NOW,
 }
 WAYS_BACK: Mapping[str, Sequence[Step[Work]]] = {

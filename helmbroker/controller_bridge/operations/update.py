@@ -50,9 +50,10 @@ def _plan(work: Work) -> str:
     return str(work.ctx.operation.params["plan"])
 
 
+AWAIT = step("await", _await)  # of what the step "update" has asked for
 STEPS = (
     step("resolve", _resolve),
     step("update", _update),
     step("forget options", forget_options),
-    step("await", _await),
+    AWAIT,
 )

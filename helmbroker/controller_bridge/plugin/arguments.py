@@ -72,7 +72,7 @@ COMMANDS = {
     "rotate": Command(
         ("NAME",),
         "give the app new credentials, and revoke the old ones when it runs with them",
-        ("force", "every", *WAITS),
+        ("force", "every", "admin", *WAITS),
         example="rotate database --every 30d",
     ),
     "destroy": Command(

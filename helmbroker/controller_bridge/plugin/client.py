@@ -107,6 +107,10 @@ class Bridge:
         """Begin to replace the credentials; `force`: revoke the old ones at once."""
         return self._object("POST", f"{self._path(app, name)}rotate/", {"force": force})
 
+    def rotate_admin(self, app: str, name: str) -> Json:
+        """Begin to replace the password of the instance's own administrator."""
+        return self._object("POST", f"{self._path(app, name)}rotate/", {"admin": True})
+
     def rotate_every(self, app: str, name: str, every_s: float | None) -> Json:
         """Have the credentials replaced every so many seconds; None: no more."""
         return self._object("PUT", f"{self._path(app, name)}rotate/", {"every_s": every_s})

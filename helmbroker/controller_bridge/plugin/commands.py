@@ -114,8 +114,15 @@ def unbind(call: Call) -> None:
 
 
 def rotate(call: Call) -> None:
-    """Replace the credentials now, or have them replaced every so often."""
+    """Replace the credentials now, or have them replaced every so often; or the administrator's."""
     name, app, every = call.words[0], call.app, call.given.every
+    if call.given.admin:
+        if call.given.force or every is not None:
+            raise CommandError("--admin is about the administrator's password, now: give it alone")
+        request = partial(call.bridge.rotate_admin, app, name)
+        work = OnResource(call.bridge, app, name, request, waiting.admin_rotated)
+        perform(call, "Rotating the administrator's password... ", work)
+        return
     if every is None:
         request = partial(call.bridge.rotate, app, name, force=call.given.force)
         perform(call, "Rotating credentials... ", OnResource(call.bridge, app, name, request, waiting.rotated))

@@ -81,6 +81,7 @@ OPTIONS = {
     "confirm": Flag(("--confirm",), "the resource's name, instead of the question", "NAME"),
     "force": Flag(("--force",), "revoke the old credentials at once: the app fails until all of it has restarted"),
     "every": Flag(("--every",), "not now, but every so often: 30d, 12h, or never", "TIME", type=period),
+    "admin": Flag(("--admin",), "not those of the app, but the password of the service's own administrator"),
     "prefix": Flag(("--prefix",), "of its variables (else the resource's name and _)", "TEXT"),
     "rename": Flag(("--rename",), "one variable; may come again", "KEY=VARIABLE", again=True),
     "only": Flag(("--only",), "these keys of the credentials and no others", "KEY,KEY"),

@@ -105,7 +105,16 @@ def bound(resource: Json | None) -> Look:
 
 def rotated(resource: Json | None) -> Look:
     """After rotate: bound, as before; `failed` tells whether with other credentials."""
-    look = bound(resource)
+    return _told(resource, bound(resource))
+
+
+def admin_rotated(resource: Json | None) -> Look:
+    """After rotate --admin: ready, as before; `failed` tells whether with another password."""
+    return _told(resource, provisioned(resource))
+
+
+def _told(resource: Json | None, look: Look) -> Look:
+    """What was there before is there again in any case."""
     if resource and isinstance(look, Reached):
         return Missed(_message(resource)) if resource.get("failed") else Reached(_message(resource))
     return look

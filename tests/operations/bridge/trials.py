@@ -140,6 +140,23 @@ def failing_rotate(world: World) -> str:
     return str(world.service.rotate(APP, DB, "alice").binding_operation)
 
 
+def _rotate_admin(world: World) -> str:
+    world.bound()
+    return world.service.rotate_admin(APP, DB, "alice").instance_operation
+
+
+def _idle_rotate_admin(world: World) -> str:
+    """Nothing is bound, so that the resource can be destroyed meanwhile."""
+    world.created()
+    return world.service.rotate_admin(APP, DB, "alice").instance_operation
+
+
+def failing_rotate_admin(world: World) -> str:
+    """At the broker, which undoes it."""
+    world.broker.fails["update"] = "the server does not answer"
+    return _rotate_admin(world)
+
+
 def _bind_shared(world: World) -> str:
     world.shared()
     return str(world.service.bind(APP, DB, "alice").binding_operation)
@@ -251,6 +268,9 @@ ROWS: dict[str, Row] = {
     "broken rotate": Row(Kind.ROTATE, broken_rotate, State.FAILED, _unbind_it),
     "failing rotate": Row(Kind.ROTATE, failing_rotate, State.FAILED),
     "rotate at once": Row(Kind.ROTATE_NOW, _rotate_now, stopped_by=_unbind_it),
+    "rotate admin": Row(Kind.ROTATE_ADMIN, _rotate_admin),
+    "rotate admin, destroyed meanwhile": Row(Kind.ROTATE_ADMIN, _idle_rotate_admin, stopped_by=_destroy_it),
+    "failing rotate admin": Row(Kind.ROTATE_ADMIN, failing_rotate_admin, State.FAILED),
     "rollback": Row(Kind.ROLLBACK, rollback),
     "reinject": Row(Kind.REINJECT, reinject),
     "broken reinject": Row(Kind.REINJECT, broken_reinject, State.FAILED),

@@ -168,18 +168,22 @@ def plan(name: str, **fields: object) -> dict[str, object]:
 
 def test_catalog(broker: OsbBroker, wire: Any) -> None:
     schema = {"type": "object"}
+    rotating = {"properties": {"admin": {"properties": {"rotation": {"type": "string"}}}}}
     plans = [
         plan("small", schemas={"service_instance": {"create": {"parameters": schema}}}),
         plan("big", bindable=False, plan_updateable=False, schemas=None),
+        plan("rotating", schemas={"service_instance": {"update": {"parameters": rotating}}}),
+        plan("odd", schemas={"service_instance": {"update": {"parameters": {"properties": {"admin": True}}}}}),
     ]
     service = {**plan("pg", bindable=True, plan_updateable=True), "plans": plans}
     wire.get(f"{URL}/v2/catalog", json={"services": [service]})
     (offering,) = broker.catalog()
     assert (offering.id, offering.name, offering.updateable) == ("id-pg", "pg", True)
     assert offering.instances_retrievable is False
-    small, big = offering.plans
+    small, big, *_ = offering.plans
     assert (small.bindable, small.updateable, small.parameters_schema) == (True, True, schema)
     assert (big.bindable, big.updateable, big.parameters_schema) == (False, False, None)
+    assert [each.name for each in offering.plans if each.admin_rotatable] == ["rotating"]
 
 
 def test_a_catalog_that_has_not_changed_is_not_sent_again(broker: OsbBroker, wire: Any) -> None:

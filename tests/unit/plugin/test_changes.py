@@ -93,6 +93,12 @@ def test_an_update_that_failed_is_told(service: Service, drycc: Drycc) -> None:
         ("unbind myredis", BINDING, {"bind_action": "unbind"}, f"Unbinding resource... {FRAMES}done\n"),
         ("rotate myredis", ROTATE, {"force": False}, f"Rotating credentials... {FRAMES}done\n"),
         ("rotate myredis --force", ROTATE, {"force": True}, f"Rotating credentials... {FRAMES}done\n"),
+        (
+            "rotate myredis --admin",
+            ROTATE,
+            {"admin": True},
+            f"Rotating the administrator's password... {FRAMES}done\n",
+        ),
         ("destroy myredis --confirm=myredis", f"DELETE {ONE}", None, f"Destroying myredis...\n{FRAMES}done\n"),
         (
             "update myredis redis standard-256",
@@ -201,6 +207,29 @@ def test_a_rotation_that_was_undone_is_a_failure(service: Service, drycc: Drycc)
     service.answer(GET, resource(binding="Ready", message="v3 does not start", failed=True))
     ended = drycc("rotate myredis")
     assert (ended.status, ended.err) == (3, f"Error: v3 does not start\n{ADVICE}")
+
+
+@pytest.mark.parametrize(("failed", "message"), [(False, "It was replaced"), (True, "the server does not answer")])
+def test_rotate_admin_waits_for_the_instance(service: Service, drycc: Drycc, failed: bool, message: str) -> None:
+    service.answer(ROTATE, resource(status="UpdatingInstance"))
+    service.answer(
+        GET,
+        resource(status="UpdatingInstance", message="the broker updates the instance"),
+        resource(status="Ready", message=message, failed=failed),
+    )
+    ended = drycc("rotate myredis --admin")
+    assert steps(ended.out) == ["the broker updates the instance"]
+    if failed:
+        assert (ended.status, ended.err) == (3, f"Error: {message}\n{ADVICE}")
+    else:
+        assert (ended.status, ended.out.splitlines()[-1].endswith(f"s, {message}")) == (0, True)
+
+
+@pytest.mark.parametrize("other", ["--force", "--every 30d"])
+def test_the_administrators_password_is_rotated_alone(drycc: Drycc, other: str) -> None:
+    assert drycc(f"rotate myredis --admin {other}").err == (
+        "Error: --admin is about the administrator's password, now: give it alone\n"
+    )
 
 
 @pytest.mark.parametrize(

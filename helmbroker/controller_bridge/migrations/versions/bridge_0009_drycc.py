@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "bridge_0008"
-down_revision = "bridge_0007"
+revision = "bridge_0009"
+down_revision = "bridge_0008"
 
 
 def upgrade() -> None:
