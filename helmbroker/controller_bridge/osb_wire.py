@@ -105,9 +105,7 @@ class Error(_Wire):
 def refusal(status: int, data: object) -> BrokerError:
     """What an answer with the status of an error says."""
     if status in (401, 403):
-        return BrokerError(
-            status, "", "it does not accept the bridge's user and password; its operator has to set them"
-        )
+        return BrokerError(status, "", "it does not accept the bridge's login; its operator has to set it")
     try:
         said = Error.model_validate(data)
     except pydantic.ValidationError:

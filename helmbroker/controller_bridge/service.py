@@ -92,7 +92,7 @@ class Service(Views):
         return resource
 
     def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
-        """Begin to change the plan, the options, or both; nothing to change: nothing is begun.
+        """Begin to change the plan, the options, or both: the broker may find that there is nothing to do.
 
         `options` are merged into those that the instance has. Raises NoSuchResource, Refused.
         """
@@ -107,8 +107,6 @@ class Service(Views):
                 raise Refused("this resource instance is in progress")
             if resource.instance is not InstanceState.READY:
                 raise Refused("the resource instance is not ready")
-            if plan == resource.plan and not options:
-                return resource
             operation_id = str(uuid.uuid4())
             self._store.change(
                 conn,

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     )
     broker_url: str = Field(default="http://127.0.0.1:8080", pattern=BROKER_URL, description="the service broker")
     broker_credentials_file: Path = Field(
-        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password"
+        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password or Bearer TOKEN"
     )
     broker_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
     broker_timeout_s: float = Field(default=30, gt=0, le=120, description="wait for one answer of the broker")
@@ -48,11 +48,20 @@ class Settings(BaseSettings):
     )
     listen: str = Field(default="127.0.0.1:8081", description="host:port of the API")
     worker_listen: str | None = Field(
-        default=None, description="host:port on which the worker answers /healthz and /readyz; by default nowhere"
+        default=None,
+        description="host:port on which the worker, or `watch`, answers /healthz and /readyz; by default nowhere",
     )
     tls_certificate_file: Path | None = Field(default=None, description="PEM; with the key: serve https")
     tls_key_file: Path | None = Field(default=None, description="PEM")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
+    watch_namespaces: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9-]+(,[a-z0-9-]+)*$",
+        description="namespaces, with commas between, whose bindings `watch` looks after; without it all",
+    )
+    watch_resync_s: float = Field(
+        default=300, ge=10, le=3600, description="how often `watch` looks at everything, changed or not"
+    )
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time")
     lease_s: float = Field(
         default=60,

@@ -146,11 +146,27 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         worker.run(stop, grace_s)
 
 
+def run_watch(settings: Settings, stop: threading.Event) -> None:
+    """Look after bindings that others make until `stop` is set. Needs the cluster and nothing else."""
+    from helmbroker.controller_bridge.watch.catalog_bindings import CatalogBindings  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.watch.loop import Loop  # noqa: PLC0415
+    from helmbroker.controller_bridge.watch.service_bindings import ServiceBindings  # noqa: PLC0415
+
+    kube = make_kube(settings)
+    namespaces = settings.watch_namespaces.split(",") if settings.watch_namespaces else None
+    reconcilers = (ServiceBindings(kube), CatalogBindings(kube, make_apps(kube, settings)))
+    loop = Loop(kube, reconcilers, namespaces=namespaces, resync_s=settings.watch_resync_s)
+    _LOG.info("watching", extra={"namespaces": settings.watch_namespaces or "all"})
+    with probes(settings.worker_listen, {"/healthz": lambda: None, "/readyz": health.cluster(kube)}):
+        loop.run(stop)
+
+
 def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube: Callable[[], Kube]) -> Brokers:
     """The clients of all service brokers, and the bridge's own for what lives elsewhere. Raises SetupError."""
     from helmbroker.controller_bridge.apps.given import GivenSecrets  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.external import ExternalBroker  # noqa: PLC0415
-    from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
 
     found: dict[str, Broker] = {
         name: OsbBroker(

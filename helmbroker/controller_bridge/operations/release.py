@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge.operations import rollout
-from helmbroker.controller_bridge.operations.work import Ports, Work, pause_s, run_or_undo, step
+from helmbroker.controller_bridge.operations.work import Ports, Work, run_or_undo, step
 from helmbroker.durable import Context, Done, Fail, Outcome, Wait
 
 WRITTEN_S = 60.0
@@ -23,7 +23,7 @@ def _find(work: Work) -> Outcome:
         if one.key == operation.id:
             return Done({"version": one.version})
     if work.now - operation.created_at < WRITTEN_S:
-        return Wait(pause_s(work), "the release is being written")
+        return Wait(work.pause_s, "the release is being written")
     return Fail("the request that asked for a release has ended before one was written: ask again")
 
 

@@ -77,6 +77,7 @@ OPTIONS = {
     "limit": Flag(("-l", "--limit"), "the most entries to list", "N", type=positive),
     "values": Flag(("-f", "--values"), "YAML file of options; replaces KEY=VALUE", "FILE"),
     "details": Flag(("--details",), "show options and message as well"),
+    "follow": Flag(("--follow",), "first wait until nothing goes on with it, and tell what it waits for"),
     "confirm": Flag(("--confirm",), "the resource's name, instead of the question", "NAME"),
     "force": Flag(("--force",), "revoke the old credentials at once: the app fails until all of it has restarted"),
     "every": Flag(("--every",), "not now, but every so often: 30d, 12h, or never", "TIME", type=period),

@@ -49,6 +49,24 @@ def test_create_without_waiting_prints_as_ever(service: Service, drycc: Drycc) -
     assert service.lines == [CREATE]
 
 
+def test_an_update_is_over_when_the_app_has_other_credentials(service: Service, drycc: Drycc) -> None:
+    service.answer(f"PUT {ONE}", resource(status="UpdatingInstance"))
+    rotating = resource(binding="Rotating", message="app release v3: 1 of 2 pods are ready")
+    updating = resource(status="UpdatingInstance", message="waiting for its turn")
+    service.answer(GET, updating, rotating, resource(binding="Ready", message="live"))
+    ended = drycc("update myredis external credentials uri=x")
+    assert (ended.status, ended.err) == (0, "")
+    assert steps(ended.out) == ["waiting for its turn", "app release v3: 1 of 2 pods are ready"]
+
+
+def test_an_update_that_failed_is_told(service: Service, drycc: Drycc) -> None:
+    service.answer(f"PUT {ONE}", resource(status="UpdatingInstance"))
+    service.answer(GET, resource(binding="Ready", failed=True, message="app release v3 failed: exit code 3"))
+    ended = drycc("update myredis external credentials uri=x")
+    assert ended.status != 0
+    assert f"Error: app release v3 failed: exit code 3\n{ADVICE}" in ended.err
+
+
 @pytest.mark.parametrize(
     ("command", "request_line", "body", "shown"),
     [
@@ -65,6 +83,12 @@ def test_create_without_waiting_prints_as_ever(service: Service, drycc: Drycc) -
                 },
             },
             f"Binding resource... {FRAMES}done\n",
+        ),
+        (
+            "share myredis shop/redis",
+            CREATE,
+            {"name": "myredis", "from": "shop/redis"},
+            f"Sharing shop/redis as myredis with example-go... {FRAMES}done\n",
         ),
         ("unbind myredis", BINDING, {"bind_action": "unbind"}, f"Unbinding resource... {FRAMES}done\n"),
         ("rotate myredis", ROTATE, {"force": False}, f"Rotating credentials... {FRAMES}done\n"),
