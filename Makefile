@@ -96,6 +96,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.catalog
 	$(BIN)/python -m bench.keys
 	$(BIN)/python -m bench.plugin
+	$(BIN)/python -m bench.bridge
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm

@@ -133,13 +133,21 @@ def api(settings: Settings) -> None:
 @_with_settings
 def worker(settings: Settings) -> None:
     """Carry out operations: speak with the broker, release apps, watch them."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stopped_by_signals()
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
     _check_initialised(settings)
     wiring.run_worker(settings, stop, grace_s=_GRACE_S)
+
+
+@main.command()
+@_with_settings
+def watch(settings: Settings) -> None:
+    """Look after bindings of service-catalog and servicebinding.io. Needs the cluster; no database, no `init`."""
+    stop = _stopped_by_signals()
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+
+    wiring.run_watch(settings, stop)
 
 
 @main.group()
@@ -180,6 +188,13 @@ def _safe(settings: Settings) -> Iterator[key_commands.Safe]:
 
 
 main.add_command(key_commands.group(_with_settings, _safe))
+
+
+def _stopped_by_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _check_initialised(settings: Settings) -> None:

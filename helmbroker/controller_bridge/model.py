@@ -41,6 +41,7 @@ class Kind(StrEnum):
     UNBIND = "unbind"
     DESTROY = "destroy"
     ROLLBACK = "rollback"
+    RELEASE = "release"
     ROTATE = "rotate"
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge.beginning import RELEASE_TIMEOUT_S, begin, begin_rotation
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
+from helmbroker.controller_bridge.releasing import Releasing
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
 from helmbroker.controller_bridge.views import NoSuchResource, Views
@@ -56,6 +57,7 @@ class Service(Views):
     def __init__(self, store: Store, sealer: Sealer) -> None:
         super().__init__(store)
         self._sealer = sealer
+        self.releasing = Releasing(store)
 
     def create(self, new: NewResource, user: str) -> Resource:
         """Note the resource and begin to provision it. Raises NotUnique."""

@@ -48,11 +48,20 @@ class Settings(BaseSettings):
     )
     listen: str = Field(default="127.0.0.1:8081", description="host:port of the API")
     worker_listen: str | None = Field(
-        default=None, description="host:port on which the worker answers /healthz and /readyz; by default nowhere"
+        default=None,
+        description="host:port on which the worker, or `watch`, answers /healthz and /readyz; by default nowhere",
     )
     tls_certificate_file: Path | None = Field(default=None, description="PEM; with the key: serve https")
     tls_key_file: Path | None = Field(default=None, description="PEM")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
+    watch_namespaces: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9-]+(,[a-z0-9-]+)*$",
+        description="namespaces, with commas between, whose bindings `watch` looks after; without it all",
+    )
+    watch_resync_s: float = Field(
+        default=300, ge=10, le=3600, description="how often `watch` looks at everything, changed or not"
+    )
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time")
     lease_s: float = Field(
         default=60,
@@ -80,6 +89,9 @@ class Settings(BaseSettings):
     )
     keep_operations_s: float = Field(
         default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"
+    )
+    keep_app_releases: int = Field(
+        default=50, ge=2, le=1000, description="how many releases of an app are kept; one can go back to no others"
     )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="of the logs")
 

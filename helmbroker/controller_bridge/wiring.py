@@ -102,7 +102,7 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
             broker=brokers,
             catalog=CachedCatalog(brokers),
             tokens=Tokens(settings.tokens_file),
-            apps=cache(lambda: make_apps(kube())),
+            apps=cache(lambda: make_apps(kube(), settings)),
             leaving=leaving,
         )
     )
@@ -124,7 +124,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     ports = Ports(
         store=store,
         broker=make_brokers(settings, store, sealer, lambda: kube),
-        apps=make_apps(kube),
+        apps=make_apps(kube, settings),
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
     )
@@ -144,6 +144,21 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     _LOG.info("working", extra={"concurrency": settings.concurrency})
     with probes(settings.worker_listen, answers):
         worker.run(stop, grace_s)
+
+
+def run_watch(settings: Settings, stop: threading.Event) -> None:
+    """Look after bindings that others make until `stop` is set. Needs the cluster and nothing else."""
+    from helmbroker.controller_bridge.watch.catalog_bindings import CatalogBindings  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.watch.loop import Loop  # noqa: PLC0415
+    from helmbroker.controller_bridge.watch.service_bindings import ServiceBindings  # noqa: PLC0415
+
+    kube = make_kube(settings)
+    namespaces = settings.watch_namespaces.split(",") if settings.watch_namespaces else None
+    reconcilers = (ServiceBindings(kube), CatalogBindings(kube, make_apps(kube, settings)))
+    loop = Loop(kube, reconcilers, namespaces=namespaces, resync_s=settings.watch_resync_s)
+    _LOG.info("watching", extra={"namespaces": settings.watch_namespaces or "all"})
+    with probes(settings.worker_listen, {"/healthz": lambda: None, "/readyz": health.cluster(kube)}):
+        loop.run(stop)
 
 
 def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube: Callable[[], Kube]) -> Brokers:
@@ -185,8 +200,8 @@ def make_kube(settings: Settings) -> Kube:
     return KubeClient.from_environment(settings.kubeconfig)
 
 
-def make_apps(kube: Kube) -> AppReleases:
+def make_apps(kube: Kube, settings: Settings) -> AppReleases:
     """Releases of apps on the cluster."""
     from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
 
-    return KubernetesAppReleases(kube)
+    return KubernetesAppReleases(kube, history=settings.keep_app_releases)

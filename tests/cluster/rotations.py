@@ -64,8 +64,10 @@ class Found:
         times = {
             "before": (0.0, begin),
             f"during {len(self.in_a_row)} rotations in a row": (begin, end),
-            **{what: (one.began, one.ended) for what, one in self.killed.items()},
-            "during a rotation whose rollout fails": (self.in_vain.began, self.in_vain.ended),
+            **{
+                f"during one {what}; it took {one.took_s:.0f} s": (one.began, one.ended)
+                for what, one in (*self.killed.items(), ("whose rollout fails", self.in_vain))
+            },
             "after": (self.in_vain.ended, float("inf")),
         }
         rows = ["| | answers | failed | 99 of 100 within | the slowest |", "|---|---:|---:|---:|---:|"]
@@ -115,7 +117,7 @@ def measure(made: Scene, times: int) -> Found:
     in_a_row = [made.rotate((made.database, made.cache)[number % 2]) for number in range(times)]
     ways = {"worker": made.bridge.kill_worker, "bridge": made.bridge.kill}
     killed = {
-        f"during one of the {name}, the {who} killed with -9 at `{step}`": made.rotate(
+        f"of the {name} with the {who} killed by -9 at `{step}`": made.rotate(
             named[name], at=step, disturb=ways[who]
         )
         for name, who, step in KILLS
@@ -134,9 +136,9 @@ INSERT and an RPUSH through pools of connections, and tries nothing twice. A cus
 second, each time on a new connection, while the credentials of the one and of the other are rotated in turns. A
 write is lost when its number is not there in the end, doubled when it is there again. Each login is tried by a pod.
 
-The pause for open connections is {GRACE_S} s here, and the lease of the bridge's operations, which a death makes
-last longer, 10 s; by default they are 30 s and 60 s. Times of steps are as a user sees them who looks ten times a
-second. A shorter run of the same is part of `make test`."""
+The pause for open connections is {GRACE_S} s here (by default 30 s). After a death of the bridge or of its worker
+the rotation goes on when the lease of its operation is over, after 10 s here (by default 60 s). Times of steps are
+as a user sees them who looks ten times a second. A shorter run of the same is part of `make test`."""
 
 
 def main() -> int:

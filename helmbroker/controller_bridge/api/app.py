@@ -11,6 +11,8 @@ from werkzeug.routing import BaseConverter
 from helmbroker.controller_bridge.api import (
     access,
     binding,
+    builds,
+    config,
     errors,
     health,
     operations,
@@ -44,6 +46,8 @@ _APP = "/apps/<app:app>/"
 _RESOURCES = f"{_APP}resources/"
 _RESOURCE = f"{_RESOURCES}<name:name>/"
 _RELEASES = f"{_APP}releases/"
+_CONFIG = f"{_APP}config/"
+_BUILDS = f"{_APP}builds/"
 ROUTES = (
     Route("GET", "/resources/services/", services.list_services, _VIEWER),
     Route("GET", "/resources/services/<path:service>/plans/", services.list_plans, _VIEWER),
@@ -58,8 +62,14 @@ ROUTES = (
     Route("PUT", f"{_RESOURCE}rotate/", rotation.schedule, _MEMBER),
     Route("GET", f"{_APP}access/", access.get_access, _VIEWER),
     Route("GET", _RELEASES, releases.list_releases, _VIEWER),
+    Route("GET", f"{_RELEASES}<version>/", releases.get_release, _VIEWER),
     Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
     Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),
+    Route("GET", _CONFIG, config.get_config, _VIEWER),
+    Route("POST", _CONFIG, config.change_config, _MEMBER),
+    Route("DELETE", _CONFIG, config.detach_groups, _ADMIN),
+    Route("GET", _BUILDS, builds.list_builds, _VIEWER),
+    Route("POST", _BUILDS, builds.create_build, _MEMBER),
     Route("GET", "/healthz", health.healthz, _VIEWER),
     Route("GET", "/readyz", health.readyz, _VIEWER),
 )

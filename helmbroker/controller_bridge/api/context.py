@@ -8,7 +8,8 @@ from threading import Event
 
 from flask import current_app, g
 
-from helmbroker.controller_bridge.api.errors import Forbidden
+from helmbroker.controller_bridge.api.errors import Forbidden, NotFound
+from helmbroker.controller_bridge.apps.manager import ReleaseManager
 from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
@@ -41,6 +42,14 @@ def api() -> Api:
     found = current_app.extensions[EXTENSION]
     if not isinstance(found, Api):
         raise TypeError("the app was not made by make_app")
+    return found
+
+
+def manager() -> ReleaseManager:
+    """What keeps builds and config of apps. Raises NotFound where their controller does."""
+    found = api().apps()
+    if not isinstance(found, ReleaseManager):
+        raise NotFound("Builds and config of this app are with its controller.")
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge.model import BindingState
-from helmbroker.controller_bridge.operations.work import Ports, Work, judge, pause_s, result, step, text
+from helmbroker.controller_bridge.operations.work import Ports, Work, judge, result, step, text
 from helmbroker.durable import Context, Done, Fail, Outcome, Wait, run_steps
 
 
@@ -16,7 +16,7 @@ def destroy(ctx: Context, ports: Ports) -> str:
 def _await_unbound(work: Work) -> Outcome:
     row = work.reload()
     if row.binding is BindingState.UNBINDING:
-        return Wait(pause_s(work), "waiting until the binding is gone")
+        return Wait(work.pause_s, "waiting until the binding is gone")
     if row.binding_id is not None:
         return Fail(f"the binding could not be removed: {row.message}")
     return Done()

@@ -8,6 +8,7 @@ from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.operations.bind import bind
 from helmbroker.controller_bridge.operations.create import create
 from helmbroker.controller_bridge.operations.destroy import destroy
+from helmbroker.controller_bridge.operations.release import release
 from helmbroker.controller_bridge.operations.rollback import rollback
 from helmbroker.controller_bridge.operations.rotate import rotate, rotate_now
 from helmbroker.controller_bridge.operations.unbind import unbind
@@ -22,6 +23,7 @@ _KINDS: Mapping[Kind, Callable[[Context, Ports], str]] = {
     Kind.UNBIND: unbind,
     Kind.DESTROY: destroy,
     Kind.ROLLBACK: rollback,
+    Kind.RELEASE: release,
     Kind.ROTATE: rotate,
     Kind.ROTATE_NOW: rotate_now,
 }

@@ -13,7 +13,7 @@ from helmbroker.controller_bridge.apps.port import (
     Healthy,
     ReleaseState,
 )
-from helmbroker.controller_bridge.operations.work import Work, failure, pause_s, result, step, undoing
+from helmbroker.controller_bridge.operations.work import Work, failure, result, step, undoing
 from helmbroker.durable import JSON, Done, Fail, Outcome, Step, Wait
 
 RESERVE_S = 420.0  # kept for bringing the app back and for undoing the binding
@@ -60,7 +60,7 @@ def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work],
             return Done()
         if isinstance(rollout, Broken):
             return Fail(f"app release v{version} failed: {rollout.reason}")
-        return Wait(pause_s(work), f"app release v{version}: {rollout.reason}")
+        return Wait(work.pause_s, f"app release v{version}: {rollout.reason}")
 
     settle = _settling(source, app_may_be_gone=app_may_be_gone)
     return (step("await rollout", wait, reserve_s=RESERVE_S), step("settle", settle, reserve_s=RESERVE_S))
@@ -112,7 +112,7 @@ def _await_recovery(work: Work) -> Outcome:
         return Done({"problem": rollout.reason})
     if work.ctx.remaining_s < _LAST_S:
         return Done({"problem": f"app release v{version} took too long: {rollout.reason}"})
-    return Wait(pause_s(work), undoing(work, f"going back with app release v{version}: {rollout.reason}"))
+    return Wait(work.pause_s, undoing(work, f"going back with app release v{version}: {rollout.reason}"))
 
 
 def _settle_recovery(work: Work) -> Outcome:

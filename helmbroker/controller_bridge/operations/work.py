@@ -29,7 +29,7 @@ _AGAIN_S = 5.0
 
 @dataclass(frozen=True)
 class Pace:
-    """Pauses between two looks at work that others do: a share of the operation's age, in bounds. Seconds."""
+    """Pauses between two looks at work that others do: a share of what it has taken so far, in bounds. Seconds."""
 
     first_s: float = 0.15
     longest_s: float = 5.0
@@ -58,6 +58,20 @@ class Work:
         self.caller = Caller(self.user)
         self.credentials: Credentials | None = None  # of the binding it makes; only ever in memory
         self._resource: Resource | None = None
+        self._began_s = ctx.operation.deadline - ctx.operation.created_at  # left of its time, then
+
+    def go_on(self) -> None:
+        """A step is finished: the next one begins."""
+        self._began_s = self.ctx.remaining_s
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next look: short work is noticed at once.
+
+        The step's age counts; the operation's, where another claim has begun the step.
+        """
+        pace = self.ports.pace
+        return min(pace.longest_s, max(pace.first_s, (self._began_s - self.ctx.remaining_s) * pace.share))
 
     @property
     def resource(self) -> Resource:
@@ -127,6 +141,8 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
 
     def bounded(work: Work) -> Outcome:
         outcome = patient(work)
+        if isinstance(outcome, Done):
+            work.go_on()
         if isinstance(outcome, Wait) and work.ctx.remaining_s < reserve_s:
             return Fail(f"it took too long: {outcome.reason}")
         return outcome
@@ -162,20 +178,13 @@ def undoing(work: Work, doing: str) -> str:
     return f"{failure(work)}; {doing}"
 
 
-def pause_s(work: Work) -> float:
-    """Seconds until the next look; short work is noticed at once."""
-    operation, pace = work.ctx.operation, work.ports.pace
-    age_s = operation.deadline - operation.created_at - work.ctx.remaining_s
-    return min(pace.longest_s, max(pace.first_s, age_s * pace.share))
-
-
 def judge(work: Work, status: Status, doing: str) -> Outcome:
     """What a look at an operation of the broker means."""
     if status.progress is Progress.SUCCEEDED:
         return Done()
     if status.progress is Progress.FAILED:
         return Fail(status.description or f"{doing}: the broker gave no reason")
-    return Wait(max(pause_s(work), status.retry_after_s or 0.0), status.description or doing)
+    return Wait(max(work.pause_s, status.retry_after_s or 0.0), status.description or doing)
 
 
 def result(work: Work, name: str) -> Mapping[str, JSON]:

@@ -33,7 +33,11 @@ def test_a_whole_life(world: World) -> None:
     assert world.states() == (InstanceState.READY, BindingState.READY)
     with pytest.raises(NotUnique):
         world.create()
+    world.run(world.service.update(APP, DB, "postgresql:large", {"replicas": "3"}, "alice").instance_operation)
+    assert world.resource().plan == "large"
     world.run(world.service.unbind(APP, DB, "alice").binding_operation)
+    kinds = [str(each.kind) for each in world.service.operations(APP, DB, most=3)]
+    assert kinds == ["unbind", "update", "bind"]
     world.service.destroy(APP, DB, "alice")
     assert world.run(world.resource().instance_operation).state is State.SUCCEEDED
     with pytest.raises(NoSuchResource):

@@ -85,6 +85,19 @@ def rollback(world: World) -> str:
     return world.service.rollback(APP, 1, "alice").id
 
 
+def release(world: World, image: str = "shop:2") -> str:
+    def deploy(key: str) -> int | None:
+        return world.apps.deploy(APP, {"web": image}, author="alice", summary="why", key=key)
+
+    world.service.releasing.begin(world.apps, APP, "alice", deploy)
+    return world.apps.releases(APP)[0].key
+
+
+def broken_release(world: World) -> str:
+    """The app does not come up with it."""
+    return release(world, "missing:1")
+
+
 def _rotate(world: World, *, now: bool = False) -> str:
     world.bound()
     return str(world.service.rotate(APP, DB, "alice", now=now).binding_operation)
@@ -221,6 +234,8 @@ ROWS: dict[str, Row] = {
     "failing rotate": Row(Kind.ROTATE, failing_rotate, State.FAILED),
     "rotate at once": Row(Kind.ROTATE_NOW, _rotate_now, stopped_by=_unbind_it),
     "rollback": Row(Kind.ROLLBACK, rollback),
+    "release": Row(Kind.RELEASE, release),
+    "broken release": Row(Kind.RELEASE, broken_release, State.FAILED),
     "bind, shared": Row(Kind.BIND, _bind_shared, stopped_by=_unbind_it),
     "broken bind, shared": Row(Kind.BIND, broken_bind_shared, State.FAILED, _unbind_it),
     "unbind, shared": Row(Kind.UNBIND, _unbind_shared),

@@ -49,6 +49,13 @@ def test_without_init(data: Path, words: tuple[str, ...]) -> None:
     )
 
 
+def test_watch_needs_no_init_but_a_cluster(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELMBROKER_BRIDGE_KUBECONFIG", str(data / "nowhere"))
+    ran = run("watch")
+    assert ran.exit_code == 1
+    assert f"cannot connect to a Kubernetes cluster: {data}/nowhere is missing" in ran.output
+
+
 def test_init_then_a_token(data: Path) -> None:
     first = run("init")
     assert first.exit_code == 0
