@@ -192,6 +192,7 @@ CASES: dict[str, Case] = {
         "rotate myredis --every 30d", {f"PUT {ONE}rotate/": [one(rotate_at="2026-05-08T01:01:00Z")]}
     ),
     "rotate-never": Case("rotate myredis --every never", {f"PUT {ONE}rotate/": [one(rotate_at=None)]}),
+    "rotate-admin-and-force": Case("rotate myredis --admin --force"),
     "rotate-both": Case("rotate myredis --every 30d --force"),
     "destroy": Case("destroy myredis", life(DESTROY, one(status="Deprovisioning"), GONE), stdin="myredis\n"),
     "destroy-no-wait": Case("destroy myredis --confirm=myredis --no-wait", life(DESTROY)),
