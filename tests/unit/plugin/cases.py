@@ -194,6 +194,12 @@ CASES: dict[str, Case] = {
     "rotate-never": Case("rotate myredis --every never", {f"PUT {ONE}rotate/": [one(rotate_at=None)]}),
     "rotate-admin-and-force": Case("rotate myredis --admin --force"),
     "rotate-both": Case("rotate myredis --every 30d --force"),
+    "rotate-admin": Case(
+        "rotate myredis --admin",
+        life(ROTATE, one(status="UpdatingInstance", message="update"), one(message="done")),
+    ),
+    "rotate-admin-failed": Case("rotate myredis --admin", life(ROTATE, one(failed=True, message="it cannot"))),
+    "rotate-admin-both": Case("rotate myredis --admin --force"),
     "destroy": Case("destroy myredis", life(DESTROY, one(status="Deprovisioning"), GONE), stdin="myredis\n"),
     "destroy-no-wait": Case("destroy myredis --confirm=myredis --no-wait", life(DESTROY)),
     "destroy-json": Case("destroy myredis --confirm=myredis -o json", life(DESTROY, GONE)),
