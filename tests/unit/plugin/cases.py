@@ -199,7 +199,6 @@ CASES: dict[str, Case] = {
         life(ROTATE, one(status="UpdatingInstance", message="update"), one(message="done")),
     ),
     "rotate-admin-failed": Case("rotate myredis --admin", life(ROTATE, one(failed=True, message="it cannot"))),
-    "rotate-admin-both": Case("rotate myredis --admin --force"),
     "destroy": Case("destroy myredis", life(DESTROY, one(status="Deprovisioning"), GONE), stdin="myredis\n"),
     "destroy-no-wait": Case("destroy myredis --confirm=myredis --no-wait", life(DESTROY)),
     "destroy-json": Case("destroy myredis --confirm=myredis -o json", life(DESTROY, GONE)),
