@@ -35,12 +35,12 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
 	$(BIN)/pytest -n 2 tests/operations -m "$(QUICK)"
-	$(BIN)/pytest -n 2 --dist loadfile -m "(postgresql or processes) and not cluster and not sweep"
+	$(BIN)/pytest -n 3 --dist loadfile -m "(postgresql or processes) and not cluster and not sweep"
 	$(BIN)/pytest -n 2 -m sweep
 	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
 	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
-	$(SANDBOX_ENV); $(BIN)/pytest -n 2 --dist loadfile -m "cluster and not chaos$(if $(KUBECONFIG), and not sandbox)" --timeout 900
+	$(SANDBOX_ENV); $(BIN)/pytest -n 3 --dist loadfile -m "cluster and not chaos$(if $(KUBECONFIG), and not sandbox)" --timeout 900
 	$(SANDBOX_ENV); $(BIN)/pytest -m chaos -rP
 
 chaos: $(VENV)/installed postgresql ## 300 times kill -9 and more under 200 operations on a cluster of your own; half an hour
