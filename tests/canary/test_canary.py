@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,8 +154,8 @@ def _refused(made: Scene) -> None:
     statuses |= {ask(good, "PUT", path, body, **{header: f"test {identity}"}).status_code for body in bodies}
     statuses |= {ask(good, "PUT", f"{path}&token={secret}", header=secret, Cookie=secret).status_code}
     assert statuses == {400, 401}
-    bridge = type(made.bridge)(**{**vars(made.bridge), "token": wrong})
-    assert bridge.ask("GET", f"/apps/{made.app}/resources/").status_code == 401
+    stranger = replace(made.bridge, token=wrong)
+    assert stranger.ask("GET", f"/apps/{made.app}/resources/").status_code == 401
     for body in (
         {"name": "x", "plan": "x:y", "options": secret},
         {"name": [secret], "options": {"rawValues": secret}},
