@@ -120,7 +120,7 @@ def test_keys_are_rotated_and_taken_off(data: Path) -> None:
     first = RingFile(data / "keys.json").active.id
     rotated = run("keys", "rotate")
     assert rotated.exit_code == 0, rotated.output
-    assert "1 secrets were brought under it, 0 are left" in rotated.output  # by which the ring is checked
+    assert "2 secrets were brought under it, 0 are left" in rotated.output  # of the check, and of the audit
     assert run("keys", "remove", first).exit_code == 0
     assert run("keys", "list").output.count("\n") == 1
     refused = run("keys", "remove", first)
