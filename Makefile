@@ -12,7 +12,7 @@ CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz sweep postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,12 +35,12 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
 	$(BIN)/pytest -n 2 tests/operations -m "$(QUICK)"
-	$(BIN)/pytest -n 2 --dist loadfile -m "(postgresql or processes) and not cluster and not sweep"
+	$(BIN)/pytest -n 3 --dist loadfile -m "(postgresql or processes) and not cluster and not sweep"
 	$(BIN)/pytest -n 2 -m sweep
 	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
 	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
-	$(SANDBOX_ENV); $(BIN)/pytest -n 2 --dist loadfile -m "cluster and not chaos$(if $(KUBECONFIG), and not sandbox)" --timeout 900
+	$(SANDBOX_ENV); $(BIN)/pytest -n 3 --dist loadfile -m "cluster and not chaos$(if $(KUBECONFIG), and not sandbox)" --timeout 900
 	$(SANDBOX_ENV); $(BIN)/pytest -m chaos -rP
 
 chaos: $(VENV)/installed postgresql ## 300 times kill -9 and more under 200 operations on a cluster of your own; half an hour
@@ -71,6 +71,12 @@ spec-coverage: $(VENV)/installed ## which rule has no test; writes docs/referenc
 addons-page: $(VENV)/installed ## what the addons offer; writes docs/reference/addons.md
 	$(BIN)/python -m tests.addons.page
 
+plugin-page: $(VENV)/installed ## how drycc-resources is called; writes docs/reference/drycc-resources.md
+	$(BIN)/python -m tests.unit.plugin.page
+
+plugin: $(VENV)/installed ## drycc-resources as one file that needs Python and nothing else: build/drycc-resources
+	$(BIN)/python -m packing.plugin
+
 format: $(VENV)/installed ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -89,6 +95,8 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.durable
 	$(BIN)/python -m bench.catalog
 	$(BIN)/python -m bench.keys
+	$(BIN)/python -m bench.plugin
+	$(BIN)/python -m bench.bridge
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm

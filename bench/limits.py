@@ -18,6 +18,8 @@ IDLE_LIMIT_PERCENT = 2.0
 """CPU of all processes together when nobody asks for anything; percent of one core."""
 START_LIMIT_MS = 150.0
 """From typing `drycc-resources --help` or `services` until it has ended."""
+LIST_LIMIT_MS = 100.0
+"""A list of 1,000 resources of an app, by the bridge."""
 HELM_FACTOR, HELM_MARGIN_S = 1.03, 0.5
 """Provisioning may take as long as bare `helm upgrade --install --wait` times this, plus this."""
 PARALLEL_FACTOR = 1.1

@@ -5,9 +5,6 @@ Exit status of what authors run: 0 all is well, 1 something is wrong with the ad
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +14,9 @@ from typing import Concatenate, NoReturn, ParamSpec
 import click
 from pydantic import ValidationError
 
+from helmbroker.audit import acting, operator
 from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
-from helmbroker.broker.domain.audit import Actor, acting
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.service.restore import Refused
@@ -98,7 +95,7 @@ def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
     with folders(settings):
         store = wiring.make_store(settings)
     try:
-        with acting(Actor(f"operator:{_user()}")):
+        with acting(operator()):
             yield store
     except Unavailable as error:
         click.echo(f"helmbroker: {error.description}", err=True)
@@ -114,12 +111,3 @@ def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
         sys.exit(status)
     finally:
         store.close()
-
-
-def _user() -> str:
-    """Who has typed the command, as the operating system knows it."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # a container's user of whom only the number is known
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"

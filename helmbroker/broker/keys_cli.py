@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from helmbroker import key_commands
+from helmbroker.audit import Outcome
 from helmbroker.broker import wiring
 from helmbroker.broker.command import opened_store, with_settings
-from helmbroker.broker.domain.audit import Event, Outcome
+from helmbroker.broker.domain.audit import Event
 from helmbroker.broker.service.remembered import Remembered
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store import sealed

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from helmbroker.catalog import jsonpath_steps as steps
-from helmbroker.catalog.jsonpath_steps import BadPath, Expression
+from helmbroker import expressions as steps
+from helmbroker.expressions import BadPath, Expression
 
 __all__ = ["BadPath", "Missing", "Template", "lead", "parse", "text_of"]
 

@@ -18,6 +18,7 @@ _TIMEOUTS_S = {
     Kind.UPDATE: INSTANCE_TIMEOUT_S,
     Kind.DESTROY: INSTANCE_TIMEOUT_S,
     Kind.ROTATE: ROTATION_TIMEOUT_S,
+    Kind.ROTATE_ADMIN: INSTANCE_TIMEOUT_S,
     Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
 }
 
@@ -26,7 +27,7 @@ def begin(
     conn: sa.Connection, store: Store, kind: Kind, operation_id: str, resource: Resource, user: str, **more: JSON
 ) -> None:
     """Enqueue it, with `more` among its params; the row of the resource is for the caller to change."""
-    of_instance = kind in (Kind.CREATE, Kind.UPDATE, Kind.DESTROY)
+    of_instance = kind in (Kind.CREATE, Kind.UPDATE, Kind.ROTATE_ADMIN, Kind.DESTROY)
     store.queue().enqueue(
         conn,
         id=operation_id,

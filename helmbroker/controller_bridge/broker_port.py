@@ -32,6 +32,7 @@ class Plan:
     updateable: bool
     parameters_schema: Mapping[str, JSON] | None = field(default=None, repr=False)
     binding_rotatable: bool = False  # OSB 2.17: a binding may name the one that it replaces
+    admin_rotatable: bool = False  # by the parameter admin.rotation, which its schema of updates has
 
 
 @dataclass(frozen=True)

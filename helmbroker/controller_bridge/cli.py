@@ -15,6 +15,7 @@ import click
 from pydantic import ValidationError
 
 from helmbroker import key_commands
+from helmbroker.audit import commands as audit_commands
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
@@ -38,7 +39,19 @@ def _settings_table() -> str:
 
 def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
     """Read the settings; what is wrong with the set-up becomes one sentence and exit status 1."""
+    return _with_settings_or(1)(command)
 
+
+def _with_settings_or(status: int) -> Callable[[Callable[Concatenate[Settings, P], None]], Callable[P, None]]:
+    """As `_with_settings`, with another exit status."""
+
+    def decorate(command: Callable[Concatenate[Settings, P], None]) -> Callable[P, None]:
+        return _run(command, status)
+
+    return decorate
+
+
+def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
@@ -49,10 +62,10 @@ def _with_settings(command: Callable[Concatenate[Settings, P], None]) -> Callabl
             for each in error.errors():
                 name = "_".join(map(str, each["loc"])).upper()
                 click.echo(f"helmbroker-bridge: {PREFIX}{name}: {each['msg']}", err=True)
-            sys.exit(1)
+            sys.exit(status)
         except (SetupError, KubeError) as error:
             click.echo(f"helmbroker-bridge: {error}", err=True)
-            sys.exit(1)
+            sys.exit(status)
 
     return run
 
@@ -79,9 +92,10 @@ def init(settings: Settings) -> None:
 
     for path in wiring.initialise(settings):
         click.echo(f"made {path}")
-    click.echo(f"The first token is in {settings.admin_token_file}; for the command line of users:")
-    click.echo(f"  export DRYCC_RESOURCES_URL=http://{settings.listen}")
-    click.echo(f'  export DRYCC_TOKEN="$(cat {settings.admin_token_file})"')
+    if settings.own_users:
+        click.echo(f"The first token is in {settings.admin_token_file}; for the command line of users:")
+        click.echo(f"  export DRYCC_RESOURCES_URL=http://{settings.listen}")
+        click.echo(f'  export DRYCC_TOKEN="$(cat {settings.admin_token_file})"')
 
 
 @main.command(hidden=True)
@@ -102,11 +116,16 @@ def run(settings: Settings) -> None:
     from helmbroker.runtime.supervise import supervise  # noqa: PLC0415
 
     _check_initialised(settings)
+    if settings.platform != "drycc":
+        _check_kubeconfig()
+    children = {name: [sys.executable, "-m", _MODULE, name] for name in ("api", "worker")}
+    sys.exit(supervise(children, grace_s=_GRACE_S + settings.drain_s + 10))
+
+
+def _check_kubeconfig() -> None:
     checked = subprocess.run([sys.executable, "-m", _MODULE, "check-kubeconfig"], check=False)
     if checked.returncode:
         sys.exit(checked.returncode)
-    children = {name: [sys.executable, "-m", _MODULE, name] for name in ("api", "worker")}
-    sys.exit(supervise(children, grace_s=_GRACE_S + settings.drain_s + 10))
 
 
 @main.command()
@@ -133,13 +152,21 @@ def api(settings: Settings) -> None:
 @_with_settings
 def worker(settings: Settings) -> None:
     """Carry out operations: speak with the broker, release apps, watch them."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stopped_by_signals()
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
     _check_initialised(settings)
     wiring.run_worker(settings, stop, grace_s=_GRACE_S)
+
+
+@main.command()
+@_with_settings
+def watch(settings: Settings) -> None:
+    """Look after bindings of service-catalog and servicebinding.io. Needs the cluster; no database, no `init`."""
+    stop = _stopped_by_signals()
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+
+    wiring.run_watch(settings, stop)
 
 
 @main.group()
@@ -161,6 +188,8 @@ def token_add(settings: Settings, user: str, apps: tuple[str, ...], role_name: s
     """
     if not apps:
         raise click.UsageError("name at least one --app, or --app '*'")
+    if not settings.own_users:
+        raise SetupError(f"{PREFIX}PLATFORM is {settings.platform}: users, tokens and roles are made there")
     from helmbroker.controller_bridge.tokens import Tokens, role  # noqa: PLC0415
 
     _check_initialised(settings)
@@ -179,12 +208,30 @@ def _safe(settings: Settings) -> Iterator[key_commands.Safe]:
         raise SetupError(str(error)) from None
 
 
+@contextmanager
+def _audit(settings: Settings) -> Iterator[audit_commands.Log]:
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
+
+    with wiring.opened_store(settings) as store:
+        yield store.audit
+
+
+_THINGS = audit_commands.Things(("app", "resource"), "--app", "Of this app and its resources.")
 main.add_command(key_commands.group(_with_settings, _safe))
+main.add_command(audit_commands.group(_THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
+
+
+def _stopped_by_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _check_initialised(settings: Settings) -> None:
     """Said before anything heavy is loaded. Raises SetupError."""
-    for path in (settings.data_dir, settings.keys_file, settings.tokens_file):
+    needed = [settings.data_dir, settings.keys_file, *([settings.tokens_file] if settings.own_users else [])]
+    for path in needed:
         if not path.exists():
             raise SetupError(f"there is no {path}; run `helmbroker-bridge init` first")
 

@@ -41,8 +41,11 @@ class Kind(StrEnum):
     UNBIND = "unbind"
     DESTROY = "destroy"
     ROLLBACK = "rollback"
+    RELEASE = "release"
     ROTATE = "rotate"
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones
+    ROTATE_ADMIN = "rotate admin"  # the password of the instance's own administrator, which no app has
+    REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
 
 
 class Schedule(StrEnum):
@@ -50,6 +53,7 @@ class Schedule(StrEnum):
 
     RETENTION = "retention"
     ROTATION = "rotation"
+    WATCH = "watch"
 
 
 class Role(IntEnum):

@@ -35,6 +35,11 @@ def config_group(resource: str) -> str:
     return BINDING_GROUP + resource.replace("-", "_")
 
 
+def foreign_group(binding: str) -> str:
+    """The config group of a binding of service-catalog: no resource's, as none begins with a hyphen."""
+    return f"{BINDING_GROUP}_{binding.replace('-', '_')}"
+
+
 def secret_name(resource: str) -> str:
     """The Secret of a resource's credentials, in the app's namespace."""
     return f"{resource}-binding"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +28,6 @@ from helmbroker.controller_bridge.broker_port import (
 )
 from helmbroker.durable import JSON
 
-_LOG = logging.getLogger("helmbroker.bridge")
 API_VERSION = "2.17"
 _CONNECT_S = 5.0
 _READ_S = 30.0
@@ -37,34 +35,6 @@ _MAX_BODY_BYTES = 8 * 1024 * 1024
 _MAX_RETRY_AFTER_S = 10.0
 # The broker, or something before it, says "not now" (OSB item 17); 500 is a fault that a repetition will not mend.
 _NOT_NOW = frozenset({408, 429, 502, 503, 504})
-
-
-class CredentialsFile(AuthBase):
-    """Basic authentication from a file of one line, `user:password`; read again when the file changes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._header = ""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self.header()
-        return request
-
-    def header(self) -> str:
-        """The value of the Authorization header. Raises BrokerError when the file is missing or malformed."""
-        try:
-            stat = self._path.stat()
-            if self._seen != (stat.st_mtime_ns, stat.st_ino):
-                line = self._path.read_text(encoding="utf-8").strip()
-                user, separator, password = line.partition(":")
-                if not (user and separator and password) or "\n" in line:
-                    raise _unusable(self._path, "it has to be one line, user:password")
-                self._header = "Basic " + base64.b64encode(line.encode()).decode("ascii")
-                self._seen = (stat.st_mtime_ns, stat.st_ino)
-        except OSError as error:
-            raise _unusable(self._path, error.strerror or "it cannot be read") from None
-        return self._header
 
 
 class OsbBroker:
@@ -78,10 +48,16 @@ class OsbBroker:
         self._verify: bool | str = str(ca_file) if ca_file else True
         self._place = urlsplit(url).netloc.rpartition("@")[2]
         self._local = threading.local()
+        self._known: tuple[str, tuple[Offering, ...]] = ("", ())  # the catalog, and its ETag if it had one
 
     def catalog(self) -> tuple[Offering, ...]:
-        _, answer = self._call("GET", "/v2/catalog", wire.Catalog, {200})
-        return answer.offerings()
+        etag, known = self._known
+        with self._response("GET", "/v2/catalog", {}, None, None, etag=etag) as response:
+            if etag and response.status_code == 304:
+                return known
+            known = self._parse(response, wire.Catalog, {200}).offerings()
+            self._known = (response.headers.get("ETag", ""), known)
+            return known
 
     def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
         place: dict[str, JSON] = {"organization_guid": self._cluster_id, "space_guid": ref.app}
@@ -183,8 +159,11 @@ class OsbBroker:
         query: Mapping[str, str],
         body: Mapping[str, JSON] | None,
         caller: Caller | None,
+        *,
+        etag: str = "",
     ) -> requests.Response:
         headers = {"X-Broker-API-Version": API_VERSION, "Accept": "application/json"}
+        headers |= {"If-None-Match": etag} if etag else {}
         if caller is not None and caller.user is not None:
             headers["X-Broker-API-Originating-Identity"] = _identity(caller.user)
         try:
@@ -272,11 +251,6 @@ def _retry_after_s(response: requests.Response) -> float | None:
     """OSB item 95, as whole seconds; bounded, because a person is watching."""
     text = response.headers.get("Retry-After", "")
     return min(float(text), _MAX_RETRY_AFTER_S) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _unusable(path: Path, why: str) -> BrokerError:
-    _LOG.error("the file %s with the broker's user and password is not usable: %s", path, why)
-    return BrokerError(0, "Credentials", f"the file with its user and password is not usable: {why}")
 
 
 def _cause(error: requests.RequestException, read_s: float) -> str:

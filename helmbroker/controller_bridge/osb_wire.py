@@ -22,6 +22,7 @@ class _Parameters(_Wire):
 
 class _InstanceSchemas(_Wire):
     create: _Parameters | None = None
+    update: _Parameters | None = None
 
 
 class _Schemas(_Wire):
@@ -105,9 +106,7 @@ class Error(_Wire):
 def refusal(status: int, data: object) -> BrokerError:
     """What an answer with the status of an error says."""
     if status in (401, 403):
-        return BrokerError(
-            status, "", "it does not accept the bridge's user and password; its operator has to set them"
-        )
+        return BrokerError(status, "", "it does not accept the bridge's login; its operator has to set it")
     try:
         said = Error.model_validate(data)
     except pydantic.ValidationError:
@@ -138,4 +137,14 @@ def _plan(service: _Service, plan: _Plan) -> Plan:
         updateable=service.plan_updateable if plan.plan_updateable is None else plan.plan_updateable,
         parameters_schema=create.parameters if create else None,
         binding_rotatable=plan.binding_rotatable,
+        admin_rotatable=_has(instance.update if instance else None, "admin", "rotation"),
     )
+
+
+def _has(schema: _Parameters | None, *path: str) -> bool:
+    """Whether a schema has a parameter of its own at the path (item 37)."""
+    found: object = schema.parameters if schema else None
+    for name in path:
+        properties = found.get("properties") if isinstance(found, dict) else None
+        found = properties.get(name) if isinstance(properties, dict) else None
+    return found is not None

@@ -12,15 +12,22 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from helmbroker.audit import Outcome, names
+from helmbroker.controller_bridge.audited import Event
 from helmbroker.controller_bridge.beginning import RELEASE_TIMEOUT_S, begin, begin_rotation
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
+from helmbroker.controller_bridge.releasing import Releasing
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
 from helmbroker.controller_bridge.views import NoSuchResource, Views
 from helmbroker.durable import JSON, Operation
 
 UNCHANGEABLE = "the resource instance cann't changed"  # word for word: clients know it
+SELF = "helmbroker-bridge"
+"""Who does what no user has asked for."""
+
+_REINJECTED = uuid.UUID("6f6d2b2e-1d1c-4c83-9f7e-2f6a1f6f2f0b")  # ids of operations, by app and release
 _GOING_ON = (BindingState.BINDING, BindingState.UNBINDING, BindingState.ROTATING)
 
 
@@ -56,6 +63,7 @@ class Service(Views):
     def __init__(self, store: Store, sealer: Sealer) -> None:
         super().__init__(store)
         self._sealer = sealer
+        self.releasing = Releasing(store)
 
     def create(self, new: NewResource, user: str) -> Resource:
         """Note the resource and begin to provision it. Raises NotUnique."""
@@ -86,11 +94,12 @@ class Service(Views):
                 self._store.insert(conn, resource, sealed)
             except NameTaken:
                 raise NotUnique(new.name) from None
-            begin(conn, self._store, Kind.CREATE, operation_id, resource, user)
+            about: dict[str, JSON] = {"plan": resource.plan_name, "options": [*names(new.options)]}
+            begin(conn, self._store, Kind.CREATE, operation_id, resource, user, **about)
         return resource
 
     def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
-        """Begin to change the plan, the options, or both; nothing to change: nothing is begun.
+        """Begin to change the plan, the options, or both: the broker may find that there is nothing to do.
 
         `options` are merged into those that the instance has. Raises NoSuchResource, Refused.
         """
@@ -101,12 +110,7 @@ class Service(Views):
                 raise Refused(f"the resource instance is that of {resource.source}: update that")
             if service != resource.service or not plan:
                 raise Refused(UNCHANGEABLE)
-            if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
-                raise Refused("this resource instance is in progress")
-            if resource.instance is not InstanceState.READY:
-                raise Refused("the resource instance is not ready")
-            if plan == resource.plan and not options:
-                return resource
+            _check_ready(resource)
             operation_id = str(uuid.uuid4())
             self._store.change(
                 conn,
@@ -116,7 +120,22 @@ class Service(Views):
                 instance_operation=operation_id,
                 sealed_options=self._sealer.seal(options, owner=resource.uuid) if options else None,
             )
-            begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, plan=plan)
+            about: dict[str, JSON] = {"plan": plan, "options": [*names(options)]}
+            begin(conn, self._store, Kind.UPDATE, operation_id, resource, user, **about)
+            return self._locked(conn, app, name)
+
+    def rotate_admin(self, app: str, name: str, user: str) -> Resource:
+        """Begin to replace the password of the instance's own administrator. Raises NoSuchResource, Refused."""
+        with self._store.writing() as conn:
+            resource = self._locked(conn, app, name)
+            if resource.source is not None:
+                raise Refused(f"the resource instance is that of {resource.source}: rotate that")
+            _check_ready(resource)
+            operation_id = str(uuid.uuid4())
+            self._store.change(
+                conn, resource.uuid, instance=InstanceState.UPDATING, message="", instance_operation=operation_id
+            )
+            begin(conn, self._store, Kind.ROTATE_ADMIN, operation_id, resource, user)
             return self._locked(conn, app, name)
 
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
@@ -131,7 +150,7 @@ class Service(Views):
                 raise Refused("the last binding of the resource instance is not removed yet: unbind it first")
             if resource.binding in _GOING_ON:
                 raise Conflicting(f"Resource {name} is {resource.binding.lower()}")
-            operation_id = str(uuid.uuid4())
+            operation_id, chosen = str(uuid.uuid4()), (env or EnvMapping()).stored()
             self._store.change(
                 conn,
                 resource.uuid,
@@ -139,9 +158,9 @@ class Service(Views):
                 message="",
                 binding_id=str(uuid.uuid4()),
                 binding_operation=operation_id,
-                env=(env or EnvMapping()).stored(),
+                env=chosen,
             )
-            begin(conn, self._store, Kind.BIND, operation_id, resource, user)
+            begin(conn, self._store, Kind.BIND, operation_id, resource, user, env=chosen)
             return self._locked(conn, app, name)
 
     def unbind(self, app: str, name: str, user: str) -> Resource:
@@ -183,6 +202,8 @@ class Service(Views):
             resource = self._locked(conn, app, name)
             due = replace(resource, rotate_every_s=every_s).due(self._store.now(conn))
             self._store.change(conn, resource.uuid, rotate_every_s=every_s, rotate_at=due)
+            event = Event("schedule rotation", Outcome.DONE, app, name, detail={"every_s": every_s})
+            self._store.audit.tell(conn, event)
             return self._locked(conn, app, name)
 
     def destroy(self, app: str, name: str, user: str) -> None:
@@ -200,19 +221,34 @@ class Service(Views):
                 return
             if sharing := self._store.sharing(conn, resource.uuid):
                 raise Refused(f"the resource instance is shared with {', '.join(sharing)}: destroy that first")
-            if resource.binding_id is not None:
-                self._unbind(conn, resource, user)
-            why, running = "stopped: the resource is destroyed", resource.instance_operation
-            self._queue.cancel(conn, resource.subject, description=why, only=running)
-            operation_id = str(uuid.uuid4())
-            self._store.change(
-                conn,
-                resource.uuid,
-                instance=InstanceState.DEPROVISIONING,
-                message="",
-                instance_operation=operation_id,
-            )
-            begin(conn, self._store, Kind.DESTROY, operation_id, resource, user)
+            self._remove(conn, resource, user)
+
+    def abandon(self, app: str) -> int:
+        """Begin to unbind and deprovision all that an app had which is gone; how many resources.
+
+        An instance that other apps share stays until they have let it go.
+        """
+        with self._store.writing() as conn:
+            begun = (InstanceState.PROVISIONING, InstanceState.DEPROVISIONING)  # the one first, the other already
+            found = [
+                each
+                for each in self._store.living(conn, app, lock=True)
+                if each.instance not in begun and not self._store.sharing(conn, each.uuid)
+            ]
+            for resource in found:
+                self._remove(conn, resource, SELF)
+            return len(found)
+
+    def reinject(self, conn: sa.Connection, app: str, release: str) -> None:
+        """Begin to give the app what its bindings deliver; once for each `release` of it."""
+        self._queue.enqueue(
+            conn,
+            id=str(uuid.uuid5(_REINJECTED, f"{app}/{release}")),
+            kind=Kind.REINJECT,
+            subject=app_subject(app),
+            params={"app": app, "user": SELF},
+            timeout_s=RELEASE_TIMEOUT_S,
+        )
 
     def rollback(self, app: str, version: int, user: str) -> Operation:
         """Begin to go back to app release `version`."""
@@ -225,6 +261,21 @@ class Service(Views):
                 params={"app": app, "version": version, "user": user},
                 timeout_s=RELEASE_TIMEOUT_S,
             )
+
+    def _remove(self, conn: sa.Connection, resource: Resource, user: str) -> None:
+        if resource.binding_id is not None:
+            self._unbind(conn, resource, user)
+        why, running = "stopped: the resource is destroyed", resource.instance_operation
+        self._queue.cancel(conn, resource.subject, description=why, only=running)
+        operation_id = str(uuid.uuid4())
+        self._store.change(
+            conn,
+            resource.uuid,
+            instance=InstanceState.DEPROVISIONING,
+            message="",
+            instance_operation=operation_id,
+        )
+        begin(conn, self._store, Kind.DESTROY, operation_id, resource, user)
 
     def _unbind(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding is BindingState.UNBINDING:
@@ -246,3 +297,11 @@ class Service(Views):
         if resource is None:
             raise NoSuchResource(name)
         return resource
+
+
+def _check_ready(resource: Resource) -> None:
+    """Whether the instance can be changed. Raises Refused."""
+    if resource.instance in (InstanceState.PROVISIONING, InstanceState.UPDATING):
+        raise Refused("this resource instance is in progress")
+    if resource.instance is not InstanceState.READY:
+        raise Refused("the resource instance is not ready")

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     )
     broker_url: str = Field(default="http://127.0.0.1:8080", pattern=BROKER_URL, description="the service broker")
     broker_credentials_file: Path = Field(
-        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password"
+        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password or Bearer TOKEN"
     )
     broker_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
     broker_timeout_s: float = Field(default=30, gt=0, le=120, description="wait for one answer of the broker")
@@ -48,11 +48,20 @@ class Settings(BaseSettings):
     )
     listen: str = Field(default="127.0.0.1:8081", description="host:port of the API")
     worker_listen: str | None = Field(
-        default=None, description="host:port on which the worker answers /healthz and /readyz; by default nowhere"
+        default=None,
+        description="host:port on which the worker, or `watch`, answers /healthz and /readyz; by default nowhere",
     )
     tls_certificate_file: Path | None = Field(default=None, description="PEM; with the key: serve https")
     tls_key_file: Path | None = Field(default=None, description="PEM")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
+    watch_namespaces: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9-]+(,[a-z0-9-]+)*$",
+        description="namespaces, with commas between, whose bindings `watch` looks after; without it all",
+    )
+    watch_resync_s: float = Field(
+        default=300, ge=10, le=3600, description="how often `watch` looks at everything, changed or not"
+    )
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time")
     lease_s: float = Field(
         default=60,
@@ -72,6 +81,48 @@ class Settings(BaseSettings):
         le=900,
         description="how long old credentials stay valid after all of an app runs with new ones",
     )
+    platform: str = Field(
+        default="standalone",
+        pattern="^(standalone|kubernetes|drycc)$",
+        description="who knows the users: `drycc`, the controller, which also runs the apps; `kubernetes`, the "
+        "cluster; `standalone`, a file of tokens beside the database, for a demonstration",
+    )
+    drycc_controller_url: str | None = Field(
+        default=None, pattern="^https?://[^/@?#]+[^@?#]*$", description="the Drycc controller, without /v2"
+    )
+    drycc_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
+    drycc_token_file: Path | None = Field(
+        default=None,
+        description="one line, the token of a staff user of the controller: the bridge works after users have left",
+    )
+    drycc_requests_per_minute: int = Field(
+        default=60,
+        ge=20,
+        le=6000,
+        description="what the controller allows one user (DRYCC_CONTROLLER_THROTTLE_RATES_USER there); all "
+        "processes of the bridge share it",
+    )
+    drycc_poll_s: float = Field(
+        default=900,
+        ge=60,
+        le=86400,
+        description="how often an app is looked at of which no deploy hook tells: 500 apps are then half of the "
+        "requests above",
+    )
+    drycc_gone_grace_s: float = Field(
+        default=86400,
+        ge=3600,
+        description="how long the controller must not know an app before its resources are removed: a day, for a "
+        "person to see that the answer is wrong",
+    )
+    drycc_hook_url: str | None = Field(
+        default=None,
+        pattern="^https?://[^/@?#]+/.*$",
+        description="this bridge's /v2/hooks/deploy/, exactly as DRYCC_DEPLOY_HOOK_URLS of the controller has it",
+    )
+    drycc_hook_key_file: Path | None = Field(
+        default=None, description="one line, DRYCC_DEPLOY_HOOK_SECRET_KEY of the controller"
+    )
     rotations_at_once: int = Field(
         default=4,
         ge=1,
@@ -80,6 +131,9 @@ class Settings(BaseSettings):
     )
     keep_operations_s: float = Field(
         default=2592000, ge=604800, description="how long operations that have ended and deleted resources are kept"
+    )
+    keep_app_releases: int = Field(
+        default=50, ge=2, le=1000, description="how many releases of an app are kept; one can go back to no others"
     )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="of the logs")
 
@@ -100,6 +154,21 @@ class Settings(BaseSettings):
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError(f"{PREFIX}TLS_CERTIFICATE_FILE and {PREFIX}TLS_KEY_FILE: set both or neither")
         return self
+
+    @model_validator(mode="after")
+    def _whole_drycc(self) -> Settings:
+        if self.platform == "drycc" and (self.drycc_controller_url is None or self.drycc_token_file is None):
+            raise ValueError(
+                f"{PREFIX}PLATFORM is drycc: set {PREFIX}DRYCC_CONTROLLER_URL and {PREFIX}DRYCC_TOKEN_FILE"
+            )
+        if (self.drycc_hook_url is None) != (self.drycc_hook_key_file is None):
+            raise ValueError(f"{PREFIX}DRYCC_HOOK_URL and {PREFIX}DRYCC_HOOK_KEY_FILE: set both or neither")
+        return self
+
+    @property
+    def own_users(self) -> bool:
+        """Whether users are in the bridge's file of tokens."""
+        return self.platform == "standalone"
 
     @property
     def tls(self) -> Tls | None:

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from helmbroker.audit import Outcome
+from helmbroker.controller_bridge.audited import Event
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.controller_bridge.service import NotUnique, Refused
@@ -43,6 +45,8 @@ class Sharing:
                 self._store.insert(conn, made, None)
             except NameTaken:
                 raise NotUnique(name) from None
+            detail = {"source": f"{found.app}/{found.name}"}
+            self._store.audit.tell(conn, Event("share", Outcome.DONE, app, name, detail=detail))
             return self._store.get(conn, made.uuid) or made
 
     def sharing(self, resource: Resource) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """The platform side's rows: `resources`, and `external` for credentials that users give, sealed.
 
-The only place with SQL beside `durable`.
+SQL is only here, in `drycc_store` and in `durable`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker import durable
-from helmbroker.controller_bridge import sealing
+from helmbroker.controller_bridge import drycc_tables, sealing
+from helmbroker.controller_bridge.audited import AUDIT_KEY, Audited, AuditedQueue, define_audit
 from helmbroker.controller_bridge.broker_port import DEFAULT
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
@@ -29,6 +30,7 @@ from helmbroker.status.workers import WorkerSeen
 _METADATA = sa.MetaData()
 OPERATIONS = durable.define(_METADATA)
 WORKERS = _METADATA.tables["workers"]
+DRYCC = drycc_tables.define(_METADATA)
 _FACTS = define_facts(_METADATA)
 _ALIVE = sa.text("deleted IS NULL")
 RESOURCES = sa.Table(
@@ -62,6 +64,7 @@ RESOURCES = sa.Table(
     sa.Column("shared_from", sa.String(36), index=True),  # uuid of the resource that has the instance
     sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
 )
+_AUDIT = define_audit(_METADATA)
 EXTERNAL = sa.Table(
     "external",
     _METADATA,
@@ -103,6 +106,7 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._reader = reader(engine)
+        self.audit = Audited(*_AUDIT, self._reader, _name)
         self._options = Column(engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
         external = partial(sealing.place, what=sealing.CREDENTIALS)
         self._external = Column(engine, EXTERNAL.c.sealed_credentials, external, sealing.TEXT)
@@ -112,15 +116,19 @@ class Store:
 
         Raises UnusableDatabase, KeyRingError; then nothing has changed.
         """
-        prepare(self.engine, SCHEMA, lambda conn: check(conn, _FACTS, keys, self._options))
+        prepare(self.engine, SCHEMA, partial(self._check_facts, keys))
+
+    def _check_facts(self, keys: Keys, conn: sa.Connection) -> None:
+        check(conn, _FACTS, keys, self._options)
+        self.audit.open(conn, _FACTS, keys)
 
     def sealed(self) -> list[Column]:
         """The columns that hold sealed secrets."""
-        return [self._options, self._external, sealed_facts(self.engine, _FACTS)]
+        return [self._options, self._external, sealed_facts(self.engine, _FACTS, AUDIT_KEY)]
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""
-        return durable.Queue(self.engine, OPERATIONS)
+        return AuditedQueue(self.engine, OPERATIONS, self.audit)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -192,6 +200,16 @@ class Store:
         values |= {name: value for name, value in given.items() if value is not None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
 
+    def living(self, conn: sa.Connection, app: str, *, lock: bool = False) -> list[Resource]:
+        """The resources of an app, by name; `lock` as in `find`."""
+        query = _ROWS.where(_T.app == app, _T.deleted.is_(None)).order_by(_T.name)
+        rows = conn.execute(query.with_for_update(of=RESOURCES) if lock else query).mappings()
+        return [_resource(row) for row in rows]
+
+    def gone(self, conn: sa.Connection, app: str) -> set[str]:
+        """The names of resources that the app has had, while their tombstones last."""
+        return set(conn.scalars(sa.select(_T.name).where(_T.app == app, _T.deleted.is_not(None))))
+
     def now(self, conn: sa.Connection) -> float:
         """Seconds since the epoch on the database's clock: by it credentials become due, whoever looks."""
         return float(conn.execute(sa.select(now(conn))).scalar_one())
@@ -240,6 +258,10 @@ class Store:
         moment = time.time()
         values = {"deleted": moment, "updated": moment, "sealed_options": None}
         conn.execute(sa.update(RESOURCES).where(_T.uuid == uuid).values(**values))
+
+
+def _name(conn: sa.Connection, uuid: str) -> str | None:
+    return conn.scalar(sa.select(_T.name).where(_T.uuid == uuid))
 
 
 def _one(conn: sa.Connection, query: sa.Select[Any], *, lock: bool) -> Resource | None:

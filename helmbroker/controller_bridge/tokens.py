@@ -1,4 +1,4 @@
-"""Who may call: tokens in a file of the bridge, kept as SHA-256 only. The file is read again when it changes."""
+"""Who may call where no platform knows users: tokens in a file, as SHA-256 only; read again when it changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TokensError(SetupError):
 
 
 @dataclass(frozen=True)
-class Identity:
+class TokenOwner:
     """The owner of a token: `apps` are the ids of apps, or `*`; the role is the same in all of them."""
 
     user: str
@@ -32,7 +32,7 @@ class Identity:
     role: Role
 
     def role_in(self, app: str) -> Role | None:
-        """What this user may do with `app`; None: nothing."""
+        """See access.port.Identity.role_in."""
         return self.role if EVERY_APP in self.apps or app in self.apps else None
 
 
@@ -43,9 +43,9 @@ class Tokens:
         self._path = path
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
-        self._known: Sequence[tuple[bytes, Identity]] = ()
+        self._known: Sequence[tuple[bytes, TokenOwner]] = ()
 
-    def identify(self, token: str) -> Identity | None:
+    def identify(self, token: str) -> TokenOwner | None:
         """Whose token it is. Takes the same time for every token. Raises TokensError."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         found = None
@@ -68,7 +68,7 @@ class Tokens:
         write_private(self._path, text)
         return token
 
-    def _current(self) -> Sequence[tuple[bytes, Identity]]:
+    def _current(self) -> Sequence[tuple[bytes, TokenOwner]]:
         try:
             stat = self._path.stat()
         except OSError as error:
@@ -101,11 +101,11 @@ def role(name: str) -> Role:
     return _ROLES[name]
 
 
-def _entry(path: Path, entry: Mapping[str, object]) -> tuple[bytes, Identity]:
+def _entry(path: Path, entry: Mapping[str, object]) -> tuple[bytes, TokenOwner]:
     digest, user, apps = entry.get("token_sha256"), entry.get("user"), entry.get("apps")
     if not (isinstance(digest, str) and isinstance(user, str) and isinstance(apps, list)):
         raise TokensError(f"{path}: every token needs token_sha256, user and apps")
     try:
-        return bytes.fromhex(digest), Identity(user, frozenset(map(str, apps)), role(str(entry.get("role"))))
+        return bytes.fromhex(digest), TokenOwner(user, frozenset(map(str, apps)), role(str(entry.get("role"))))
     except ValueError:
         raise TokensError(f"{path}: the token_sha256 of {user} is not hexadecimal") from None

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from helmbroker.audit import Outcome, acting, operator
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.port import AppReleases
+from helmbroker.controller_bridge.audited import Event
 from helmbroker.controller_bridge.broker_addresses import addresses
 from helmbroker.controller_bridge.broker_port import EXTERNAL, Broker
 from helmbroker.controller_bridge.brokers import Brokers
@@ -35,6 +37,7 @@ _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
 _RETENTION_S = 3600.0
 _ROTATION_S = 60.0
+_WATCH_S = 15.0  # after a deploy hook, until the app is looked at
 
 
 def initialise(settings: Settings) -> list[str]:
@@ -46,7 +49,7 @@ def initialise(settings: Settings) -> list[str]:
     if not settings.keys_file.exists():
         RingFile.create(settings.keys_file)
         made.append(str(settings.keys_file))
-    if not settings.tokens_file.exists():
+    if settings.own_users and not settings.tokens_file.exists():
         token = Tokens(settings.tokens_file).add(_ADMIN, [EVERY_APP], Role.ADMIN)
         write_private(settings.admin_token_file, f"{token}\n")
         made += [str(settings.tokens_file), str(settings.admin_token_file)]
@@ -70,15 +73,28 @@ def make_store(settings: Settings, keys: Keys) -> Store:
 
 
 @contextmanager
-def opened_safe(settings: Settings) -> Iterator[Safe]:
-    """The key ring and what is sealed under it. Raises SetupError, KeyRingError."""
+def opened_store(settings: Settings) -> Iterator[Store]:
+    """The database, for a command of the operator. Raises SetupError, KeyRingError."""
     store = make_store(settings, sealing.load(settings.keys_file).keys)
     try:
-        yield Safe(RingFile(settings.keys_file), store.sealed())
+        with acting(operator()):
+            yield store
     except OUTAGE as error:
         raise SetupError(f"the database cannot be used: {getattr(error, 'orig', error)}") from None
     finally:
         store.engine.dispose()
+
+
+@contextmanager
+def opened_safe(settings: Settings) -> Iterator[Safe]:
+    """The key ring and what is sealed under it. Raises SetupError, KeyRingError."""
+    with opened_store(settings) as store:
+
+        def note(action: str, key_id: str) -> None:
+            with store.writing() as conn:
+                store.audit.tell(conn, Event(f"keys {action}", Outcome.DONE, detail={"key": key_id}))
+
+        yield Safe(RingFile(settings.keys_file), store.sealed(), note)
 
 
 def make_app(settings: Settings, leaving: threading.Event) -> Flask:
@@ -86,6 +102,7 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
 
     The cluster's client is loaded when the first request needs it: it is the biggest part.
     """
+    from helmbroker.controller_bridge import platforms  # noqa: PLC0415
     from helmbroker.controller_bridge.api.app import make_app as make_flask  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.api.context import Api  # noqa: PLC0415
     from helmbroker.controller_bridge.catalog_cache import CachedCatalog  # noqa: PLC0415
@@ -101,56 +118,81 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
             sharing=Sharing(store),
             broker=brokers,
             catalog=CachedCatalog(brokers),
-            tokens=Tokens(settings.tokens_file),
-            apps=cache(lambda: make_apps(kube())),
+            authority=platforms.make_authority(settings, kube),
+            apps=cache(lambda: _apps(settings, store, kube)),
             leaving=leaving,
+            deploy_hook=platforms.make_deploy_hook(settings, store),
         )
     )
 
 
 def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> None:
     """Carry out operations until `stop` is set."""
-    from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge import platforms  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.handlers import handlers  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.work import Ports  # noqa: PLC0415
     from helmbroker.controller_bridge.retention import forget_old  # noqa: PLC0415
     from helmbroker.controller_bridge.rotation import rotate_due  # noqa: PLC0415
     from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
-    from helmbroker.durable import Worker  # noqa: PLC0415
+    from helmbroker.durable import Handler, Worker  # noqa: PLC0415
 
     sealer = sealing.load(settings.keys_file)
-    store = make_store(settings, sealer.keys)
-    kube = make_kube(settings)
+    store, kube = make_store(settings, sealer.keys), cache(lambda: make_kube(settings))
     ports = Ports(
         store=store,
-        broker=make_brokers(settings, store, sealer, lambda: kube),
-        apps=make_apps(kube),
+        broker=make_brokers(settings, store, sealer, kube),
+        apps=_apps(settings, store, kube),
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
     )
-    schedules = {
+    service = Service(store, ports.sealer)
+    schedules: dict[str, Handler] = {
         Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
-        Schedule.ROTATION: rotate_due(Service(store, ports.sealer), settings.rotations_at_once),
+        Schedule.ROTATION: rotate_due(service, settings.rotations_at_once),
     }
-    answers = health.worker_probes(Pulse(store.engine), service_brokers(ports.broker), health.cluster(kube))
+    periods: dict[str, float] = {Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S}
+    needs = [service_brokers(ports.broker)]
+    if settings.platform == "drycc":  # the controller is not asked whether it lives: it allows few requests
+        schedules[Schedule.WATCH] = platforms.make_watch(settings, store, service).run
+        periods[Schedule.WATCH] = _WATCH_S
+    else:
+        needs.append(health.cluster(kube()))
+    answers = health.worker_probes(Pulse(store.engine), *needs)
     worker = Worker(
         store.queue(),
         handlers(ports) | schedules,
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         on_finish=on_finish(store),
-        schedules={Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S},
+        schedules=periods,
     )
     _LOG.info("working", extra={"concurrency": settings.concurrency})
     with probes(settings.worker_listen, answers):
         worker.run(stop, grace_s)
 
 
+def run_watch(settings: Settings, stop: threading.Event) -> None:
+    """Look after bindings that others make until `stop` is set. Needs the cluster and nothing else."""
+    from helmbroker.controller_bridge.watch.catalog_bindings import CatalogBindings  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.watch.loop import Loop  # noqa: PLC0415
+    from helmbroker.controller_bridge.watch.service_bindings import ServiceBindings  # noqa: PLC0415
+
+    kube = make_kube(settings)
+    namespaces = settings.watch_namespaces.split(",") if settings.watch_namespaces else None
+    reconcilers = (ServiceBindings(kube), CatalogBindings(kube, make_apps(kube, settings)))
+    loop = Loop(kube, reconcilers, namespaces=namespaces, resync_s=settings.watch_resync_s)
+    _LOG.info("watching", extra={"namespaces": settings.watch_namespaces or "all"})
+    with probes(settings.worker_listen, {"/healthz": lambda: None, "/readyz": health.cluster(kube)}):
+        loop.run(stop)
+
+
 def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube: Callable[[], Kube]) -> Brokers:
     """The clients of all service brokers, and the bridge's own for what lives elsewhere. Raises SetupError."""
     from helmbroker.controller_bridge.apps.given import GivenSecrets  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.external import ExternalBroker  # noqa: PLC0415
-    from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
 
     found: dict[str, Broker] = {
         name: OsbBroker(
@@ -184,8 +226,15 @@ def make_kube(settings: Settings) -> Kube:
     return KubeClient.from_environment(settings.kubeconfig)
 
 
-def make_apps(kube: Kube) -> AppReleases:
+def make_apps(kube: Kube, settings: Settings) -> AppReleases:
     """Releases of apps on the cluster."""
     from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases  # noqa: PLC0415  # heavy
 
-    return KubernetesAppReleases(kube)
+    return KubernetesAppReleases(kube, history=settings.keep_app_releases)
+
+
+def _apps(settings: Settings, store: Store, kube: Callable[[], Kube]) -> AppReleases:
+    """Releases of apps, where they run."""
+    from helmbroker.controller_bridge.platforms import make_drycc_apps  # noqa: PLC0415
+
+    return make_drycc_apps(settings, store) if settings.platform == "drycc" else make_apps(kube(), settings)

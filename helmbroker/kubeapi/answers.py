@@ -67,13 +67,16 @@ def _retry_after_s(answer: Mapping[str, Any], headers: Mapping[str, str]) -> flo
 
 
 def _blotted(message: str, sent: Mapping[str, Any]) -> str:
-    """Servers quote what they refuse. Nothing of a Secret's data may come back that way."""
+    """Servers quote what they refuse. Nothing of a Secret's data, and no token, may come back that way."""
     for secret in sorted(_secret_texts(sent), key=len, reverse=True):
         message = message.replace(secret, "***")
     return message
 
 
 def _secret_texts(sent: Mapping[str, Any]) -> Iterator[str]:
+    token = sent["spec"].get("token") if isinstance(sent.get("spec"), dict) else None
+    if isinstance(token, str) and len(token) >= _SHORTEST_SECRET:
+        yield token
     for part in ("data", "stringData"):
         values = sent.get(part)
         if not isinstance(values, dict):

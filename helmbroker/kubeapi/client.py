@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from helmbroker.kubeapi.answers import raise_for_status, unreachable
 from helmbroker.kubeapi.connect import connect
 from helmbroker.kubeapi.errors import KubeError, NotFound
-from helmbroker.kubeapi.kinds import ObjectRef, kind_named, served
-from helmbroker.kubeapi.port import Obj, Propagation
+from helmbroker.kubeapi.kinds import KINDS, Kind, ObjectRef, described, parted, served
+from helmbroker.kubeapi.port import Change, Obj, Propagation, Watched
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 PAGE_SIZE = 500  # objects per list request
 _DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}  # who tries wants to hear of fields that would be lost
+_Objects = list[Obj]
+_Listed = tuple[_Objects, str | None]
 _JSON = "application/json"
 _DISCOVERY = f"{_JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{_JSON}"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -39,6 +42,7 @@ class KubeClient:
         self._transport_errors = (HTTPError, ApiException, ConfigException, OSError)
         self._api: Any = api_client
         self._timeout_s = timeout_s
+        self._found = dict(KINDS)  # what the server told of other kinds is kept: it stays true
 
     @classmethod
     def from_environment(cls, kubeconfig: str | None = None, *, timeout_s: float = 15.0) -> KubeClient:
@@ -62,7 +66,7 @@ class KubeClient:
 
     def get(self, kind: str, namespace: str | None, name: str) -> Obj | None:
         """See Kube.get."""
-        ref = ObjectRef(kind_named(kind), namespace, name)
+        ref = ObjectRef(self._kind(kind), namespace, name)
         try:
             return self._call("GET", ref.kind.path(namespace, name), f"get {ref}")
         except NotFound:
@@ -77,33 +81,27 @@ class KubeClient:
         fields: Mapping[str, str] | None = None,
     ) -> list[Obj]:
         """See Kube.list. Read in pages of PAGE_SIZE."""
-        described = kind_named(kind)
-        path = described.path(namespace)
-        query: dict[str, str | int] = {"limit": PAGE_SIZE}
+        query: dict[str, str | int] = {}
         if labels:
             query["labelSelector"] = labels if isinstance(labels, str) else equalities(labels)
         if fields:
             query["fieldSelector"] = equalities(fields)
-        action = f"list {kind}s" + (f" in {namespace}" if namespace else "")
-        found: list[Obj] = []
-        while True:
-            page = self._call("GET", f"{path}?{urlencode(query)}", action)
-            found += page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue")
-            if not token:
-                # Items of a list come without these two; callers want to hand them back to apply and replace.
-                return [{"apiVersion": described.api_version, "kind": kind, **item} for item in found]
-            query["continue"] = token
+        return self._list(kind, namespace, query)[0]
+
+    def watch(self, kind: str, namespace: str | None, *, for_s: float) -> Watched:
+        """See Kube.watch."""
+        found, version = self._list(kind, namespace, {})
+        return found, self._changes(kind, namespace, version, for_s)
 
     def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:
         """See Kube.create."""
-        ref = ObjectRef.of(obj)
+        ref = ObjectRef.of(obj, self._kind)
         path = ref.kind.path(ref.namespace)
         return self._call("POST", f"{path}?{urlencode(_DRY_RUN)}" if dry_run else path, f"create {ref}", obj)
 
     def apply(self, obj: Obj, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Obj:
         """See Kube.apply."""
-        ref = ObjectRef.of(obj)
+        ref = ObjectRef.of(obj, self._kind)
         asked = {"fieldManager": field_manager, "force": str(force).lower(), **(_DRY_RUN if dry_run else {})}
         query = urlencode(asked)
         path = f"{ref.kind.path(ref.namespace, ref.name)}?{query}"
@@ -111,17 +109,28 @@ class KubeClient:
 
     def replace(self, obj: Obj) -> Obj:
         """See Kube.replace."""
-        ref = ObjectRef.of(obj)
+        ref = ObjectRef.of(obj, self._kind)
         return self._call("PUT", ref.kind.path(ref.namespace, ref.name), f"replace {ref}", obj)
 
     def patch(
         self, kind: str, namespace: str | None, name: str, patch: Obj, *, resource_version: str | None = None
     ) -> Obj:
         """See Kube.patch."""
-        ref = ObjectRef(kind_named(kind), namespace, name)
+        ref = ObjectRef(self._kind(kind), namespace, name)
         if resource_version is not None:
             patch = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
         return self._call("PATCH", ref.kind.path(namespace, name), f"patch {ref}", patch, _MERGE_PATCH)
+
+    def patch_status(
+        self, kind: str, namespace: str | None, name: str, status: Obj, *, resource_version: str | None = None
+    ) -> Obj:
+        """See Kube.patch_status."""
+        ref = ObjectRef(self._kind(kind), namespace, name)
+        patch: Obj = {"status": status}
+        if resource_version is not None:
+            patch["metadata"] = {"resourceVersion": resource_version}
+        path = f"{ref.kind.path(namespace, name)}/status"
+        return self._call("PATCH", path, f"patch the status of {ref}", patch, _MERGE_PATCH)
 
     def delete(
         self,
@@ -133,7 +142,7 @@ class KubeClient:
         propagation: Propagation = Propagation.BACKGROUND,
     ) -> bool:
         """See Kube.delete."""
-        ref = ObjectRef(kind_named(kind), namespace, name)
+        ref = ObjectRef(self._kind(kind), namespace, name)
         options: Obj = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": str(propagation)}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
@@ -142,6 +151,26 @@ class KubeClient:
         except NotFound:
             return False
         return True
+
+    def review(self, obj: Obj) -> Obj:
+        """See Kube.review."""
+        kind = KINDS[obj["kind"]]
+        return self._call("POST", kind.path(None), f"ask for a {kind.name}", obj)
+
+    def find_kind(self, name: str) -> Kind | None:
+        """See Kube.find_kind."""
+        if name not in self._found:
+            api_version, bare = parted(name)
+            path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+            try:
+                told = self._call("GET", path, f"read what is served of {api_version}")
+            except NotFound:
+                return None
+            found = described(told, api_version, bare)
+            if found is None:
+                return None
+            self._found[name] = found
+        return self._found[name]
 
     def server_version(self) -> str:
         """See Kube.server_version."""
@@ -155,6 +184,48 @@ class KubeClient:
                 found |= served(group)
         return tuple(sorted(found))
 
+    def _kind(self, name: str) -> Kind:
+        found = self.find_kind(name)
+        if found is None:
+            raise NotFound(f"find kind {name}", f"the server at {self.server_url} does not serve it", status=404)
+        return found
+
+    def _list(self, kind: str, namespace: str | None, query: Mapping[str, str | int]) -> _Listed:
+        """All objects, and the version of the list."""
+        known = self._kind(kind)
+        action = f"list {known.name}s" + (f" in {namespace}" if namespace else "")
+        asked = {"limit": PAGE_SIZE, **query}
+        found: _Objects = []
+        while True:
+            page = self._call("GET", f"{known.path(namespace)}?{urlencode(asked)}", action)
+            found += page.get("items") or []
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                # Items of a list come without these two; callers want to hand them back to apply and replace.
+                items = [{"apiVersion": known.api_version, "kind": known.name, **item} for item in found]
+                return items, metadata.get("resourceVersion")
+            asked["continue"] = metadata["continue"]
+
+    def _changes(self, kind: str, namespace: str | None, version: str | None, for_s: float) -> Iterator[Change]:
+        known = self._kind(kind)
+        action = f"watch {known.name}s" + (f" in {namespace}" if namespace else "")
+        query = {"watch": 1, "timeoutSeconds": max(1, int(for_s)), "resourceVersion": version or "0"}
+        path = f"{known.path(namespace)}?{urlencode(query)}"
+        response = self._send("GET", path, action, read_s=for_s + self._timeout_s)
+        try:
+            if response.status != HTTPStatus.OK:
+                raise_for_status(action, response.status, response.headers, response.read(), None)
+            for line in _lines(response.response):
+                event = self._parsed(action, line)
+                obj = event["object"]
+                if event["type"] == "ERROR":
+                    raise_for_status(action, int(obj.get("code") or 0), {}, json.dumps(obj).encode(), None)
+                yield Change(obj, deleted=event["type"] == "DELETED")
+        except self._transport_errors as error:
+            raise unreachable(action, self.server_url, for_s + self._timeout_s, error) from None
+        finally:
+            response.response.close()
+
     def _call(
         self,
         method: str,
@@ -164,25 +235,40 @@ class KubeClient:
         content_type: str = _JSON,
         accept: str = _JSON,
     ) -> Obj:
+        response = self._send(method, path, action, body, content_type, accept)
+        try:
+            content: bytes = response.read()
+        except self._transport_errors as error:
+            raise unreachable(action, self.server_url, self._timeout_s, error) from None
+        raise_for_status(action, response.status, response.headers, content, body)
+        return self._parsed(action, content)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        action: str,
+        body: Obj | None = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+        read_s: float | None = None,
+    ) -> Any:
+        """The answer, of which nothing but the headers is read."""
         headers = {"Accept": accept, "User-Agent": self._api.user_agent}
         if body is not None:
             headers["Content-Type"] = content_type
-        host = self.server_url
         try:
             self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
-            response = self._api.rest_client.request(
+            return self._api.rest_client.request(
                 method,
-                host + path,
+                self.server_url + path,
                 headers=headers,
                 body=body,
-                _request_timeout=(self._timeout_s, self._timeout_s),
+                _request_timeout=(self._timeout_s, read_s or self._timeout_s),
             )
-            content: bytes = response.read()
         except self._transport_errors as error:
             # No chain: the transport's own text may quote the request.
-            raise unreachable(action, host, self._timeout_s, error) from None
-        raise_for_status(action, response.status, response.headers, content, body)
-        return self._parsed(action, content)
+            raise unreachable(action, self.server_url, read_s or self._timeout_s, error) from None
 
     def _parsed(self, action: str, content: bytes) -> Obj:
         try:
@@ -194,6 +280,16 @@ class KubeClient:
                 action, f"{self.server_url} did not answer with a JSON object; is it a Kubernetes API server?"
             )
         return answer
+
+
+def _lines(transport: Any) -> Iterator[bytes]:
+    """The lines of an answer, each as soon as it is there."""
+    rest = b""
+    for chunk in transport.stream(None):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)
+    if rest:
+        yield rest
 
 
 def equalities(wanted: Mapping[str, str]) -> str:

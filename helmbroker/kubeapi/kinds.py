@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,16 @@ class Kind:
     api_version: str
     plural: str
     namespaced: bool = True
+
+    @property
+    def id(self) -> str:
+        """What the port calls it, see `named`."""
+        return named(self.api_version, self.name)
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core of Kubernetes."""
+        return self.api_version.rpartition("/")[0]
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
         """The URL path of one object, or of all; without a namespace: of all namespaces.
@@ -68,6 +78,8 @@ _KINDS = (
     Kind("Role", "rbac.authorization.k8s.io/v1", "roles"),
     Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings"),
     Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False),
+    Kind("TokenReview", "authentication.k8s.io/v1", "tokenreviews", namespaced=False),
+    Kind("SubjectAccessReview", "authorization.k8s.io/v1", "subjectaccessreviews", namespaced=False),
     Kind("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False),
 )
 
@@ -80,6 +92,32 @@ def kind_named(name: str) -> Kind:
     if kind is None:
         raise ValueError(f"kind {name!r} is not in the table helmbroker.kubeapi.kinds")
     return kind
+
+
+def named(api_version: str, name: str) -> str:
+    """What the port calls a kind: by its bare name where the table has it, else `Name.version.group`."""
+    known = KINDS.get(name)
+    if known is not None and known.api_version == api_version:
+        return name
+    group, _, version = api_version.rpartition("/")
+    return f"{name}.{version}.{group}"
+
+
+def parted(name: str) -> tuple[str, str]:
+    """apiVersion and bare name of `Name.version.group`. ValueError when it is none (a programming error)."""
+    bare, dot, version_and_group = name.partition(".")
+    version, behind, group = version_and_group.partition(".")
+    if not (bare and dot and version and behind):
+        raise ValueError(f"kind {name!r} is not in the table helmbroker.kubeapi.kinds, nor Name.version.group")
+    return f"{group}/{version}" if group else version, bare
+
+
+def described(resources: Mapping[str, Any], api_version: str, name: str) -> Kind | None:
+    """The kind of that name among the resources of one API version, as the server's discovery lists them."""
+    for resource in resources.get("resources") or ():
+        if resource.get("kind") == name and "/" not in resource["name"]:
+            return Kind(name, api_version, str(resource["name"]), namespaced=bool(resource.get("namespaced")))
+    return None
 
 
 def served(group: Mapping[str, Any]) -> set[str]:
@@ -102,9 +140,13 @@ class ObjectRef:
     name: str
 
     @classmethod
-    def of(cls, obj: Mapping[str, Any]) -> ObjectRef:
-        """The reference of an object; ValueError when kind, apiVersion, name or namespace are not usable."""
-        kind = kind_named(str(obj.get("kind", "")))
+    def of(cls, obj: Mapping[str, Any], find: Callable[[str], Kind] = kind_named) -> ObjectRef:
+        """The reference of an object; ValueError when kind, apiVersion, name or namespace are not usable.
+
+        find: what tells of kinds that are not in the table.
+        """
+        bare = str(obj.get("kind", ""))
+        kind = KINDS.get(bare) or find(named(str(obj.get("apiVersion", "")), bare))
         if obj.get("apiVersion") != kind.api_version:
             raise ValueError(f"{kind.name} has apiVersion {obj.get('apiVersion')!r}, not {kind.api_version!r}")
         metadata = obj.get("metadata") or {}

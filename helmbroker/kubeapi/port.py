@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+
+from helmbroker.kubeapi.kinds import Kind
 
 Obj = dict[str, Any]
 """One Kubernetes object as the API's JSON has it: apiVersion, kind, metadata, and the rest."""
@@ -18,11 +21,24 @@ class Propagation(StrEnum):
     ORPHAN = "Orphan"
 
 
+@dataclass(frozen=True)
+class Change:
+    """One change to an object: as it is now, or as it was when it was deleted."""
+
+    obj: Obj
+    deleted: bool = False
+
+
+Watched = tuple[list[Obj], Iterator[Change]]
+"""What is there, and what changes."""
+
+
 class Kube(Protocol):
     """A Kubernetes API server.
 
     Every method is bounded in time and raises `errors.KubeError`; any may raise Unreachable (worth another
-    try), Unauthorized and Forbidden. `kind` is a name from `kinds.KINDS`, anything else is a ValueError.
+    try), Unauthorized and Forbidden. `kind` is a name from `kinds.KINDS`, or `Name.version.group` of any other
+    kind (`kinds.named`): NotFound when the server does not serve it. Anything else is a ValueError.
     What is returned belongs to the caller. Methods may be called from several threads at once.
     """
 
@@ -42,6 +58,14 @@ class Kube(Protocol):
 
         namespace: None for all namespaces. labels: equalities, or a selector as kubectl takes it.
         fields: equalities on fields the server can select.
+        """
+        ...
+
+    def watch(self, kind: str, namespace: str | None, *, for_s: float) -> Watched:
+        """What is there, as `list` tells it, and every change since, as it comes.
+
+        The changes end after `for_s` seconds, or earlier: then ask again. Reading them may raise KubeError, also
+        when the server has forgotten what came since (status 410): asking again helps.
         """
         ...
 
@@ -69,6 +93,12 @@ class Kube(Protocol):
         """
         ...
 
+    def patch_status(
+        self, kind: str, namespace: str | None, name: str, status: Obj, *, resource_version: str | None = None
+    ) -> Obj:
+        """JSON merge patch of the status alone, of a kind that keeps it apart. Otherwise as `patch`."""
+        ...
+
     def delete(
         self,
         kind: str,
@@ -82,6 +112,14 @@ class Kube(Protocol):
 
         The object may stay for a while: until its finalizers and (Foreground) its dependents are gone.
         """
+        ...
+
+    def review(self, obj: Obj) -> Obj:
+        """Ask what a TokenReview or SubjectAccessReview asks: it comes back with its status, and is not kept."""
+        ...
+
+    def find_kind(self, name: str) -> Kind | None:
+        """The kind of that name, see above; None when the server does not serve it."""
         ...
 
     def server_version(self) -> str:

@@ -144,9 +144,11 @@ class Instance:
 
     def with_environment(self, environment: dict[str, str], *command: str, stdin: str = "") -> str:
         """Run a command in the server's pod with variables that nobody else sees. Raises Failed."""
-        encoded = {name: base64.b64encode(value.encode()).decode() for name, value in environment.items()}
-        lines = "".join(f"{name}={value}\n" for name, value in encoded.items())
-        return self.execute("sh", "-c", _WITH_LINES, "sh", *command, stdin=f"{lines}\n{stdin}")
+        return self.execute("sh", "-c", _WITH_LINES, "sh", *command, stdin=f"{_lines(environment)}\n{stdin}")
+
+    def start_with_environment(self, environment: dict[str, str], *command: str) -> subprocess.Popen[str]:
+        """As `start`, with variables that nobody else sees."""
+        return self.start("sh", "-c", _WITH_LINES, "sh", *command, stdin=f"{_lines(environment)}\n")
 
     def start(self, *command: str, stdin: str) -> subprocess.Popen[str]:
         """Begin a command in the server's pod that goes on until something ends it."""
@@ -190,3 +192,9 @@ class Instance:
         """Remove the instance, and wait until its pod is gone."""
         helm("uninstall", self.release, "-n", self.namespace)
         kubectl("-n", self.namespace, "wait", "--for=delete", f"pod/{self.pod}", "--timeout=120s")
+
+
+def _lines(environment: dict[str, str]) -> str:
+    """For _WITH_LINES."""
+    encoded = {name: base64.b64encode(value.encode()).decode() for name, value in environment.items()}
+    return "".join(f"{name}={value}\n" for name, value in encoded.items())

@@ -122,8 +122,8 @@ def test_parameters_are_values_of_the_chart(name: str, request_: str) -> None:
 
 
 SHARED = {
-    "chart/templates": "_common.tpl claim.yaml configmap.yaml networkpolicy.yaml secret.yaml service.yaml "
-    "statefulset.yaml tls.yaml",
+    "chart/templates": "_common.tpl claim.yaml configmap.yaml networkpolicy.yaml rotation.yaml secret.yaml "
+    "service.yaml statefulset.yaml tls.yaml",
     "binding/templates": "_common.tpl drop.yaml make.yaml networkpolicy.yaml",
 }
 
@@ -172,7 +172,7 @@ def test_the_contract_lists_what_the_template_delivers(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scripts_are_plain_sh(name: str) -> None:
-    scripts = sorted((ADDONS / name).glob("*/files/*.sh"))
+    scripts = sorted((ADDONS / name).glob("*/*/*.sh"))
 
     assert scripts
     for script in scripts:

@@ -24,7 +24,7 @@ from tests.addons.rendering import (
     parsed,
     render,
 )
-from tests.addons.tree import ADDONS, FIRST_PLAN, NAMES, PLANS, binding_values, instance_values
+from tests.addons.tree import ADDONS, FIRST_PLAN, NAMES, PLANS, ROTATING, binding_values, instance_values
 
 pytestmark = pytest.mark.cluster
 
@@ -66,7 +66,7 @@ def test_the_gate_lets_them_pass(name: str, plan: str) -> None:
 def test_pods_have_no_rights(name: str) -> None:
     pods = [*_pods(instance(name, FIRST_PLAN[name])), *_pods(binding(name))]
 
-    assert len(pods) == 3
+    assert len(pods) == (4 if name in ROTATING else 3)
     for pod in pods:
         security = pod["securityContext"]
         assert pod["automountServiceAccountToken"] is False
@@ -155,7 +155,7 @@ def test_a_plain_port_is_open_only_where_it_may_be(name: str, required: bool) ->
     (service,) = (found for found in parsed(manifest) if found["kind"] == "Service")
     (policy,) = (found for found in parsed(manifest) if found["kind"] == "NetworkPolicy")
     ports = {row["name"] for row in service["spec"]["ports"]}
-    (pod,) = _pods(manifest)
+    pod, *_ = _pods(manifest)
     argument, plain = PLAIN[name]
 
     assert {row["port"] for row in policy["spec"]["ingress"][0]["ports"]} == ports
@@ -272,8 +272,10 @@ def test_the_network_policy_is_the_operators(name: str) -> None:
 def test_a_closed_instance_is_opened_by_each_binding_to_its_app(name: str) -> None:
     closed = {"networkPolicy": {"bound": True}}
     (own,) = _policies(instance(name, FIRST_PLAN[name], closed))
-    jobs = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": f"{name}-binding"}}}
-    assert own["spec"]["ingress"][0]["from"] == [jobs]
+    jobs = ["binding", "admin"] if name in ROTATING else ["binding"]
+    assert own["spec"]["ingress"][0]["from"] == [
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/name": f"{name}-{job}"}}} for job in jobs
+    ]
 
     values = instance_values(name, FIRST_PLAN[name], closed)
     bound = binding_values(RELEASE, NAMESPACE, values, BINDING_ID, client="shop")

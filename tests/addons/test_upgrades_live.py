@@ -18,7 +18,7 @@ from helmbroker.catalog import archive, contract, formats
 from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.model import Addon
 from helmbroker.kubeapi.port import Kube
-from tests.addons.tree import ADDONS
+from tests.addons.tree import ADDONS, ROTATING
 from tests.cluster.inventory import await_nothing
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -71,6 +71,8 @@ def test_an_upgrade_from_an_earlier_version(packed: Path, kube: Kube, alone: Set
         assert volumes(kube, alone.instance_namespace) == had
         trial.step(plan, "login", one, agreed_then)
         clients.run(agreed, image, "read", one)
+        if before.name in ROTATING:
+            stage.update("shop", parameters={"admin": {"rotation": "1"}})
         two = stage.bind("shop", "two")
         assert set(two) == set(agreed.credentials) >= set(one)
         for step in ("login", "tls", "read", "write"):

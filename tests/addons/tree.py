@@ -21,6 +21,10 @@ def document(addon: str, path: str) -> Any:
     return yaml.safe_load((ADDONS / addon / path).read_text())
 
 
+# those whose administrator's password rotates
+ROTATING = [name for name in NAMES if "admin" in document(name, "chart/values.yaml")]
+
+
 def plan_values(addon: str, plan: str) -> dict[str, Any]:
     """What the plan gives to the chart."""
     values: dict[str, Any] = document(addon, f"plans/{plan}.yaml")["values"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from threading import Event, Thread
 
@@ -13,10 +14,12 @@ from tests.canary.places import Place
 
 _AGAIN_S = 0.05
 _DATABASE = ".db"
-_NAMES = {
-    "keys.json": Place.KEY_RINGS,
-    "platform-credentials": Place.LOGIN_FILES,
-    "admin-token": Place.LOGIN_FILES,
+_PLACES = {
+    "*/*keys.json*": Place.KEY_RINGS,
+    "*/*platform-credentials*": Place.LOGIN_FILES,
+    "*/*admin-token*": Place.LOGIN_FILES,
+    "tmp/tmp*": Place.CLUSTER_FILES,
+    "data/helm/rendering/*/*/manifest.yaml": Place.MANIFESTS,
 }
 
 
@@ -37,12 +40,15 @@ class Files:
     def _look(self) -> None:
         for path in self._folder.rglob("*"):
             if path not in self._logs and _DATABASE not in path.name and (content := self._changed(path)):
-                place = next((place for name, place in _NAMES.items() if name in path.name), Place.FILES)
-                self._evidence.add(place, path.name, content)
+                self._evidence.add(self._place(path), path.name, content)
         for namespace in self._namespaces:
             for path in self._pods.glob(f"{namespace}_*/*/*.log*"):
                 if content := self._changed(path):
                     self._said[path, path.stat().st_ino] = content
+
+    def _place(self, path: Path) -> Place:
+        below = path.relative_to(self._folder)
+        return next((place for pattern, place in _PLACES.items() if fnmatch(str(below), pattern)), Place.FILES)
 
     def _changed(self, path: Path) -> bytes | None:
         """The content, when there is another than at the last look."""

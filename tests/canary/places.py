@@ -42,7 +42,7 @@ class Place(Enum):
     ERRORS = Rule("answers that refuse, and how operations are going or ended")
     ANSWERS = Rule("other answers of both APIs, `/admin` too")
     METRICS = Rule("`/metrics`")
-    AUDIT = Rule("`audit show` and `audit export`")
+    AUDIT = Rule("`audit show` and `audit export` of both")
     COMMANDS = Rule("output of other commands, and the document of `export`")
     NAMES = Rule("names, labels and annotations of all objects, Helm's Secrets too")
     EVENTS = Rule("Kubernetes events")
@@ -54,6 +54,17 @@ class Place(Enum):
         "`platform-credentials`, the bridge's `admin-token`",
         "what `init` makes for the first user to read, mode 600",
         Kind.LOGINS,
+    )
+    CLUSTER_FILES = _only(
+        "temporary files of the Kubernetes client, `$TMPDIR/tmp*`",
+        "it takes the key in a kubeconfig from a file only, mode 600, until the program ends; in a pod it has none",
+        Kind.LOGINS,
+    )
+    MANIFESTS = _only(
+        "`helm/rendering/*/*/manifest.yaml` in the broker's data directory, while Helm is at work",
+        "Helm takes what the gate has checked from a file only; in a folder of mode 700, and removed at once, "
+        "or after a kill -9 by the next run of Helm an hour later",
+        *(Kind.PARAMETERS, Kind.ADMIN, Kind.BINDING),
     )
     HELM = _only(
         "data of Helm's release Secrets",

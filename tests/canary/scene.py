@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +25,7 @@ from tests.canary.places import Place
 from tests.canary.secrets import Kind, Secret
 from tests.cluster.addons import copies, probe
 from tests.cluster.bridge import bridge
-from tests.cluster.broker import Broker, broker
+from tests.cluster.broker import CHECKOUT, Broker, broker
 from tests.cluster.operating import Said, operate
 from tests.cluster.reach import eventually, throw_away_namespace
 from tests.cluster.shop import IMAGE, process
@@ -101,6 +103,14 @@ class Scene:
         said = operate(self.running, *arguments, LOG_LEVEL="debug", ADDONS_DIR=addons)
         self.evidence.add(place, " ".join(arguments), said.output + said.errors)
         return said
+
+    def operate_bridge(self, *arguments: str) -> int:
+        """The same with the bridge, whose audit is looked at: the exit status."""
+        argv = [sys.executable, "-m", "helmbroker.controller_bridge", *arguments]
+        given = {**os.environ, "HELMBROKER_BRIDGE_DATA_DIR": str(self.running.data_dir.parent / "bridge")}
+        done = subprocess.run(argv, env=given, cwd=CHECKOUT, capture_output=True, timeout=60, check=False)
+        self.evidence.add(Place.AUDIT, f"bridge {' '.join(arguments)}", done.stdout + done.stderr)
+        return done.returncode
 
     def login(self, kind: str, name: str) -> str:
         """A new one, as the operator makes it: the command's output is what it is for."""

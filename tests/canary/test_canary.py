@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helmbroker.kubeapi.port import Kube
+from tests.addons.tree import ROTATING
 from tests.canary.evidence import misplaced, missing
 from tests.canary.places import Place
 from tests.canary.scene import VAULT, Scene, scene
@@ -57,7 +58,7 @@ def _bound(binding: Binding, **parameters: str) -> Binding:
 
 
 def _live(made: Scene, addon: str) -> None:
-    """Provision, bind, rotate, unbind, deprovision."""
+    """Provision, bind, rotate (the administrator, too), unbind, deprovision."""
     instance = _succeeds(made.platform.instance(addon, "small"))
     old = _bound(instance.binding())
     new = instance.binding()
@@ -65,6 +66,8 @@ def _live(made: Scene, addon: str) -> None:
     answer = made.platform.expect(202, "PUT", new.path, body, accepts_incomplete="true")
     assert instance.follow(str(answer["operation"]), new.path).state == "succeeded"
     assert new.credentials()["password"] != old.credentials()["password"]
+    if addon in ROTATING:
+        assert instance.update(parameters={"admin": {"rotation": "1"}}).state == "succeeded"
     made.files.look_at_databases()
     assert [each.unbind().state for each in (old, new)] == ["succeeded"] * 2
     assert instance.delete().state == "succeeded"
@@ -169,6 +172,7 @@ def _operated(made: Scene) -> None:
         assert made.platform.ask_as(admin, "GET", path).ok
     for arguments in (["show", "--limit", "1000"], ["export"], ["verify"]):
         assert made.operate("audit", *arguments, place=Place.AUDIT).status == 0
+        assert made.operate_bridge("audit", *arguments) == 0
     document = made.running.data_dir / "export.json"
     for command in ("keys add", "keys rotate", "keys list", "list --gone", "operations list", "doctor", "check"):
         made.operate(*command.split())

@@ -144,6 +144,8 @@ def _in_file(name: str) -> Callable[[Path], None]:
         (Place.FILES, _in_file("data/rendering/values.yaml")),
         (Place.KEY_RINGS, _in_file("data/keys.json")),
         (Place.LOGIN_FILES, _in_file("bridge/admin-token")),
+        (Place.CLUSTER_FILES, _in_file("tmp/tmpa1b2c3d4")),
+        (Place.MANIFESTS, _in_file("data/helm/rendering/tmpa1b2c3d4/chart/manifest.yaml")),
         (Place.DATABASE, _in_database),
     ],
 )

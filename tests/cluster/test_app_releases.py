@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from helmbroker.controller_bridge.apps.port import Broken, Healthy, ReleaseState
 from helmbroker.kubeapi.client import KubeClient
-from helmbroker.kubeapi.port import Obj
+from tests.cluster.accounts import account
 from tests.cluster.live_shop import Shop, customer, live_shop, service
-from tests.cluster.reach import eventually, pause
+from tests.cluster.reach import eventually
 from tests.cluster.shop import environments
 
 pytestmark = pytest.mark.cluster
 
 RIGHTS: list[dict[str, list[str]]] = [
-    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "patch"]},
+    {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["get", "list", "patch"]},
+    {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "patch"]},
     {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
-    {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "delete"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "patch", "delete"]},
 ]
 
@@ -92,7 +92,7 @@ def test_environments_that_nothing_uses_are_swept(shop: Shop) -> None:
 
 
 def test_few_rights_suffice(kube: KubeClient, shop: Shop, tmp_path: Path) -> None:
-    limited = as_bridge(kube, shop.namespace, tmp_path)
+    limited = KubeClient.from_environment(str(account(kube, shop.namespace, RIGHTS, tmp_path)))
     bridge = Shop(limited, shop.namespace)
     good = bridge.out("bind", GREETING="one")
     bad = bridge.change("break", BREAK="it")
@@ -102,43 +102,3 @@ def test_few_rights_suffice(kube: KubeClient, shop: Shop, tmp_path: Path) -> Non
     assert states[bad] is ReleaseState.FAILED
     assert {states[good], states[back], states[1]} == {ReleaseState.SUCCEEDED}
     limited.close()
-
-
-def as_bridge(kube: KubeClient, namespace: str, tmp_path: Path) -> KubeClient:
-    """A client with RIGHTS and nothing else."""
-    meta: Callable[[str], Obj] = lambda name: {"name": name, "namespace": namespace}  # noqa: E731
-    group = "rbac.authorization.k8s.io"
-    kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("bridge")})
-    kube.create({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta("bridge"), "rules": RIGHTS})
-    subjects = [{"kind": "ServiceAccount", "name": "bridge", "namespace": namespace}]
-    role = {"apiGroup": group, "kind": "Role", "name": "bridge"}
-    binding = {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": meta("bridge")}
-    kube.create({**binding, "roleRef": role, "subjects": subjects})
-    asked = {**meta("token"), "annotations": {"kubernetes.io/service-account.name": "bridge"}}
-    kube.create(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": asked, "type": "kubernetes.io/service-account-token"}
-    )
-
-    def issued() -> Obj | None:
-        secret = kube.get("Secret", namespace, "token")
-        data: Obj = (secret or {}).get("data") or {}
-        return data if "token" in data else None
-
-    data = eventually(issued, within_s=30)
-    cluster = {"server": kube.server_url, "certificate-authority-data": data["ca.crt"]}
-    content = {
-        "current-context": "it",
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "clusters": [{"name": "it", "cluster": cluster}],
-        "users": [{"name": "it", "user": {"token": base64.b64decode(data["token"]).decode()}}],
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(content))
-    client = KubeClient.from_environment(str(path))
-
-    def accepted() -> bool | None:
-        pause(0.1)
-        return True if client.list("Secret", namespace) else None
-
-    eventually(accepted, within_s=30)
-    return client

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, cast
 
 import pytest
 
+from helmbroker.controller_bridge.apps.drycc.budget import Turns
+from helmbroker.controller_bridge.apps.drycc.calls import Calls
+from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
+from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
 from helmbroker.controller_bridge.apps.kubernetes import KubernetesAppReleases
 from helmbroker.controller_bridge.apps.manager import ReleaseManager
 from helmbroker.controller_bridge.apps.port import (
     AppRelease,
+    AppReleases,
+    AppsUnavailable,
     ConfigChange,
     Healthy,
     ReleaseState,
     Rolling,
     Rollout,
 )
+from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes
+from helmbroker.controller_bridge.store import Store
+from helmbroker.database import connect as connect_database
 from helmbroker.kubeapi.port import Kube, Obj
+from helmbroker.sealing import KeyRing, Keys
 from tests.cluster.reach import connect, eventually, pause, throw_away_namespace
 from tests.cluster.shop import IMAGE, environments, process, serving
 from tests.fakes.app_releases import FakeAppReleases
+from tests.fakes.drycc_controller import DryccController
 from tests.fakes.kube import FakeKube
 from tests.fakes.kube_controllers import PlayController
 
@@ -40,7 +53,7 @@ class World(Protocol):
         ...
 
     def new_app(self) -> str:
-        """An app with process types web and worker, which runs and has no releases yet."""
+        """An app with process types web and worker, which runs and got nothing of the bridge yet."""
         ...
 
     def breathe(self, app: str) -> None:
@@ -71,8 +84,15 @@ class World(Protocol):
         """Deploy another build of web, not through the bridge, and wait until it serves."""
         ...
 
+    def told(self, image: str) -> str:
+        """How releases tell of this image."""
+        ...
+
 
 class FakeWorld:
+    def told(self, image: str) -> str:
+        return image
+
     def __init__(self) -> None:
         self.apps = FakeAppReleases()
 
@@ -111,6 +131,9 @@ class ClusterWorld:
         self.apps = (
             KubernetesAppReleases(kube) if play is None else KubernetesAppReleases(kube, now=lambda: play.now)
         )
+
+    def told(self, image: str) -> str:
+        return image
 
     def new_app(self) -> str:
         app = self._stack.enter_context(throw_away_namespace(self._kube))
@@ -166,16 +189,94 @@ class ClusterWorld:
         eventually(all_serve, within_s=60, every_s=0)
 
 
+class DryccWorld:
+    """The adapter on a controller over HTTP, whose pipelines end when the test breathes."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._controller = DryccController()
+        stack.callback(self._controller.close)
+        self._rules = self._controller.rules
+        store = Store(connect_database(f"sqlite:///{folder / 'bridge.db'}"))
+        stack.callback(store.engine.dispose)
+        store.prepare(Keys(KeyRing({"k1": bytes(32)}, "k1")))
+        client = ControllerClient(self._controller.url)
+        calls = Calls(client, lambda: self._controller.staff, Turns(SqlBudget(store, 10**6)))
+        self.apps = cast("ReleaseManager", Patient(DryccAppReleases(calls, SqlNotes(store)), self.breathe))
+        self._builds: dict[str, str] = {}
+
+    def new_app(self) -> str:
+        app = f"shop-{len(self._rules.apps) + 1}"
+        self._rules.create_app(app)
+        self._push(app, {"web": IMAGE, "worker": IMAGE})
+        return app
+
+    def breathe(self, app: str) -> None:
+        if app in self._rules.apps:
+            self._rules.work(app)
+
+    def environments(self, app: str) -> list[dict[str, str]]:
+        self.breathe(app)
+        return [self._rules.apps[app].environment(ptype) for ptype in ("web", "web", "worker")]
+
+    def environments_of(self, app: str, process_type: str) -> list[dict[str, str]]:
+        self.breathe(app)
+        return [self._rules.apps[app].environment(process_type)] * (2 if process_type == "web" else 1)
+
+    def offered(self, app: str) -> dict[str, dict[str, str]]:
+        raise AssertionError("a Drycc app is offered nothing")
+
+    def add_secret(self, app: str, name: str) -> None:
+        raise AssertionError("a Drycc app is offered nothing")
+
+    def images(self, app: str) -> set[str]:
+        self.breathe(app)
+        return {self._rules.apps[app].pods["web"][0]}
+
+    def deploy(self, app: str, image: str) -> None:
+        self.breathe(app)
+        self._push(app, {"web": image, "worker": image})
+
+    def told(self, image: str) -> str:
+        return self._builds[image]
+
+    def _push(self, app: str, images: dict[str, str]) -> None:
+        build = self._rules.push(app, images).build
+        assert build is not None
+        self._builds[images["web"]] = build.uuid
+        self.breathe(app)
+
+
+class Patient:
+    """The port, asked again while it is too busy, as operations do."""
+
+    def __init__(self, apps: AppReleases, breathe: Callable[[str], None]) -> None:
+        self._apps, self._breathe = apps, breathe
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._apps, name)
+
+        def patient(app: str, *args: object, **kwargs: object) -> object:
+            for _ in range(LOOKS):
+                with suppress(AppsUnavailable):
+                    return method(app, *args, **kwargs)
+                self._breathe(app)
+            raise AssertionError(f"{name} was never possible")
+
+        return patient
+
+
 def _decoded(secret: Obj) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
 
 
 @contextmanager
 def world_named(name: str) -> Iterator[World]:
-    """The fake; the adapter on a played cluster; or ("cluster") the adapter on the cluster of KUBECONFIG."""
+    """The fake; an adapter on a played cluster or controller; or ("cluster") on the cluster of KUBECONFIG."""
     with ExitStack() as stack:
         if name == "fake":
             yield FakeWorld()
+        elif name == "drycc":
+            yield DryccWorld(Path(stack.enter_context(TemporaryDirectory())), stack)
         elif name == "adapter":
             kube = FakeKube()
             yield ClusterWorld(kube, PlayController(kube), stack)

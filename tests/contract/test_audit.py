@@ -8,7 +8,8 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.broker.domain.audit import BROKER, Actor, Event, Outcome, acting
+from helmbroker.audit import Actor, Outcome, acting
+from helmbroker.broker.domain.audit import BROKER, Event
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.store.schema import audit, audit_head
 from helmbroker.broker.store.store import SqlStore

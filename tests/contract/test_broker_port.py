@@ -26,7 +26,8 @@ from helmbroker.controller_bridge.broker_port import (
     InstanceRef,
     Progress,
 )
-from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker
+from helmbroker.controller_bridge.osb import OsbBroker
+from helmbroker.controller_bridge.osb_login import CredentialsFile
 from helmbroker.durable import JSON
 from helmbroker.sealing import Keys, RingFile
 from tests.api.broker.desk import CREDENTIALS, USER, Desk
@@ -179,6 +180,7 @@ def test_an_update_that_fails_leaves_the_instance(stage: Stage, ready: InstanceR
     stage.work("quota exceeded")
     status = stage.broker.instance_status(ready, made.operation)
     assert (status.progress, status.description) == (Progress.FAILED, "quota exceeded")
+    assert stage.broker.instance_status(ready, made.operation) == status, "however often it is asked"
     assert stage.broker.instance_parameters(ready).items() >= stage.parameters.items()
 
 

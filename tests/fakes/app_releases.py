@@ -71,12 +71,27 @@ class FakeAppReleases:
         """What the owner of the app does without the bridge."""
         self.apps[app].images[process_type] = image
 
+    def replace_config(self, app: str) -> None:
+        """A build whose repository brings its own config: what was injected is gone."""
+        found = self.apps[app]
+        base = self._base(found)
+        described = ("git", "a build", CREATED, "", base.number)
+        made = Entry(self._next(found), base.stamp, dict(found.images), {}, *described)
+        self._append(found, replace(made, state=ReleaseState.SUCCEEDED))
+        found.running = {}
+
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
+        return self.edit_config(app, lambda _: change, author=author, summary=summary, key=key)
+
+    def edit_config(
+        self, app: str, edit: Callable[[AppConfig], ConfigChange], *, author: str, summary: str, key: str
+    ) -> int | None:
         self.before("change_config", app)
         found = self._app(app)
         made = found.ledger.of_key(key)
         if made is None:
             base = self._base(found)
+            change = edit(_config(found, base))
             whose = environment.attached(base.attached, change)
             config = environment.changed(base.config, change, whose)
             if base is not found.ledger.latest or (config, whose) != (base.config, base.attached):
@@ -102,16 +117,14 @@ class FakeAppReleases:
                 described = (author, summary, CREATED, key, base.number, None, other)
                 made = Entry(self._next(found), base.stamp, {**found.images, **other}, base.config, *described)
                 self._append(found, replace(made, attached=base.attached))
+                found.images |= other
         self.after("deploy", app)
         return None if made is None else made.number
 
     def config(self, app: str, version: int | None = None) -> AppConfig:
         self.before("config", app)
         found = self._app(app)
-        entry = found.ledger.base if version is None else found.ledger.entry(version)
-        if entry is None:
-            return AppConfig(0, {}, {}, tuple(sorted(found.images)), "")
-        return AppConfig(entry.number, entry.config, entry.attached, tuple(sorted(found.images)), entry.created)
+        return _config(found, found.ledger.base if version is None else found.ledger.entry(version))
 
     def changes(self, app: str, version: int, since: int | None = None) -> tuple[str, ...]:
         self.before("changes", app)
@@ -251,3 +264,10 @@ class FakeAppReleases:
         marked = replace(entry, state=state, reason=reason)
         entries = tuple(marked if each.number == entry.number else each for each in found.ledger.entries)
         found.ledger = replace(found.ledger, entries=entries)
+
+
+def _config(found: FakeApp, entry: Entry | None) -> AppConfig:
+    process_types = tuple(sorted(found.images))
+    if entry is None:
+        return AppConfig(0, {}, {}, process_types, "")
+    return AppConfig(entry.number, entry.config, entry.attached, process_types, entry.created)

@@ -3,7 +3,8 @@
 Modelled: namespaces that must exist, names, uids, resourceVersion (unchanged by a write that changes
 nothing), generation (spec), creation times, status kept apart from spec, immutable Secrets and ConfigMaps,
 stringData, label and field selectors, merge patches, finalizers, owner references (dependents go with their
-owner, at once), and server-side apply with conflicts, forced ownership and removal of fields let go.
+owner, at once), server-side apply with conflicts, forced ownership and removal of fields let go, kinds that are
+served beside the table's (`serve`), and watches.
 
 Not modelled: defaulting, schema validation and quotas; controllers and the kubelet; RBAC; deletion of
 namespaces and dependents in the background; ownership of items inside lists that are keyed by anything but
@@ -20,11 +21,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from helmbroker.kubeapi.errors import AlreadyExists, Conflict, Invalid, NotFound
-from helmbroker.kubeapi.kinds import KINDS, ObjectRef, kind_named
-from helmbroker.kubeapi.port import Obj, Propagation
-from tests.fakes.kube_fields import Path, copied, leaves, merge_patch, put, remove
-from tests.fakes.kube_rules import WITH_STATUS, prepared, refusal, refuse_mutation, refuse_other_version
+from helmbroker.kubeapi.kinds import KINDS, Kind, ObjectRef, parted
+from helmbroker.kubeapi.port import Obj, Propagation, Watched
+from tests.fakes.kube_fields import Path, applied, copied, foreign, leaves, merge_patch
+from tests.fakes.kube_reviews import reviewed
+from tests.fakes.kube_rules import has_status, prepared, refusal, refuse_mutation, refuse_other_version
 from tests.fakes.kube_selectors import field_matches, selector_matches, valid_name
+from tests.fakes.kube_watch import Watches
 
 _SERVER_FIELDS = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "managedFields")
 _UPDATER = "update"  # the owner of fields written by anything but apply
@@ -43,15 +46,18 @@ class FakeKube:
         self.before: Callable[[str, str, str | None, str | None], None] | None = None
         self.after: Callable[[str, str, str | None, str | None], None] | None = None
         self.calls: list[tuple[str, str, str | None, str | None]] = []
+        self.tokens: dict[str, Obj] = {}  # token -> `user` of a TokenReview's status
         self._objects: dict[Key, Obj] = {}
         self._owners: dict[Key, dict[Path, set[str]]] = {}
         self._version = 0
         self._lock = threading.RLock()
+        self._kinds = dict(KINDS)
+        self.watches = Watches()
         for name in ("default", *namespaces):
-            self._add(ObjectRef(kind_named("Namespace"), None, name), _namespace(name), _UPDATER)
+            self._add(ObjectRef(KINDS["Namespace"], None, name), _namespace(name), _UPDATER)
 
     def get(self, kind: str, namespace: str | None, name: str) -> Obj | None:
-        kind_named(kind).path(namespace, name)
+        self._kind(kind).path(namespace, name)
         with self._request("get", kind, namespace, name):
             return copied(self._objects.get((kind, namespace, name)))
 
@@ -63,7 +69,7 @@ class FakeKube:
         labels: Mapping[str, str] | str | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> list[Obj]:
-        kind_named(kind).path(namespace)
+        self._kind(kind).path(namespace)
         action = f"list {kind}s" + (f" in {namespace}" if namespace else "")
         with self._request("list", kind, namespace, None):
             return [
@@ -75,38 +81,45 @@ class FakeKube:
                 and field_matches(action, fields or {}, obj)
             ]
 
+    def watch(self, kind: str, namespace: str | None, *, for_s: float) -> Watched:
+        with self._lock:
+            return self.list(kind, namespace), self.watches.begin(kind, namespace, for_s)
+
     def create(self, obj: Obj, *, dry_run: bool = False) -> Obj:
-        ref = ObjectRef.of(obj)
+        ref = ObjectRef.of(obj, self._kind)
         if dry_run:
-            with self._request("try to create", ref.kind.name, ref.namespace, ref.name):
+            with self._request("try to create", ref.kind.id, ref.namespace, ref.name):
                 return self.fork().create(obj)
         action = f"create {ref}"
-        with self._request("create", ref.kind.name, ref.namespace, ref.name):
+        with self._request("create", ref.kind.id, ref.namespace, ref.name):
             self._refuse_unusable(action, ref)
             if _key(ref) in self._objects:
                 raise refusal(AlreadyExists, action, ref, "already exists")
             return self._add(ref, prepared(obj), _UPDATER)
 
     def apply(self, obj: Obj, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Obj:
-        ref = ObjectRef.of(obj)
+        ref = ObjectRef.of(obj, self._kind)
         if dry_run:
-            with self._request("try to apply", ref.kind.name, ref.namespace, ref.name):
+            with self._request("try to apply", ref.kind.id, ref.namespace, ref.name):
                 return self.fork().apply(obj, field_manager=field_manager, force=force)
         action = f"apply {ref}"
-        with self._request("apply", ref.kind.name, ref.namespace, ref.name):
+        with self._request("apply", ref.kind.id, ref.namespace, ref.name):
             wanted = prepared(obj)
             current = self._objects.get(_key(ref))
             if current is None:
                 self._refuse_unusable(action, ref)
                 return self._add(ref, wanted, field_manager)
             refuse_other_version(action, ref, obj, current)
-            merged = self._merged(action, ref, current, wanted, field_manager, force=force)
-            return self._store(action, ref, merged, None)
+            owners = self._owners[_key(ref)]
+            taken = foreign(current, wanted, owners, field_manager)
+            if taken and not force:
+                raise Conflict(action, f"Apply failed with conflicts: {taken}", status=409, reason="Conflict")
+            return self._store(action, ref, applied(current, wanted, owners, field_manager), None)
 
     def replace(self, obj: Obj) -> Obj:
-        ref = ObjectRef.of(obj)
+        ref = ObjectRef.of(obj, self._kind)
         action = f"replace {ref}"
-        with self._request("replace", ref.kind.name, ref.namespace, ref.name):
+        with self._request("replace", ref.kind.id, ref.namespace, ref.name):
             current = self._present(action, ref)
             refuse_other_version(action, ref, obj, current)
             return self._store(action, ref, prepared(obj), _UPDATER)
@@ -114,7 +127,7 @@ class FakeKube:
     def patch(
         self, kind: str, namespace: str | None, name: str, patch: Obj, *, resource_version: str | None = None
     ) -> Obj:
-        ref = ObjectRef(kind_named(kind), namespace, name)
+        ref = ObjectRef(self._kind(kind), namespace, name)
         ref.kind.path(namespace, name)
         action = f"patch {ref}"
         with self._request("patch", kind, namespace, name):
@@ -126,6 +139,17 @@ class FakeKube:
                 raise Invalid(action, "a patch is an object", status=400, reason="BadRequest")
             return self._store(action, ref, changed, _UPDATER)
 
+    def patch_status(
+        self, kind: str, namespace: str | None, name: str, status: Obj, *, resource_version: str | None = None
+    ) -> Obj:
+        ref = ObjectRef(self._kind(kind), namespace, name)
+        action = f"patch the status of {ref}"
+        with self._request("patch status", kind, namespace, name):
+            current = self._present(action, ref)
+            refuse_other_version(action, ref, {"metadata": {"resourceVersion": resource_version}}, current)
+            self.set_status(kind, namespace, name, merge_patch(current.get("status"), status))
+            return copied(self._present(action, ref))
+
     def delete(
         self,
         kind: str,
@@ -135,7 +159,7 @@ class FakeKube:
         uid: str | None = None,
         propagation: Propagation = Propagation.BACKGROUND,
     ) -> bool:
-        ref = ObjectRef(kind_named(kind), namespace, name)
+        ref = ObjectRef(self._kind(kind), namespace, name)
         ref.kind.path(namespace, name)
         with self._request("delete", kind, namespace, name):
             current = self._objects.get(_key(ref))
@@ -145,6 +169,20 @@ class FakeKube:
                 raise refusal(Conflict, f"delete {ref}", ref, f"has another uid than {uid}")
             self._remove(_key(ref), cascade=propagation is not Propagation.ORPHAN)
             return True
+
+    def review(self, obj: Obj) -> Obj:
+        with self._request("review", str(obj["kind"]), None, None):
+            return reviewed(obj, self.tokens, self._objects)
+
+    def find_kind(self, name: str) -> Kind | None:
+        with self._request("discovery", name, None, None):
+            if name not in self._kinds:
+                parted(name)
+            return self._kinds.get(name)
+
+    def serve(self, *kinds: Kind) -> None:
+        """What a CustomResourceDefinition does. Not recorded as a call."""
+        self._kinds |= {kind.id: kind for kind in kinds}
 
     def server_version(self) -> str:
         with self._request("version", "", None, None):
@@ -162,10 +200,12 @@ class FakeKube:
             if current.get("status") != status:
                 current["status"] = copied(dict(status))
                 current["metadata"]["resourceVersion"] = self._next_version()
+                self.watches.tell((kind, namespace, name), current)
 
     def fork(self) -> FakeKube:
         """Another server with the same objects, to try from here what may happen."""
         other = FakeKube()
+        other.serve(*self._kinds.values())
         with self._lock:
             other._objects = {key: copied(obj) for key, obj in self._objects.items()}
             other._owners = {
@@ -186,6 +226,12 @@ class FakeKube:
         if self.after is not None:
             self.after(*call)
 
+    def _kind(self, name: str) -> Kind:
+        if name not in self._kinds:
+            parted(name)
+            raise NotFound(f"find kind {name}", "the server does not serve it", status=404)
+        return self._kinds[name]
+
     def _next_version(self) -> str:
         self._version += 1
         return str(self._version)
@@ -203,7 +249,7 @@ class FakeKube:
             raise refusal(Invalid, action, ref, "is invalid: metadata.name: not a DNS name")
 
     def _add(self, ref: ObjectRef, obj: Obj, owner: str) -> Obj:
-        if ref.kind.name in WITH_STATUS:
+        if has_status(ref.kind):
             obj.pop("status", None)
         metadata = obj["metadata"]
         for name in _SERVER_FIELDS:
@@ -218,6 +264,7 @@ class FakeKube:
             metadata["generation"] = 1
         self._objects[_key(ref)] = obj
         self._owners[_key(ref)] = {path: {owner} for path in leaves(obj)}
+        self.watches.tell(_key(ref), obj)
         return copied(obj)
 
     def _store(self, action: str, ref: ObjectRef, wanted: Obj, owner: str | None) -> Obj:
@@ -228,7 +275,7 @@ class FakeKube:
             metadata.pop(name, None)
             if name in current["metadata"]:
                 metadata[name] = current["metadata"][name]
-        if ref.kind.name in WITH_STATUS:
+        if has_status(ref.kind):
             wanted.pop("status", None)
             if "status" in current:
                 wanted["status"] = current["status"]
@@ -245,41 +292,20 @@ class FakeKube:
             metadata["generation"] = metadata.get("generation", 0) + 1
         metadata["resourceVersion"] = self._next_version()
         self._objects[_key(ref)] = wanted
+        self.watches.tell(_key(ref), wanted)
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
             self._remove(_key(ref), cascade=True)
         return copied(wanted)
-
-    def _merged(self, action: str, ref: ObjectRef, current: Obj, wanted: Obj, manager: str, *, force: bool) -> Obj:
-        owners = self._owners[_key(ref)]
-        merged, was, will = copied(current), leaves(current), leaves(wanted)
-        inner = {path[:depth] for path in was for depth in range(1, len(path))}
-        will = {path: value for path, value in will.items() if value != {} or path not in inner}
-        foreign = [
-            path
-            for path, value in will.items()
-            if was.get(path, value) != value and owners.get(path, set()) - {manager}
-        ]
-        if foreign and not force:
-            fields = ", ".join(sorted("." + ".".join(path) for path in foreign))
-            raise Conflict(action, f"Apply failed with conflicts: {fields}", status=409, reason="Conflict")
-        for path, value in will.items():
-            put(merged, path, value)
-            changed = was.get(path, ...) != value
-            owners[path] = {manager} if changed else owners.get(path, set()) | {manager}
-        for path in [path for path, who in owners.items() if manager in who and path not in will]:
-            owners[path].discard(manager)
-            if not owners[path]:
-                del owners[path]
-                remove(merged, path)
-        return merged
 
     def _remove(self, key: Key, *, cascade: bool) -> None:
         obj = self._objects[key]
         if obj["metadata"].get("finalizers"):
             obj["metadata"].setdefault("deletionTimestamp", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
             obj["metadata"]["resourceVersion"] = self._next_version()
+            self.watches.tell(key, obj)
             return
         del self._objects[key]
+        self.watches.tell(key, obj, deleted=True)
         del self._owners[key]
         for other in list(self._dependents(key, obj["metadata"]["uid"])) if cascade else []:
             if other in self._objects:
@@ -293,7 +319,7 @@ class FakeKube:
 
 
 def _key(ref: ObjectRef) -> Key:
-    return ref.kind.name, ref.namespace, ref.name
+    return ref.kind.id, ref.namespace, ref.name
 
 
 def _namespace(name: str) -> Obj:

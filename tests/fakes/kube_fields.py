@@ -71,6 +71,42 @@ def _keyed(value: Any) -> bool:
     )
 
 
+Owners = dict[Path, set[str]]
+"""Field -> the managers that own it."""
+
+
+def foreign(current: dict[str, Any], wanted: dict[str, Any], owners: Owners, manager: str) -> str:
+    """The fields that `wanted` would change and that other managers own, for people; empty when there are none."""
+    was = leaves(current)
+    taken = [
+        path
+        for path, value in _chosen(current, wanted).items()
+        if was.get(path, value) != value and owners.get(path, set()) - {manager}
+    ]
+    return ", ".join(sorted("." + ".".join(path) for path in taken))
+
+
+def applied(current: dict[str, Any], wanted: dict[str, Any], owners: Owners, manager: str) -> dict[str, Any]:
+    """What server-side apply makes of `current`; `owners` is brought along."""
+    merged, was, will = copied(current), leaves(current), _chosen(current, wanted)
+    for path, value in will.items():
+        put(merged, path, value)
+        changed = was.get(path, ...) != value
+        owners[path] = {manager} if changed else owners.get(path, set()) | {manager}
+    for path in [path for path, who in owners.items() if manager in who and path not in will]:
+        owners[path].discard(manager)
+        if not owners[path]:
+            del owners[path]
+            remove(merged, path)
+    return merged
+
+
+def _chosen(current: dict[str, Any], wanted: dict[str, Any]) -> dict[Path, Any]:
+    """The fields of `wanted`, but for empty maps where there is something already."""
+    inner = {path[:depth] for path in leaves(current) for depth in range(1, len(path))}
+    return {path: value for path, value in leaves(wanted).items() if value != {} or path not in inner}
+
+
 def put(obj: dict[str, Any], path: Path, value: Any) -> None:
     """Set one field, making what leads to it."""
     at: Any = obj

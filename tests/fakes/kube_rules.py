@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from helmbroker.kubeapi.errors import Conflict, Invalid, KubeError
-from helmbroker.kubeapi.kinds import Kind, ObjectRef
+from helmbroker.kubeapi.kinds import KINDS, Kind, ObjectRef
 from helmbroker.kubeapi.port import Obj
 from tests.fakes.kube_fields import merge_patch
 
-WITH_STATUS = {
+_WITH_STATUS = {
     "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "Service", "ResourceQuota",
     "Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "Job", "CronJob", "HorizontalPodAutoscaler",
     "PodDisruptionBudget", "Ingress",
 }  # fmt: skip
+
+
+def has_status(kind: Kind) -> bool:
+    """Whether the status is kept apart; so it is in custom resources that are worth the name."""
+    return kind.name in _WITH_STATUS or kind.id not in KINDS
 
 
 def prepared(obj: Obj) -> Obj:

@@ -7,7 +7,7 @@ binding. Not modelled: ConcurrencyError by itself (a test raises it with `before
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from helmbroker.controller_bridge.broker_port import (
     Answer,
@@ -34,7 +34,7 @@ POSTGRESQL = Offering(
     updateable=True,
     instances_retrievable=True,
     plans=(
-        Plan("plan-small", "small", "1 CPU", True, True, parameters_schema=SCHEMA, binding_rotatable=True),
+        Plan("plan-small", "small", "1 CPU", True, True, SCHEMA, binding_rotatable=True, admin_rotatable=True),
         Plan("plan-large", "large", "8 CPU", bindable=True, updateable=True),
         Plan("plan-xs", "xs", "a bit of CPU", bindable=True, updateable=True),
     ),
@@ -59,6 +59,7 @@ class Thing:
     deleting: bool = False
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     updating: tuple[str, Mapping[str, JSON]] | None = None  # to this plan, with these parameters more
+    update_failure: str = ""  # how the last update ended, as long as nothing else was asked for
 
     def updated(self) -> None:
         """The update has succeeded: it is what was asked for now."""
@@ -91,6 +92,13 @@ class FakeBroker:
             "port": 5432,
         }
 
+    def retire(self, plan_name: str) -> None:
+        """Offer plans of that name no more."""
+        self.offerings = tuple(
+            replace(one, plans=tuple(plan for plan in one.plans if plan.name != plan_name))
+            for one in self.offerings
+        )
+
     def catalog(self) -> tuple[Offering, ...]:
         self._called("catalog")
         return self.offerings
@@ -109,6 +117,7 @@ class FakeBroker:
             raise BrokerError(404, "InstanceNotFound", "there is no such instance")
         if thing.looks == 0 and not thing.deleting:
             thing.updating, thing.looks, thing.failure = wanted, self.looks, self.fails.get("update", "")
+            thing.update_failure = ""
             if thing.looks == 0 and not thing.failure:
                 thing.updated()
         elif thing.updating != wanted:
@@ -211,8 +220,10 @@ class FakeBroker:
         if thing.failure:
             reason, thing.deleting = thing.failure, False
             if thing.updating is not None:  # what it was before is there still
-                thing.updating, thing.failure = None, ""
+                thing.updating, thing.failure, thing.update_failure = None, "", reason
             return Status(Progress.FAILED, reason)
+        if thing.update_failure and not thing.deleting:
+            return Status(Progress.FAILED, thing.update_failure)
         if thing.deleting:
             del things[key]
         thing.updated()

@@ -28,7 +28,7 @@ from tests.operations.harness import Dies, Hand
 
 SECRET = "a text that nobody may see"
 MOST = int(
-    os.environ.get("HELMBROKER_SWEEP_MOST", "45")
+    os.environ.get("HELMBROKER_SWEEP_MOST", "20")
 )  # disturbances of one kind of operation; `make sweep`: all
 
 

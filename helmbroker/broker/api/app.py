@@ -13,6 +13,7 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from helmbroker.audit import Actor, acting
 from helmbroker.broker.api import gating, headers, journal
 from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.answers import Answer
@@ -24,7 +25,6 @@ from helmbroker.broker.api.document import DocumentView
 from helmbroker.broker.api.gating import Shape
 from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
-from helmbroker.broker.domain.audit import Actor, acting
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.service import Service
 from helmbroker.catalog.model import Catalog

@@ -6,7 +6,8 @@ cluster: the addon may have been upgraded since it was made.
 
 from __future__ import annotations
 
-from helmbroker.broker.domain import audit
+from helmbroker import audit
+from helmbroker.broker.domain.audit import Event
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.operations import converge, remembering
 from helmbroker.broker.operations.work import BindingWork
@@ -62,7 +63,7 @@ def forget(work: BindingWork) -> Outcome:
         tx.forget_binding(*ids)
         if doubt is not None:
             about = {"reason": str(doubt)}
-            tx.tell(audit.Event("revoke", audit.Outcome.FAILED, *ids, work.ctx.operation.id, about))
+            tx.tell(Event("revoke", audit.Outcome.FAILED, *ids, work.ctx.operation.id, about))
     return Done()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn
 
+from helmbroker.audit import Outcome
 from helmbroker.broker.domain import audit, decisions, naming
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import AsyncRequired, BadRequest, NotFound
@@ -75,7 +76,7 @@ class InstanceUseCases(UseCases):
             if isinstance(decision, decisions.Note):
                 tx.save_instance(target.instance, known.operation)
                 detail = {"changed": ["context"]}
-                tx.tell(audit.Event("update", audit.Outcome.DONE, known.instance.id, detail=detail))
+                tx.tell(audit.Event("update", Outcome.DONE, known.instance.id, detail=detail))
             if not isinstance(decision, decisions.Start):
                 return Unchanged()
             operation = tx.start(

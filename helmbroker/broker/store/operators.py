@@ -7,7 +7,8 @@ from typing import Any, NoReturn, TypeAlias
 
 import sqlalchemy as sa
 
-from helmbroker.broker.domain.audit import Event, Outcome
+from helmbroker.audit import Outcome
+from helmbroker.broker.domain.audit import Event
 from helmbroker.broker.domain.drift import Finding, Seen
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import DELETIONS, Kind

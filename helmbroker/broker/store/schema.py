@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from helmbroker.broker.store.migrations import append_only
+from helmbroker.audit.chain import define as define_audit
 from helmbroker.database import Schema, define_facts
 from helmbroker.durable import define
 
@@ -116,12 +116,9 @@ catalog_addons = sa.Table(
     sa.Column("faults", sa.Text, nullable=False),  # JSON: [[file, line, message], ...]
 )
 
-# who did what; see broker.store.audit
-audit = sa.Table(
-    "audit",
+# who did what
+audit, audit_head = define_audit(
     metadata,
-    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("at", sa.Double, nullable=False),  # seconds since the epoch, on the database's clock
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("origin", sa.Text),  # on whose behalf
     sa.Column("action", sa.String(64), nullable=False),
@@ -129,19 +126,6 @@ audit = sa.Table(
     sa.Column("instance_id", sa.Text, index=True),
     sa.Column("binding_id", sa.Text),
     sa.Column("operation_id", sa.Text),
-    sa.Column("detail", sa.Text, nullable=False),  # public: JSON
-    sa.Column("hash", sa.String(64), nullable=False),  # of this row and all before it
-)
-append_only.attach(audit)
-
-# where the audit ends: one row
-audit_head = sa.Table(
-    "audit_head",
-    metadata,
-    sa.Column("name", sa.String(16), primary_key=True),
-    sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False),
-    sa.Column("seal", sa.String(64), nullable=False),  # authenticates the two before
 )
 
 SCHEMA = Schema(

@@ -7,21 +7,31 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import sqlalchemy as sa
 
+from helmbroker.audit import Verdict, who
+from helmbroker.audit.chain import KEY_BYTES, Chain, at_one_moment
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.audit import BROKER, Entry, Event, Verdict, who
+from helmbroker.broker.domain.audit import BROKER, Entry, Event
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.sources import Provenance
 from helmbroker.broker.store import catalog, polling, revisions
-from helmbroker.broker.store.audit import Audit, entries
+from helmbroker.broker.store.audit import entry, row
 from helmbroker.broker.store.operators import ending
 from helmbroker.broker.store.overview import SqlOverview
 from helmbroker.broker.store.records import SqlRecords
-from helmbroker.broker.store.schema import SCHEMA, addon_revisions, facts, instances, operations
+from helmbroker.broker.store.schema import (
+    SCHEMA,
+    addon_revisions,
+    audit,
+    audit_head,
+    facts,
+    instances,
+    operations,
+)
 from helmbroker.broker.store.sealed import AUDIT_KEY
 from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog.model import Catalog
@@ -67,7 +77,8 @@ class SqlStore:
     def _check_facts(self, conn: sa.Connection) -> None:
         fact(conn, facts, "broker_id", secrets.token_hex(8))
         check(conn, facts, self._keys)
-        Audit(sealed_fact(conn, facts, AUDIT_KEY, self._keys, secrets.token_bytes(32))).begin(conn)
+        key = sealed_fact(conn, facts, AUDIT_KEY, self._keys, secrets.token_bytes(KEY_BYTES))
+        Chain(audit, audit_head, key).begin(conn)
 
     @cached_property
     def broker_id(self) -> str:
@@ -76,27 +87,26 @@ class SqlStore:
             return str(conn.scalar(sa.select(facts.c.value).where(facts.c.name == "broker_id")))
 
     @cached_property
-    def audit(self) -> Audit:
+    def audit(self) -> Chain:
         """Who did what. Raises Unavailable, KeyRingError."""
         with _outages(), self._reader.connect() as conn:
-            return Audit(sealed_fact(conn, facts, AUDIT_KEY, self._keys, b""))
+            return Chain(audit, audit_head, sealed_fact(conn, facts, AUDIT_KEY, self._keys, b""))
 
     def ended(self, conn: sa.Connection, operation: Operation) -> None:
         """For the worker: an operation has ended, in the transaction `conn` that says so."""
-        self.audit.append(conn, BROKER, [ending(operation)])
+        self.audit.append(conn, [row(BROKER, ending(operation))])
 
     def entries(self, *, instance_id: str | None = None, newest: int | None = None) -> Iterator[Entry]:
         """Of the audit, in their order: of one instance, or the newest ones alone. Raises Unavailable."""
         with _outages(), self._reader.connect() as conn:
-            yield from entries(conn, instance_id=instance_id, newest=newest)
+            where = [] if instance_id is None else [audit.c.instance_id == instance_id]
+            yield from map(entry, self.audit.entries(conn, *where, newest=newest))
 
     def verify(self, anchor: tuple[int, str] | None = None) -> Verdict:
-        """See Audit. Raises Unavailable."""
-        audit, seen = self.audit, self._reader
-        if seen.dialect.name == "postgresql":  # on SQLite a transaction that reads sees one moment anyway
-            seen = seen.execution_options(isolation_level="REPEATABLE READ")
-        with _outages(), seen.connect() as conn:
-            return audit.verify(conn, anchor)
+        """See helmbroker.audit.chain. Raises Unavailable."""
+        chain = self.audit
+        with _outages(), at_one_moment(self._reader).connect() as conn:
+            return chain.verify(conn, anchor)
 
     def poll(self, instance_id: str, binding_id: str | None, operation_id: str | None) -> Operation | None:
         """See the port."""
@@ -112,11 +122,11 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlRecords]:
         """Raises Unavailable."""
-        audit, events = self.audit, list[Event]()
+        chain, events = self.audit, list[Event]()
         with _outages(), self._turn(), self.engine.begin() as conn:
             yield SqlRecords(conn, self.queue, self._keys, alone=self._alone, tell=events.append)
             if events:
-                audit.append(conn, who(), events)
+                chain.append(conn, [row(who(BROKER), event) for event in events])
 
     @contextmanager
     def watch(self) -> Iterator[SqlWatch]:
@@ -132,7 +142,10 @@ class SqlStore:
 
     def on(self, conn: sa.Connection) -> SqlRecords:
         """Records in somebody else's transaction: that of a durable operation, with its fence."""
-        return SqlRecords(conn, self.queue, self._keys, tell=lambda event: self.audit.append(conn, who(), [event]))
+        return SqlRecords(conn, self.queue, self._keys, tell=partial(self._tell, conn))
+
+    def _tell(self, conn: sa.Connection, event: Event) -> None:
+        self.audit.append(conn, [row(who(BROKER), event)])
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

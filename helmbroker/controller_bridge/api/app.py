@@ -8,9 +8,13 @@ from typing import NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
+from helmbroker.audit import Actor, acting
 from helmbroker.controller_bridge.api import (
     access,
     binding,
+    builds,
+    config,
+    deploy_hook,
     errors,
     health,
     operations,
@@ -24,7 +28,8 @@ from helmbroker.controller_bridge.api.context import EXTENSION, Api, require
 from helmbroker.controller_bridge.model import Role
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
-_OPEN = frozenset({"/healthz", "/readyz"})
+_HOOK = "/v2/hooks/deploy/"
+_OPEN = frozenset({"/healthz", "/readyz", _HOOK, _HOOK.rstrip("/")})  # the hook has a signature instead of a token
 _VIEWER, _MEMBER, _ADMIN = Role.VIEWER, Role.MEMBER, Role.ADMIN
 
 
@@ -44,6 +49,8 @@ _APP = "/apps/<app:app>/"
 _RESOURCES = f"{_APP}resources/"
 _RESOURCE = f"{_RESOURCES}<name:name>/"
 _RELEASES = f"{_APP}releases/"
+_CONFIG = f"{_APP}config/"
+_BUILDS = f"{_APP}builds/"
 ROUTES = (
     Route("GET", "/resources/services/", services.list_services, _VIEWER),
     Route("GET", "/resources/services/<path:service>/plans/", services.list_plans, _VIEWER),
@@ -58,8 +65,15 @@ ROUTES = (
     Route("PUT", f"{_RESOURCE}rotate/", rotation.schedule, _MEMBER),
     Route("GET", f"{_APP}access/", access.get_access, _VIEWER),
     Route("GET", _RELEASES, releases.list_releases, _VIEWER),
+    Route("GET", f"{_RELEASES}<version>/", releases.get_release, _VIEWER),
     Route("POST", f"{_RELEASES}rollback/", releases.roll_back, _MEMBER),
     Route("GET", f"{_RELEASES}rollback/<operation>/", releases.get_rollback, _VIEWER),
+    Route("GET", _CONFIG, config.get_config, _VIEWER),
+    Route("POST", _CONFIG, config.change_config, _MEMBER),
+    Route("DELETE", _CONFIG, config.detach_groups, _ADMIN),
+    Route("GET", _BUILDS, builds.list_builds, _VIEWER),
+    Route("POST", _BUILDS, builds.create_build, _MEMBER),
+    Route("POST", _HOOK, deploy_hook.receive, _VIEWER),
     Route("GET", "/healthz", health.healthz, _VIEWER),
     Route("GET", "/readyz", health.readyz, _VIEWER),
 )
@@ -106,7 +120,7 @@ def _authenticate(api: Api) -> Callable[[], None]:
         keyword, _, token = request.headers.get("Authorization", "").partition(" ")
         if keyword.lower() not in ("token", "bearer") or not token.strip():
             raise errors.Unauthenticated("Authentication credentials were not provided.")
-        identity = api.tokens.identify(token.strip())
+        identity = api.authority.identify(token.strip())
         if identity is None:
             raise errors.Unauthenticated("Invalid token.")
         g.identity = identity
@@ -120,7 +134,10 @@ def _guarded(route: Route) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         if "app" in path:
             g.role = require(path["app"], route.role)
-        return route.view(**path)
+        if "identity" not in g:
+            return route.view(**path)
+        with acting(Actor(f"user:{g.identity.user}")):
+            return route.view(**path)
 
     return view
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
+from typing import TYPE_CHECKING
 
 from flask import current_app, g
 
-from helmbroker.controller_bridge.api.errors import Forbidden
+from helmbroker.controller_bridge.access.port import Authority, Identity
+from helmbroker.controller_bridge.api.errors import Forbidden, NotFound
+from helmbroker.controller_bridge.apps.manager import ReleaseManager
 from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
 from helmbroker.controller_bridge.model import Role
 from helmbroker.controller_bridge.service import Service
 from helmbroker.controller_bridge.sharing import Sharing
-from helmbroker.controller_bridge.tokens import Identity, Tokens
+
+if TYPE_CHECKING:
+    from helmbroker.controller_bridge.api.deploy_hook import DeployHook
 
 EXTENSION = "helmbroker_bridge"
 
@@ -24,6 +29,7 @@ EXTENSION = "helmbroker_bridge"
 class Api:
     """The ports of the API. `apps` is a function because few requests need the cluster, and its client is big.
 
+    `deploy_hook`: only under a Drycc controller that tells of releases.
     `leaving`: once set, the process is not ready any more, and serves what comes nevertheless.
     """
 
@@ -31,9 +37,10 @@ class Api:
     sharing: Sharing
     broker: Brokers
     catalog: CachedCatalog
-    tokens: Tokens
+    authority: Authority
     apps: Callable[[], AppReleases]
     leaving: Event
+    deploy_hook: DeployHook | None = None
 
 
 def api() -> Api:
@@ -41,6 +48,14 @@ def api() -> Api:
     found = current_app.extensions[EXTENSION]
     if not isinstance(found, Api):
         raise TypeError("the app was not made by make_app")
+    return found
+
+
+def manager() -> ReleaseManager:
+    """What keeps builds and config of apps. Raises NotFound where their controller does."""
+    found = api().apps()
+    if not isinstance(found, ReleaseManager):
+        raise NotFound("Builds and config of this app are with its controller.")
     return found
 
 
@@ -66,7 +81,5 @@ def require(app: str, role: Role) -> Role:
 
 
 def _identity() -> Identity:
-    identity = g.identity
-    if not isinstance(identity, Identity):
-        raise TypeError("the request was not authenticated")
+    identity: Identity = g.identity
     return identity

@@ -13,11 +13,20 @@ LEAST_EVERY_S, MOST_EVERY_S = 3600.0, 10 * 365 * 86400.0
 
 
 def rotate(app: str, name: str) -> Response:
-    """`{"force": true}`: the old credentials end at once. Begins, and answers 200 with the resource."""
-    force = json_object().get("force", False)
-    if not isinstance(force, bool):
-        raise Invalid({"force": ["Must be a valid boolean."]})
-    return jsonify(resource_object(api().service.rotate(app, name, user(), now=force)))
+    """`{"force": true}`: the old credentials end at once; `{"admin": true}`: those of the instance's administrator.
+
+    Begins, and answers 200 with the resource.
+    """
+    body = json_object()
+    force, admin = body.get("force", False), body.get("admin", False)
+    wrong = [key for key, value in (("force", force), ("admin", admin)) if not isinstance(value, bool)]
+    if wrong:
+        raise Invalid({key: ["Must be a valid boolean."] for key in wrong})
+    if force and admin:
+        raise Invalid({"force": ["No app has the administrator's password: leave it out."]})
+    if admin:
+        return jsonify(resource_object(api().service.rotate_admin(app, name, user())))
+    return jsonify(resource_object(api().service.rotate(app, name, user(), now=bool(force))))
 
 
 def schedule(app: str, name: str) -> Response:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from helmbroker.controller_bridge.apps import environment
 from helmbroker.controller_bridge.apps.drift import drift
 from helmbroker.controller_bridge.apps.ledger import Entry, Ledger
+from helmbroker.controller_bridge.apps.manager import AppConfig
 from helmbroker.controller_bridge.apps.port import CannotRelease, ConfigChange, ReleaseState
 from helmbroker.controller_bridge.apps.template import image_of, own_variables
 from helmbroker.controller_bridge.apps.workloads import Processes
@@ -52,10 +53,18 @@ def found(ledger: Ledger, base: Entry | None, processes: Processes, asked: Asked
     return replace(_after(base, number, asked), images=deployed, state=ReleaseState.SUCCEEDED)
 
 
-def reconfigured(change: ConfigChange, asked: Asked) -> Compose:
+def config_of(entry: Entry | None, processes: Processes) -> AppConfig:
+    """The config of a release, beside the process types that there are now."""
+    if entry is None:
+        return AppConfig(0, {}, {}, tuple(processes), "")
+    return AppConfig(entry.number, entry.config, entry.attached, tuple(processes), entry.created)
+
+
+def reconfigured(edit: Callable[[AppConfig], ConfigChange], asked: Asked) -> Compose:
     """The release with another config. Raises CannotRelease for what cannot be."""
 
     def compose(ledger: Ledger, base: Entry, processes: Processes) -> Entry | None:
+        change = edit(config_of(base, processes))
         whose = environment.attached(base.attached, change)
         config = environment.changed(base.config, change, whose)
         for kind, workload in processes.items():

@@ -26,17 +26,23 @@ MAX_BYTES = 512 * 1024
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _GROUP = re.compile(r"(ptype:)?[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_PROCESS_TYPE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _SHORTEST_SECRET = 4  # characters; blotting out anything shorter would spoil sentences and hide nothing
 
 
 def attached(before: Attached, change: ConfigChange) -> dict[str, list[str]]:
-    """Who gets which group after a change."""
+    """Who gets which group after a change. Raises CannotRelease for what cannot be a process type."""
     after = {group: list(process_types) for group, process_types in before.items()}
     for group, process_types in change.attached.items():
         if process_types is None:
             after.pop(group, None)
-        else:
-            after[group] = sorted(set(process_types))
+            continue
+        for process_type in process_types:
+            if _PROCESS_TYPE.fullmatch(process_type) is None:
+                raise CannotRelease(
+                    f"{process_type[:63]!r} cannot be a process type, which is the value of a label"
+                )
+        after[group] = sorted(set(process_types))
     for group, variables in change.groups.items():
         if variables is None:
             after.pop(group, None)

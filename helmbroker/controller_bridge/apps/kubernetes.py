@@ -29,9 +29,6 @@ from helmbroker.controller_bridge.apps.rollout import judge
 from helmbroker.controller_bridge.apps.workloads import Processes
 from helmbroker.kubeapi.port import Kube
 
-HISTORY = 50
-"""Releases that are kept of an app, unless somebody says otherwise."""
-
 _ATTEMPTS = 10  # at a number that others may take at the same time
 
 
@@ -42,7 +39,7 @@ class KubernetesAppReleases:
     """
 
     def __init__(
-        self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), history: int = HISTORY
+        self, kube: Kube, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), history: int = 50
     ) -> None:
         self._cluster = AppCluster(kube)
         self._store = LedgerStore(kube)
@@ -51,7 +48,19 @@ class KubernetesAppReleases:
 
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
         """See AppReleases.change_config."""
-        return self._number(app, composing.reconfigured(change, self._asked(author, summary, key)), key)
+        return self.edit_config(app, lambda _: change, author=author, summary=summary, key=key)
+
+    def edit_config(
+        self,
+        app: str,
+        edit: Callable[[AppConfig], ConfigChange],
+        *,
+        author: str,
+        summary: str,
+        key: str,
+    ) -> int | None:
+        """See ReleaseManager.edit_config."""
+        return self._number(app, composing.reconfigured(edit, self._asked(author, summary, key)), key)
 
     def deploy(self, app: str, images: Mapping[str, str], *, author: str, summary: str, key: str) -> int | None:
         """See ReleaseManager.deploy."""
@@ -141,12 +150,9 @@ class KubernetesAppReleases:
     def config(self, app: str, version: int | None = None) -> AppConfig:
         """See ReleaseManager.config."""
         with translated():
-            process_types = tuple(self._cluster.processes(app))
+            processes = self._cluster.processes(app)
             ledger = self._store.read(app)
-            entry = ledger.base if version is None else ledger.entry(version)
-            if entry is None:
-                return AppConfig(0, {}, {}, process_types, "")
-            return AppConfig(entry.number, entry.config, entry.attached, process_types, entry.created)
+            return composing.config_of(ledger.base if version is None else ledger.entry(version), processes)
 
     def changes(self, app: str, version: int, since: int | None = None) -> tuple[str, ...]:
         """See ReleaseManager.changes."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from helmbroker.controller_bridge.apps.port import AppReleases
+from helmbroker.controller_bridge.apps.port import AppReleases, ConfigChange
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,18 @@ class ReleaseManager(AppReleases, Protocol):
 
         Its number; None when nothing changes.
         """
+        ...
+
+    def edit_config(
+        self,
+        app: str,
+        edit: Callable[[AppConfig], ConfigChange],
+        *,
+        author: str,
+        summary: str,
+        key: str,
+    ) -> int | None:
+        """As `change_config`, with what `edit` makes of the config to start from; it may be called again."""
         ...
 
     def config(self, app: str, version: int | None = None) -> AppConfig:

@@ -48,9 +48,10 @@ class AppRelease:
 
 @dataclass(frozen=True)
 class Rolling:
-    """The rollout goes on."""
+    """The rollout goes on; `after_s`: seconds before which there is no use in another look."""
 
     reason: str
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ class CannotRelease(AppReleaseError):
 
 
 class AppsUnavailable(AppReleaseError):
-    """Whatever runs the apps does not answer, or is too busy: worth another try."""
+    """Whatever runs the apps does not answer, or is too busy: worth another try, after `after_s` seconds."""
+
+    def __init__(self, message: str, *, after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.after_s = after_s
 
 
 class AppReleases(Protocol):

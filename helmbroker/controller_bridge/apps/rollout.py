@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from helmbroker.controller_bridge.apps.names import number_in
 from helmbroker.controller_bridge.apps.patience import age_s, patience_over
@@ -13,6 +12,7 @@ from helmbroker.controller_bridge.apps.port import Broken, Healthy, Rolling, Rol
 from helmbroker.controller_bridge.apps.workloads import CRON_JOB, DEPLOYMENT, STATEFUL_SET, Processes, pod_template
 from helmbroker.kubeapi.pods import Trouble, not_made, ready, trouble, warnings
 from helmbroker.kubeapi.port import Obj
+from helmbroker.kubeapi.selectors import selects
 
 QUOTA_PATIENCE_S = 15.0
 """Seconds that pods may be refused: those of a rollout before, still stopping, count towards a quota."""
@@ -217,23 +217,7 @@ def _belongs(pod: Obj, workload: Obj) -> bool:
     labels: Mapping[str, str] = pod["metadata"].get("labels") or {}
     if not any(owner.get("kind") == "ReplicaSet" for owner in pod["metadata"].get("ownerReferences") or ()):
         return False
-    selector = workload["spec"]["selector"]
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_holds(requirement, labels) for requirement in selector.get("matchExpressions") or ())
-
-
-def _holds(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = requirement["key"], requirement.get("values") or ()
-    match requirement["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case _:
-            return key not in labels
+    return selects(workload["spec"]["selector"], labels)
 
 
 def _conditions(obj: Obj) -> Iterator[Obj]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.beginning import begin_rotation
+from helmbroker.controller_bridge.drycc_store import WatchedApps
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
@@ -20,6 +21,13 @@ def on_finish(store: Store) -> Callable[[sa.Connection, Operation], None]:
     """The worker's callback. An operation that is not the resource's latest of its sort changes nothing."""
 
     def finish(conn: sa.Connection, operation: Operation) -> None:
+        change(conn, operation)
+        store.audit.ended(conn, operation)
+
+    def change(conn: sa.Connection, operation: Operation) -> None:
+        if operation.kind == Kind.REINJECT:
+            _reinjected(conn, store, operation)
+            return
         ended = _ENDS.get(Kind(operation.kind))
         if ended is None or operation.state is State.CANCELLED:  # who cancels has written the row already
             return
@@ -49,6 +57,11 @@ def _updated(conn: sa.Connection, store: Store, resource: Resource, operation: O
     store.change(conn, resource.uuid, plan=operation.params["plan"], plan_id=resolved["plan_id"])
     if resource.external and resource.binding is BindingState.READY:
         begin_rotation(conn, store, resource, str(operation.params["user"]), Kind.ROTATE)
+
+
+def _admin_rotated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """Either way the instance is there as before, for its apps."""
+    store.change(conn, resource.uuid, instance=InstanceState.READY, message=operation.description)
 
 
 def _bound(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
@@ -86,6 +99,18 @@ def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: O
     store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
 
 
+def _reinjected(conn: sa.Connection, store: Store, operation: Operation) -> None:
+    """Its own releases are no news: one that crashed is not tried again before somebody makes a better one."""
+    app = str(operation.params["app"])
+    found = (operation.results.get(name) for name in ("inject", "recover"))
+    versions = [each["version"] for each in found if isinstance(each, Mapping)]
+    WatchedApps(store).advance(conn, app, max((each for each in versions if isinstance(each, int)), default=0))
+    if operation.state is State.FAILED:
+        for resource in store.living(conn, app):
+            if resource.binding is BindingState.READY:
+                store.change(conn, resource.uuid, message=operation.description)
+
+
 def _fresh(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
     """The app has new credentials: they are due from now on, or when the broker says so."""
     injected = operation.results.get("inject")
@@ -116,5 +141,6 @@ _ENDS: Mapping[Kind, _Ended] = {
     Kind.UNBIND: _unbound,
     Kind.ROTATE: _rotated,
     Kind.ROTATE_NOW: _rotated,
+    Kind.ROTATE_ADMIN: _admin_rotated,
     Kind.DESTROY: _destroyed,
 }

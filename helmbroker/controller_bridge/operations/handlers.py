@@ -8,8 +8,11 @@ from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.operations.bind import bind
 from helmbroker.controller_bridge.operations.create import create
 from helmbroker.controller_bridge.operations.destroy import destroy
+from helmbroker.controller_bridge.operations.reinject import reinject
+from helmbroker.controller_bridge.operations.release import release
 from helmbroker.controller_bridge.operations.rollback import rollback
 from helmbroker.controller_bridge.operations.rotate import rotate, rotate_now
+from helmbroker.controller_bridge.operations.rotate_admin import rotate_admin
 from helmbroker.controller_bridge.operations.unbind import unbind
 from helmbroker.controller_bridge.operations.update import update
 from helmbroker.controller_bridge.operations.work import Ports
@@ -22,7 +25,10 @@ _KINDS: Mapping[Kind, Callable[[Context, Ports], str]] = {
     Kind.UNBIND: unbind,
     Kind.DESTROY: destroy,
     Kind.ROLLBACK: rollback,
+    Kind.REINJECT: reinject,
+    Kind.RELEASE: release,
     Kind.ROTATE: rotate,
+    Kind.ROTATE_ADMIN: rotate_admin,
     Kind.ROTATE_NOW: rotate_now,
 }
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from helmbroker.controller_bridge.model import Kind
-from helmbroker.controller_bridge.operations import bind, create, destroy, rollback, rotate, unbind, update
+from helmbroker.controller_bridge.operations import (
+    bind,
+    create,
+    destroy,
+    reinject,
+    release,
+    rollback,
+    rotate,
+    rotate_admin,
+    unbind,
+    update,
+)
 from helmbroker.controller_bridge.operations.work import FAILURE, Work
 from helmbroker.durable import Operation, Step
 from helmbroker.status.standing import Standing, among
@@ -17,7 +28,10 @@ TABLES: Mapping[str, Sequence[Step[Work]]] = {
     Kind.UNBIND: unbind.STEPS,
     Kind.DESTROY: destroy.STEPS,
     Kind.ROLLBACK: rollback.STEPS,
+    Kind.REINJECT: reinject.STEPS,
+    Kind.RELEASE: release.STEPS,
     Kind.ROTATE: rotate.STEPS,
+    Kind.ROTATE_ADMIN: rotate_admin.STEPS,
     Kind.ROTATE_NOW: rotate.STEPS_NOW,
 }
 WAYS_BACK: Mapping[str, Sequence[Step[Work]]] = {
@@ -25,6 +39,8 @@ WAYS_BACK: Mapping[str, Sequence[Step[Work]]] = {
     Kind.BIND: bind.UNDO,
     Kind.UNBIND: unbind.UNDO,
     Kind.ROLLBACK: rollback.UNDO,
+    Kind.REINJECT: reinject.UNDO,
+    Kind.RELEASE: release.UNDO,
     Kind.ROTATE: rotate.UNDO,
     Kind.ROTATE_NOW: rotate.UNDO,
 }

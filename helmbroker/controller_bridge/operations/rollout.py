@@ -60,7 +60,7 @@ def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work],
             return Done()
         if isinstance(rollout, Broken):
             return Fail(f"app release v{version} failed: {rollout.reason}")
-        return Wait(work.pause_s, f"app release v{version}: {rollout.reason}")
+        return Wait(max(work.pause_s, rollout.after_s), f"app release v{version}: {rollout.reason}")
 
     settle = _settling(source, app_may_be_gone=app_may_be_gone)
     return (step("await rollout", wait, reserve_s=RESERVE_S), step("settle", settle, reserve_s=RESERVE_S))
@@ -112,7 +112,8 @@ def _await_recovery(work: Work) -> Outcome:
         return Done({"problem": rollout.reason})
     if work.ctx.remaining_s < _LAST_S:
         return Done({"problem": f"app release v{version} took too long: {rollout.reason}"})
-    return Wait(work.pause_s, undoing(work, f"going back with app release v{version}: {rollout.reason}"))
+    told = undoing(work, f"going back with app release v{version}: {rollout.reason}")
+    return Wait(max(work.pause_s, rollout.after_s), told)
 
 
 def _settle_recovery(work: Work) -> Outcome:

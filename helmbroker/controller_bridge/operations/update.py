@@ -15,12 +15,14 @@ def update(ctx: Context, ports: Ports) -> str:
 
 def _resolve(work: Work) -> Outcome:
     wanted, row = _plan(work), work.resource
+    if wanted == row.plan:  # it may be one that is offered no more
+        return Done({"plan_id": row.plan_id})
     found = offered(work, wanted)
     if isinstance(found, Fail):
         return found
     (_, offering), plan = found
     before = next((one for one in offering.plans if one.id == row.plan_id), None)
-    if plan.id != row.plan_id and not (before.updateable if before else offering.updateable):
+    if not (before.updateable if before else offering.updateable):
         return Fail(f"an instance of the plan {row.plan_name} cannot change its plan")
     return Done({"plan_id": plan.id})
 
@@ -48,9 +50,10 @@ def _plan(work: Work) -> str:
     return str(work.ctx.operation.params["plan"])
 
 
+AWAIT = step("await", _await)  # of what the step "update" has asked for
 STEPS = (
     step("resolve", _resolve),
     step("update", _update),
     step("forget options", forget_options),
-    step("await", _await),
+    AWAIT,
 )

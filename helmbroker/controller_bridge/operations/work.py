@@ -100,10 +100,7 @@ class Work:
 
     def instance(self) -> InstanceRef:
         """The instance at the broker. Raises Failed before its service and plan have been looked up."""
-        found = self.resource.at_broker
-        if found is None:
-            raise Failed("the broker has never heard of this resource")
-        return found
+        return instance_of(self.resource)
 
     @property
     def successor(self) -> str | None:
@@ -123,6 +120,13 @@ class Work:
         return self.ctx.operation.deadline - self.ctx.remaining_s
 
 
+def instance_of(row: Resource) -> InstanceRef:
+    """The instance of a resource at the broker. Raises Failed before its service and plan have been looked up."""
+    if row.at_broker is None:
+        raise Failed("the broker has never heard of this resource")
+    return row.at_broker
+
+
 def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -> Step[Work]:
     """A row of a table of steps. Who does not answer is asked again; a refusal fails the operation.
 
@@ -132,7 +136,9 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
     def patient(work: Work) -> Outcome:
         try:
             return run(work)
-        except (Unreachable, AppsUnavailable, KeysAway) as error:
+        except AppsUnavailable as error:
+            return Wait(max(_AGAIN_S, error.after_s), f"{error}; trying again")
+        except (Unreachable, KeysAway) as error:
             return Wait(_AGAIN_S, f"{error}; trying again")
         except BrokerError as error:
             return Wait(_AGAIN_S, "the broker is busy with the same instance") if error.busy else Fail(str(error))

@@ -37,12 +37,21 @@ COMMANDS = {
         open_end=True,
         example="create database postgresql small storage.size=2Gi",
     ),
+    "share": Command(
+        ("NAME", "APP/RESOURCE"),
+        "make a resource for the app that has the instance of another app's one, and credentials of its own",
+        WAITS,
+        example="share database shop/database --app blog",
+    ),
     "list": Command((), "list the app's resources", ("limit",)),
     "describe": Command(
         ("NAME",), "show a resource and its credentials", ("details",), example="describe database"
     ),
     "logs": Command(
-        ("NAME",), "show what was done with a resource, and why it ended so", ("limit",), example="logs database"
+        ("NAME",),
+        "show what was done with a resource, and why it ended so",
+        ("limit", "follow", "timeout"),
+        example="logs database --follow",
     ),
     "update": Command(
         ("NAME", "SERVICE", "PLAN", "KEY=VALUE"),
@@ -63,7 +72,7 @@ COMMANDS = {
     "rotate": Command(
         ("NAME",),
         "give the app new credentials, and revoke the old ones when it runs with them",
-        ("force", "every", *WAITS),
+        ("force", "every", "admin", *WAITS),
         example="rotate database --every 30d",
     ),
     "destroy": Command(
@@ -113,16 +122,8 @@ def usage(name: str) -> str:
 
 def parser(name: str) -> Parser:
     """The parser of one command's options; the words are counted by `parse`."""
-    command = COMMANDS[name]
-    made = Parser(
-        prog=f"{PROGRAM} {name}",
-        usage=usage(name),
-        description=command.help[0].upper() + command.help[1:] + ".",
-        epilog=f"example: {PROGRAM} {command.example}" if command.example else None,
-        allow_abbrev=False,
-        add_help=False,
-    )
-    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    made = Parser(prog=f"{PROGRAM} {name}", allow_abbrev=False, add_help=False)
+    made.add_argument("words", nargs="*")
     for flag in flags(name):
         flag.add_to(made)
     return made
@@ -156,25 +157,8 @@ def parse(name: str, arguments: Sequence[str]) -> tuple[argparse.Namespace, list
     return given, words
 
 
-def overview() -> str:
-    """The help of the whole program."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()]
-    return "\n".join(
-        [
-            f"usage: {PROGRAM} COMMAND [ARGUMENTS] [OPTIONS]     (or: drycc resources COMMAND ...)",
-            "",
-            "Databases, caches and other backing services for an app: make them, bind them, roll back.",
-            "",
-            *lines,
-            "",
-            f"Without a command: list. Options of a command: {PROGRAM} COMMAND --help",
-            "",
-            "examples:",
-            f"  {PROGRAM} services",
-            f"  {PROGRAM} create database postgresql small --app shop",
-            f"  {PROGRAM} bind database --app shop",
-            "",
-            "The login is that of drycc. DRYCC_RESOURCES_URL is the address of the resources service.",
-        ]
-    )
+def version() -> str:
+    """What tells this program from others of its name: it ends with (helmbroker)."""
+    from importlib import metadata  # noqa: PLC0415 - slow, and for this answer only
+
+    return f"{PROGRAM} {metadata.version('helmbroker')} {MARK}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TextIO
 
 from helmbroker.controller_bridge.plugin import output, progress, waiting
 from helmbroker.controller_bridge.plugin.client import Bridge, Json
@@ -59,6 +59,10 @@ class Work(Protocol):
     def outcome(self) -> object:
         """What there is at the end, for JSON."""
         ...
+
+
+def nothing() -> None:
+    """The request of work that goes on already."""
 
 
 class OnResource(NamedTuple):
@@ -120,17 +124,43 @@ class Rollback:
 
 
 def perform(call: Call, title: str, work: Work) -> None:
-    """Begin `work`, follow it unless the user will not wait, and show both."""
-    out = call.terminal.err if call.json else call.terminal.out
-    if not call.given.wait:
-        with progress.Frames(out, title, call.terminal.frame_s) as shown:
-            result = work.begin()
-            shown.done()
-    else:
-        patience = waiting.Patience(call.given.timeout, work.advice)
-        with progress.live(out, title, call.terminal.frame_s) as shown:
-            work.begin()
-            waiting.follow(work.look, shown, call.terminal, patience)
-        result = work.outcome() if call.json else None
+    """Carry it out, and print its end as JSON when that is wanted."""
+    result = carry_out(call, title, work)
     if call.json:
         call.terminal.print(output.json_text(result if result is not None else {}))
+
+
+def ask(call: Call, what: str, word: str) -> str:
+    """What the user types when `what` is about to be destroyed; `word`: to say yes."""
+    out = _progress(call)
+    out.write(
+        " !    WARNING: Potentially Destructive Action\n"
+        f" !    This command will destroy the {what}\n"
+        f' !    To proceed, type "{word}" or re-run this command with --confirm={word}\n'
+        "\n> "
+    )
+    out.flush()
+    return call.terminal.stdin.readline().strip()
+
+
+def carry_out(call: Call, title: str, work: Work) -> object:
+    """Begin `work`, follow it unless the user will not wait, and show both; what there is at the end, for JSON."""
+    if call.given.wait:
+        return follow(call, title, work)
+    with progress.Frames(_progress(call), title, call.terminal.frame_s) as shown:
+        result = work.begin()
+        shown.done()
+    return result
+
+
+def follow(call: Call, title: str, work: Work) -> object:
+    """Begin `work`, follow it to its end, and show both; what there is then, for JSON."""
+    patience = waiting.Patience(call.given.timeout, work.advice)
+    with progress.live(_progress(call), title, call.terminal.frame_s) as shown:
+        work.begin()
+        waiting.follow(work.look, shown, call.terminal, patience)
+    return work.outcome() if call.json else None
+
+
+def _progress(call: Call) -> TextIO:
+    return call.terminal.err if call.json else call.terminal.out

@@ -7,21 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from helmbroker.controller_bridge.plugin.arguments import (
-    COMMANDS,
-    COMPLETE,
-    MARK,
-    PROGRAM,
-    overview,
-    parse,
-    parser,
-    split,
-)
+from helmbroker.controller_bridge.plugin.arguments import COMMANDS, COMPLETE, PROGRAM, parse, split, version
 from helmbroker.controller_bridge.plugin.flags import HELP
-from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
+from helmbroker.controller_bridge.plugin.terminal import INTERRUPTED, CommandError, Terminal
 
 FAILED = CommandError.exit_status
-INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str], env: Mapping[str, str], directory: Path, terminal: Terminal) -> int:
@@ -49,19 +39,18 @@ def run(arguments: Sequence[str], env: Mapping[str, str], directory: Path, termi
 def _information(name: str, rest: Sequence[str]) -> str:
     """The help or the version, when that is what was asked for."""
     if name == "help":
-        return parser(rest[0]).format_help().rstrip() if rest and rest[0] in COMMANDS else overview()
+        return _help(rest[0] if rest else "")
     if not name and "--version" in rest:
         return version()
     if set(HELP.names) & set(rest):
-        return parser(name).format_help().rstrip() if name in COMMANDS else overview()
+        return _help(name)
     return ""
 
 
-def version() -> str:
-    """What tells this program from others of its name: it ends with (helmbroker)."""
-    from importlib import metadata  # noqa: PLC0415 - slow, and for this answer only
+def _help(name: str) -> str:
+    from helmbroker.controller_bridge.plugin import help as helps  # noqa: PLC0415 - for those who ask
 
-    return f"{PROGRAM} {metadata.version('helmbroker')} {MARK}"
+    return helps.of_command(name) if name in COMMANDS else helps.overview()
 
 
 def _execute(name: str, rest: Sequence[str], env: Mapping[str, str], directory: Path, terminal: Terminal) -> None:

@@ -46,9 +46,9 @@ class Bridge:
     """The `resources` REST API. Every method raises ApiError or Unreachable."""
 
     def __init__(self, service: Service, warn: Callable[[str], None], timeout_s: float = REQUEST_TIMEOUT_S) -> None:
-        """`warn` is told, once, when client and server do not fit together."""
-        self._service, self._timeout_s = service, timeout_s
-        self._warn: Callable[[str], None] | None = warn
+        """`warn` is told what is not as it should be: once, that client and server do not fit together."""
+        self._service, self._timeout_s, self._warn = service, timeout_s, warn
+        self._unfit_told = False
         # No redirect handler: a redirect would carry the token to another host.
         self._opener = urllib.request.OpenerDirector()
         self._opener.add_handler(urllib.request.ProxyHandler())
@@ -61,7 +61,7 @@ class Bridge:
             self._opener.add_handler(urllib.request.HTTPSHandler(context=context))
 
     def services(self, limit: int) -> list[Json]:
-        """All services: id, name, updateable."""
+        """All services: id, name, updateable; brokers that could not be asked are told."""
         return self._results("/resources/services/", limit)
 
     def plans(self, service: str, limit: int) -> list[Json]:
@@ -89,6 +89,10 @@ class Bridge:
         body = {"name": name, "plan": plan} | ({"options": options} if options else {})
         return self._object("POST", f"/apps/{quote(app, safe='')}/resources/", body)
 
+    def share(self, app: str, name: str, source: str) -> Json:
+        """Make a resource with the instance of another one; `source` is APP/RESOURCE."""
+        return self._object("POST", f"/apps/{quote(app, safe='')}/resources/", {"name": name, "from": source})
+
     def update(self, app: str, name: str, plan: str, options: Json) -> Json:
         """Begin to change a resource."""
         body: Json = {"plan": plan} | ({"options": options} if options else {})
@@ -102,6 +106,10 @@ class Bridge:
     def rotate(self, app: str, name: str, *, force: bool) -> Json:
         """Begin to replace the credentials; `force`: revoke the old ones at once."""
         return self._object("POST", f"{self._path(app, name)}rotate/", {"force": force})
+
+    def rotate_admin(self, app: str, name: str) -> Json:
+        """Begin to replace the password of the instance's own administrator."""
+        return self._object("POST", f"{self._path(app, name)}rotate/", {"admin": True})
 
     def rotate_every(self, app: str, name: str, every_s: float | None) -> Json:
         """Have the credentials replaced every so many seconds; None: no more."""
@@ -134,6 +142,9 @@ class Bridge:
         results = body.get("results")
         if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
             raise self._foreign("a list without results")
+        away = body.get("unavailable")
+        for sentence in away if isinstance(away, list) else ():
+            self._warn(f"!    WARNING: {printable(str(sentence))}: what it offers is not listed")
         return cast("list[Json]", results[:limit])
 
     def _object(self, method: str, path: str, body: Json | None = None) -> Json:
@@ -182,13 +193,13 @@ class Bridge:
             ) from error
 
     def _check_version(self, server: str) -> None:
-        if self._warn and not compatible(server):
+        if not self._unfit_told and not compatible(server):
             self._warn(
                 "!    WARNING: Client and server API versions do not match. Please consider upgrading.\n"
                 f"!    Client version: {API_VERSION}\n"
                 f"!    Server version: {printable(server)}"
             )
-            self._warn = None
+            self._unfit_told = True
 
 
 def compatible(server: str) -> bool:

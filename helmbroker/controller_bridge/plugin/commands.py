@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from helmbroker.controller_bridge.plugin import output, waiting
-from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, perform
+from helmbroker.controller_bridge.plugin.call import Call, OnResource, Rollback, ask, follow, nothing, perform
 from helmbroker.controller_bridge.plugin.client import Bridge, Json
 from helmbroker.controller_bridge.plugin.options import env_mapping, options
 from helmbroker.controller_bridge.plugin.settings import login, service
@@ -61,8 +61,10 @@ def describe(call: Call) -> None:
 
 def logs(call: Call) -> None:
     """What was done with a resource: the latest at the end."""
-    name = call.words[0]
-    found = call.bridge.operations(call.app, name, call.limit)[::-1]
+    name, app = call.words[0], call.app
+    if call.given.follow:
+        follow(call, f"Following {name}... ", OnResource(call.bridge, app, name, nothing, waiting.settled))
+    found = call.bridge.operations(app, name, call.limit)[::-1]
     if call.json:
         call.terminal.print(output.json_text(found))
     elif not found:
@@ -80,12 +82,20 @@ def create(call: Call) -> None:
     perform(call, f"Creating {name} to {app}... ", work)
 
 
+def share(call: Call) -> None:
+    """Make a resource with the instance of another one."""
+    (name, source), app = call.words, call.app
+    request = partial(call.bridge.share, app, name, source)
+    work = OnResource(call.bridge, app, name, request, waiting.provisioned, new=True)
+    perform(call, f"Sharing {source} as {name} with {app}... ", work)
+
+
 def update(call: Call) -> None:
     """Change a resource."""
     name, service, plan, *pairs = call.words
     chosen, app = options(pairs, call.given.values), call.app
     request = partial(call.bridge.update, app, name, f"{service}:{plan}", chosen)
-    work = OnResource(call.bridge, app, name, request, waiting.provisioned)
+    work = OnResource(call.bridge, app, name, request, waiting.updated)
     perform(call, f"Updating {name} to {app}... ", work)
 
 
@@ -104,8 +114,15 @@ def unbind(call: Call) -> None:
 
 
 def rotate(call: Call) -> None:
-    """Replace the credentials now, or have them replaced every so often."""
+    """Replace the credentials now, or have them replaced every so often; or the administrator's."""
     name, app, every = call.words[0], call.app, call.given.every
+    if call.given.admin:
+        if call.given.force or every is not None:
+            raise CommandError("--admin is about the administrator's password, now: give it alone")
+        request = partial(call.bridge.rotate_admin, app, name)
+        work = OnResource(call.bridge, app, name, request, waiting.admin_rotated)
+        perform(call, "Rotating the administrator's password... ", work)
+        return
     if every is None:
         request = partial(call.bridge.rotate, app, name, force=call.given.force)
         perform(call, "Rotating credentials... ", OnResource(call.bridge, app, name, request, waiting.rotated))
@@ -121,24 +138,12 @@ def rotate(call: Call) -> None:
 def destroy(call: Call) -> None:
     """Remove a resource with all its data, after the user has typed its name."""
     name, app = call.words[0], call.app
-    confirmed = call.given.confirm if call.given.confirm is not None else _ask(call, name)
+    confirmed = call.given.confirm if call.given.confirm is not None else ask(call, f"resource: {name}", name)
     if confirmed != name:
         raise CommandError(f"resource {name} does not match confirm {confirmed}, aborting")
     request = partial(call.bridge.destroy, app, name)
     work = OnResource(call.bridge, app, name, request, waiting.destroyed)
     perform(call, f"Destroying {name}...\n", work)
-
-
-def _ask(call: Call, name: str) -> str:
-    out = call.terminal.err if call.json else call.terminal.out
-    out.write(
-        " !    WARNING: Potentially Destructive Action\n"
-        f" !    This command will destroy the resource: {name}\n"
-        f' !    To proceed, type "{name}" or re-run this command with --confirm={name}\n'
-        "\n> "
-    )
-    out.flush()
-    return call.terminal.stdin.readline().strip()
 
 
 def rollback(call: Call) -> None:
@@ -150,10 +155,18 @@ def rollback(call: Call) -> None:
     perform(call, f"Rolling back to v{version}... ", Rollback(call.bridge, call.app, version))
 
 
+def apply(call: Call) -> None:
+    """Make, bind and change what a file names."""
+    from helmbroker.controller_bridge.plugin import apply as applying  # noqa: PLC0415 - it alone needs all that
+
+    applying.apply(call)
+
+
 HANDLERS = {
     "services": services,
     "plans": plans,
     "create": create,
+    "share": share,
     "list": list_resources,
     "describe": describe,
     "logs": logs,
@@ -164,6 +177,7 @@ HANDLERS = {
     "destroy": destroy,
     "releases": releases,
     "rollback": rollback,
+    "apply": apply,
 }
 
 

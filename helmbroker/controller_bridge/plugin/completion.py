@@ -12,6 +12,8 @@ from helmbroker.controller_bridge.plugin.terminal import CommandError
 
 LOOK_UP_TIMEOUT_S = 2.0  # somebody has pressed the tabulator and waits
 MOST = 100
+_KNOWN = frozenset({"NAME", "SERVICE", "PLAN", "VERSION"})  # what the service can be asked for
+_NEW = frozenset({"create", "share"})  # whose NAME is that of nothing yet
 
 _SCRIPTS = {
     "bash": f"""\
@@ -60,7 +62,7 @@ def candidates(words: Sequence[str], env: Mapping[str, str], directory: Path) ->
         found = _names(flags(given[0]))
     else:
         found = _words_of(given[0], given[1:], before, env, directory)
-    return [one for one in found if one.startswith(current)]
+    return [one for one in found if one.startswith(current) and one.isprintable()]
 
 
 def _open_flag(before: Sequence[str]) -> Flag | None:
@@ -99,7 +101,7 @@ def _words_of(
     kind = kinds[len(given)] if len(given) < len(kinds) else ""
     if kind == "SHELL":
         return list(_SCRIPTS)
-    if kind in ("", "KEY=VALUE") or (command, kind) == ("create", "NAME"):
+    if kind not in _KNOWN or (command in _NEW and kind == "NAME"):
         return []
     options = {flag: value for flag, value in pairwise(before) if flag in TAKES_VALUE}
     try:

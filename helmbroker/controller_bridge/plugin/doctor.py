@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from helmbroker.controller_bridge.plugin import output, settings
-from helmbroker.controller_bridge.plugin.arguments import MARK, PROGRAM
+from helmbroker.controller_bridge.plugin.arguments import MARK, PROGRAM, version
 from helmbroker.controller_bridge.plugin.client import API_VERSION, ApiError, Bridge, Unreachable, compatible
 from helmbroker.controller_bridge.plugin.terminal import CommandError, Terminal
 
@@ -80,7 +80,7 @@ def _program(env: Mapping[str, str]) -> Finding:
     places = (Path(folder) / PROGRAM for folder in env.get("PATH", "").split(os.pathsep) if folder)
     first = next((place for place in places if place.is_file() and os.access(place, os.X_OK)), None)
     if first is None:
-        return Finding("program", "not on PATH", f"Put {PROGRAM} into a folder of PATH: drycc looks for it there.")
+        return Finding("program", f"{version()}; not on PATH, where drycc would look for it")
     said = _version_of(first, env)
     if not said.endswith(MARK):
         cure = f"It is another program of the name: remove it, or put this one ({sys.argv[0]}) before it on PATH."
@@ -170,7 +170,7 @@ def _accepted(bridge: Bridge) -> Finding:
         )
     if not offered:
         return Finding("token", "accepted; no service is offered", "Ask the operator for services in the catalog.")
-    return Finding("token", f"accepted; {len(offered)} services are offered")
+    return Finding("token", f"accepted; services offered: {len(offered)}")
 
 
 def _rights(bridge: Bridge, app: str) -> Finding:

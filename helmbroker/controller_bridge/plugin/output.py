@@ -84,6 +84,12 @@ def _pairs(values: object) -> list[Row]:
     return [("", f"{key}:", text_of(values[key])) for key in sorted(values)]
 
 
+def _named(title: str, value: object) -> list[Row]:
+    """What few resources have: a line of its own, or none."""
+    text = ", ".join(map(text_of, value)) if isinstance(value, list) else text_of(value)
+    return [(title, text)] if text else []
+
+
 def description(resource: Mapping[str, object], *, details: bool) -> str:
     """What `describe` prints; `details` adds the options and the message."""
     rows: list[Row] = [
@@ -91,6 +97,8 @@ def description(resource: Mapping[str, object], *, details: bool) -> str:
         ("UUID:", text_of(resource.get("uuid"))),
         ("Name:", text_of(resource.get("name"))),
         ("Plan:", text_of(resource.get("plan"))),
+        *_named("Shared from:", resource.get("shared_from")),
+        *_named("Shared with:", resource.get("shared_with")),
         ("Status:", text_of(resource.get("status"))),
         ("Binding:", text_of(resource.get("binding"))),
         ("Data:",),

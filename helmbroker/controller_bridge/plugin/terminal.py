@@ -7,6 +7,7 @@ from typing import NamedTuple, TextIO
 FRAME_S = 0.4
 FIRST_POLL_S = 0.15
 LONGEST_POLL_S = 2.0
+INTERRUPTED = 130  # the exit status after Ctrl-C, as shells have it
 
 
 class CommandError(Exception):

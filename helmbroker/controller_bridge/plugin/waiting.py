@@ -73,6 +73,25 @@ def provisioned(resource: Json | None) -> Look:
     return Pending(message) if status in WORKING else Missed(message)
 
 
+def updated(resource: Json | None) -> Look:
+    """After update: ready again, and the app has what has come of it; `failed` tells whether all is as before."""
+    look = provisioned(resource)
+    if resource is None or not isinstance(look, Reached):
+        return look
+    if text_of(resource.get("binding")) == "Rotating":  # it gets other credentials
+        return Pending(_message(resource))
+    return Missed(_message(resource)) if resource.get("failed") else look
+
+
+def settled(resource: Json | None) -> Look:
+    """Nothing goes on any more, whatever has come of it."""
+    if resource is None:
+        return Reached()
+    status, binding = text_of(resource.get("status")), text_of(resource.get("binding"))
+    going_on = status in WORKING or binding in WORKING - {""}
+    return Pending(_message(resource)) if going_on else Reached()
+
+
 def bound(resource: Json | None) -> Look:
     """After bind: the credentials are live in the app, or the binding is gone again."""
     if resource is None:
@@ -86,7 +105,16 @@ def bound(resource: Json | None) -> Look:
 
 def rotated(resource: Json | None) -> Look:
     """After rotate: bound, as before; `failed` tells whether with other credentials."""
-    look = bound(resource)
+    return _told(resource, bound(resource))
+
+
+def admin_rotated(resource: Json | None) -> Look:
+    """After rotate --admin: ready, as before; `failed` tells whether with another password."""
+    return _told(resource, provisioned(resource))
+
+
+def _told(resource: Json | None, look: Look) -> Look:
+    """What was there before is there again in any case."""
     if resource and isinstance(look, Reached):
         return Missed(_message(resource)) if resource.get("failed") else Reached(_message(resource))
     return look

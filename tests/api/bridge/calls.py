@@ -36,7 +36,7 @@ class Calls:
             sharing=self.world.sharing,
             broker=self.world.brokers,
             catalog=CachedCatalog(self.world.brokers),
-            tokens=tokens,
+            authority=tokens,
             apps=lambda: self.world.apps,
             leaving=Event(),
         )

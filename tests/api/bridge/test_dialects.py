@@ -146,7 +146,9 @@ ROWS = {
     "get, not there": Row(nothing, "GET", DB, None, 404, NOT_THERE),
     "get, no right": Row(ready, "GET", DB, None, 403, NO_RIGHT, "stranger"),
     "update": Row(ready, "PUT", DB, {"plan": "postgresql:large"}, 200, shown(status="UpdatingInstance")),
-    "update, nothing to do": Row(ready, "PUT", DB, {"plan": "postgresql:small"}, 200, shown(status="Ready")),
+    "update, nothing to do": Row(
+        ready, "PUT", DB, {"plan": "postgresql:small"}, 200, shown(status="UpdatingInstance")
+    ),
     "update, no plan": Row(ready, "PUT", DB, {"options": {"a": "b"}}, 400, CANNOT),
     "update, another service": Row(ready, "PUT", DB, {"plan": "redis:large"}, 400, CANNOT),
     "update, provisioning": Row(

@@ -15,7 +15,10 @@ RELEASES = "/v2/apps/shop/releases/"
 def test_newest_first_with_names_of_variables_only(call: Calls) -> None:
     call.world.bound()
     answer = call("GET", RELEASES)
-    assert answer.json == {
+    shown = answer.json
+    for release in shown["results"]:
+        assert all(re.fullmatch(UUID, release.pop(name)) for name in ("uuid", "config", "build"))
+    assert shown == {
         "count": 2,
         "next": None,
         "previous": None,
@@ -29,9 +32,11 @@ def test_newest_first_with_names_of_variables_only(call: Calls) -> None:
                 "exception": None,
                 "owner": "alice",
                 "deployed_ptypes": ["web"],
-                "build": {"web": "shop:1"},
-                "config": {"addon_my_db": ["MY_DB_PORT", "MY_DB_URI"]},
+                "images": {"web": "shop:1"},
+                "variables": {"addon_my_db": ["MY_DB_PORT", "MY_DB_URI"]},
+                "drift": [],
                 "created": "2026-01-02T03:04:05Z",
+                "updated": "2026-01-02T03:04:05Z",
             },
             {
                 "app": "shop",
@@ -42,9 +47,11 @@ def test_newest_first_with_names_of_variables_only(call: Calls) -> None:
                 "exception": None,
                 "owner": "helmbroker-bridge",
                 "deployed_ptypes": ["web"],
-                "build": {"web": "shop:1"},
-                "config": {},
+                "images": {"web": "shop:1"},
+                "variables": {},
+                "drift": [],
                 "created": "2026-01-02T03:04:05Z",
+                "updated": "2026-01-02T03:04:05Z",
             },
         ],
     }

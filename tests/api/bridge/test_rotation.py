@@ -56,6 +56,33 @@ def test_what_cannot_be_rotated(call: Calls) -> None:
     assert (unsure.status_code, unsure.json) == (400, {"force": ["Must be a valid boolean."]})
 
 
+def test_of_the_administrator(call: Calls) -> None:
+    call.world.bound()
+    answer = call("POST", ROTATE, {"admin": True}, who="member")
+    assert (answer.status_code, answer.json["status"], answer.json["binding"]) == (200, "UpdatingInstance", "Ready")
+    again = call("POST", ROTATE, {"admin": True})
+    assert (again.status_code, again.json) == (400, {"detail": "this resource instance is in progress"})
+    while call.world.hand.turn():
+        pass
+    shown = call("GET", DB).json
+    assert (shown["status"], shown["failed"]) == ("Ready", False)
+    assert shown["message"] == "The administrator's password of the instance was replaced"
+    assert set(shown["options"]) == {"admin.rotation"}
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({"admin": "yes"}, {"admin": ["Must be a valid boolean."]}),
+        ({"admin": True, "force": True}, {"force": ["No app has the administrator's password: leave it out."]}),
+    ],
+)
+def test_what_is_no_rotation_of_the_administrator(call: Calls, body: object, complaint: object) -> None:
+    call.world.bound()
+    answer = call("POST", ROTATE, body)
+    assert (answer.status_code, answer.json) == (400, complaint)
+
+
 def test_a_schedule(call: Calls) -> None:
     call.world.bound()
     assert (call("GET", DB).json["rotate_every_s"], call("GET", DB).json["rotate_at"]) == (None, None)

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import pytest
 
-from helmbroker.broker.domain.audit import Entry, Outcome
+from helmbroker.audit import Outcome
+from helmbroker.broker.domain.audit import Entry
 from tests.api.broker.desk import BINDING, CREDENTIALS, INSTANCE, PROVISION, Desk
 
 IDENTITY = "kubernetes " + base64.b64encode(b'{"username": "alice", "extra": "canary-of-identity"}').decode()

@@ -25,7 +25,7 @@ def claimed(world: World, *, age_s: float) -> Work:
         conn.execute(sa.update(OPERATIONS).where(c.id == operation).values(older))
     ctx = world.hand.claim()
     assert ctx is not None
-    return Work(ctx, Ports(world.store, world.broker, world.apps, SEALER, PACE))
+    return Work(ctx, Ports(world.store, world.brokers, world.apps, SEALER, PACE))
 
 
 def ended(work: Work, outcome: Outcome) -> None:

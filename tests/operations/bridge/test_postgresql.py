@@ -12,8 +12,8 @@ from helmbroker.controller_bridge.model import BindingState, InstanceState
 from helmbroker.controller_bridge.service import Conflicting, NotUnique, Refused
 from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.database import connect
-from helmbroker.durable import State
-from tests.operations.bridge.world import APP, DB, World
+from helmbroker.durable import JSON, State
+from tests.operations.bridge.world import APP, DB, OTHER_APP, World
 from tests.postgresql import empty_database, postgresql_url
 
 __all__ = ["postgresql_url"]
@@ -33,7 +33,11 @@ def test_a_whole_life(world: World) -> None:
     assert world.states() == (InstanceState.READY, BindingState.READY)
     with pytest.raises(NotUnique):
         world.create()
+    world.run(world.service.update(APP, DB, "postgresql:large", {"replicas": "3"}, "alice").instance_operation)
+    assert world.resource().plan == "large"
     world.run(world.service.unbind(APP, DB, "alice").binding_operation)
+    kinds = [str(each.kind) for each in world.service.operations(APP, DB, most=3)]
+    assert kinds == ["unbind", "update", "bind"]
     world.service.destroy(APP, DB, "alice")
     assert world.run(world.resource().instance_operation).state is State.SUCCEEDED
     with pytest.raises(NoSuchResource):
@@ -106,3 +110,48 @@ def test_workers_that_look_at_once_begin_no_more_rotations_than_may_go_on(world:
     together(*[lambda: begun.append(world.service.rotate_due(2)[0])] * 4)
     assert sum(begun) == 2
     assert sum(world.resource(name).binding is BindingState.ROTATING for name in names) == 2
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_an_instance_is_shared_or_destroyed(world: World, number: int) -> None:
+    """Never both: whoever comes first; and both come at the same time."""
+    world.run(world.create(app=OTHER_APP).instance_operation)
+    ended: list[str] = []
+
+    def share() -> None:
+        try:
+            world.sharing.share(APP, DB, (OTHER_APP, DB), "alice")
+            ended.append("shared")
+        except Refused as refusal:
+            ended.append(str(refusal))
+
+    def destroy() -> None:
+        try:
+            world.service.destroy(OTHER_APP, DB, "alice")
+            ended.append("destroyed")
+        except Refused as refusal:
+            ended.append(str(refusal))
+
+    together(*([share, destroy] if number % 2 else [destroy, share]))
+    assert sorted(ended) in (
+        ["destroyed", "the resource instance is not ready"],
+        ["shared", "the resource instance is shared with shop/my-db: destroy that first"],
+    )
+    gone = world.resource(app=OTHER_APP).instance is InstanceState.DEPROVISIONING
+    assert gone is ("destroyed" in ended)
+
+
+def test_what_is_shared_and_what_lives_elsewhere(world: World) -> None:
+    world.shared()
+    world.run(world.service.bind(APP, DB, "alice").binding_operation)
+    world.run(world.service.rotate(APP, DB, "alice").binding_operation)
+    assert world.states() == (InstanceState.READY, BindingState.READY)
+    world.elsewhere("vendor")
+    world.run(world.service.bind(APP, "vendor", "alice").binding_operation)
+    two: dict[str, JSON] = {"uri": "postgres://two"}
+    world.run(world.service.update(APP, "vendor", "external:credentials", two, "alice").instance_operation)
+    world.run(world.resource("vendor").binding_operation)
+    assert world.environment()["VENDOR_URI"] == "postgres://two"
+    assert world.kept() == 2
+    count, rows = world.service.page(APP, limit=10, offset=0)
+    assert (count, [row.source for row in rows]) == (2, [None, "blog/my-db"])

@@ -66,3 +66,16 @@ def test_what_goes_on_stays(world: World) -> None:
     world.create()
     assert forget(world, 60) == "deleted: nothing"
     assert rows(world) == ({DB}, {"create"})
+
+
+def test_credentials_of_what_is_gone_go(world: World) -> None:
+    """Those of a worker that was frozen while all was removed; those of what lives stay."""
+    world.elsewhere("vendor")
+    world.run(world.service.bind(APP, "vendor", "alice").binding_operation)
+    gone = world.elsewhere()
+    world.service.destroy(APP, DB, "alice")
+    world.run(world.resource().instance_operation)
+    with world.store.writing() as conn:
+        world.store.keep_external(conn, "late", gone.instance_id, "sealed")
+    assert forget(world) == "deleted: 1 external"
+    assert world.kept() == 2

@@ -44,9 +44,11 @@ def test_options_are_typed_as_at_creation_and_forgotten(world: World) -> None:
         assert world.store.sealed_options(conn, world.resource().uuid) is None
 
 
-def test_nothing_to_change_begins_nothing(world: World) -> None:
-    before = world.created()
-    assert update(world, "postgresql:small") == before
+def test_what_is_there_already_may_be_asked_for(world: World) -> None:
+    """It also is how an update that failed is tried again."""
+    world.created()
+    assert world.run(update(world, "postgresql:small").instance_operation).state is State.SUCCEEDED
+    assert world.message() == "The instance was updated successfully"
 
 
 def test_a_failed_update_leaves_what_was(world: World) -> None:

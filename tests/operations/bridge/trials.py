@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
+import sqlalchemy as sa
+
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
 from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, Broker, BrokerError, Unreachable
 from helmbroker.controller_bridge.brokers import Brokers
@@ -85,6 +87,35 @@ def rollback(world: World) -> str:
     return world.service.rollback(APP, 1, "alice").id
 
 
+def reinject(world: World) -> str:
+    """A build has taken the credentials."""
+    world.bound()
+    world.apps.replace_config(APP)
+    with world.store.writing() as conn:
+        world.service.reinject(conn, APP, "3")
+        return str(conn.scalar(sa.text("SELECT id FROM operations WHERE kind = 'reinject'")))
+
+
+def broken_reinject(world: World) -> str:
+    """The app does not come up with them any more."""
+    operation_id = reinject(world)
+    world.broker.credentials_of = lambda _: {"uri": "postgres://x", "port": 666}
+    return operation_id
+
+
+def release(world: World, image: str = "shop:2") -> str:
+    def deploy(key: str) -> int | None:
+        return world.apps.deploy(APP, {"web": image}, author="alice", summary="why", key=key)
+
+    world.service.releasing.begin(world.apps, APP, "alice", deploy)
+    return world.apps.releases(APP)[0].key
+
+
+def broken_release(world: World) -> str:
+    """The app does not come up with it."""
+    return release(world, "missing:1")
+
+
 def _rotate(world: World, *, now: bool = False) -> str:
     world.bound()
     return str(world.service.rotate(APP, DB, "alice", now=now).binding_operation)
@@ -107,6 +138,23 @@ def failing_rotate(world: World) -> str:
     world.bound()
     world.broker.fails["unbind"] = "the user owns tables"
     return str(world.service.rotate(APP, DB, "alice").binding_operation)
+
+
+def _rotate_admin(world: World) -> str:
+    world.bound()
+    return world.service.rotate_admin(APP, DB, "alice").instance_operation
+
+
+def _idle_rotate_admin(world: World) -> str:
+    """Nothing is bound, so that the resource can be destroyed meanwhile."""
+    world.created()
+    return world.service.rotate_admin(APP, DB, "alice").instance_operation
+
+
+def failing_rotate_admin(world: World) -> str:
+    """At the broker, which undoes it."""
+    world.broker.fails["update"] = "the server does not answer"
+    return _rotate_admin(world)
 
 
 def _bind_shared(world: World) -> str:
@@ -220,7 +268,14 @@ ROWS: dict[str, Row] = {
     "broken rotate": Row(Kind.ROTATE, broken_rotate, State.FAILED, _unbind_it),
     "failing rotate": Row(Kind.ROTATE, failing_rotate, State.FAILED),
     "rotate at once": Row(Kind.ROTATE_NOW, _rotate_now, stopped_by=_unbind_it),
+    "rotate admin": Row(Kind.ROTATE_ADMIN, _rotate_admin),
+    "rotate admin, destroyed meanwhile": Row(Kind.ROTATE_ADMIN, _idle_rotate_admin, stopped_by=_destroy_it),
+    "failing rotate admin": Row(Kind.ROTATE_ADMIN, failing_rotate_admin, State.FAILED),
     "rollback": Row(Kind.ROLLBACK, rollback),
+    "reinject": Row(Kind.REINJECT, reinject),
+    "broken reinject": Row(Kind.REINJECT, broken_reinject, State.FAILED),
+    "release": Row(Kind.RELEASE, release),
+    "broken release": Row(Kind.RELEASE, broken_release, State.FAILED),
     "bind, shared": Row(Kind.BIND, _bind_shared, stopped_by=_unbind_it),
     "broken bind, shared": Row(Kind.BIND, broken_bind_shared, State.FAILED, _unbind_it),
     "unbind, shared": Row(Kind.UNBIND, _unbind_shared),

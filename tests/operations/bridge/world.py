@@ -69,7 +69,7 @@ class World:
         self.store = Store(engine or empty_engine(folder))
         self.store.prepare(sealer.keys)
         with self.store.writing() as conn:
-            for table in ("operations", "resources", "external"):
+            for table in ("operations", "resources", "external", "drycc_apps", "drycc_releases", "drycc_turns"):
                 conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - names of ours
         self.service = Service(self.store, sealer)
         self.broker = FakeBroker(looks=looks)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from helmbroker.audit import Outcome
 from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.audit import Outcome
 from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef

@@ -85,7 +85,7 @@ def test_one_that_is_away_hides_no_other() -> None:
 
 def test_one_that_refuses_the_bridge_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(_method: str) -> None:
-        raise BrokerError(401, "", "it does not accept the bridge's user and password")
+        raise BrokerError(401, "", "it does not accept the bridge's login")
 
     broken = FakeBroker()
     broken.before = refuse

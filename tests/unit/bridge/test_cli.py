@@ -12,6 +12,14 @@ from helmbroker.sealing import RingFile
 from tests.unit.logs import logs_as_before
 
 __all__ = ["logs_as_before"]
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: one
+contexts: [{name: one, context: {cluster: one, user: one}}]
+clusters: [{name: one, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: one, user: {token: t}}]
+"""
 pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 
@@ -39,6 +47,13 @@ def test_without_init(data: Path, words: tuple[str, ...]) -> None:
         1,
         f"helmbroker-bridge: there is no {data}; run `helmbroker-bridge init` first\n",
     )
+
+
+def test_watch_needs_no_init_but_a_cluster(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELMBROKER_BRIDGE_KUBECONFIG", str(data / "nowhere"))
+    ran = run("watch")
+    assert ran.exit_code == 1
+    assert f"cannot connect to a Kubernetes cluster: {data}/nowhere is missing" in ran.output
 
 
 def test_init_then_a_token(data: Path) -> None:
@@ -83,6 +98,21 @@ def test_bad_settings_are_named_without_values(
     assert ran.exit_code == 1
     assert ran.output.startswith(f"helmbroker-bridge: HELMBROKER_BRIDGE_{name}: ")
     assert "canary" not in ran.output
+
+
+def test_a_file_of_brokers_that_cannot_be_used(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("init")
+    path = data / "brokers.yaml"
+    path.write_text("default: {url: 'http://canary@x'}")
+    monkeypatch.setenv("HELMBROKER_BRIDGE_BROKERS_FILE", str(path))
+    (data / "kubeconfig").write_text(KUBECONFIG)
+    monkeypatch.setenv("HELMBROKER_BRIDGE_KUBECONFIG", str(data / "kubeconfig"))
+    ran = run("worker")
+    said = "calls a broker 'default', which is the bridge's own word: choose another name"
+    assert (ran.exit_code, ran.output) == (
+        1,
+        f"helmbroker-bridge: {path} of HELMBROKER_BRIDGE_BROKERS_FILE {said}\n",
+    )
 
 
 def test_keys_are_rotated_and_taken_off(data: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helmbroker.controller_bridge.naming import config_group, name_error
+from helmbroker.controller_bridge.naming import config_group, foreign_group, is_resource_name, name_error
 
 
 @pytest.mark.parametrize("name", ["abc", "my-db", "0-1", "a" * 63, "drycc1", "kubernetes"])
@@ -38,3 +38,10 @@ def test_bad_names(name: object, words: str) -> None:
 
 def test_group() -> None:
     assert config_group("my-first-db") == "addon_my_first_db"
+
+
+def test_the_group_of_a_binding_of_others_is_no_resources() -> None:
+    assert foreign_group("my-db") == "addon__my_db"
+    assert foreign_group("a.b") != foreign_group("a-b")
+    assert config_group("-my-db") == foreign_group("my-db")
+    assert not is_resource_name("-my-db")

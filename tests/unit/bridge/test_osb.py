@@ -23,7 +23,8 @@ from helmbroker.controller_bridge.broker_port import (
     Status,
     Unreachable,
 )
-from helmbroker.controller_bridge.osb import CredentialsFile, OsbBroker
+from helmbroker.controller_bridge.osb import OsbBroker
+from helmbroker.controller_bridge.osb_login import CredentialsFile
 
 URL = "http://broker.test/osb"
 INSTANCE = InstanceRef("i 1", "svc", "plan", app="shop", name="my-db")
@@ -167,18 +168,43 @@ def plan(name: str, **fields: object) -> dict[str, object]:
 
 def test_catalog(broker: OsbBroker, wire: Any) -> None:
     schema = {"type": "object"}
+    rotating = {"properties": {"admin": {"properties": {"rotation": {"type": "string"}}}}}
     plans = [
         plan("small", schemas={"service_instance": {"create": {"parameters": schema}}}),
         plan("big", bindable=False, plan_updateable=False, schemas=None),
+        plan("rotating", schemas={"service_instance": {"update": {"parameters": rotating}}}),
+        plan("odd", schemas={"service_instance": {"update": {"parameters": {"properties": {"admin": True}}}}}),
     ]
     service = {**plan("pg", bindable=True, plan_updateable=True), "plans": plans}
     wire.get(f"{URL}/v2/catalog", json={"services": [service]})
     (offering,) = broker.catalog()
     assert (offering.id, offering.name, offering.updateable) == ("id-pg", "pg", True)
     assert offering.instances_retrievable is False
-    small, big = offering.plans
+    small, big, *_ = offering.plans
     assert (small.bindable, small.updateable, small.parameters_schema) == (True, True, schema)
     assert (big.bindable, big.updateable, big.parameters_schema) == (False, False, None)
+    assert [each.name for each in offering.plans if each.admin_rotatable] == ["rotating"]
+
+
+def test_a_catalog_that_has_not_changed_is_not_sent_again(broker: OsbBroker, wire: Any) -> None:
+    service = {**plan("pg", bindable=True), "plans": [plan("small")]}
+    first = {"json": {"services": [service]}, "headers": {"ETag": '"1"'}}
+    wire.get(
+        f"{URL}/v2/catalog", [first, {"status_code": 304}, {"json": {"services": []}}, {"json": {"services": []}}]
+    )
+    known = broker.catalog()
+    assert "If-None-Match" not in wire.last_request.headers
+    assert broker.catalog() == known
+    assert wire.last_request.headers["If-None-Match"] == '"1"'
+    assert broker.catalog() == ()
+    broker.catalog()
+    assert "If-None-Match" not in wire.last_request.headers
+
+
+def test_a_304_that_nobody_asked_for_is_refused(broker: OsbBroker, wire: Any) -> None:
+    wire.get(f"{URL}/v2/catalog", status_code=304)
+    with pytest.raises(BrokerError, match="the broker answered 304"):
+        broker.catalog()
 
 
 def test_redirects_are_not_followed(broker: OsbBroker, wire: Any) -> None:
@@ -188,7 +214,7 @@ def test_redirects_are_not_followed(broker: OsbBroker, wire: Any) -> None:
     assert wire.call_count == 1
 
 
-LOGIN_REFUSED = "the broker answered 401: it does not accept the bridge's user and password"
+LOGIN_REFUSED = "the broker answered 401: it does not accept the bridge's login"
 
 
 @pytest.mark.parametrize(
@@ -267,14 +293,23 @@ def test_the_login_is_read_again_when_it_changes(broker: OsbBroker, wire: Any, l
     assert wire.last_request.headers["Authorization"] == "Basic " + base64.b64encode(b"user:other").decode()
 
 
-@pytest.mark.parametrize("text", [None, "", "user", "user:", ":pass", "a:b\nc:d"])
+@pytest.mark.parametrize(
+    "text", [None, "", "user", "user:", ":pass", "a:b\nc:d", "Bearer", "Bearer a b", "Bearer a\nb"]
+)
 def test_an_unusable_login(broker: OsbBroker, wire: Any, login: Path, text: str | None) -> None:
     if text is None:
         login.unlink()
     else:
         login.write_text(text)
-    with pytest.raises(BrokerError, match="with its user and password is not usable"):
+    with pytest.raises(BrokerError, match="with its login is not usable"):
         broker.catalog()
+
+
+def test_a_bearer_token_is_a_login(broker: OsbBroker, wire: Any, login: Path) -> None:
+    login.write_text("Bearer ey.J-0_~+/==\n")
+    wire.get(f"{URL}/v2/catalog", json={"services": []})
+    broker.catalog()
+    assert wire.last_request.headers["Authorization"] == "Bearer ey.J-0_~+/=="
 
 
 def test_no_proxy_and_no_netrc(broker: OsbBroker) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helmbroker.controller_bridge.model import Role
-from helmbroker.controller_bridge.tokens import Identity, Tokens, TokensError, role
+from helmbroker.controller_bridge.tokens import TokenOwner, Tokens, TokensError, role
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_token_is_known_by_its_digest_alone(path: Path) -> None:
     tokens = Tokens(path)
     token = tokens.add("alice", ["shop", "blog"], Role.MEMBER)
-    assert tokens.identify(token) == Identity("alice", frozenset({"shop", "blog"}), Role.MEMBER)
+    assert tokens.identify(token) == TokenOwner("alice", frozenset({"shop", "blog"}), Role.MEMBER)
     assert tokens.identify(token + "x") is None
     assert tokens.identify("") is None
     assert token not in path.read_text()
@@ -32,7 +32,7 @@ def test_the_file_is_read_again_when_it_changes(path: Path) -> None:
     first = tokens.add("alice", ["*"], Role.ADMIN)
     assert tokens.identify(first) is not None
     second = Tokens(path).add("bob", ["shop"], Role.VIEWER)
-    assert tokens.identify(second) == Identity("bob", frozenset({"shop"}), Role.VIEWER)
+    assert tokens.identify(second) == TokenOwner("bob", frozenset({"shop"}), Role.VIEWER)
     assert tokens.identify(first) is not None
     entries = json.loads(path.read_text())
     entries["tokens"].pop(0)
@@ -41,9 +41,9 @@ def test_the_file_is_read_again_when_it_changes(path: Path) -> None:
 
 
 def test_roles_in_apps() -> None:
-    some = Identity("bob", frozenset({"shop"}), Role.VIEWER)
+    some = TokenOwner("bob", frozenset({"shop"}), Role.VIEWER)
     assert (some.role_in("shop"), some.role_in("blog")) == (Role.VIEWER, None)
-    assert Identity("root", frozenset({"*"}), Role.ADMIN).role_in("blog") is Role.ADMIN
+    assert TokenOwner("root", frozenset({"*"}), Role.ADMIN).role_in("blog") is Role.ADMIN
 
 
 def test_a_file_that_others_can_read_is_refused(path: Path) -> None:

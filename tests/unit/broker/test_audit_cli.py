@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from helmbroker.audit import Actor, Outcome, acting
 from helmbroker.broker.cli import main
-from helmbroker.broker.domain.audit import Actor, Event, Outcome, acting
+from helmbroker.broker.domain.audit import Event
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.sealing import Keys

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from helmbroker.broker.domain.audit import BROKER, Actor, acting, changed_names, names, who
+from helmbroker.audit import Actor, acting, who
+from helmbroker.broker.domain.audit import BROKER, changed_names, names
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.catalog.model import JSON
 
@@ -41,8 +42,8 @@ def test_what_changes_is_named(before: dict[str, JSON], after: dict[str, JSON], 
 def test_who_acts_is_known_within_and_in_this_thread() -> None:
     seen = []
     with acting(Actor("operator:root@here")):
-        thread = threading.Thread(target=lambda: seen.append(who()))
+        thread = threading.Thread(target=lambda: seen.append(who(BROKER)))
         thread.start()
         thread.join()
-        assert who() == Actor("operator:root@here")
-    assert [*seen, who()] == [BROKER, BROKER]
+        assert who(BROKER) == Actor("operator:root@here")
+    assert [*seen, who(BROKER)] == [BROKER, BROKER]

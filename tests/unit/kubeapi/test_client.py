@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from helmbroker.kubeapi.client import KubeClient
@@ -17,7 +19,7 @@ from helmbroker.kubeapi.errors import (
     Unauthorized,
     Unreachable,
 )
-from helmbroker.kubeapi.port import Obj
+from helmbroker.kubeapi.port import Change, Obj
 from tests.unit.kubeapi.answering import TOKEN, Server
 
 SECRET: Obj = {
@@ -75,6 +77,57 @@ def test_a_list_is_read_to_its_last_page(server: Server, kube: KubeClient) -> No
         "fieldSelector": ["status.phase=Running"],
     }
     assert second.query == {**first.query, "continue": ["more"]}
+
+
+def test_a_watch_goes_on_from_the_list_and_reads_line_by_line(server: Server, kube: KubeClient) -> None:
+    server.answer(200, {"items": [{"metadata": {"name": "a"}}], "metadata": {"resourceVersion": "41"}})
+    pod = {"kind": "Pod", "metadata": {"name": "b"}}
+    events = [{"type": "ADDED", "object": pod}, {"type": "DELETED", "object": pod}]
+    server.answer(200, "\n".join(map(json.dumps, events)).encode())
+    listed, changes = kube.watch("Pod", "shop", for_s=30)
+    assert [each["metadata"]["name"] for each in listed] == ["a"]
+    assert list(changes) == [Change(pod), Change(pod, deleted=True)]
+    asked = server.requests[1]
+    assert asked.path == "/api/v1/namespaces/shop/pods"
+    assert asked.query == {"watch": ["1"], "timeoutSeconds": ["30"], "resourceVersion": ["41"]}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_watch_that_the_server_has_forgotten_is_an_error(server: Server, kube: KubeClient, at_once: bool) -> None:
+    gone = {"kind": "Status", "reason": "Expired", "message": "too old resource version", "code": 410}
+    server.answer(200, {"items": [], "metadata": {"resourceVersion": "41"}})
+    if at_once:
+        server.answer(410, gone)
+    else:
+        server.answer(200, {"type": "ERROR", "object": gone})
+    _, changes = kube.watch("Pod", "shop", for_s=30)
+    with pytest.raises(KubeError, match="cannot watch Pods in shop: too old resource version") as caught:
+        next(changes)
+    assert caught.value.status == 410
+
+
+def test_a_watch_without_a_word_ends_with_an_error(server: Server, kube: KubeClient) -> None:
+    server.answer(200, {"items": []})
+    _, changes = kube.watch("Pod", "shop", for_s=0.1)
+    with pytest.raises(Unreachable, match=r"no answer within 0\.6 s"):
+        next(changes)
+
+
+def test_other_kinds_are_asked_of_the_server_once(server: Server, kube: KubeClient) -> None:
+    resources = [
+        {"name": "widgets/status", "kind": "Widget", "namespaced": True},
+        {"name": "widgetry", "kind": "Widget", "namespaced": True},
+    ]
+    server.answer(200, {"kind": "APIResourceList", "resources": resources})
+    server.answer(200, {"items": []})
+    server.answer(200, {"metadata": {"name": "x"}})
+    assert kube.list("Widget.v1.example.com", "shop") == []
+    kube.create({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "x", "namespace": "shop"}})
+    assert [request.path for request in server.requests] == [
+        "/apis/example.com/v1",
+        "/apis/example.com/v1/namespaces/shop/widgetry",
+        "/apis/example.com/v1/namespaces/shop/widgetry",
+    ]
 
 
 def test_apply_says_who_manages(server: Server, kube: KubeClient) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.plugin.cases import PLACE
 from tests.unit.plugin.service import Ended, Service, environment, invoke, running
 
 
@@ -31,8 +32,8 @@ def drycc(service: Service, tmp_path: Path) -> Callable[..., Ended]:
 @pytest.fixture(autouse=True)
 def _place(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Times are shown in the local zone, lines as wide as the terminal: make that UTC and 80 columns."""
-    monkeypatch.setenv("TZ", "UTC")
-    monkeypatch.setenv("COLUMNS", "80")
+    for name, value in PLACE.items():
+        monkeypatch.setenv(name, value)
     time.tzset()
     yield
     monkeypatch.undo()

@@ -79,7 +79,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
         sent = b"" if answer.body is None else text.encode()
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        if "Date" not in answer.headers:
+            self.send_header("Date", self.date_time_string())
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(sent)))

@@ -49,6 +49,24 @@ def test_create_without_waiting_prints_as_ever(service: Service, drycc: Drycc) -
     assert service.lines == [CREATE]
 
 
+def test_an_update_is_over_when_the_app_has_other_credentials(service: Service, drycc: Drycc) -> None:
+    service.answer(f"PUT {ONE}", resource(status="UpdatingInstance"))
+    rotating = resource(binding="Rotating", message="app release v3: 1 of 2 pods are ready")
+    updating = resource(status="UpdatingInstance", message="waiting for its turn")
+    service.answer(GET, updating, rotating, resource(binding="Ready", message="live"))
+    ended = drycc("update myredis external credentials uri=x")
+    assert (ended.status, ended.err) == (0, "")
+    assert steps(ended.out) == ["waiting for its turn", "app release v3: 1 of 2 pods are ready"]
+
+
+def test_an_update_that_failed_is_told(service: Service, drycc: Drycc) -> None:
+    service.answer(f"PUT {ONE}", resource(status="UpdatingInstance"))
+    service.answer(GET, resource(binding="Ready", failed=True, message="app release v3 failed: exit code 3"))
+    ended = drycc("update myredis external credentials uri=x")
+    assert ended.status != 0
+    assert f"Error: app release v3 failed: exit code 3\n{ADVICE}" in ended.err
+
+
 @pytest.mark.parametrize(
     ("command", "request_line", "body", "shown"),
     [
@@ -66,9 +84,21 @@ def test_create_without_waiting_prints_as_ever(service: Service, drycc: Drycc) -
             },
             f"Binding resource... {FRAMES}done\n",
         ),
+        (
+            "share myredis shop/redis",
+            CREATE,
+            {"name": "myredis", "from": "shop/redis"},
+            f"Sharing shop/redis as myredis with example-go... {FRAMES}done\n",
+        ),
         ("unbind myredis", BINDING, {"bind_action": "unbind"}, f"Unbinding resource... {FRAMES}done\n"),
         ("rotate myredis", ROTATE, {"force": False}, f"Rotating credentials... {FRAMES}done\n"),
         ("rotate myredis --force", ROTATE, {"force": True}, f"Rotating credentials... {FRAMES}done\n"),
+        (
+            "rotate myredis --admin",
+            ROTATE,
+            {"admin": True},
+            f"Rotating the administrator's password... {FRAMES}done\n",
+        ),
         ("destroy myredis --confirm=myredis", f"DELETE {ONE}", None, f"Destroying myredis...\n{FRAMES}done\n"),
         (
             "update myredis redis standard-256",
@@ -177,6 +207,29 @@ def test_a_rotation_that_was_undone_is_a_failure(service: Service, drycc: Drycc)
     service.answer(GET, resource(binding="Ready", message="v3 does not start", failed=True))
     ended = drycc("rotate myredis")
     assert (ended.status, ended.err) == (3, f"Error: v3 does not start\n{ADVICE}")
+
+
+@pytest.mark.parametrize(("failed", "message"), [(False, "It was replaced"), (True, "the server does not answer")])
+def test_rotate_admin_waits_for_the_instance(service: Service, drycc: Drycc, failed: bool, message: str) -> None:
+    service.answer(ROTATE, resource(status="UpdatingInstance"))
+    service.answer(
+        GET,
+        resource(status="UpdatingInstance", message="the broker updates the instance"),
+        resource(status="Ready", message=message, failed=failed),
+    )
+    ended = drycc("rotate myredis --admin")
+    assert steps(ended.out) == ["the broker updates the instance"]
+    if failed:
+        assert (ended.status, ended.err) == (3, f"Error: {message}\n{ADVICE}")
+    else:
+        assert (ended.status, ended.out.splitlines()[-1].endswith(f"s, {message}")) == (0, True)
+
+
+@pytest.mark.parametrize("other", ["--force", "--every 30d"])
+def test_the_administrators_password_is_rotated_alone(drycc: Drycc, other: str) -> None:
+    assert drycc(f"rotate myredis --admin {other}").err == (
+        "Error: --admin is about the administrator's password, now: give it alone\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,24 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from helmbroker.controller_bridge.plugin import output
+from tests.unit.plugin.cases import RESOURCE
 from tests.unit.plugin.service import Answer, Ended, Service
 
 Drycc = Callable[..., Ended]
 
-RESOURCE = {
-    "uuid": "de1bf5b5-4a72-4f94-a10c-d2a3741cdf75",
-    "app": "example-go",
-    "app_id": "example-go",
-    "name": "myredis",
-    "plan": "redis:standard-128",
-    "data": {"REDIS_PASSWORD": "RzG87SJWG1", "HOST": "10.1.2.3"},
-    "status": "Ready",
-    "binding": "Ready",
-    "options": {"memory.limit": "1Gi"},
-    "message": "The instance was provisioned successfully",
-    "created": "2024-05-08T01:01:00Z",
-    "updated": "2024-05-08T01:02:03Z",
-}
 ONE = "GET /v2/apps/example-go/resources/myredis/"
 LIST = "GET /v2/apps/example-go/resources/"
 
@@ -132,6 +119,23 @@ def test_describe_details(service: Service, drycc: Drycc) -> None:
         "Created:    2024-05-08T01:01:00Z",
         "Updated:    2024-05-08T01:02:03Z",
     ]
+
+
+def test_describe_what_is_shared(service: Service, drycc: Drycc) -> None:
+    service.answer(ONE, Answer({**RESOURCE, "shared_from": "shop/redis", "shared_with": []}))
+    lines = [line.rstrip() for line in drycc("describe myredis").out.splitlines()]
+    assert lines[3:5] == ["Plan:           redis:standard-128", "Shared from:    shop/redis"]
+    service.answer(ONE, Answer({**RESOURCE, "shared_from": None, "shared_with": ["blog/cache", "news/cache"]}))
+    lines = [line.rstrip() for line in drycc("describe myredis").out.splitlines()]
+    assert lines[4] == "Shared with:    blog/cache, news/cache"
+
+
+def test_a_broker_that_is_away_is_told(service: Service, drycc: Drycc) -> None:
+    away = {"results": [], "count": 0, "unavailable": ["the broker at b does not answer\x1b[2J"]}
+    service.answer("GET /v2/resources/services/", Answer(away))
+    ended = drycc("services")
+    assert (ended.status, ended.out) == (0, "Could not find any services\n")
+    assert ended.err == ("!    WARNING: the broker at b does not answer?[2J: what it offers is not listed\n")
 
 
 def test_describe_what_is_not_there(service: Service, drycc: Drycc) -> None:

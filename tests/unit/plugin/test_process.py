@@ -41,6 +41,16 @@ def test_nothing_heavy_is_imported() -> None:
     assert not loaded & HEAVY
 
 
+def test_help_loads_no_network() -> None:
+    code = (
+        "import sys; sys.argv = ['x', '--help']\n"
+        "from helmbroker.controller_bridge.plugin.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print(*sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert not {"http.client", "json", "ssl", "socket", "subprocess"} & set(ran.stdout.split())
+
+
 def test_a_reader_that_has_enough(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -26,10 +26,10 @@ if [ ! -d "$data" ]; then
 fi
 
 # Run by the server at every start, before it takes connections: the passwords of administrator and exporter
-# are always those of the Secret.
-password=$(cat /admin/password)
-# What sed is to do comes from its standard input: arguments are seen by others.
-printf 's/PASSWORD/%s/\n' "$password" | sed -f /dev/stdin /chart/init.sql >"$run/init.sql"
+# are always those of the Secret. On the socket the administrator has another one, known in the pod alone: the probe's, which a rotation
+# must not lock out. What sed is to do comes from its standard input: arguments are seen by others.
+inside=$(tr -dc 'a-zA-Z0-9' </dev/urandom | head -c 32)
+printf 's/PASSWORD/%s/\ns/LOCAL/%s/\n' "$(cat /admin/password)" "$inside" | sed -f /dev/stdin /chart/init.sql >"$run/init.sql"
 if [ -r /exporter/password ]; then
   cat <<SQL
 CREATE USER IF NOT EXISTS exporter@'127.0.0.1';
@@ -39,6 +39,6 @@ SQL
 else
   echo "DROP USER IF EXISTS exporter@'127.0.0.1';"
 fi >>"$run/init.sql"
-printf '[client]\nuser=admin\npassword=%s\nsocket=%s/server.sock\n' "$password" "$run" >"$run/client.cnf"
+printf '[client]\nuser=admin\npassword=%s\nsocket=%s/server.sock\n' "$inside" "$run" >"$run/client.cnf"
 
 exec "$server" --defaults-file=/chart/server.cnf --init-file="$run/init.sql" "$@"

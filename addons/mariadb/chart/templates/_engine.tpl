@@ -45,6 +45,11 @@ env:
   - {name: HOME, value: /tmp}
 {{- end }}
 
+{{/* What a client of the server takes, in a Job. */}}
+{{- define "engine.jobMemory" -}}
+128Mi
+{{- end }}
+
 {{- define "engine.mounts" -}}
 - {name: run, mountPath: /run/mariadb}
 {{- end }}

@@ -188,3 +188,91 @@ whoever updates an instance in these five years never sees it expire.
 {{- $due := get $old "renew-after" | b64dec | default "0" | int64 -}}
 {{- ternary (add1 $number) $number (gt (now | unixEpoch | int64) $due) -}}
 {{- end }}
+
+{{/*
+What becomes of the administrator's password: "begins" (another one is made), "goes on" (an attempt before has made it, and the
+server may have it), "goes back" (the same, but it is no longer asked for); nothing in most updates. The Secret of the
+rotation has the passwords before and after it; that of the administrator gets the new one when the server has it.
+*/}}
+{{- define "common.rotation" -}}
+{{- $now := dig "data" (dict) (lookup "v1" "Secret" .Release.Namespace (printf "%s-admin" .Release.Name)) -}}
+{{- if and $now (hasKey .Values "admin") -}}
+{{- $made := dig "data" "new" "" (lookup "v1" "Secret" .Release.Namespace (printf "%s-rotation" .Release.Name)) -}}
+{{- $asked := and .Values.admin.rotation (ne .Values.admin.rotation (get $now "rotation" | b64dec)) -}}
+{{- $open := and $made (ne $made (get $now "password")) -}}
+{{- if and $asked (not (hasKey $now "rotation")) -}}
+{{- fail "admin.rotation cannot be asked for together with the upgrade of an earlier version, which could not be undone: upgrade first, then rotate" -}}
+{{- end -}}
+{{- if $asked }}{{ ternary "goes on" "begins" (not (empty $open)) }}{{ else if $open }}goes back{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The text by which the administrator's password is known, of the Secret of this revision. */}}
+{{- define "common.rotated" -}}
+{{- $now := dig "data" (dict) (lookup "v1" "Secret" .Release.Namespace (printf "%s-admin" .Release.Name)) -}}
+{{- .Values.admin.rotation | default (get $now "rotation" | b64dec) -}}
+{{- end }}
+
+{{/* The Job that gives the server the password in a file. Takes a dict: root ($), name (of the Job), hook (Helm's), file. */}}
+{{- define "common.rotate" -}}
+{{- $root := .root -}}
+{{- $labels := dict "app.kubernetes.io/name" (printf "%s-admin" $root.Chart.Name) "app.kubernetes.io/instance" $root.Release.Name -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ $root.Release.Name }}-{{ .name }}
+  labels: {{- toYaml $labels | nindent 4 }}
+  annotations:
+    helm.sh/hook: {{ .hook }}
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  backoffLimit: 2
+  activeDeadlineSeconds: 180
+  # Helm forgets a hook that failed; this removes it.
+  ttlSecondsAfterFinished: 900
+  template:
+    metadata:
+      labels: {{- toYaml $labels | nindent 8 }}
+    spec:
+      restartPolicy: Never
+      {{- include "common.pod" $root | nindent 6 }}
+      containers:
+        - name: {{ .name }}
+          {{- $resources := dict "requests" (dict "cpu" "10m" "memory" "32Mi") "limits" (dict "memory" (include "engine.jobMemory" $root)) }}
+          {{- include "common.confined" (dict "image" $root.Values.image "resources" $resources) | nindent 10 }}
+          command: [sh, -c]
+          args:
+            - |
+              {{- $root.Files.Get "rotation/engine.sh" | trim | nindent 14 }}
+
+              {{- $root.Files.Get "rotation/rotate.sh" | trim | nindent 14 }}
+            - rotate
+            - {{ .file }}
+            - {{ include "common.rotated" $root | quote }}
+          env:
+            - {name: HOST, value: {{ printf "%s.%s.svc" $root.Release.Name $root.Release.Namespace | quote }}}
+          volumeMounts:
+            - {name: admin, mountPath: /admin, readOnly: true}
+            - {name: rotation, mountPath: /rotation, readOnly: true}
+            - {name: tls, mountPath: /tls, readOnly: true}
+            - {name: tmp, mountPath: /tmp}
+      volumes:
+        - name: admin
+          secret:
+            secretName: {{ $root.Release.Name }}-admin
+            defaultMode: 0440
+            items: [{key: password, path: password}, {key: rotation, path: rotation}]
+        - name: rotation
+          secret:
+            secretName: {{ $root.Release.Name }}-rotation
+            defaultMode: 0440
+            # Until the first rotation there is none.
+            optional: true
+        - name: tls
+          secret:
+            secretName: {{ $root.Release.Name }}-tls
+            defaultMode: 0440
+            items: [{key: ca.crt, path: ca.crt}]
+        - name: tmp
+          emptyDir: {medium: Memory, sizeLimit: 1Mi}
+{{- end }}

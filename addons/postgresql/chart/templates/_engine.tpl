@@ -49,6 +49,11 @@ lifecycle:
     exec: {command: [sh, -c, kill -INT 1]}
 {{- end }}
 
+{{/* What a client of the server takes, in a Job. */}}
+{{- define "engine.jobMemory" -}}
+128Mi
+{{- end }}
+
 {{- define "engine.mounts" -}}
 - {name: run, mountPath: /run/postgresql}
 - {name: shm, mountPath: /dev/shm}

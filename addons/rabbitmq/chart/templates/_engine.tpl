@@ -39,6 +39,11 @@ args:
   {{- end }}
 {{- end }}
 
+{{/* What a client of the server takes, in a Job. */}}
+{{- define "engine.jobMemory" -}}
+192Mi
+{{- end }}
+
 {{- define "engine.mounts" -}}
 - {name: run, mountPath: /run/rabbitmq}
 {{- end }}

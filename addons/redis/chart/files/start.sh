@@ -5,6 +5,7 @@ umask 077
 trap 'exit 143' INT TERM
 
 users=/data/users.acl
+probe=/run/redis/probe
 
 server=$(command -v valkey-server || command -v redis-server) || {
   echo "cannot start: the image has neither valkey-server nor redis-server: see image.repository" >&2
@@ -17,15 +18,19 @@ hashed() {
   echo "#${hash%% *}"
 }
 
+# Known in the pod alone. The administrator's would not do: the file of it is behind the server's for a minute after a rotation.
+tr -dc 'a-zA-Z0-9' </dev/urandom | head -c 32 >"$probe"
+
 # The users of bindings stay as the server saved them; those of the chart are written anew at every start, so that their
 # passwords are always those of the Secret.
 {
   echo "user default off resetpass resetkeys resetchannels -@all"
   echo "user admin on $(hashed /admin/password) ~* &* +@all"
+  echo "user probe on $(hashed "$probe") resetchannels -@all +ping"
   if [ -r /exporter/password ]; then
     echo "user exporter on $(hashed /exporter/password) resetchannels -@all +info +latency|latest +latency|histogram +slowlog|len"
   fi
-  if [ -e "$users" ]; then grep -Ev '^user (default|admin|exporter) ' "$users" || true; fi
+  if [ -e "$users" ]; then grep -Ev '^user (default|admin|probe|exporter) ' "$users" || true; fi
 } >"$users.new"
 mv "$users.new" "$users"
 

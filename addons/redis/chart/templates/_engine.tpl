@@ -25,7 +25,7 @@ redis
 {{- end }}
 
 {{- define "engine.probe" -}}
-exec: {command: [sh, /chart/ready.sh]}
+exec: {command: [sh, /chart/ready.sh, /run/redis/probe]}
 {{- end }}
 
 {{- define "engine.container" -}}
@@ -46,6 +46,11 @@ args:
   - --timeout
   - {{ .idle_timeout_s | int64 | quote }}
   {{- end }}
+{{- end }}
+
+{{/* What a client of the server takes, in a Job. */}}
+{{- define "engine.jobMemory" -}}
+128Mi
 {{- end }}
 
 {{- define "engine.mounts" -}}

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from helmbroker.broker.store.migrations import append_only
+from helmbroker.audit import append_only
 
 revision = "broker_0007"
 down_revision = "broker_0006"

@@ -1,4 +1,7 @@
-"""Rows that nobody changes or deletes, held by the database against every client. Part of broker_0007: frozen."""
+"""Rows that nobody changes or deletes, held by the database against every client.
+
+Part of the migrations broker_0007 and bridge_0008: frozen.
+"""
 
 import sqlalchemy as sa
 

@@ -1,0 +1,112 @@
+"""`audit show`, `export` and `verify`: who did what, and whether all of it is still there; of both programs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import click
+
+from helmbroker.audit import Verdict
+
+S = TypeVar("S")
+CANNOT = 2  # the exit status of who cannot look
+_output = click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed.")
+
+
+class Log(Protocol):
+    """The audit of a program."""
+
+    def entries(self, *, only: str | None = None, newest: int | None = None) -> Iterable[Mapping[str, Any]]:
+        """Rows as they are stored, in their order. only: of one thing; newest: so many, the last ones."""
+        ...
+
+    def verify(self, anchor: tuple[int, str] | None = None) -> Verdict: ...
+
+
+class Things(NamedTuple):
+    """What entries are about: the columns that name it, and the option that asks for one value of the first."""
+
+    columns: tuple[str, ...]
+    option: str
+    help: str
+
+
+def group(
+    things: Things, with_settings: Callable[..., Any], opened: Callable[[S], AbstractContextManager[Log]]
+) -> click.Group:
+    """The commands. with_settings, opened: as for the keys (key_commands), with CANNOT as exit status."""
+
+    @click.group("audit")
+    def audit() -> None:
+        """Who did what, and to what: docs/reference/audit.md."""
+
+    @audit.command()
+    @click.option(things.option, "only", help=things.help)
+    @click.option(
+        "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest ones."
+    )
+    @_output
+    @with_settings
+    def show(settings: S, *, only: str | None, limit: int, output: str) -> None:
+        """The newest entries, the last one at the end."""
+        with opened(settings) as log:
+            _print(log.entries(only=only, newest=limit), things, output)
+
+    @audit.command()
+    @with_settings
+    def export(settings: S) -> None:
+        """All entries, a line of JSON for each."""
+        with opened(settings) as log:
+            _print(log.entries(), things, "json")
+
+    @audit.command()
+    @click.option("--anchor", metavar="SEQ:HASH", help="The last entry that an earlier `verify` has told.")
+    @_output
+    @with_settings
+    def verify(settings: S, *, anchor: str | None, output: str) -> None:
+        """Whether an entry was changed, removed or moved. Exit status: 0 none, 1 some, 2 cannot look."""
+        known = None if anchor is None else _anchor(anchor)
+        with opened(settings) as log:
+            verdict = log.verify(known)
+        _tell(verdict, output)
+        sys.exit(1 if verdict.faults else 0)
+
+    return audit
+
+
+def _tell(verdict: Verdict, output: str) -> None:
+    last = f"{verdict.last[0]}:{verdict.last[1]}"
+    if output == "json":
+        click.echo(json.dumps({"rows": verdict.rows, "last": last, "faults": verdict.faults}))
+        return
+    for fault in verdict.faults:
+        click.echo(fault)
+    click.echo(f"{verdict.rows} entries, {'NOT WHOLE' if verdict.faults else 'all as they were written'}")
+    click.echo(f"the last one is {last}; kept elsewhere, it is an anchor for the next time")
+
+
+def _anchor(text: str) -> tuple[int, str]:
+    found = re.fullmatch("([0-9]{1,18}):([0-9a-f]{64})", text)
+    if found is None:
+        raise click.UsageError(
+            "--anchor must be a number, a colon and 64 hexadecimal digits, as `verify` prints it"
+        )
+    return int(found[1]), found[2]
+
+
+def _print(entries: Iterable[Mapping[str, Any]], things: Things, output: str) -> None:
+    for entry in entries:
+        row = {**entry, "at": datetime.fromtimestamp(entry["at"], UTC).isoformat(timespec="milliseconds")}
+        if output == "json":
+            click.echo(json.dumps(row))
+            continue
+        thing = "/".join(filter(None, (row[column] for column in things.columns))) or "-"
+        who = row["actor"] if row.get("origin") is None else f"{row['actor']} for {row['origin']}"
+        words = [row["at"], f"{row['action']} {row['outcome']}", thing, f"by {who}"]
+        click.echo("  ".join([f"{row['seq']:>6}", *words, json.dumps(row["detail"])]))

@@ -1,0 +1,89 @@
+"""Users of a Drycc controller, by their own tokens: it says who they are and what their role in an app is.
+
+Their requests count for their own throttle, so answers are kept for half a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from helmbroker.controller_bridge.access.memory import Memory, digest
+from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
+from helmbroker.controller_bridge.apps.names import is_namespace
+from helmbroker.controller_bridge.apps.port import AppsUnavailable
+from helmbroker.controller_bridge.model import Role
+
+_ROLES = {role.name.lower(): role for role in Role}
+
+
+@dataclass(frozen=True)
+class DryccUser:
+    """Who has a token at the controller. Superusers and staff pass every check, as there."""
+
+    user: str
+    passes: bool
+    member_of: Callable[[str], Role | None] = field(repr=False)
+
+    def role_in(self, app: str) -> Role | None:
+        """See Identity.role_in."""
+        return Role.ADMIN if self.passes else self.member_of(app)
+
+
+class DryccAuthority:
+    """The port Authority."""
+
+    def __init__(self, client: ControllerClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._users: Memory[bytes, DryccUser | None] = Memory(clock)
+        self._roles: Memory[tuple[bytes, str], Role | None] = Memory(clock)
+
+    def identify(self, token: str) -> DryccUser | None:
+        """See Authority.identify."""
+        return self._users.get(digest(token), lambda: self._whoami(token))
+
+    def _whoami(self, token: str) -> DryccUser | None:
+        answer = self._client.call("GET", "/v2/auth/whoami/", token)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            return None
+        me = self._object(answer.status, answer.data)
+        user = me.get("username") if me else None
+        if me is None or not isinstance(user, str):
+            raise self._strange("who has a token")
+        passes = me.get("is_superuser") is True or me.get("is_staff") is True
+
+        def member_of(app: str) -> Role | None:
+            return self._roles.get((digest(token), app), lambda: self._role(token, user, app))
+
+        return DryccUser(user, passes, member_of)
+
+    def _role(self, token: str, user: str, app: str) -> Role | None:
+        """The app is in a workspace, and the user has a role there. Who is no member is not shown the app."""
+        found = self._get(token, f"/v2/apps/{app}/") if is_namespace(app) else None
+        workspace = found.get("workspace") if found else None
+        if not isinstance(workspace, str):
+            return None
+        path = f"/v2/workspaces/{quote(workspace, safe='')}/members/{quote(user, safe='')}/"
+        member = self._get(token, path) or {}
+        return _ROLES.get(str(member.get("role")))
+
+    def _get(self, token: str, path: str) -> Mapping[str, Any] | None:
+        answer = self._client.call("GET", path, token)
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return None
+        found = self._object(answer.status, answer.data)
+        if found is None:
+            raise self._strange("a role")
+        return found
+
+    def _object(self, status: int, data: object) -> Mapping[str, Any] | None:
+        return data if status == HTTPStatus.OK and isinstance(data, Mapping) else None
+
+    def _strange(self, what: str) -> AppsUnavailable:
+        return AppsUnavailable(
+            f"the controller at {self._client.place} does not tell {what} as the bridge knows it"
+        )

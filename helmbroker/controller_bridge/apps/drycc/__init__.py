@@ -1,0 +1,1 @@
+"""AppReleases on a Drycc controller, by its REST API alone."""

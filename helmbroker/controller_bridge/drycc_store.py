@@ -1,0 +1,167 @@
+"""The rows behind apps under a Drycc controller: notes of releases, turns of requests, apps to look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from helmbroker.controller_bridge.apps.drycc.notes import Note
+from helmbroker.controller_bridge.store import DRYCC, RESOURCES, Store
+from helmbroker.database import now
+
+_TURNS = "controller"
+_BURST_SHARE = 0.25  # of the requests of a minute; the rest comes evenly, so that no minute sees more than allowed
+_MINUTE_S = 60.0
+
+
+class SqlNotes:
+    """`apps.drycc.notes.Notes` in the database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, app: str, key: str) -> Note | None:
+        """See Notes.find."""
+        t = DRYCC.releases.c
+        with self._store.reading() as conn:
+            row = conn.execute(sa.select(DRYCC.releases).where(t.app == app, t.key == key)).mappings().first()
+        return None if row is None else _note(row)
+
+    def all(self, app: str) -> Sequence[Note]:
+        """See Notes.all."""
+        t = DRYCC.releases.c
+        query = sa.select(DRYCC.releases).where(t.app == app, t.version.is_not(None)).order_by(t.noted)
+        with self._store.reading() as conn:
+            return [_note(row) for row in conn.execute(query).mappings()]
+
+    def begin(self, app: str, note: Note) -> None:
+        """See Notes.begin."""
+        t = DRYCC.releases.c
+        said = {"base": note.base, "author": note.author, "summary": note.summary, "removed": list(note.removed)}
+        values = said | {"version": note.version, "reason": note.reason, "noted": time.time()}
+        with self._store.writing() as conn:
+            where = (t.app == app, t.key == note.key)
+            replaced = conn.execute(sa.update(DRYCC.releases).where(*where, t.version.is_(None)).values(**values))
+            if replaced.rowcount == 0 and conn.execute(sa.select(t.key).where(*where)).first() is None:
+                conn.execute(sa.insert(DRYCC.releases).values(app=app, key=note.key, **values))
+
+    def made(self, app: str, key: str, version: int) -> None:
+        """See Notes.made."""
+        t = DRYCC.releases.c
+        with self._store.writing() as conn:
+            conn.execute(sa.update(DRYCC.releases).where(t.app == app, t.key == key).values(version=version))
+
+    def failed(self, app: str, version: int, reason: str) -> None:
+        """See Notes.failed."""
+        t = DRYCC.releases.c
+        with self._store.writing() as conn:
+            conn.execute(sa.update(DRYCC.releases).where(t.app == app, t.version == version).values(reason=reason))
+
+
+class SqlBudget:
+    """`apps.drycc.budget.Budget` on the database's clock, for all processes (generic cell rate algorithm)."""
+
+    def __init__(self, store: Store, per_minute: int) -> None:
+        self._store = store
+        burst = max(1, round(per_minute * _BURST_SHARE))
+        self._every_s = _MINUTE_S / max(1, per_minute - burst)
+        self._burst_s, self._idle_s = burst * self._every_s, burst // 2 * self._every_s
+
+    def turn(self, longest_s: float, *, idle: bool = False) -> float:
+        """See Budget.turn. Who is idle leaves half of the burst to others."""
+        with self._store.writing() as conn:
+            moment, until = self._locked(conn)
+            wait_s = until + self._every_s - moment - (self._idle_s if idle else self._burst_s)
+            if wait_s <= longest_s:
+                self._write(conn, until + self._every_s)
+            return max(0.0, wait_s)
+
+    def rest(self, for_s: float) -> None:
+        """See Budget.rest."""
+        with self._store.writing() as conn:
+            moment, until = self._locked(conn)
+            self._write(conn, max(until, moment + for_s + self._burst_s))
+
+    def _locked(self, conn: sa.Connection) -> tuple[float, float]:
+        """(now, until when turns are taken, at least now), alone until the transaction ends."""
+        t = DRYCC.turns.c
+        query = sa.select(t.taken_until).where(t.name == _TURNS).with_for_update()
+        moment = float(conn.scalar(sa.select(now(conn))) or 0.0)
+        until = conn.scalar(query)
+        if until is None:
+            try:
+                with conn.begin_nested():
+                    conn.execute(sa.insert(DRYCC.turns).values(name=_TURNS, taken_until=0.0))
+            except sa.exc.IntegrityError:  # another process was first
+                pass
+            until = conn.scalar(query)
+        return moment, max(moment, float(until or 0.0))
+
+    def _write(self, conn: sa.Connection, until: float) -> None:
+        conn.execute(sa.update(DRYCC.turns).where(DRYCC.turns.c.name == _TURNS).values(taken_until=until))
+
+
+@dataclass(frozen=True)
+class WatchedApp:
+    """One app to look at. Times are seconds since the epoch."""
+
+    app: str
+    seen: int | None  # the newest release that was looked at; None: none yet
+    born: str | None  # the uuid of its first release
+    missing_since: float | None  # since when the controller does not know it
+
+
+class WatchedApps:
+    """The apps that have resources. Methods with a connection work in the caller's transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def gather(self, moment: float) -> None:
+        """Every app with a living resource is watched from now on, and no other."""
+        t, r = DRYCC.apps.c, RESOURCES.c
+        living = sa.select(r.app).where(r.deleted.is_(None)).distinct()
+        with self._store.writing() as conn:
+            new = living.where(r.app.not_in(sa.select(t.app))).add_columns(sa.literal(moment, sa.Double))
+            conn.execute(sa.insert(DRYCC.apps).from_select(["app", "look_at"], new))
+            conn.execute(sa.delete(DRYCC.apps).where(t.app.not_in(living)))
+
+    def due(self, moment: float) -> list[WatchedApp]:
+        """Whose turn it is, longest waiting first."""
+        t = DRYCC.apps.c
+        query = (
+            sa.select(t.app, t.seen, t.born, t.missing_since).where(t.look_at <= moment).order_by(t.look_at, t.app)
+        )
+        with self._store.reading() as conn:
+            return [WatchedApp(*row) for row in conn.execute(query)]
+
+    def missing(self) -> tuple[int, int]:
+        """How many apps the controller does not know, and how many there are."""
+        t = DRYCC.apps.c
+        with self._store.reading() as conn:
+            row = conn.execute(sa.select(sa.func.count(t.missing_since), sa.func.count())).one()
+        return row[0], row[1]
+
+    def hurry(self, app: str, moment: float) -> None:
+        """Look at it as soon as may be."""
+        with self._store.writing() as conn:
+            conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == app).values(look_at=moment))
+
+    def advance(self, conn: sa.Connection, app: str, version: int) -> None:
+        """Releases up to this one are known."""
+        t = DRYCC.apps.c
+        older = sa.or_(t.seen.is_(None), t.seen < version)
+        conn.execute(sa.update(DRYCC.apps).where(t.app == app, older).values(seen=version))
+
+    def looked(self, conn: sa.Connection, found: WatchedApp, *, again: float) -> None:
+        """How it was found, and when it is looked at again."""
+        values = {"look_at": again, "seen": found.seen, "born": found.born, "missing_since": found.missing_since}
+        conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == found.app).values(**values))
+
+
+def _note(row: sa.RowMapping) -> Note:
+    shown = {name: row[name] for name in ("key", "base", "author", "summary", "version", "reason")}
+    return Note(**shown, removed=tuple(row["removed"]))

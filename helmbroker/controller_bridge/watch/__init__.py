@@ -1,0 +1,1 @@
+"""Bindings that others make: found on the cluster, and brought into apps and workloads."""

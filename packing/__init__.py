@@ -1,0 +1,1 @@
+"""Making what users install that is no Python package."""

@@ -1,0 +1,208 @@
+"""Bindings that others make, on real pods: `helmbroker-bridge watch`, with the rights that its page lists."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from helmbroker.controller_bridge.watch.catalog_bindings import KIND as CATALOG_BINDING
+from helmbroker.controller_bridge.watch.mapping import mapping_for
+from helmbroker.controller_bridge.watch.projection import Projection, project
+from helmbroker.controller_bridge.watch.service_bindings import KIND as BINDING
+from helmbroker.controller_bridge.watch.service_bindings import MAPPINGS
+from helmbroker.kubeapi.client import KubeClient
+from helmbroker.kubeapi.errors import KubeError
+from helmbroker.kubeapi.port import Obj
+from tests.cluster.accounts import account
+from tests.cluster.reach import eventually
+from tests.cluster.shop import PATIENT, environments, process
+
+pytestmark = pytest.mark.cluster
+
+PAGES = Path(__file__).parents[2] / "docs/how-to/bound-by-others"
+RIGHTS = next(
+    each["rules"]
+    for each in yaml.safe_load_all((PAGES / "rights.yaml").read_text("utf-8"))
+    if each["metadata"]["name"] == "helmbroker-watch-own"
+)
+SERVICE_CATALOG = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "servicebindings.servicecatalog.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
+    },
+    "spec": {
+        "group": "servicecatalog.k8s.io",
+        "scope": "Namespaced",
+        "names": {"kind": "ServiceBinding", "plural": "servicebindings", "singular": "servicebinding"},
+        "versions": [
+            {
+                "name": "v1beta1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {
+                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                },
+            }
+        ],
+    },
+}
+READS = """
+cd "$SERVICE_BINDING_ROOT/orders" && test "$(cat host)" = db.shop && test "$(cat type)" = mysql &&
+test "$DB_HOST" = db.shop && test "$DB_TYPE" = mysql
+"""
+
+
+def kubectl(*words: str, sent: str | None = None) -> None:
+    program = shutil.which("kubectl")
+    if program is None:
+        pytest.fail('there is no kubectl on PATH: eval "$(sandbox/sandbox env)"')
+    subprocess.run([program, *words], input=sent, text=True, check=True, capture_output=True)
+
+
+@pytest.fixture
+def kinds(kube: KubeClient) -> Iterator[None]:
+    """The custom resources, as the page has them made."""
+    for words, sent in (
+        (["apply", "-f", str(PAGES / "crds.yaml")], None),
+        (["apply", "-f", "-"], yaml.safe_dump(SERVICE_CATALOG)),
+    ):
+        kubectl(*words, sent=sent)
+
+    def served() -> bool | None:
+        try:
+            return bool([kube.list(kind, None) for kind in (BINDING, MAPPINGS, CATALOG_BINDING)])
+        except KubeError:
+            return None
+
+    eventually(served, within_s=30)
+    yield
+    kubectl("delete", "--wait=false", "-f", str(PAGES / "crds.yaml"))
+    kubectl("delete", "--wait=false", "crd", "servicebindings.servicecatalog.k8s.io")
+
+
+@contextmanager
+def watching(kubeconfig: Path, namespace: str) -> Iterator[None]:
+    given = {"KUBECONFIG": str(kubeconfig), "WATCH_NAMESPACES": namespace}
+    env = {**os.environ, **{f"HELMBROKER_BRIDGE_{name}": value for name, value in given.items()}}
+    process = subprocess.Popen([sys.executable, "-m", "helmbroker.controller_bridge", "watch"], env=env)
+    try:
+        yield
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def secret(namespace: str, name: str, **entries: str) -> Obj:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in entries.items()}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+
+
+def reader(namespace: str) -> Obj:
+    """Ready once it reads, as files and as variables, what it was bound to."""
+    probe = {"exec": {"command": ["/bin/sh", "-c", READS]}, **PATIENT}
+    found = process(namespace, "reader", readinessProbe=probe)
+    del found["metadata"]["labels"]["helmbroker.io/process-type"]
+    return found
+
+
+def test_bindings_of_others_reach_pods_and_leave_them(
+    kube: KubeClient, namespace: str, kinds: None, tmp_path: Path
+) -> None:
+    kubeconfig = account(kube, namespace, RIGHTS, tmp_path)
+    with cluster_wide(kube, namespace), watching(kubeconfig, namespace):
+        projected_and_taken_back(kube, namespace)
+        injected_and_taken_out(kube, namespace)
+
+
+@contextmanager
+def cluster_wide(kube: KubeClient, namespace: str) -> Iterator[None]:
+    """The mappings belong to no namespace."""
+    group = "rbac.authorization.k8s.io"
+    metadata = {"name": f"watch-{namespace}"}
+    rules = [each for each in RIGHTS if "clusterworkloadresourcemappings" in each["resources"]]
+    subjects = [{"kind": "ServiceAccount", "name": "bridge", "namespace": namespace}]
+    role = {"apiGroup": group, "kind": "ClusterRole", "name": metadata["name"]}
+    kube.create({"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules})
+    binding = {"apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", "metadata": metadata}
+    kube.create({**binding, "roleRef": role, "subjects": subjects})
+    try:
+        yield
+    finally:
+        kube.delete("ClusterRoleBinding", None, metadata["name"])
+        kube.delete("ClusterRole", None, metadata["name"])
+
+
+def projected_and_taken_back(kube: KubeClient, namespace: str) -> None:
+    before = kube.create(reader(namespace))["spec"]
+    kube.create(secret(namespace, "db", type="postgresql", host="db.shop"))
+    spec = {
+        "type": "mysql",
+        "service": {"apiVersion": "v1", "kind": "Secret", "name": "db"},
+        "workload": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop-reader"},
+        "env": [{"name": "DB_HOST", "key": "host"}, {"name": "DB_TYPE", "key": "type"}],
+    }
+    metadata = {"name": "orders", "namespace": namespace}
+    described = {"apiVersion": "servicebinding.io/v1", "kind": "ServiceBinding", "metadata": metadata}
+    created = kube.create({**described, "spec": spec})
+
+    def deployment() -> Obj:
+        found = kube.get("Deployment", namespace, "shop-reader")
+        assert found is not None
+        return found
+
+    def told() -> Obj | None:
+        found = kube.get(BINDING, namespace, "orders") or {}
+        status: dict[str, Any] = found.get("status") or {}
+        states = {each["type"]: each["status"] for each in status.get("conditions") or ()}
+        return status if states == {"Ready": "True", "ServiceAvailable": "True"} else None
+
+    def read() -> bool | None:
+        return True if deployment().get("status", {}).get("readyReplicas") else None
+
+    assert eventually(told, within_s=20)["binding"] == {"name": "db"}
+    eventually(read, within_s=60)
+    bound = deployment()
+    uid = created["metadata"]["uid"]
+    wanted = Projection(uid, "orders", "db", {"type": "mysql"}, {"DB_HOST": "host", "DB_TYPE": "type"})
+    assert project(bound, wanted, mapping_for(None, "v1")) == bound  # what the server adds is no difference
+    kube.delete(BINDING, namespace, "orders")
+    eventually(lambda: True if kube.get(BINDING, namespace, "orders") is None else None, within_s=20)
+    after = deployment()
+    (container,) = after["spec"]["template"]["spec"]["containers"]
+    assert container.pop("env") == [{"name": "SERVICE_BINDING_ROOT", "value": "/bindings"}]
+    assert after["spec"] == before
+    assert not [key for key in after["metadata"]["annotations"] if key.startswith("helmbroker.io/")]
+    kube.delete("Deployment", namespace, "shop-reader")
+
+
+def injected_and_taken_out(kube: KubeClient, namespace: str) -> None:
+    kube.create(process(namespace, "web"))
+    kube.create(secret(namespace, "cache-secret", host="cache.shop"))
+    metadata = {"name": "cache", "namespace": namespace}
+    described = {"apiVersion": "servicecatalog.k8s.io/v1beta1", "kind": "ServiceBinding", "metadata": metadata}
+    kube.create({**described, "spec": {"secretName": "cache-secret"}})
+    kube.patch_status(CATALOG_BINDING, namespace, "cache", {"conditions": [{"type": "Ready", "status": "True"}]})
+
+    def has(wanted: dict[str, str]) -> bool | None:
+        return True if environments(kube, namespace) == [wanted] else None
+
+    eventually(lambda: has({"CACHE_HOST": "cache.shop"}), within_s=60)
+    kube.delete(CATALOG_BINDING, namespace, "cache")
+    eventually(lambda: True if kube.get(CATALOG_BINDING, namespace, "cache") is None else None, within_s=60)
+    assert has({})

@@ -1,0 +1,94 @@
+"""What is kept about apps under a controller, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helmbroker.controller_bridge.apps.drycc.notes import Note
+from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes, WatchedApp, WatchedApps
+from helmbroker.controller_bridge.service import NewResource, Service
+from helmbroker.controller_bridge.store import Store
+from helmbroker.database import connect
+from tests.operations.bridge.world import SEALER
+from tests.postgresql import empty_database
+
+NOTE = Note("op-1", 3, "ann", "bind db", ("addon_old",))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    url = f"sqlite:///{tmp_path / 'bridge.db'}"
+    if request.param == "postgresql":
+        url = empty_database(request.getfixturevalue("postgresql_url"))
+    found = Store(connect(url))
+    found.prepare(SEALER.keys)
+    yield found
+    found.engine.dispose()
+
+
+def test_a_note_is_kept_until_its_release_is_known(store: Store) -> None:
+    notes = SqlNotes(store)
+    assert notes.find("shop", "op-1") is None
+    notes.begin("shop", NOTE)
+    notes.begin("shop", replace(NOTE, base=5))
+    assert notes.find("shop", "op-1") == replace(NOTE, base=5)
+    assert (notes.find("blog", "op-1"), notes.all("shop")) == (None, [])
+    notes.made("shop", "op-1", 6)
+    notes.begin("shop", replace(NOTE, base=9))
+    assert notes.all("shop") == [replace(NOTE, base=5, version=6)]
+    notes.failed("shop", 6, "it broke")
+    assert notes.all("shop") == [replace(NOTE, base=5, version=6, reason="it broke")]
+
+
+def test_turns_are_shared_by_all(store: Store) -> None:
+    """Twelve threads with budgets of their own: never more at once than one of them would get."""
+    with ThreadPoolExecutor(12) as pool:
+        waits = list(pool.map(lambda _: SqlBudget(store, 20).turn(0.0), range(24)))
+    assert 5 <= waits.count(0.0) <= 7  # 5, and those that time brings while they ask: one in four seconds
+    assert all(0 < wait_s <= 4 for wait_s in waits if wait_s)
+
+
+def test_who_is_idle_leaves_turns_to_others(store: Store) -> None:
+    budget = SqlBudget(store, 60)
+    taken = [budget.turn(0.0, idle=True) for _ in range(15)].count(0.0)
+    assert 7 <= taken <= 9
+    assert budget.turn(0.0) == 0.0
+
+
+def test_a_turn_that_is_waited_for_is_taken(store: Store) -> None:
+    budget = SqlBudget(store, 60)
+    for _ in range(15):
+        budget.turn(0.0)
+    assert 0 < budget.turn(60.0) < budget.turn(60.0) <= 3
+
+
+def test_rest_is_for_all(store: Store) -> None:
+    SqlBudget(store, 60).rest(30.0)
+    assert 25 < SqlBudget(store, 60).turn(0.0) <= 32
+    SqlBudget(store, 60).rest(1.0)
+    assert SqlBudget(store, 60).turn(0.0) > 25
+
+
+def test_apps_with_resources_are_watched_until_they_have_none(store: Store) -> None:
+    service, watched = Service(store, SEALER), WatchedApps(store)
+    for app, name in (("shop", "my-db"), ("shop", "my-cache"), ("blog", "my-db")):
+        service.create(NewResource(app, name, "postgresql", "small", {}), "ann")
+    watched.gather(10.0)
+    watched.gather(20.0)
+    assert watched.due(9.0) == []
+    assert [each.app for each in watched.due(10.0)] == ["blog", "shop"]
+    with store.writing() as conn:
+        watched.looked(conn, WatchedApp("shop", 4, "uuid", 7.0), again=30.0)
+        watched.advance(conn, "shop", 6)
+        watched.advance(conn, "shop", 5)
+        store.delete(conn, service.look("blog", "my-db").resource.uuid)
+    assert watched.missing() == (1, 2)
+    watched.gather(20.0)
+    assert watched.due(29.0) == []
+    watched.hurry("shop", 12.0)
+    assert watched.due(12.0) == [WatchedApp("shop", 6, "uuid", 7.0)]

@@ -1,0 +1,286 @@
+"""DryccAppReleases: what the contract does not say, against a controller that fails in every known way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from helmbroker.controller_bridge.apps.drycc.budget import Turns
+from helmbroker.controller_bridge.apps.drycc.calls import Calls
+from helmbroker.controller_bridge.apps.drycc.client import ControllerClient, TokenFile
+from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
+from helmbroker.controller_bridge.apps.port import (
+    AppNotFound,
+    AppsUnavailable,
+    Broken,
+    CannotRelease,
+    ConfigChange,
+    Healthy,
+    Rolling,
+)
+from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes
+from helmbroker.controller_bridge.store import Store
+from tests.fakes.drycc.config import Refusal
+from tests.fakes.drycc_controller import Lost
+from tests.operations.bridge.world import SEALER, empty_engine
+from tests.unit.drycc.conftest import Seat, var
+
+CONFIG, WHO = "/v2/apps/shop/config/", {"author": "ann", "summary": "bind db"}
+DATABASE = ConfigChange({"addon_db": {"DB_URI": "s3cr3t-pw"}})
+BROKEN = ConfigChange({"addon_db": {"BREAK": "s3cr3t-pw"}})
+GONE = ConfigChange({"addon_db": None})
+
+
+class Bench:
+    """The adapter of one test, with a clock that it sets."""
+
+    def __init__(self, seat: Seat, folder: Path) -> None:
+        self.seat, self.store = seat, Store(empty_engine(folder))
+        self.store.prepare(SEALER.keys)
+        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        self.client = ControllerClient(seat.controller.url)
+        self.token = lambda: seat.controller.staff
+        self.waits: list[float] = []
+
+    def apps(self, per_minute: int = 10**6) -> DryccAppReleases:
+        """A new one, as after a restart."""
+        turns = Turns(SqlBudget(self.store, per_minute), sleep=self.waits.append)
+        return DryccAppReleases(Calls(self.client, self.token, turns), SqlNotes(self.store), now=lambda: self.now)
+
+    def change(self, change: ConfigChange = DATABASE, key: str = "op-1") -> int | None:
+        return self.apps().change_config("shop", change, **WHO, key=key)
+
+    def out(self, change: ConfigChange = DATABASE, key: str = "op-1") -> int:
+        """A change that is deployed and settled."""
+        number = self.change(change, key)
+        assert number is not None
+        self.seat.rules.work("shop")
+        self.apps().settle("shop", number)
+        self.seat.rules.work("shop")
+        return number
+
+
+@pytest.fixture
+def bench(seat: Seat, tmp_path: Path) -> Iterator[Bench]:
+    found = Bench(seat, tmp_path)
+    yield found
+    found.store.engine.dispose()
+    empty_engine.cache_clear()
+
+
+def test_a_lost_answer_is_found_again(bench: Bench) -> None:
+    bench.seat.controller.fail("POST", CONFIG, Lost)
+    with pytest.raises(AppsUnavailable, match="does not answer"):
+        bench.change()
+    assert bench.change() == 3
+    assert bench.change() == 3
+    assert bench.seat.states()[0][0] == 3
+
+
+def test_a_lost_answer_is_found_again_though_the_release_crashed(bench: Bench) -> None:
+    """It is not sent again: that would be another rollout that crashes."""
+    bench.seat.controller.fail("POST", CONFIG, Lost)
+    with pytest.raises(AppsUnavailable):
+        bench.change(BROKEN)
+    bench.seat.rules.work("shop")
+    assert bench.change(BROKEN) == 3
+    assert bench.seat.states()[0] == (3, "crashed")
+
+
+def test_a_lost_rollback_is_found_again(bench: Bench) -> None:
+    bench.change(BROKEN)
+    bench.seat.rules.work("shop")
+    bench.seat.controller.fail("POST", "/v2/apps/shop/releases/rollback/", Lost)
+    with pytest.raises(AppsUnavailable):
+        bench.apps().recover("shop", 3, reason="it broke", key="back")
+    assert bench.apps().recover("shop", 3, reason="it broke", key="back") == 4
+    assert bench.seat.states()[0][0] == 4
+
+
+def test_while_a_pipeline_executes_it_is_tried_later_and_later(bench: Bench) -> None:
+    bench.seat.rules.now = lambda: bench.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    bench.seat.set(var("A", "1", "global"))
+    waits = []
+    for _ in range(6):
+        with pytest.raises(AppsUnavailable, match="app shop is being deployed") as caught:
+            bench.change()
+        waits.append(caught.value.after_s)
+        bench.now += timedelta(seconds=60)
+    assert waits == [5.0, 15.0, 30.0, 45.0, 60.0, 60.0]
+    bench.seat.rules.work("shop")
+    assert bench.change() == 4
+
+
+def test_a_race_for_a_number_is_tried_again(bench: Bench) -> None:
+    text = 'duplicate key value violates unique constraint "api_release_app_id_version_key"'
+    bench.seat.controller.fail("POST", CONFIG, Refusal(400, {"detail": text}))
+    with pytest.raises(AppsUnavailable):
+        bench.change()
+    assert bench.change() == 3
+
+
+def test_nothing_changed_is_no_fault(bench: Bench) -> None:
+    bench.seat.controller.fail("POST", CONFIG, Refusal(409, {"detail": "myteam changed nothing - release stopped"}))
+    assert bench.change() is None
+
+
+def test_a_refusal_never_repeats_the_values(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bench.seat.controller.fail("POST", CONFIG, Refusal(400, {"values": ["could not validate [s3cr3t-pw]"]}))
+    with pytest.raises(CannotRelease, match=r"refuses the change of app shop \(HTTP 400\)") as caught:
+        bench.change()
+    assert "s3cr3t" not in str(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_controller_that_cannot_is_asked_again(bench: Bench, status: int) -> None:
+    bench.seat.controller.fail("GET", CONFIG, Refusal(status, {"detail": "Server Error"}))
+    with pytest.raises(AppsUnavailable, match=f"HTTP {status}"):
+        bench.change()
+    assert bench.change() == 3
+
+
+def test_not_staff(bench: Bench) -> None:
+    bench.token = lambda: bench.seat.tokens["stranger"]
+    with pytest.raises(AppsUnavailable, match=r"HTTP 403.*put the token of a staff user"):
+        bench.change()
+
+
+def test_something_that_is_no_controller(bench: Bench) -> None:
+    """An HTML page with 404 says nothing about an app."""
+    bench.client = ControllerClient(f"{bench.seat.controller.url}/elsewhere")
+    with pytest.raises(AppsUnavailable, match="is it a Drycc controller"):
+        bench.change()
+
+
+def test_nobody_answers(bench: Bench) -> None:
+    bench.client = ControllerClient("http://127.0.0.1:1")
+    with pytest.raises(AppsUnavailable, match=r"the controller at 127\.0\.0\.1:1 does not answer"):
+        bench.change()
+
+
+def test_no_app(bench: Bench) -> None:
+    with pytest.raises(AppNotFound, match="there is no app none"):
+        bench.apps().change_config("none", DATABASE, **WHO, key="k")
+
+
+def test_unbind_is_one_rollout_and_leaves_nothing(bench: Bench) -> None:
+    bench.out()
+    assert bench.seat.rules.apps["shop"].environment("web") == {"DB_URI": "s3cr3t-pw"}
+    number = bench.out(GONE, "op-2")
+    assert bench.seat.states()[:2] == [(number + 1, "succeed"), (number, "succeed")]
+    assert bench.seat("GET", f"/v2/apps/shop/releases/v{number + 1}/").json()["deployed_ptypes"] == []
+    config = bench.seat.config()
+    assert (config["values"], config["values_refs"]) == ([], {"web": [], "worker": []})
+
+
+def test_an_app_without_a_build_has_its_credentials_at_once(bench: Bench) -> None:
+    apps = bench.apps()
+    number = apps.change_config("bare", DATABASE, **WHO, key="k")
+    assert number == 2
+    assert apps.rollout("bare", number) == Healthy()
+    bench.seat.rules.push("bare", {"web": "shop:1"})
+    bench.seat.rules.work("bare")
+    assert bench.seat.rules.apps["bare"].environment("web") == {}
+    assert apps.change_config("bare", DATABASE, **WHO, key="k2") == 4
+    bench.seat.rules.work("bare")
+    assert bench.seat.rules.apps["bare"].environment("web") == {"DB_URI": "s3cr3t-pw"}
+
+
+def test_without_autodeploy_it_is_said_what_to_do(bench: Bench) -> None:
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change()
+    assert number is not None
+    bench.now += timedelta(seconds=61)
+    seen = bench.apps().rollout("shop", number)
+    assert seen == Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", 15.0)
+
+
+def test_a_release_that_never_ended_is_healthy_in_a_newer_one(bench: Bench) -> None:
+    """Its worker died; whoever deployed after that took its config along."""
+    number = bench.change()
+    assert number is not None
+    bench.seat.rules.apps["shop"].locked.clear()
+    bench.seat.rules.release("shop", number).deployed_ptypes = []
+    bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    bench.seat.rules.work("shop")
+    bench.now += timedelta(seconds=61)
+    assert bench.seat.states()[:2] == [(4, "succeed"), (3, "created")]
+    assert bench.apps().rollout("shop", number) == Healthy()
+
+
+def test_a_crash_is_told_without_values(bench: Bench) -> None:
+    number = bench.change(BROKEN)
+    assert number is not None
+    bench.seat.rules.work("shop")
+    seen = bench.apps().rollout("shop", number)
+    assert seen == Broken("process type web: the pod ended after it had read BREAK=$BREAK")
+
+
+def test_going_back_to_another_build_brings_the_newest_credentials(bench: Bench) -> None:
+    first = bench.out()
+    bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    bench.seat.rules.work("shop")
+    bench.out(ConfigChange({"addon_db": {"DB_URI": "rotated"}}), "rotate")
+    with pytest.raises(AppsUnavailable, match="is being deployed"):
+        bench.apps().rollback("shop", first, author="bob", key="r")
+    bench.seat.rules.work("shop")
+    number = bench.apps().rollback("shop", first, author="bob", key="r")
+    assert bench.apps().rollback("shop", first, author="bob", key="r") == number
+    bench.seat.rules.work("shop")
+    assert bench.seat.rules.apps["shop"].pods["web"] == ("shop:1", {"DB_URI": "rotated"})
+    assert bench.seat.states()[0][0] == number
+
+
+def test_a_throttle_is_respected_by_all(bench: Bench) -> None:
+    bench.seat.controller.fail("GET", CONFIG, Refusal(429, {"detail": "throttled"}))
+    with pytest.raises(AppsUnavailable) as caught:
+        bench.change()
+    assert caught.value.after_s == 60.0
+    before = len(bench.seat.controller.calls)
+    with pytest.raises(AppsUnavailable, match="are used up for") as used:
+        bench.apps().releases("shop")
+    assert 50 < used.value.after_s <= 60
+    assert len(bench.seat.controller.calls) == before
+
+
+def test_requests_come_evenly_once_the_first_are_used(bench: Bench) -> None:
+    """60 a minute: 15 at once, then 45 a minute, so that no minute sees more than 60."""
+    apps = bench.apps(60)
+    for _ in range(15):
+        apps.releases("bare")  # with the one config at the first time
+        if len(bench.seat.controller.calls) >= 14:
+            break
+    assert bench.waits == []
+    for _ in range(3):
+        apps.releases("bare")
+    assert bench.waits
+    assert bench.waits == sorted(bench.waits)
+    assert 0 < bench.waits[-1] <= 60 / 45 * len(bench.waits)
+
+
+def test_the_token_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    token = TokenFile(file, "the token of a staff user")
+    with pytest.raises(AppsUnavailable, match="lacks the token of a staff user"):
+        token()
+    file.write_text("one\n")
+    assert token() == "one"
+    file.unlink()
+    file.write_text("another")
+    assert token() == "another"
+
+
+def test_few_requests_tell_many_releases(bench: Bench) -> None:
+    for number in range(12):
+        bench.seat.set(var("A", str(number), "global"))
+        bench.seat.rules.work("shop")
+    apps, calls = bench.apps(), bench.seat.controller.calls
+    calls.clear()
+    assert [one.version for one in apps.releases("shop")] == list(range(14, 0, -1))
+    assert len(calls) == 11
+    assert apps.releases("shop")[0].config == {"global": ("A",)}

@@ -1,0 +1,407 @@
+"""Apps under a controller are looked at: what takes their credentials is mended once, and who is gone is let go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+
+from helmbroker.controller_bridge.apps.drycc.budget import Turns
+from helmbroker.controller_bridge.apps.drycc.calls import Calls
+from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
+from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
+from helmbroker.controller_bridge.broker_port import BrokerError
+from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes, WatchedApps
+from helmbroker.controller_bridge.drycc_watch import Watch
+from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
+from helmbroker.controller_bridge.operations.handlers import handlers
+from helmbroker.controller_bridge.operations.work import Pace, Ports
+from helmbroker.controller_bridge.service import NewResource
+from helmbroker.durable import Context, Operation, State
+from tests.fakes.drycc.config import Refusal
+from tests.operations.bridge.world import APP, DB, SEALER, World
+from tests.operations.harness import Disturbed
+from tests.unit.drycc.conftest import Seat
+
+POLL_S, GRACE_S = 900.0, 86400.0
+RELEASES = "/v2/apps/shop/releases/"
+
+
+class Unbothered:
+    """The context of a schedule that nobody ends."""
+
+    def check(self) -> None:
+        """Go on."""
+
+
+class Passing(Disturbed):
+    """A claim whose pauses cost no time: pipelines end in them."""
+
+    deploy: Callable[[], None]
+
+    def wait(self, seconds: float) -> None:
+        self.check()
+        self.deploy()
+
+
+class Tower:
+    """A bridge over a controller, with the clock of the test. Pipelines end whenever operations wait."""
+
+    def __init__(self, seat: Seat, folder: Path) -> None:
+        self.seat, self.rules, self.world = seat, seat.rules, World(folder)
+        self.store, self.service, self.broker = self.world.store, self.world.service, self.world.broker
+        self.now = datetime.now(UTC)
+        self.rules.now = lambda: self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        ports = Ports(self.store, self.world.brokers, self.apps(), SEALER, Pace(0.0, 0.0), 0.0)
+        self.world.hand.worker.handlers = handlers(ports)
+        self.world.hand.claims = type("Claim", (Passing,), {"deploy": self.deploy})
+
+    def calls(self, per_minute: int = 10**6, *, idle: bool = False) -> Calls:
+        turns = Turns(SqlBudget(self.store, per_minute), idle=idle)
+        return Calls(ControllerClient(self.seat.controller.url), lambda: self.seat.controller.staff, turns)
+
+    def apps(self) -> DryccAppReleases:
+        return DryccAppReleases(self.calls(), SqlNotes(self.store), now=lambda: self.now)
+
+    def look(self, after_s: float = 0.0, per_minute: int = 10**6) -> str:
+        """One run of the schedule."""
+        self.now += timedelta(seconds=after_s)
+        calls = self.calls(per_minute, idle=True)
+        watch = Watch(self.store, self.service, calls, POLL_S, GRACE_S, lambda: self.now)
+        return watch.run(cast("Context", Unbothered()))
+
+    def work(self) -> None:
+        """Operations run to their ends, pipelines too."""
+        for _ in range(100):
+            self.world.hand.pass_time()
+            if not self.world.hand.turn():
+                return
+            self.deploy()
+
+    def deploy(self, _claim: object = None) -> None:
+        """All pipelines end."""
+        for app in self.rules.apps:
+            self.rules.work(app)
+
+    def bind(self, name: str = DB) -> None:
+        """A resource whose credentials are live in the app."""
+        self.service.create(NewResource(APP, name, "postgresql", "small", {}), "alice")
+        self.work()
+        self.service.bind(APP, name, "alice")
+        self.work()
+        assert self.resource(name).binding is BindingState.READY
+
+    def resource(self, name: str = DB) -> Any:
+        return self.service.look(APP, name).resource
+
+    def environment(self) -> dict[str, str]:
+        return self.rules.apps[APP].environment("web")
+
+    def push(self, image: str = "shop:2", *, wipes: bool = True) -> None:
+        """A build; with a dryccfile it takes what was injected."""
+        images = {"web": image, "worker": image}
+        self.rules.push(APP, images, dryccfile={"values": []} if wipes else None)
+        self.rules.work(APP)
+
+    def reinjections(self) -> list[Operation]:
+        with self.store.reading() as conn:
+            ids = conn.scalars(sa.text("SELECT id FROM operations WHERE kind = 'reinject' ORDER BY seq")).all()
+        return [self.world.hand.operation(id_) for id_ in ids]
+
+
+@pytest.fixture
+def tower(seat: Seat, tmp_path: Path) -> Iterator[Tower]:
+    found = Tower(seat, tmp_path)
+    yield found
+    found.store.engine.dispose()
+
+
+@pytest.fixture
+def bound(tower: Tower) -> Tower:
+    """An app with a binding, looked at."""
+    tower.bind()
+    tower.look()
+    tower.work()
+    return tower
+
+
+def test_a_bind_is_live_when_it_is_ready(bound: Tower) -> None:
+    assert set(bound.environment()) == {"MY_DB_PORT", "MY_DB_URI"}
+    assert bound.environment() == bound.rules.apps[APP].environment("worker")
+
+
+def test_the_first_look_finds_all_in_place(bound: Tower) -> None:
+    (only,) = bound.reinjections()
+    assert (only.state, only.description) == (State.SUCCEEDED, "The app has all of it")
+
+
+def test_nothing_new_costs_one_request(bound: Tower) -> None:
+    bound.look(POLL_S + 1)
+    bound.work()
+    bound.seat.controller.calls.clear()
+    assert bound.look(POLL_S + 1) == "looked at 1 apps"
+    assert bound.seat.controller.calls == [("GET", RELEASES)]
+
+
+def test_nobody_is_looked_at_before_it_is_time(bound: Tower) -> None:
+    assert bound.look(POLL_S - 1) == "looked at 0 apps"
+
+
+def test_a_build_with_a_dryccfile_gets_the_credentials_back(bound: Tower) -> None:
+    before = bound.environment()
+    bound.push()
+    assert bound.environment() == {}
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert bound.environment() == before
+    assert bound.rules.apps[APP].pods["web"][0] == "shop:2"
+    assert bound.reinjections()[-1].description.startswith("The credentials are back in the app with release v")
+
+
+def test_a_rollback_by_others_gets_the_newest_credentials(bound: Tower) -> None:
+    first = bound.seat.states()[0][0]
+    bound.service.rotate(APP, DB, "alice")
+    bound.work()
+    rotated = bound.environment()
+    bound.rules.roll_back(APP, first, "ann")
+    bound.rules.work(APP)
+    assert bound.environment() != rotated
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert bound.environment() == rotated
+
+
+def test_a_rollback_does_not_raise_what_was_unbound(bound: Tower) -> None:
+    first = bound.seat.states()[0][0]
+    bound.service.unbind(APP, DB, "alice")
+    bound.work()
+    bound.service.destroy(APP, DB, "alice")
+    bound.work()
+    bound.bind("my-cache")
+    bound.rules.roll_back(APP, first, "ann")
+    bound.rules.work(APP)
+    assert "MY_DB_URI" in bound.environment()
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert set(bound.environment()) == {"MY_CACHE_PORT", "MY_CACHE_URI"}
+    assert bound.seat.config()["values_refs"] == {"web": ["addon_my_cache"], "worker": ["addon_my_cache"]}
+
+
+def test_what_crashes_is_not_tried_again_until_a_better_release(bound: Tower) -> None:
+    bound.push()
+    good = dict(bound.environment())
+    bound.rules._breaks = lambda _ptype, variables: "MY_DB_URI is too long" if "MY_DB_URI" in variables else None
+    bound.look(POLL_S + 1)
+    bound.work()
+    failed = bound.reinjections()[-1]
+    assert failed.state is State.FAILED
+    assert "MY_DB_URI is too long; the app runs without these credentials" in failed.description
+    assert bound.service.look(APP, DB).message == failed.description
+    assert bound.resource().binding is BindingState.READY
+    assert bound.environment() == good
+    released = len(bound.seat.states())
+    for _ in range(5):
+        bound.look(POLL_S + 1)
+        bound.work()
+    assert len(bound.seat.states()) == released
+    bound.rules._breaks = lambda _ptype, _variables: None
+    bound.push("shop:3")
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert "MY_DB_URI" in bound.environment()
+
+
+def test_each_worse_release_is_one_try(bound: Tower) -> None:
+    bound.rules._breaks = lambda _ptype, variables: "no" if "MY_DB_URI" in variables else None
+    for number in range(3):
+        before = len(bound.reinjections())
+        bound.push(f"shop:{number + 2}")
+        for _ in range(3):
+            bound.look(POLL_S + 1)
+            bound.work()
+        assert len(bound.reinjections()) == before + 1
+
+
+def test_the_user_may_have_it_tried_again(bound: Tower) -> None:
+    bound.push()
+    bound.rules._breaks = lambda _ptype, variables: "no" if "MY_DB_URI" in variables else None
+    bound.look(POLL_S + 1)
+    bound.work()
+    bound.rules._breaks = lambda _ptype, _variables: None
+    bound.service.rotate(APP, DB, "alice")
+    bound.work()
+    assert "MY_DB_URI" in bound.environment()
+
+
+def test_a_crashed_build_of_the_user_is_not_ours(bound: Tower) -> None:
+    bound.rules._breaks = lambda _ptype, _variables: "syntax error"
+    bound.push(wipes=False)
+    before = len(bound.reinjections())
+    bound.look(POLL_S + 1)
+    assert len(bound.reinjections()) == before
+    assert "MY_DB_URI" in bound.environment()
+
+
+def test_while_it_is_deployed_it_is_looked_at_again_soon(bound: Tower) -> None:
+    bound.now += timedelta(seconds=POLL_S + 1)
+    bound.rules.push(APP, {"web": "shop:2", "worker": "shop:2"}, dryccfile={"values": []})
+    before = len(bound.reinjections())
+    bound.look()
+    assert len(bound.reinjections()) == before
+    bound.rules.work(APP)
+    bound.look(31)
+    assert len(bound.reinjections()) == before + 1
+
+
+def test_a_hook_brings_the_look_forward(bound: Tower) -> None:
+    bound.push()
+    WatchedApps(bound.store).hurry(APP, bound.now.timestamp())
+    WatchedApps(bound.store).hurry("none", bound.now.timestamp())
+    bound.look()
+    bound.work()
+    assert "MY_DB_URI" in bound.environment()
+
+
+def test_an_app_that_is_gone_is_let_go_after_a_day(bound: Tower, caplog: pytest.LogCaptureFixture) -> None:
+    del bound.rules.apps[APP]
+    caplog.set_level(logging.WARNING)
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert "app shop is gone: the controller does not know it; in 86400 s its resources are removed" in caplog.text
+    bound.look(GRACE_S - 1)
+    bound.work()
+    assert bound.resource().instance is InstanceState.READY
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert (bound.broker.bindings, bound.broker.instances) == ({}, {})
+    assert bound.service.page(APP, limit=1, offset=0)[0] == 0
+    assert bound.look(POLL_S + 1) == "looked at 0 apps"
+
+
+def test_one_wrong_answer_loses_nothing(bound: Tower) -> None:
+    bound.seat.controller.fail("GET", RELEASES, Refusal(404, "No App matches the given query."))
+    bound.look(POLL_S + 1)
+    bound.look(POLL_S + 1)
+    bound.look(GRACE_S)
+    bound.seat.controller.fail("GET", RELEASES, Refusal(404, "No App matches the given query."))
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert len(bound.broker.bindings) == 1
+
+
+def test_a_controller_that_does_not_know_us_is_not_believed(bound: Tower) -> None:
+    missing = Refusal(404, "No App matches the given query.")
+    bound.seat.controller.fail("GET", RELEASES, missing)
+    bound.seat.controller.fail("GET", "/v2/auth/whoami/", missing)
+    assert "it is not believed" in bound.look(POLL_S + 1)
+    assert WatchedApps(bound.store).missing() == (0, 1)
+
+
+def test_an_app_that_took_the_name_gets_nothing(bound: Tower) -> None:
+    del bound.rules.apps[APP]
+    bound.rules.create_app(APP, "otherteam")
+    bound.rules.push(APP, {"web": "other:1"})
+    bound.rules.work(APP)
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert bound.environment() == {}
+    bound.look(GRACE_S)
+    bound.work()
+    assert bound.broker.instances == {}
+    assert bound.environment() == {}
+
+
+def test_a_controller_that_was_restored_gets_the_credentials_again(bound: Tower) -> None:
+    """Its releases count back, and its apps are the same."""
+    bound.push()
+    bound.look(POLL_S + 1)
+    bound.work()
+    shop = bound.rules.apps[APP]
+    shop.releases, shop.pods = shop.releases[:2], {}
+    bound.rules.deploy(APP, force=True)
+    bound.rules.work(APP)
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert "MY_DB_URI" in bound.seat.config()["values"][-1]["name"]
+    bound.look(GRACE_S + 1)
+    bound.work()
+    assert len(bound.broker.bindings) == 1
+
+
+def test_many_apps_do_not_go_at_once(bound: Tower, caplog: pytest.LogCaptureFixture) -> None:
+    """A controller that was restored from an old backup knows none of the newer ones."""
+    for number in range(4):
+        bound.service.create(NewResource(f"app-{number}", DB, "postgresql", "small", {}), "alice")
+    bound.work()
+    bound.rules.apps.clear()
+    bound.look(POLL_S + 1)
+    bound.look(GRACE_S + 1)
+    bound.work()
+    assert len(bound.broker.instances) == 5
+    assert "nothing is removed; look whether the controller has lost its apps" in caplog.text
+
+
+def test_five_hundred_apps_are_looked_at_without_a_burst(tower: Tower) -> None:
+    """After a restart all are due: the first few at once, the others as may be, and users find turns left."""
+    for number in range(500):
+        tower.service.create(NewResource(f"app-{number}", DB, "postgresql", "small", {}), "alice")
+    told = tower.look(per_minute=60)
+    assert told.startswith("looked at ")
+    assert len(tower.seat.controller.calls) <= 8
+    budget = SqlBudget(tower.store, 60)
+    assert [budget.turn(0.0) for _ in range(6)] == [0.0] * 6
+
+
+def test_an_app_that_cannot_be_looked_at_holds_up_nobody(bound: Tower) -> None:
+    bound.service.create(NewResource("zoo", DB, "postgresql", "small", {}), "alice")
+    bound.rules.create_app("zoo", "otherteam")
+    bound.work()
+    bound.look()
+    bound.seat.controller.fail("GET", RELEASES, Refusal(500, {"detail": "Server Error"}), times=2)
+    assert bound.look(POLL_S + 1) == "looked at 1 apps"
+    assert bound.look(16) == "looked at 0 apps"
+    assert bound.look(16) == "looked at 1 apps"
+
+
+def test_a_controller_that_fails_is_left_alone(bound: Tower) -> None:
+    for number in range(5):
+        bound.service.create(NewResource(f"app-{number}", DB, "postgresql", "small", {}), "alice")
+    bound.work()
+    bound.look()
+    bound.seat.controller.fail("GET", ".*", Refusal(503, {"detail": "away"}), times=10)
+    before = len(bound.seat.controller.calls)
+    assert "cannot answer now (HTTP 503)" in bound.look(POLL_S + 1)
+    assert len(bound.seat.controller.calls) == before + 3
+
+
+def test_a_busy_broker_is_waited_for(bound: Tower) -> None:
+    busy = [BrokerError(422, "ConcurrencyError", "an update goes on")] * 2
+
+    def refuse(method: str) -> None:
+        if method in ("credentials", "bind") and busy:
+            raise busy.pop()
+
+    bound.broker.before = refuse
+    bound.push()
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert busy == []
+    assert "MY_DB_URI" in bound.environment()
+
+
+def test_one_binding_that_the_broker_lost_does_not_keep_the_others(bound: Tower) -> None:
+    bound.bind("my-cache")
+    bound.push()
+    lost = bound.resource()
+    del bound.broker.bindings[f"{lost.instance_id}/{lost.binding_id}"]
+    bound.broker.fails["bind"] = "no more users"
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert set(bound.environment()) == {"MY_CACHE_PORT", "MY_CACHE_URI"}
+    assert "the credentials of my-db cannot be had" in bound.service.look(APP, DB).message
+    assert bound.reinjections()[-1].kind == Kind.REINJECT
