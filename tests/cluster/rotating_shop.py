@@ -145,10 +145,4 @@ def scene(kube: Kube, folder: Path, *, before_s: float) -> Iterator[Scene]:
 
         eventually(asks, within_s=60)
         pause(before_s)
-        try:
-            yield made
-        finally:
-            for resource in (made.database, made.cache):
-                resource.unbind()
-                resource.follow("binding")
-                resource.destroy()
+        yield made

@@ -149,9 +149,9 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, scene(connect(), Path(folder), before_s=BEFORE_S) as made:
         found = measure(made, given.times)
-    sys.stdout.write("\n".join([found.page(), *found.broken]))
-    if given.write:
-        given.write.write_text(found.page())
+        sys.stdout.write("\n".join([found.page(), *found.broken]))
+        if given.write:
+            given.write.write_text(found.page())
     return 1 if found.broken else 0
 
 
