@@ -33,9 +33,9 @@ INTRO = """\
 Made by `python -m bench.rotation --write docs/reference/performance.md` on a cluster: an app of one pod, through
 the bridge. Counted is everything but the rollout of the app's release, as a user sees it who looks ten times a
 second; a rotation makes new credentials, gives them to the app, and has the old ones revoked. There is no pause for
-open connections. Binds and rotations in turns; medians. What a rotation takes longer than a bind is the Job that
-drops the old user and proves that it is refused: it works for half a second, and Kubernetes takes the rest to start
-it and to tell of its end.
+open connections. Binds and rotations in turns; medians. What a rotation takes longer than a bind is the unbind of
+the old credentials: a Helm run, and a Job that drops the old user and proves that it is refused. Most of that time
+Kubernetes needs to start the Job and to tell of its end.
 """.rstrip()
 
 
