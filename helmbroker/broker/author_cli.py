@@ -129,7 +129,9 @@ def test_(settings: Settings, *, path: Path, names: tuple[str, ...], how: str) -
         loaded = _kept(settings, path, Path(folder, "addon"))
         plans = [_plan(loaded, name) for name in names] or loaded.plans
         own = {"data_dir": Path(folder, "data"), "instance_namespace": f"addon-test-{uuid.uuid4().hex[:10]}"}
-        alone = settings.model_copy(update={**own, "database_url": None, "worker_listen": None})
+        alone = settings.model_copy(
+            update={**own, "database_url": None, "database_url_file": None, "worker_listen": None}
+        )
         later = stage.newer(loaded, Path(folder, "newer"))
         with tried.on_the_cluster(alone, loaded, agreed, later, tell=partial(click.echo, err=True)) as trial:
             for plan in plans:

@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, repr=False, description="postgresql://... ; without it SQLite in the data directory"
     )
+    database_url_file: Path | None = Field(
+        default=None,
+        description="one line, the URL of the database: a password in a variable can be read in every process",
+    )
     key_ring_file: Path | None = Field(
         default=None, description="the key ring, in a mounted Secret for example; without it in the data directory"
     )
@@ -172,6 +176,14 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _one_database(self) -> Settings:
+        if self.database_url is not None and self.database_url_file is not None:
+            raise PydanticCustomError(
+                "database_url", "HELMBROKER_DATABASE_URL and HELMBROKER_DATABASE_URL_FILE: set one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _whole_tls(self) -> Settings:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise PydanticCustomError(
@@ -214,7 +226,11 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """The database's URL."""
+        """The database's URL. Raises UnusableDatabase, OSError: not with the file that was given."""
+        if self.database_url_file is not None:
+            from helmbroker.database import url_in  # noqa: PLC0415  # heavy
+
+            return url_in(self.database_url_file)
         return self.database_url or f"sqlite:///{(self.data_dir / 'helmbroker.db').absolute()}"
 
     @property

@@ -58,7 +58,7 @@ def initialise(settings: Settings) -> list[str]:
 
 def make_store(settings: Settings, keys: Keys) -> Store:
     """The database, its tables in place. Raises SetupError."""
-    if settings.database_url is None and not settings.data_dir.is_dir():
+    if settings.own_database and not settings.data_dir.is_dir():
         raise SetupError(f"there is no {settings.data_dir}; run `helmbroker-bridge init` first")
     try:
         store = Store(connect(settings.url))

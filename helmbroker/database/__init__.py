@@ -2,7 +2,7 @@
 
 from helmbroker.database.batches import delete_in_batches
 from helmbroker.database.clock import now
-from helmbroker.database.engine import connect, reader
+from helmbroker.database.engine import connect, reader, url_in
 from helmbroker.database.errors import OUTAGE, UnusableDatabase
 from helmbroker.database.facts import define_facts, fact
 from helmbroker.database.migrate import Schema, describe, prepare
@@ -23,4 +23,5 @@ __all__ = [
     "prepare",
     "reader",
     "seen",
+    "url_in",
 ]

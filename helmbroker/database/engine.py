@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from helmbroker.database.errors import UnusableDatabase
+
 _READ_ONLY, _TURN = "helmbroker_read_only", "helmbroker_turn"
 _BUSY_S = 20.0
 # A dead network must not hold a thread for ever: libpq gives up after seconds (milliseconds for tcp_user_timeout).
@@ -39,6 +41,18 @@ def connect(url: str) -> sa.Engine:
     )
     sa.event.listen(engine, "connect", _bound_transactions)
     return engine
+
+
+def url_in(path: Path) -> str:
+    """The URL that a file holds as its one line, password and all. Raises UnusableDatabase, OSError."""
+    url = path.read_text("utf-8", errors="replace").strip()
+    try:
+        readable = url.startswith(("postgresql://", "sqlite:////")) and sa.make_url(url).database
+    except (sa.exc.ArgumentError, ValueError):  # whose texts quote it
+        readable = None
+    if not readable:
+        raise UnusableDatabase(f"{path} does not hold one line such as postgresql://user:password@host/name")
+    return url
 
 
 def reader(engine: sa.Engine) -> sa.Engine:

@@ -49,6 +49,19 @@ def test_a_database_elsewhere_wins_over_the_file(monkeypatch: pytest.MonkeyPatch
     assert CANARY not in repr(settings)
 
 
+def test_the_databases_password_may_stay_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "database-url"
+    monkeypatch.setenv("HELMBROKER_DATABASE_URL_FILE", str(file))
+    settings = Settings()
+    with pytest.raises(FileNotFoundError):
+        _ = settings.url
+    file.write_text(f"postgresql://u:{CANARY}@db/x\n")
+    assert settings.url == f"postgresql://u:{CANARY}@db/x"
+    monkeypatch.setenv("HELMBROKER_DATABASE_URL", "postgresql://db/x")
+    with pytest.raises(ValidationError, match="set one of them"):
+        Settings()
+
+
 @pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Charts and compose files write them so."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.database import connect, reader
+from helmbroker.database import UnusableDatabase, connect, reader, url_in
 
 METADATA = sa.MetaData()
 WORDS = sa.Table("words", METADATA, sa.Column("word", sa.String(100), primary_key=True))
@@ -35,6 +35,17 @@ def test_databases_that_threads_cannot_share_are_refused(url: str) -> None:
 def test_other_databases_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'mysql' is not supported"):
         connect("mysql://user:canary@host/db")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "canary", "mysql://u:canary@h/x", "postgresql://u:can:ary@h:p/x", "sqlite:///x"]
+)
+def test_a_file_that_holds_no_url_is_told_without_its_content(tmp_path: Path, text: str) -> None:
+    (tmp_path / "url").write_text(text)
+    with pytest.raises(UnusableDatabase, match="does not hold one line such as") as told:
+        url_in(tmp_path / "url")
+    assert "canary" not in str(told.value)
+    assert told.value.__cause__ is None
 
 
 def test_the_urls_password_stays_out_of_sight() -> None:
