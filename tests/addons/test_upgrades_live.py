@@ -62,7 +62,7 @@ def test_an_upgrade_from_an_earlier_version(packed: Path, kube: Kube, alone: Set
         stage, clients, image = trial.stage, trial.clients, trial.image(plan)
         stage.provision("shop", plan)
         one = stage.bind("shop", "one")
-        clients.run(agreed_then, image, "login", one)
+        trial.step(plan, "login", one, agreed_then)
         clients.run(agreed, image, "write", one)
         had = volumes(kube, alone.instance_namespace)
 
