@@ -121,7 +121,7 @@ def test_a_rollout_that_takes_too_long_for_open_connections_to_get_their_time_is
     operation = rotate(world)
     before = world.hand.operation(operation)
     assert before.deadline - before.created_at == 3600.0 + 900.0
-    world.apps.rolling_looks = 1000
+    world.apps.rolling_looks = 3
     world.shorten(operation, to_s=900.0 + 400.0)
     assert world.run(operation).state is State.FAILED
     assert "it took too long: app release v3" in world.message()
