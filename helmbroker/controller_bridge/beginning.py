@@ -7,17 +7,18 @@ import uuid
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.model import BindingState, Kind, Resource
+from helmbroker.controller_bridge.settings import LONGEST_GRACE_S
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import JSON
 
 INSTANCE_TIMEOUT_S = 3600.0
 RELEASE_TIMEOUT_S = 1800.0
-ROTATION_TIMEOUT_S = 3600.0  # the time for open connections is part of it
+ROTATION_TIMEOUT_S = 3600.0
 _TIMEOUTS_S = {
     Kind.CREATE: INSTANCE_TIMEOUT_S,
     Kind.UPDATE: INSTANCE_TIMEOUT_S,
     Kind.DESTROY: INSTANCE_TIMEOUT_S,
-    Kind.ROTATE: ROTATION_TIMEOUT_S,
+    Kind.ROTATE: ROTATION_TIMEOUT_S + LONGEST_GRACE_S,
     Kind.ROTATE_ADMIN: INSTANCE_TIMEOUT_S,
     Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
 }

@@ -11,6 +11,7 @@ from helmbroker.runtime.listening import Tls, address
 
 PREFIX = "HELMBROKER_BRIDGE_"
 BROKER_URL = "^https?://[^/@?#]+[^@?#]*$"  # without any login
+LONGEST_GRACE_S = 900.0
 
 
 class SetupError(Exception):
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
     rotation_grace_s: float = Field(
         default=30,
         ge=0,
-        le=900,
+        le=LONGEST_GRACE_S,
         description="how long old credentials stay valid after all of an app runs with new ones",
     )
     platform: str = Field(

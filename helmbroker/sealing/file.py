@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import logging
+import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +72,24 @@ class RingFile:
 
     def add(self) -> str:
         """Put a fresh key into the file, not active yet; its id. Raises KeyRingError."""
-        key_id, text = self.with_fresh_key()
-        self._write(text)
+        with self._changing():
+            key_id, text = self.with_fresh_key()
+            write_private(self.path, text)
         return key_id
 
     def activate(self, key_id: str) -> None:
         """Raises KeyRingError: it is not on the ring, or the file cannot be written."""
-        self._write(_text({**self._with(key_id), "active": key_id}))
+        with self._changing():
+            write_private(self.path, _text({**self._with(key_id), "active": key_id}))
 
     def remove(self, key_id: str) -> None:
         """Raises KeyRingError: it is not on the ring, is active, or the file cannot be written."""
-        content = self._with(key_id)
-        if key_id == content["active"]:
-            raise KeyRingError(f"key {key_id!r} is the active one; `keys rotate` makes another one active")
-        left = {each: key for each, key in content["keys"].items() if each != key_id}
-        self._write(_text({**content, "keys": left}))
+        with self._changing():
+            content = self._with(key_id)
+            if key_id == content["active"]:
+                raise KeyRingError(f"key {key_id!r} is the active one; `keys rotate` makes another one active")
+            left = {each: key for each, key in content["keys"].items() if each != key_id}
+            write_private(self.path, _text({**content, "keys": left}))
 
     def _with(self, key_id: str) -> dict[str, Any]:
         content = self._read()
@@ -93,9 +99,16 @@ class RingFile:
             )
         return content
 
-    def _write(self, text: str) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One command at a time reads the file and writes it anew; the lock goes with the process that holds it."""
         try:
-            write_private(self.path, text)
+            folder = os.open(self.path.parent, os.O_RDONLY)  # the file itself is another one after each change
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(folder)
         except OSError as error:
             raise KeyRingError(
                 f"the key ring {self.path} cannot be written ({error.strerror}); where it is the file of a Secret, "

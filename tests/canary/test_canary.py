@@ -40,6 +40,7 @@ def test_secrets_are_where_they_have_to_be_and_nowhere_else(kube: Kube, tmp_path
         made.files.look_at_databases()
         made.know_files()
         await_nothing(made.running.namespace)
+    assert [place for place in Place if not made.evidence.count(place)] == [], "nothing was seen there"
     findings = made.evidence.findings(made.secrets)
     assert misplaced(findings) == []
     assert missing(findings) == []

@@ -43,8 +43,8 @@ def change(work: Work, group: str, variables: Mapping[str, str] | None, summary:
     return version
 
 
-def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work], ...]:
-    """Wait until the release that step `source` made is healthy, then settle it."""
+def watching(source: str, *, app_may_be_gone: bool = False, reserve_s: float = RESERVE_S) -> tuple[Step[Work], ...]:
+    """Wait until the release that step `source` made is healthy, then settle it; `reserve_s` seconds are kept."""
 
     def wait(work: Work) -> Outcome:
         version = made(work, source)
@@ -63,7 +63,7 @@ def watching(source: str, *, app_may_be_gone: bool = False) -> tuple[Step[Work],
         return Wait(max(work.pause_s, rollout.after_s), f"app release v{version}: {rollout.reason}")
 
     settle = _settling(source, app_may_be_gone=app_may_be_gone)
-    return (step("await rollout", wait, reserve_s=RESERVE_S), step("settle", settle, reserve_s=RESERVE_S))
+    return (step("await rollout", wait, reserve_s=reserve_s), step("settle", settle, reserve_s=reserve_s))
 
 
 def recovering(source: str) -> tuple[Step[Work], ...]:

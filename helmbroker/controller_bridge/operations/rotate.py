@@ -12,6 +12,7 @@ from helmbroker.controller_bridge.operations import offering, rollout
 from helmbroker.controller_bridge.operations.making import MAKING
 from helmbroker.controller_bridge.operations.removing import removing
 from helmbroker.controller_bridge.operations.work import Ports, Work, result, run_or_undo, step
+from helmbroker.controller_bridge.settings import LONGEST_GRACE_S
 from helmbroker.durable import Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
 
 
@@ -92,7 +93,8 @@ WATCH = rollout.watching("inject")
 _SWITCH = step("switch", _switch)
 _GIVE = (step("choose", _choose, reserve_s=rollout.RESERVE_S), *MAKING, step("compare", _compare))
 REVOKE = removing("revoke", "await revoke", lambda work: work.resource.other_bindings)
-REPLACE = (*_GIVE, *WATCH, _SWITCH)
+_THEN_RETIRE_S = LONGEST_GRACE_S + rollout.RESERVE_S  # for open connections, and to revoke
+REPLACE = (*_GIVE, *rollout.watching("inject", reserve_s=_THEN_RETIRE_S), _SWITCH)
 RETIRE = (step("grace", _grace), *REVOKE)
 REPLACE_NOW = (*_GIVE, _SWITCH)
 UNDO = (

@@ -115,6 +115,19 @@ def test_open_connections_get_their_time_and_no_thread_waits(tmp_path: Path) -> 
     assert at_broker(world) == {world.resource().binding_id}
 
 
+def test_a_rollout_that_takes_too_long_for_open_connections_to_get_their_time_is_undone(tmp_path: Path) -> None:
+    world = World(tmp_path, grace_s=900.0)
+    old = world.bound().binding_id
+    operation = rotate(world)
+    before = world.hand.operation(operation)
+    assert before.deadline - before.created_at == 3600.0 + 900.0
+    world.apps.rolling_looks = 3
+    world.shorten(operation, to_s=900.0 + 400.0)
+    assert world.run(operation).state is State.FAILED
+    assert "it took too long: app release v3" in world.message()
+    assert (world.states(), at_broker(world)) == (BOUND, {old})
+
+
 def ripen(world: World, operation: str) -> None:
     """The pause is over."""
     with world.store.writing() as conn:

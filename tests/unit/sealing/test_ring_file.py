@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,18 @@ def test_every_change_leaves_the_rest_as_it_is(path: Path) -> None:
     assert list(content(path)["keys"]) == [key_id]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert ring.keys == (Key(key_id),)
+
+
+def test_commands_at_once_lose_no_key(path: Path) -> None:
+    first = content(path)
+
+    def many(_: int) -> list[str]:
+        ring = RingFile(path)
+        return [ring.add() for _ in range(5)]
+
+    with ThreadPoolExecutor(4) as commands:
+        added = [key_id for each in commands.map(many, range(4)) for key_id in each]
+    assert content(path)["keys"].keys() == {first["active"], *added}
 
 
 def test_two_machines_never_give_two_keys_one_id(path: Path) -> None:
