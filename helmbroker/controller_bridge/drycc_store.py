@@ -111,7 +111,8 @@ class WatchedApp:
     app: str
     seen: int | None  # the newest release that was looked at; None: none yet
     born: str | None  # the uuid of its first release
-    missing_since: float | None  # since when the controller does not know it
+    missing_since: float | None  # since when the controller does not know it, or has another of its name
+    look_at: float  # each look has another
 
 
 class WatchedApps:
@@ -133,7 +134,9 @@ class WatchedApps:
         """Whose turn it is, longest waiting first."""
         t = DRYCC.apps.c
         query = (
-            sa.select(t.app, t.seen, t.born, t.missing_since).where(t.look_at <= moment).order_by(t.look_at, t.app)
+            sa.select(t.app, t.seen, t.born, t.missing_since, t.look_at)
+            .where(t.look_at <= moment)
+            .order_by(t.look_at, t.app)
         )
         with self._store.reading() as conn:
             return [WatchedApp(*row) for row in conn.execute(query)]
@@ -155,6 +158,10 @@ class WatchedApps:
         t = DRYCC.apps.c
         older = sa.or_(t.seen.is_(None), t.seen < version)
         conn.execute(sa.update(DRYCC.apps).where(t.app == app, older).values(seen=version))
+
+    def forget(self, conn: sa.Connection, app: str) -> None:
+        """The next look finds its newest release unknown."""
+        conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == app).values(seen=None))
 
     def looked(self, conn: sa.Connection, found: WatchedApp, *, again: float) -> None:
         """How it was found, and when it is looked at again."""

@@ -6,7 +6,7 @@ One worker of all does it, by a schedule. A deploy hook only says who is next.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -63,9 +63,7 @@ class Watch:
         try:
             recent = self.calls.newest(app.app, _RECENT)
             going_back = app.seen is not None and recent[0].version < app.seen
-            born = app.born
-            if born is None or going_back or app.missing_since is not None:
-                born = self.calls.release(app.app, 1).uuid
+            born = self._born(app, recent)
         except AppNotFound:
             if not self.calls.accepted():
                 told = "the controller knows neither an app nor us: it is not believed"
@@ -82,9 +80,17 @@ class Watch:
             if self._deploying(good, moment):
                 again = moment + _SOON_S
             elif seen is None or good.version > seen:
-                self.service.reinject(conn, app.app, f"{app.seen}/{good.version}/{good.uuid}")
+                self.service.reinject(conn, app.app, f"{app.look_at}/{good.version}/{good.uuid}")
                 seen = good.version
             watched.looked(conn, replace(app, seen=seen, born=born, missing_since=None), again=again)
+
+    def _born(self, app: WatchedApp, recent: Sequence[Release]) -> str:
+        """The uuid of v1, by which apps of one name are told apart; asked for whenever there is news of the app."""
+        for each in recent:
+            if each.version == 1:
+                return each.uuid
+        known = recent[0].version == app.seen and app.missing_since is None
+        return app.born if known and app.born is not None else self.calls.release(app.app, 1).uuid
 
     def _miss(self, watched: WatchedApps, app: WatchedApp, moment: float, why: str) -> None:
         """One wrong answer, or a controller that lost its apps, must not cost a database."""

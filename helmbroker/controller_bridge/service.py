@@ -20,7 +20,7 @@ from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
 from helmbroker.controller_bridge.releasing import Releasing
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
-from helmbroker.controller_bridge.views import NoSuchResource, Views
+from helmbroker.controller_bridge.views import NoSuchResource, Views, gone
 from helmbroker.durable import JSON, Operation
 
 UNCHANGEABLE = "the resource instance cann't changed"  # word for word: clients know it
@@ -66,7 +66,7 @@ class Service(Views):
         self.releasing = Releasing(store)
 
     def create(self, new: NewResource, user: str) -> Resource:
-        """Note the resource and begin to provision it. Raises NotUnique."""
+        """Note the resource and begin to provision it. Raises NotUnique, Refused."""
         moment, identity = time.time(), str(uuid.uuid4())
         operation_id = str(uuid.uuid4())
         resource = Resource(
@@ -90,6 +90,7 @@ class Service(Views):
         )
         sealed = self._sealer.seal(new.options, owner=identity) if new.options else None
         with self._store.writing() as conn:
+            self._check_there(conn, resource.app)
             try:
                 self._store.insert(conn, resource, sealed)
             except NameTaken:
@@ -104,7 +105,7 @@ class Service(Views):
         `options` are merged into those that the instance has. Raises NoSuchResource, Refused.
         """
         with self._store.writing() as conn:
-            resource = self._locked(conn, app, name)
+            resource = self._usable(conn, app, name)
             service, _, plan = plan_name.partition(":")
             if resource.source is not None:
                 raise Refused(f"the resource instance is that of {resource.source}: update that")
@@ -127,7 +128,7 @@ class Service(Views):
     def rotate_admin(self, app: str, name: str, user: str) -> Resource:
         """Begin to replace the password of the instance's own administrator. Raises NoSuchResource, Refused."""
         with self._store.writing() as conn:
-            resource = self._locked(conn, app, name)
+            resource = self._usable(conn, app, name)
             if resource.source is not None:
                 raise Refused(f"the resource instance is that of {resource.source}: rotate that")
             _check_ready(resource)
@@ -141,7 +142,7 @@ class Service(Views):
     def bind(self, app: str, name: str, user: str, env: EnvMapping | None = None) -> Resource:
         """Begin to bind; `env`: how the app gets the credentials. Raises NoSuchResource, Refused, Conflicting."""
         with self._store.writing() as conn:
-            resource = self._locked(conn, app, name)
+            resource = self._usable(conn, app, name)
             if resource.instance is not InstanceState.READY:
                 raise Refused("the resource instance is not ready")
             if resource.binding is BindingState.READY:
@@ -178,7 +179,7 @@ class Service(Views):
         Raises NoSuchResource, Refused, Conflicting.
         """
         with self._store.writing() as conn:
-            resource = self._locked(conn, app, name)
+            resource = self._usable(conn, app, name)
             if resource.binding in _GOING_ON and not (now and resource.binding is BindingState.ROTATING):
                 raise Conflicting(f"Resource {name} is {resource.binding.lower()}")
             if resource.binding not in (BindingState.READY, BindingState.ROTATING):
@@ -197,9 +198,12 @@ class Service(Views):
             return len(begun), len(due) - len(begun)
 
     def schedule_rotation(self, app: str, name: str, every_s: float | None) -> Resource:
-        """Rotate every so many seconds from now on; None: only before they expire. Raises NoSuchResource."""
+        """Rotate every so many seconds from now on; None: only before they expire.
+
+        Raises NoSuchResource, Refused.
+        """
         with self._store.writing() as conn:
-            resource = self._locked(conn, app, name)
+            resource = self._usable(conn, app, name)
             due = replace(resource, rotate_every_s=every_s).due(self._store.now(conn))
             self._store.change(conn, resource.uuid, rotate_every_s=every_s, rotate_at=due)
             event = Event("schedule rotation", Outcome.DONE, app, name, detail={"every_s": every_s})
@@ -240,7 +244,7 @@ class Service(Views):
             return len(found)
 
     def reinject(self, conn: sa.Connection, app: str, release: str) -> None:
-        """Begin to give the app what its bindings deliver; once for each `release` of it."""
+        """Begin to give the app what its bindings deliver; once for each `release`, as a look has found it."""
         self._queue.enqueue(
             conn,
             id=str(uuid.uuid5(_REINJECTED, f"{app}/{release}")),
@@ -291,6 +295,15 @@ class Service(Views):
         """End a bind or a rotation that is going on; what it leaves is for the operation that comes."""
         if resource.binding in _GOING_ON and resource.binding_operation is not None:
             self._queue.cancel(conn, resource.app_subject, description=why, only=resource.binding_operation)
+
+    def _usable(self, conn: sa.Connection, app: str, name: str) -> Resource:
+        """As `_locked`, of an app that is there. Raises Refused as well."""
+        self._check_there(conn, app)
+        return self._locked(conn, app, name)
+
+    def _check_there(self, conn: sa.Connection, app: str) -> None:
+        if why := gone(self._store, conn, app):
+            raise Refused(why)
 
     def _locked(self, conn: sa.Connection, app: str, name: str) -> Resource:
         resource = self._store.find(conn, app, name, lock=True)

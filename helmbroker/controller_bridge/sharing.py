@@ -17,7 +17,7 @@ from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
 from helmbroker.controller_bridge.service import NotUnique, Refused
 from helmbroker.controller_bridge.store import NameTaken, Store
-from helmbroker.controller_bridge.views import NoSuchResource
+from helmbroker.controller_bridge.views import NoSuchResource, gone
 
 
 class Sharing:
@@ -36,6 +36,8 @@ class Sharing:
             found = self._store.find(conn, *source, lock=True)
             if found is None:
                 raise NoSuchResource(source[1])
+            if why := gone(self._store, conn, found.app) or gone(self._store, conn, app):
+                raise Refused(why)
             if found.source is not None:
                 raise Refused(f"{'/'.join(source)} is shared itself: share {found.source}")
             if found.instance is not InstanceState.READY:

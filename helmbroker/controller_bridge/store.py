@@ -33,6 +33,7 @@ WORKERS = _METADATA.tables["workers"]
 DRYCC = drycc_tables.define(_METADATA)
 _FACTS = define_facts(_METADATA)
 _ALIVE = sa.text("deleted IS NULL")
+_MISSING = sa.select(DRYCC.apps.c.app).where(DRYCC.apps.c.missing_since.is_not(None))
 RESOURCES = sa.Table(
     "resources",
     _METADATA,
@@ -210,14 +211,25 @@ class Store:
         """The names of resources that the app has had, while their tombstones last."""
         return set(conn.scalars(sa.select(_T.name).where(_T.app == app, _T.deleted.is_not(None))))
 
+    def missing(self, conn: sa.Connection, app: str) -> bool:
+        """Whether its controller does not know the app, or has another one of its name."""
+        return conn.scalar(_MISSING.where(DRYCC.apps.c.app == app)) is not None
+
     def now(self, conn: sa.Connection) -> float:
         """Seconds since the epoch on the database's clock: by it credentials become due, whoever looks."""
         return float(conn.execute(sa.select(now(conn))).scalar_one())
 
     def due(self, conn: sa.Connection) -> list[Resource]:
-        """Whose credentials are to be replaced by now, oldest first, locked; not while they change anyway."""
+        """Whose credentials are to be replaced by now, oldest first, locked; not while they change anyway.
+
+        Nor those of an app that is missing: whoever has its name would get them.
+        """
         due = (_T.rotate_at <= now(conn), _T.binding == BindingState.READY, _T.deleted.is_(None))
-        query = _ROWS.where(*due).order_by(_T.rotate_at).with_for_update(skip_locked=True, of=RESOURCES)
+        query = (
+            _ROWS.where(*due, _T.app.not_in(_MISSING))
+            .order_by(_T.rotate_at)
+            .with_for_update(skip_locked=True, of=RESOURCES)
+        )
         return [_resource(row) for row in conn.execute(query).mappings()]
 
     def rotating(self, conn: sa.Connection) -> int:

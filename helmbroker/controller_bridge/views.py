@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import sqlalchemy as sa
+
 from helmbroker.controller_bridge.model import Kind, Resource, app_subject
 from helmbroker.controller_bridge.operations.progress import described
 from helmbroker.controller_bridge.store import Store
@@ -22,6 +24,13 @@ class Seen(NamedTuple):
     resource: Resource
     message: str
     failed: bool
+
+
+def gone(store: Store, conn: sa.Connection, app: str) -> str:
+    """Why nothing of its resources may be given to the app, as a sentence; empty: it is there."""
+    if not store.missing(conn, app):
+        return ""
+    return f"app {app} is gone, or another app has its name: its resources can only be unbound and destroyed"
 
 
 class Views:
@@ -48,6 +57,11 @@ class Views:
                     return Seen(resource, described(operation), failed=False)
             last = max(found, key=lambda one: one.finished_at or 0.0, default=None)
             return Seen(resource, resource.message, last is not None and last.state is State.FAILED)
+
+    def gone(self, app: str) -> str:
+        """Why nothing of its resources may be given to the app; empty: it is there."""
+        with self._store.reading() as conn:
+            return gone(self._store, conn, app)
 
     def operations(self, app: str, name: str, *, most: int) -> list[Operation]:
         """What was done, and is being done, with the resource: newest first. Raises NoSuchResource."""

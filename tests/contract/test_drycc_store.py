@@ -83,7 +83,7 @@ def test_apps_with_resources_are_watched_until_they_have_none(store: Store) -> N
     assert watched.due(9.0) == []
     assert [each.app for each in watched.due(10.0)] == ["blog", "shop"]
     with store.writing() as conn:
-        watched.looked(conn, WatchedApp("shop", 4, "uuid", 7.0), again=30.0)
+        watched.looked(conn, WatchedApp("shop", 4, "uuid", 7.0, 10.0), again=30.0)
         watched.advance(conn, "shop", 6)
         watched.advance(conn, "shop", 5)
         store.delete(conn, service.look("blog", "my-db").resource.uuid)
@@ -91,4 +91,7 @@ def test_apps_with_resources_are_watched_until_they_have_none(store: Store) -> N
     watched.gather(20.0)
     assert watched.due(29.0) == []
     watched.hurry("shop", 12.0)
-    assert watched.due(12.0) == [WatchedApp("shop", 6, "uuid", 7.0)]
+    assert watched.due(12.0) == [WatchedApp("shop", 6, "uuid", 7.0, 12.0)]
+    with store.writing() as conn:
+        watched.forget(conn, "shop")
+    assert [each.seen for each in watched.due(12.0)] == [None]

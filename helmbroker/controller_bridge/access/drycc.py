@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from helmbroker.controller_bridge.access.memory import Memory, digest
@@ -19,6 +19,13 @@ from helmbroker.controller_bridge.apps.port import AppsUnavailable
 from helmbroker.controller_bridge.model import Role
 
 _ROLES = {role.name.lower(): role for role in Role}
+
+
+class _Known(NamedTuple):
+    """What is remembered of a user: not the token."""
+
+    user: str
+    passes: bool
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,21 @@ class DryccAuthority:
 
     def __init__(self, client: ControllerClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._users: Memory[bytes, DryccUser | None] = Memory(clock)
+        self._users: Memory[bytes, _Known | None] = Memory(clock)
         self._roles: Memory[tuple[bytes, str], Role | None] = Memory(clock)
 
     def identify(self, token: str) -> DryccUser | None:
         """See Authority.identify."""
-        return self._users.get(digest(token), lambda: self._whoami(token))
+        known = self._users.get(digest(token), lambda: self._whoami(token))
+        if known is None:
+            return None
 
-    def _whoami(self, token: str) -> DryccUser | None:
+        def member_of(app: str) -> Role | None:
+            return self._roles.get((digest(token), app), lambda: self._role(token, known.user, app))
+
+        return DryccUser(known.user, known.passes, member_of)
+
+    def _whoami(self, token: str) -> _Known | None:
         answer = self._client.call("GET", "/v2/auth/whoami/", token)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             return None
@@ -54,12 +68,7 @@ class DryccAuthority:
         user = me.get("username") if me else None
         if me is None or not isinstance(user, str):
             raise self._strange("who has a token")
-        passes = me.get("is_superuser") is True or me.get("is_staff") is True
-
-        def member_of(app: str) -> Role | None:
-            return self._roles.get((digest(token), app), lambda: self._role(token, user, app))
-
-        return DryccUser(user, passes, member_of)
+        return _Known(user, me.get("is_superuser") is True or me.get("is_staff") is True)
 
     def _role(self, token: str, user: str, app: str) -> Role | None:
         """The app is in a workspace, and the user has a role there. Who is no member is not shown the app."""

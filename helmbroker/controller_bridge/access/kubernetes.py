@@ -50,8 +50,10 @@ class KubeAuthority:
         if status.get("authenticated") is not True or not subject.get("username"):
             return None
 
+        key = digest(token)  # what is remembered leads to no token
+
         def allowed(app: str) -> Role | None:
-            return self._roles.get((digest(token), app), lambda: self._role(subject, app))
+            return self._roles.get((key, app), lambda: self._role(subject, app))
 
         return KubeUser(str(subject["username"]), allowed)
 

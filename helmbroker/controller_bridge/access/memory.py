@@ -27,9 +27,9 @@ class Memory(Generic[K, V]):
     def get(self, key: K, ask: Callable[[], V]) -> V:
         """The answer for `key`; what `ask` raises is not kept."""
         with self._lock:
-            known = self._known.get(key)
-            if known is not None and self._clock() - known[0] < KEPT_S:
-                return known[1]
+            self._drop()
+            if key in self._known:
+                return self._known[key][1]
         value = ask()
         with self._lock:
             self._known[key] = (self._clock(), value)
@@ -37,6 +37,11 @@ class Memory(Generic[K, V]):
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
         return value
+
+    def _drop(self) -> None:
+        """What is too old, also of those that do not come back: the oldest are in front."""
+        while self._known and self._clock() - next(iter(self._known.values()))[0] >= KEPT_S:
+            self._known.popitem(last=False)
 
 
 def digest(token: str) -> bytes:

@@ -19,6 +19,8 @@ def credentials(resource: Resource) -> tuple[dict[str, str], str]:
     instance = resource.at_broker
     if resource.binding not in _LIVE or resource.binding_id is None or instance is None:
         return {}, ""
+    if why := api().service.gone(resource.app):
+        return {}, f"the credentials cannot be shown: {why}"
     try:
         found = api().broker.credentials(BindingRef(instance, resource.binding_id))
         return environment(resource.name, found.values, resource.env), ""

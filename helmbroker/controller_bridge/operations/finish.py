@@ -100,12 +100,17 @@ def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: O
 
 
 def _reinjected(conn: sa.Connection, store: Store, operation: Operation) -> None:
-    """Its own releases are no news: one that crashed is not tried again before somebody makes a better one."""
+    """Its own releases are no news: one that crashed is not tried again before somebody makes a better one.
+
+    What failed otherwise, nothing having been taken back, is tried again at the next look.
+    """
     app = str(operation.params["app"])
     found = (operation.results.get(name) for name in ("inject", "recover"))
     versions = [each["version"] for each in found if isinstance(each, Mapping)]
     WatchedApps(store).advance(conn, app, max((each for each in versions if isinstance(each, int)), default=0))
     if operation.state is State.FAILED:
+        if not isinstance(operation.results.get("recover"), Mapping):
+            WatchedApps(store).forget(conn, app)
         for resource in store.living(conn, app):
             if resource.binding is BindingState.READY:
                 store.change(conn, resource.uuid, message=operation.description)

@@ -1,6 +1,7 @@
 """Reinject: give an app what its bindings deliver, once more, where a build, a rollback or a crash has taken it.
 
-All bindings of the app are one change, so one rollout. A release that crashes is taken back, and not tried again.
+All bindings of the app are one change, so one rollout. A release that crashes is taken back, and not tried again;
+what could not be released is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _AFTERWARDS = (
     "the app runs without these credentials; they are tried again with its next release that comes up, or at once "
     "by `drycc resources rotate`"
 )
+_SOON = "they are tried again at the next look at the app"
 
 
 def reinject(ctx: Context, ports: Ports) -> str:
@@ -30,7 +32,7 @@ def reinject(ctx: Context, ports: Ports) -> str:
     try:
         run_or_undo(work, STEPS, UNDO)
     except Failed as error:
-        raise Failed(f"{error.reason}; {_AFTERWARDS}") from None
+        raise Failed(f"{error.reason}; {_AFTERWARDS if result(work, 'recover') else _SOON}") from None
     problems = result(work, "inject").get("problems")
     if isinstance(problems, list) and problems:
         raise Failed("; ".join(map(str, problems)))

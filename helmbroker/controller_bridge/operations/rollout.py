@@ -30,7 +30,7 @@ def change(work: Work, group: str, variables: Mapping[str, str] | None, summary:
     """Set a config group, or (None) remove it: the app release to watch.
 
     When nothing is left to change, that is a release which an interrupted operation has made and nobody has
-    seen come up; None when there is no such release either.
+    seen come up; None when there is no such release either. What users deploy themselves is not ours to watch.
     """
     apps = work.acting.apps
     version = apps.change_config(
@@ -38,7 +38,7 @@ def change(work: Work, group: str, variables: Mapping[str, str] | None, summary:
     )
     if version is None:
         newest = next(iter(apps.releases(work.app)), None)
-        if newest is not None and newest.state is ReleaseState.PENDING:
+        if newest is not None and newest.state is ReleaseState.PENDING and newest.key:
             version = newest.version
     return version
 

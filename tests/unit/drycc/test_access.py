@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+from types import FunctionType, ModuleType
+
 import pytest
 
 from helmbroker.controller_bridge.access.drycc import DryccAuthority
+from helmbroker.controller_bridge.access.memory import Memory
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.apps.port import AppsUnavailable
 from helmbroker.controller_bridge.model import Role
@@ -88,3 +92,40 @@ def test_without_an_answer_nobody_is_let_in_or_out(seat: Seat, path: str, status
 def test_no_token_shows(seat: Seat) -> None:
     found = authority(seat).identify(seat.tokens["admin"])
     assert seat.tokens["admin"] not in repr(found)
+
+
+def test_no_token_is_kept(seat: Seat) -> None:
+    """Neither in what is remembered, nor in what that refers to."""
+    door, token = authority(seat), seat.tokens["member"]
+    found = door.identify(token)
+    assert found is not None
+    assert found.role_in("shop") is Role.MEMBER
+    del found
+    assert "max" in reachable(door._users._known)
+    assert token not in reachable(door._users._known) | reachable(door._roles._known)
+
+
+def reachable(start: object) -> set[str]:
+    """Every text that the object leads to, in closures as well; not by way of modules and classes."""
+    texts, seen, left = set(), {id(start)}, [start]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            texts.add(one)
+        if isinstance(one, FunctionType):
+            inside = list(one.__closure__ or ())
+        else:
+            inside = [] if isinstance(one, ModuleType | type) else gc.get_referents(one)
+        left += [each for each in inside if id(each) not in seen]
+        seen |= {id(each) for each in inside}
+    return texts
+
+
+def test_answers_are_dropped_after_half_a_minute() -> None:
+    clock = [0.0]
+    memory: Memory[str, int] = Memory(lambda: clock[0])
+    for number in range(3):
+        memory.get(f"key-{number}", lambda: number)  # noqa: B023 - asked at once
+        clock[0] += 20.0
+    memory.get("key-2", lambda: 9)
+    assert {"key-0", "key-1", "key-2"} & reachable(memory) == {"key-2"}

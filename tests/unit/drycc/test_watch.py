@@ -21,7 +21,8 @@ from helmbroker.controller_bridge.drycc_watch import Watch
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
-from helmbroker.controller_bridge.service import NewResource
+from helmbroker.controller_bridge.service import NewResource, Refused
+from helmbroker.controller_bridge.sharing import Sharing
 from helmbroker.durable import Context, Operation, State
 from tests.fakes.drycc.config import Refusal
 from tests.operations.bridge.world import APP, DB, SEALER, World
@@ -405,3 +406,156 @@ def test_one_binding_that_the_broker_lost_does_not_keep_the_others(bound: Tower)
     assert set(bound.environment()) == {"MY_CACHE_PORT", "MY_CACHE_URI"}
     assert "the credentials of my-db cannot be had" in bound.service.look(APP, DB).message
     assert bound.reinjections()[-1].kind == Kind.REINJECT
+
+
+def take_name(bound: Tower, builds: int = 1) -> None:
+    """Another workspace makes an app under the name of the former one."""
+    del bound.rules.apps[APP]
+    bound.rules.create_app(APP, "otherteam")
+    for number in range(builds):
+        bound.push(f"other:{number}", wipes=False)
+
+
+def test_an_app_that_took_the_name_and_went_on_gets_nothing(bound: Tower) -> None:
+    """It has more releases than the former one at the next look: only v1 tells them apart."""
+    take_name(bound, builds=12)
+    before = len(bound.reinjections())
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert (bound.environment(), len(bound.reinjections())) == ({}, before)
+    assert WatchedApps(bound.store).missing() == (1, 1)
+
+
+def test_an_app_that_took_the_name_is_known_by_its_few_releases(bound: Tower) -> None:
+    """As many as the former one had: the list itself shows its v1."""
+    releases = len(bound.rules.apps[APP].releases)
+    take_name(bound, builds=releases - 1)
+    assert len(bound.rules.apps[APP].releases) == releases
+    bound.look(POLL_S + 1)
+    assert WatchedApps(bound.store).missing() == (1, 1)
+
+
+def test_no_rotation_gives_the_credentials_to_an_app_that_took_the_name(bound: Tower) -> None:
+    take_name(bound)
+    bound.look(POLL_S + 1)
+    with bound.store.writing() as conn:
+        bound.store.change(conn, bound.resource().uuid, rotate_at=1.0)
+    assert bound.service.rotate_due(4) == (0, 0)
+    bound.work()
+    assert bound.environment() == {}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda bound: bound.service.create(NewResource(APP, "more", "postgresql", "small", {}), "eve"),
+        lambda bound: bound.service.bind(APP, DB, "eve"),
+        lambda bound: bound.service.rotate(APP, DB, "eve"),
+        lambda bound: bound.service.rotate(APP, DB, "eve", now=True),
+        lambda bound: bound.service.rotate_admin(APP, DB, "eve"),
+        lambda bound: bound.service.schedule_rotation(APP, DB, 3600.0),
+        lambda bound: bound.service.update(APP, DB, "postgresql:large", {}, "eve"),
+        lambda bound: Sharing(bound.store).share("evil", "loot", (APP, DB), "eve"),
+        lambda bound: Sharing(bound.store).share(APP, "loot", ("evil", DB), "eve"),
+    ],
+)
+def test_whoever_took_the_name_may_do_nothing_with_the_resources(
+    bound: Tower, ask: Callable[[Tower], None]
+) -> None:
+    bound.service.create(NewResource("evil", DB, "postgresql", "small", {}), "eve")
+    bound.work()
+    bound.rules.create_app("evil", "otherteam")
+    take_name(bound)
+    bound.look(POLL_S + 1)
+    with pytest.raises(Refused, match="app shop is gone, or another app has its name"):
+        ask(bound)
+
+
+def test_what_a_gone_app_had_can_be_removed_by_hand(bound: Tower) -> None:
+    take_name(bound)
+    bound.look(POLL_S + 1)
+    bound.service.unbind(APP, DB, "root")
+    bound.work()
+    bound.service.destroy(APP, DB, "root")
+    bound.work()
+    assert (bound.broker.bindings, bound.broker.instances) == ({}, {})
+    bound.look(POLL_S + 1)
+    bound.bind()
+    assert "MY_DB_URI" in bound.environment()
+
+
+def test_an_app_that_is_there_again_is_usable_again(bound: Tower) -> None:
+    bound.seat.controller.fail("GET", RELEASES, Refusal(404, "No App matches the given query."))
+    bound.look(POLL_S + 1)
+    with pytest.raises(Refused):
+        bound.service.rotate(APP, DB, "alice")
+    bound.look(POLL_S + 1)
+    bound.service.rotate(APP, DB, "alice")
+    bound.work()
+    assert bound.resource().binding is BindingState.READY
+
+
+def test_an_unbind_leaves_a_release_of_the_user_alone(bound: Tower) -> None:
+    """The credentials are gone already, and what is being deployed is not ours to take back."""
+    bound.push()
+    bound.rules.push(APP, {"web": "shop:9", "worker": "shop:9"})
+    theirs = bound.seat.states()[0][0]
+    bound.rules._breaks = lambda _ptype, _variables: "syntax error"
+    bound.service.unbind(APP, DB, "alice")
+    bound.work()
+    assert bound.seat.states()[0] == (theirs, "crashed")
+    assert bound.resource().binding is BindingState.UNBOUND
+
+
+def test_credentials_that_could_not_be_had_are_tried_again_by_each_look(bound: Tower) -> None:
+    """Nothing was released, so nothing can crash again."""
+    before, released = len(bound.reinjections()), len(bound.seat.states())
+
+    def refuse(method: str) -> None:
+        if method in ("credentials", "bind"):
+            raise BrokerError(400, "", "no more users")
+
+    bound.broker.before = refuse
+    bound.rules.roll_back(APP, bound.seat.states()[0][0], "ann")
+    bound.rules.work(APP)
+    for count in range(1, 4):
+        bound.look(POLL_S + 1)
+        bound.work()
+        assert len(bound.reinjections()) == before + count
+    assert bound.look() == "looked at 0 apps"
+    assert len(bound.seat.states()) == released + 1
+    bound.broker.before = lambda _method: None
+    for _ in range(3):
+        bound.look(POLL_S + 1)
+        bound.work()
+    assert len(bound.reinjections()) == before + 4
+    assert bound.reinjections()[-1].state is State.SUCCEEDED
+
+
+def test_one_binding_that_was_refused_is_tried_again_though_the_others_were_released(bound: Tower) -> None:
+    bound.bind("my-cache")
+    bound.push()
+    lost = bound.resource()
+    key = f"{lost.instance_id}/{lost.binding_id}"
+    kept = bound.broker.bindings.pop(key)
+    bound.broker.fails["bind"] = "no more users"
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert set(bound.environment()) == {"MY_CACHE_PORT", "MY_CACHE_URI"}
+    bound.broker.bindings[key] = kept
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert "MY_DB_URI" in bound.environment()
+
+
+def test_a_controller_that_refuses_is_asked_again_by_the_next_look(bound: Tower) -> None:
+    bound.push()
+    bound.seat.controller.fail("POST", "/v2/apps/shop/config/", Refusal(400, {"detail": "no"}))
+    bound.look(POLL_S + 1)
+    bound.work()
+    failed = bound.reinjections()[-1]
+    assert failed.state is State.FAILED
+    assert failed.description.endswith("; they are tried again at the next look at the app")
+    bound.look(POLL_S + 1)
+    bound.work()
+    assert "MY_DB_URI" in bound.environment()
