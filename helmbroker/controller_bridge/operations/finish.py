@@ -88,15 +88,23 @@ def _unbound(conn: sa.Connection, store: Store, resource: Resource, operation: O
 
 
 def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
-    """Either way the app has credentials that work: the new ones, or those of before."""
+    """Either way the app has credentials that work: the new ones, or those of before.
+
+    Old ones that could not be revoked are no reason for yet another rotation: the schedule revokes them.
+    """
     message = operation.description
-    if operation.state is State.SUCCEEDED:
+    if operation.state is State.SUCCEEDED or "switch" in operation.results:
         _fresh(conn, store, resource, operation)
         return
     if recovery_failed(operation.results):
         message += "; the app could not be brought back, so the old and the new credentials both stay valid"
     due = None if resource.rotate_at is None else max(resource.rotate_at, store.now(conn) + _RETRY_S)
     store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
+
+
+def _revoked(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """Either way the app has what it had."""
+    store.change(conn, resource.uuid, binding=BindingState.READY, message=operation.description)
 
 
 def _reinjected(conn: sa.Connection, store: Store, operation: Operation) -> None:
@@ -141,6 +149,7 @@ _ENDS: Mapping[Kind, _Ended] = {
     Kind.UNBIND: _unbound,
     Kind.ROTATE: _rotated,
     Kind.ROTATE_NOW: _rotated,
+    Kind.REVOKE: _revoked,
     Kind.ROTATE_ADMIN: _admin_rotated,
     Kind.DESTROY: _destroyed,
 }

@@ -164,12 +164,28 @@ def test_old_credentials_that_stay_are_told_and_end_with_the_next_rotation(world
     assert world.run(rotate(world)).state is State.FAILED
     assert world.message() == (
         "release v3 is live with new credentials, but the old ones could not be revoked: "
-        "the job that drops the user failed. Rotate again when that is mended"
+        "the job that drops the user failed. That is tried again in an hour, and with the next rotation"
     )
     assert (world.states(), len(at_broker(world))) == (BOUND, 2)
     world.broker.fails.clear()
     assert world.run(rotate(world)).state is State.SUCCEEDED
     assert at_broker(world) == {world.resource().binding_id}
+
+
+def test_a_binding_that_stays_keeps_no_other_one(world: World) -> None:
+    world.bound()
+    world.broker.fails["unbind"] = "the job that drops the user failed"
+    world.run(rotate(world))
+    operation = rotate(world)
+    world.broker.fails.clear()
+    stays, goes = world.resource().bindings[:2]  # in the order in which they are asked for
+    of_it = world.broker.bindings[f"{world.resource().instance_id}/{stays}"]
+    of_it.deleting, of_it.failure = True, "the user owns tables"
+    assert world.run(operation).state is State.FAILED
+    row = world.resource()
+    assert (row.other_bindings, at_broker(world)) == ((stays,), {row.binding_id, stays})
+    assert goes not in at_broker(world)
+    assert "could not be revoked: the user owns tables. " in world.message()
 
 
 def test_unbind_ends_the_credentials_that_a_rotation_has_left(world: World) -> None:
