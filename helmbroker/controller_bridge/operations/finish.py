@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge.beginning import begin_rotation
 from helmbroker.controller_bridge.drycc_store import WatchedApps
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
+from helmbroker.controller_bridge.operations.offering import not_put_back
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import Operation, State
@@ -98,6 +99,8 @@ def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: O
         return
     if recovery_failed(operation.results):
         message += "; the app could not be brought back, so the old and the new credentials both stay valid"
+    if offered := not_put_back(operation.results):
+        message += f"; {offered}"
     due = None if resource.rotate_at is None else max(resource.rotate_at, store.now(conn) + _RETRY_S)
     store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
 

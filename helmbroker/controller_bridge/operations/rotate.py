@@ -94,8 +94,9 @@ def _grace(work: Work) -> Outcome:
 
 
 def _new(work: Work) -> Sequence[str]:
-    """Dropped when the app is back; kept when it may still run with it."""
-    return () if work.successor is None or rollout.recovery_failed(work.ctx.results) else (work.successor,)
+    """Dropped when the app is back; kept when it may still run with it, or others may by its Secret."""
+    used = rollout.recovery_failed(work.ctx.results) or offering.not_put_back(work.ctx.results)
+    return () if work.successor is None or used else (work.successor,)
 
 
 WATCH = rollout.watching("inject")
