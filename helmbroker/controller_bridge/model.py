@@ -44,6 +44,7 @@ class Kind(StrEnum):
     RELEASE = "release"
     ROTATE = "rotate"
     ROTATE_NOW = "rotate at once"  # the old credentials end before the app runs with the new ones
+    REVOKE = "revoke"  # what a rotation has left: the old credentials, once more
     ROTATE_ADMIN = "rotate admin"  # the password of the instance's own administrator, which no app has
     REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
 

@@ -232,6 +232,13 @@ class Store:
         )
         return [_resource(row) for row in conn.execute(query).mappings()]
 
+    def left(self, conn: sa.Connection) -> list[Resource]:
+        """What has bindings beside that of its app while nothing changes them, locked."""
+        others = sa.cast(_T.other_bindings, sa.Text) != "[]"
+        query = _ROWS.where(others, _T.binding == BindingState.READY, _T.deleted.is_(None)).order_by(_T.uuid)
+        found = conn.execute(query.with_for_update(skip_locked=True, of=RESOURCES)).mappings()
+        return [_resource(row) for row in found]
+
     def rotating(self, conn: sa.Connection) -> int:
         """Of how many resources the credentials are being replaced."""
         going_on = (_T.binding == BindingState.ROTATING, _T.deleted.is_(None))

@@ -149,7 +149,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     service = Service(store, ports.sealer)
     schedules: dict[str, Handler] = {
         Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
-        Schedule.ROTATION: rotate_due(service, settings.rotations_at_once),
+        Schedule.ROTATION: rotate_due(service, store, settings.rotations_at_once),
     }
     periods: dict[str, float] = {Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S}
     needs = [service_brokers(ports.broker)]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from helmbroker.controller_bridge.beginning import begin_rotation
 from helmbroker.controller_bridge.drycc_store import WatchedApps
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource
+from helmbroker.controller_bridge.operations.offering import not_put_back
 from helmbroker.controller_bridge.operations.rollout import recovery_failed
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import Operation, State
@@ -88,15 +89,25 @@ def _unbound(conn: sa.Connection, store: Store, resource: Resource, operation: O
 
 
 def _rotated(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
-    """Either way the app has credentials that work: the new ones, or those of before."""
+    """Either way the app has credentials that work: the new ones, or those of before.
+
+    Old ones that could not be revoked are no reason for yet another rotation: the schedule revokes them.
+    """
     message = operation.description
-    if operation.state is State.SUCCEEDED:
+    if operation.state is State.SUCCEEDED or "switch" in operation.results:
         _fresh(conn, store, resource, operation)
         return
     if recovery_failed(operation.results):
         message += "; the app could not be brought back, so the old and the new credentials both stay valid"
+    if offered := not_put_back(operation.results):
+        message += f"; {offered}"
     due = None if resource.rotate_at is None else max(resource.rotate_at, store.now(conn) + _RETRY_S)
     store.change(conn, resource.uuid, binding=BindingState.READY, message=message, rotate_at=due)
+
+
+def _revoked(conn: sa.Connection, store: Store, resource: Resource, operation: Operation) -> None:
+    """Either way the app has what it had."""
+    store.change(conn, resource.uuid, binding=BindingState.READY, message=operation.description)
 
 
 def _reinjected(conn: sa.Connection, store: Store, operation: Operation) -> None:
@@ -146,6 +157,7 @@ _ENDS: Mapping[Kind, _Ended] = {
     Kind.UNBIND: _unbound,
     Kind.ROTATE: _rotated,
     Kind.ROTATE_NOW: _rotated,
+    Kind.REVOKE: _revoked,
     Kind.ROTATE_ADMIN: _admin_rotated,
     Kind.DESTROY: _destroyed,
 }

@@ -11,7 +11,7 @@ from helmbroker.controller_bridge.operations.destroy import destroy
 from helmbroker.controller_bridge.operations.reinject import reinject
 from helmbroker.controller_bridge.operations.release import release
 from helmbroker.controller_bridge.operations.rollback import rollback
-from helmbroker.controller_bridge.operations.rotate import rotate, rotate_now
+from helmbroker.controller_bridge.operations.rotate import revoke, rotate, rotate_now
 from helmbroker.controller_bridge.operations.rotate_admin import rotate_admin
 from helmbroker.controller_bridge.operations.unbind import unbind
 from helmbroker.controller_bridge.operations.update import update
@@ -30,6 +30,7 @@ _KINDS: Mapping[Kind, Callable[[Context, Ports], str]] = {
     Kind.ROTATE: rotate,
     Kind.ROTATE_ADMIN: rotate_admin,
     Kind.ROTATE_NOW: rotate_now,
+    Kind.REVOKE: revoke,
 }
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from helmbroker.controller_bridge.broker_port import Answer, BrokerError, Credentials
+from helmbroker.controller_bridge.broker_port import Credentials
 from helmbroker.controller_bridge.delivery import BadCredentials, environment
 from helmbroker.controller_bridge.naming import config_group
 from helmbroker.controller_bridge.operations import offering, rollout
+from helmbroker.controller_bridge.operations.delivered import delivered
 from helmbroker.controller_bridge.operations.work import Work, judge, result, step, text
 from helmbroker.durable import Done, Fail, Outcome
 
 
 def _bind(work: Work) -> Outcome:
-    answer, work.credentials = _put(work)
+    answer, work.credentials = work.acting.broker.bind(work.binding(), work.caller, predecessor=_predecessor(work))
     return Done({"pending": answer.pending, "operation": answer.operation})
 
 
@@ -41,21 +42,14 @@ def _inject(work: Work) -> Outcome:
 
 
 def _credentials(work: Work) -> Credentials:
-    """From the synchronous answer while it is in memory, else by GET; by PUT again where there is no GET."""
+    """From the synchronous answer while it is in memory, else from the broker."""
     if work.credentials is None:
-        try:
-            work.credentials = work.ports.broker.credentials(work.binding())
-        except BrokerError:
-            if result(work, "bind").get("pending"):
-                raise
-            _, given = _put(work)
-            work.credentials = given or Credentials({})
+        work.credentials = delivered(work, work.binding(), work.caller, predecessor=_predecessor(work))
     return work.credentials
 
 
-def _put(work: Work) -> tuple[Answer, Credentials | None]:
-    predecessor = work.resource.binding_id if result(work, "choose").get("rotatable") else None
-    return work.acting.broker.bind(work.binding(), work.caller, predecessor=predecessor)
+def _predecessor(work: Work) -> str | None:
+    return work.resource.binding_id if result(work, "choose").get("rotatable") else None
 
 
 MAKING = (

@@ -33,6 +33,7 @@ TABLES: Mapping[str, Sequence[Step[Work]]] = {
     Kind.ROTATE: rotate.STEPS,
     Kind.ROTATE_ADMIN: rotate_admin.STEPS,
     Kind.ROTATE_NOW: rotate.STEPS_NOW,
+    Kind.REVOKE: rotate.REVOKE,
 }
 WAYS_BACK: Mapping[str, Sequence[Step[Work]]] = {
     Kind.CREATE: create.UNDO,

@@ -14,6 +14,7 @@ from helmbroker.controller_bridge.delivery import BadCredentials, environment
 from helmbroker.controller_bridge.model import BindingState, Resource
 from helmbroker.controller_bridge.naming import config_group
 from helmbroker.controller_bridge.operations import rollout
+from helmbroker.controller_bridge.operations.delivered import delivered
 from helmbroker.controller_bridge.operations.work import Ports, Work, instance_of, result, run_or_undo, step
 from helmbroker.durable import Context, Done, Failed, Outcome
 
@@ -62,17 +63,10 @@ def _inject(work: Work) -> Outcome:
 
 
 def _variables(work: Work, row: Resource) -> Mapping[str, str]:
-    """By GET; by PUT again where there is no GET. Raises BrokerError, BadCredentials, Unreachable."""
+    """What the row's binding delivers, as its app gets it. Raises BrokerError, BadCredentials, Unreachable."""
     if row.binding_id is None:
         raise BadCredentials("it has no binding")
-    ref = BindingRef(instance_of(row), row.binding_id)
-    try:
-        given = work.ports.broker.credentials(ref)
-    except BrokerError:
-        _, again = work.acting.broker.bind(ref, Caller(None))
-        if again is None:
-            raise
-        given = again
+    given = delivered(work, BindingRef(instance_of(row), row.binding_id), Caller(None))
     return environment(row.name, given.values, row.env)
 
 

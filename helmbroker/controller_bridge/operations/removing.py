@@ -4,44 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from helmbroker.controller_bridge.broker_port import Caller
+from helmbroker.controller_bridge.broker_port import BrokerError, Caller
 from helmbroker.controller_bridge.operations.work import Work, failure, judge, result, step, text, undoing
-from helmbroker.durable import JSON, Done, Outcome, Step, Wait
+from helmbroker.durable import JSON, Done, Fail, Outcome, Step, Wait
 
 
 def removing(ask: str, wait: str, bindings: Callable[[Work], Sequence[str]]) -> tuple[Step[Work], Step[Work]]:
     """The steps `ask` and `wait` for these bindings of the resource; what is gone is forgotten beside its own.
 
-    The result of `ask` is what the broker has answered, in the order of the bindings.
+    One that stays keeps no other one: it fails `wait` when the others are gone. The result of `ask` is what the
+    broker has answered, in the order of the bindings.
     """
 
     def delete(work: Work) -> list[JSON]:
         caller = Caller(None) if failure(work) else work.caller
-        answers = [work.acting.broker.unbind(work.binding(each), caller) for each in bindings(work)]
-        return [{"pending": answer.pending, "operation": answer.operation} for answer in answers]
+        return [_ask(work, each, caller) for each in bindings(work)]
 
     def run_ask(work: Work) -> Outcome:
         return Done({"asked": delete(work)})
 
     def run_wait(work: Work) -> Outcome:
-        asked = result(work, ask).get("asked")
-        if not isinstance(asked, list):  # by a worker of a release before: asking again is the same request
-            asked = delete(work)
-        mine = bindings(work)
-        for binding_id, accepted in zip(mine, asked, strict=False):  # fewer, once they are forgotten
-            outcome = _look(work, binding_id, accepted)
-            if not isinstance(outcome, Done):
+        asked, mine = result(work, ask).get("asked"), bindings(work)
+        if not isinstance(asked, list) or len(asked) != len(mine):  # of a release before; or some are forgotten
+            asked = delete(work)  # is the same request
+        outcomes = {each: _look(work, each, answered) for each, answered in zip(mine, asked, strict=True)}
+        for outcome in outcomes.values():
+            if isinstance(outcome, Wait):
                 return outcome
-        _forget(work, frozenset(mine))
-        return Done()
+        stay = {each: outcome.reason for each, outcome in outcomes.items() if isinstance(outcome, Fail)}
+        _forget(work, frozenset(mine) - stay.keys())
+        return Fail("; ".join(dict.fromkeys(stay.values()))) if stay else Done()
 
     return step(ask, run_ask), step(wait, run_wait)
 
 
-def _look(work: Work, binding_id: str, accepted: JSON) -> Outcome:
-    if not isinstance(accepted, Mapping) or not accepted.get("pending"):
+def _ask(work: Work, binding_id: str, caller: Caller) -> JSON:
+    try:
+        answer = work.acting.broker.unbind(work.binding(binding_id), caller)
+    except BrokerError as error:
+        if error.busy:
+            raise
+        return {"refused": str(error)}
+    return {"pending": answer.pending, "operation": answer.operation}
+
+
+def _look(work: Work, binding_id: str, answered: JSON) -> Outcome:
+    accepted = answered if isinstance(answered, Mapping) else {}
+    if "refused" in accepted:
+        return Fail(str(accepted["refused"]))
+    if not accepted.get("pending"):
         return Done()
-    status = work.ports.broker.binding_status(work.binding(binding_id), text(accepted.get("operation")))
+    try:
+        status = work.ports.broker.binding_status(work.binding(binding_id), text(accepted.get("operation")))
+    except BrokerError as error:
+        if error.busy:
+            raise
+        return Fail(str(error))
     outcome = judge(work, status, "the broker removes the credentials")
     if isinstance(outcome, Wait) and failure(work):
         return Wait(outcome.after_s, undoing(work, outcome.reason))

@@ -15,13 +15,16 @@ from helmbroker.controller_bridge.operations.work import Ports, Work, result, ru
 from helmbroker.controller_bridge.settings import LONGEST_GRACE_S
 from helmbroker.durable import Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
 
+_STAY = "could not be revoked"
+_TRIED = "That is tried again in an hour, and with the next rotation"
+
 
 def rotate(ctx: Context, ports: Ports) -> str:
     """Handler of the operation."""
     work = Work(ctx, ports)
     run_or_undo(work, REPLACE, UNDO)
     version = rollout.made(work, "inject")
-    _run(work, RETIRE, f"release v{version} is live with new credentials, but the old ones could not be revoked")
+    _run(work, RETIRE, f"release v{version} is live with new credentials, but the old ones {_STAY}", _TRIED)
     if work.resource.external:
         return (
             f"The new credentials are live in the app with release v{version}"
@@ -36,17 +39,24 @@ def rotate_now(ctx: Context, ports: Ports) -> str:
     work = Work(ctx, ports)
     run_or_undo(work, REPLACE_NOW, UNDO)
     version = rollout.made(work, "inject")
-    _run(work, REVOKE, f"release v{version} is given new credentials, but the old ones could not be revoked")
-    _run(work, WATCH, f"the old credentials are revoked, but the app does not run with the new ones of v{version}")
+    _run(work, REVOKE, f"release v{version} is given new credentials, but the old ones {_STAY}", _TRIED)
+    broken = f"the old credentials are revoked, but the app does not run with the new ones of v{version}"
+    _run(work, WATCH, broken, "Rotate again when that is mended")
     return f"The old credentials were revoked at once, the new ones are live in the app with release v{version}"
 
 
-def _run(work: Work, steps: Sequence[Step[Work]], failing: str) -> None:
+def revoke(ctx: Context, ports: Ports) -> str:
+    """Handler of the operation that ends what a rotation could not."""
+    _run(Work(ctx, ports), REVOKE, f"the old credentials {_STAY}", "That is tried again later, with growing pauses")
+    return "The old credentials are revoked"
+
+
+def _run(work: Work, steps: Sequence[Step[Work]], failing: str, cure: str) -> None:
     """What cannot be undone any more: the app has the new credentials. Raises Failed."""
     try:
         run_steps(work.ctx, steps, work)
     except Failed as error:
-        raise Failed(f"{failing}: {error.reason}. Rotate again when that is mended") from None
+        raise Failed(f"{failing}: {error.reason}. {cure}") from None
 
 
 def _choose(work: Work) -> Outcome:
@@ -85,8 +95,9 @@ def _grace(work: Work) -> Outcome:
 
 
 def _new(work: Work) -> Sequence[str]:
-    """Dropped when the app is back; kept when it may still run with it."""
-    return () if work.successor is None or rollout.recovery_failed(work.ctx.results) else (work.successor,)
+    """Dropped when the app is back; kept when it may still run with it, or others may by its Secret."""
+    used = rollout.recovery_failed(work.ctx.results) or offering.not_put_back(work.ctx.results)
+    return () if work.successor is None or used else (work.successor,)
 
 
 WATCH = rollout.watching("inject")

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.apps.port import AppReleaseError
+from helmbroker.controller_bridge.broker_port import BrokerError
 from helmbroker.controller_bridge.model import BindingState, InstanceState
 from helmbroker.controller_bridge.service import Conflicting, Refused
 from helmbroker.controller_bridge.store import OPERATIONS
@@ -151,6 +152,57 @@ def test_a_broken_rollout_puts_the_old_credentials_back(world: World) -> None:
     assert world.service.look(APP, DB).failed
 
 
+def unreadable(method: str) -> None:
+    """A broker without GET of bindings."""
+    if method == "credentials":
+        raise BrokerError(404, "NotFound", "not retrievable")
+
+
+def test_without_get_of_bindings_a_rotation_is_undone_as_well(tmp_path: Path) -> None:
+    world = World(tmp_path, looks=0)
+    old = world.bound().binding_id
+    break_with_the_new(world)
+    world.broker.before = unreadable
+    assert world.run(rotate(world)).state is State.FAILED
+    assert world.message().startswith("app release v3 failed: ")
+    assert (world.resource().bindings, at_broker(world)) == ((old,), {old})
+    assert world.apps.apps[APP].offered["my-db-binding"]["uri"] == f"postgres://{old}"
+
+
+def refuse_offer(world: World, *, until: str) -> None:
+    """The Secret cannot be replaced any more as soon as this was asked of the app."""
+    asked: list[str] = []
+
+    def refuse(method: str, _app: str) -> None:
+        asked.append(method)
+        if method == "offer" and until in asked:
+            raise AppReleaseError("the Secret is not ours any more")
+
+    world.apps.before = refuse
+
+
+def test_a_secret_that_delivers_the_new_credentials_keeps_them_valid(world: World) -> None:
+    old = world.bound().binding_id
+    break_with_the_new(world)
+    refuse_offer(world, until="recover")
+    assert world.run(rotate(world)).state is State.FAILED
+    (new,) = world.resource().other_bindings
+    assert at_broker(world) == {old, new}
+    assert world.apps.apps[APP].offered["my-db-binding"]["uri"] == f"postgres://{new}"
+    assert world.message().endswith(
+        "; the Secret my-db-binding still delivers the new credentials, which stay valid: "
+        "the Secret is not ours any more"
+    )
+
+
+def test_a_secret_that_never_had_the_new_credentials_keeps_none(world: World) -> None:
+    old = world.bound().binding_id
+    refuse_offer(world, until="offer")
+    assert world.run(rotate(world)).state is State.FAILED
+    assert world.message() == "the Secret is not ours any more"
+    assert (world.resource().bindings, at_broker(world)) == ((old,), {old})
+
+
 def test_an_app_that_cannot_be_brought_back_keeps_both(world: World) -> None:
     old = world.bound().binding_id
     break_with_the_new(world)
@@ -177,12 +229,28 @@ def test_old_credentials_that_stay_are_told_and_end_with_the_next_rotation(world
     assert world.run(rotate(world)).state is State.FAILED
     assert world.message() == (
         "release v3 is live with new credentials, but the old ones could not be revoked: "
-        "the job that drops the user failed. Rotate again when that is mended"
+        "the job that drops the user failed. That is tried again in an hour, and with the next rotation"
     )
     assert (world.states(), len(at_broker(world))) == (BOUND, 2)
     world.broker.fails.clear()
     assert world.run(rotate(world)).state is State.SUCCEEDED
     assert at_broker(world) == {world.resource().binding_id}
+
+
+def test_a_binding_that_stays_keeps_no_other_one(world: World) -> None:
+    world.bound()
+    world.broker.fails["unbind"] = "the job that drops the user failed"
+    world.run(rotate(world))
+    operation = rotate(world)
+    world.broker.fails.clear()
+    stays, goes = world.resource().bindings[:2]  # in the order in which they are asked for
+    of_it = world.broker.bindings[f"{world.resource().instance_id}/{stays}"]
+    of_it.deleting, of_it.failure = True, "the user owns tables"
+    assert world.run(operation).state is State.FAILED
+    row = world.resource()
+    assert (row.other_bindings, at_broker(world)) == ((stays,), {row.binding_id, stays})
+    assert goes not in at_broker(world)
+    assert "could not be revoked: the user owns tables. " in world.message()
 
 
 def test_unbind_ends_the_credentials_that_a_rotation_has_left(world: World) -> None:

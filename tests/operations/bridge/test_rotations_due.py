@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.apps.port import AppReleaseError
 from helmbroker.controller_bridge.model import BindingState, Kind, Resource, Schedule
 from helmbroker.controller_bridge.rotation import rotate_due
 from helmbroker.controller_bridge.store import OPERATIONS
@@ -28,7 +29,8 @@ def world(tmp_path: Path) -> World:
 
 def pass_schedule(world: World, at_once: int = 4) -> str:
     """The schedule runs; what it says."""
-    hand = Hand(world.store.engine, OPERATIONS, {Schedule.ROTATION: rotate_due(world.service, at_once)})
+    handler = rotate_due(world.service, world.store, at_once)
+    hand = Hand(world.store.engine, OPERATIONS, {Schedule.ROTATION: handler})
     with world.store.writing() as conn:
         hand.queue.schedule(conn, Schedule.ROTATION, 60.0)
     hand.pass_time()
@@ -166,3 +168,64 @@ def test_resources_that_are_gone_take_no_place(world: World) -> None:
         world.store.change(conn, world.resource(names[0]).uuid, binding=BindingState.ROTATING)
         world.store.delete(conn, world.resource(names[0]).uuid)
     assert pass_schedule(world, at_once=1) == "1 resources get new credentials"
+
+
+def pass_hours(world: World, hours: float) -> None:
+    """Since the resource's last operation has ended."""
+    t = OPERATIONS.c
+    with world.store.writing() as conn:
+        of_db = t.id == world.resource().binding_operation
+        conn.execute(sa.update(OPERATIONS).where(of_db).values(finished_at=t.finished_at - hours * 3600.0))
+
+
+def left(world: World) -> str:
+    """A rotation whose old credentials could not be revoked; their binding."""
+    old = world.bound().binding_id
+    world.service.schedule_rotation(APP, DB, DAY_S)
+    make_due(world)
+    world.broker.fails["unbind"] = "the user owns tables"
+    pass_schedule(world)
+    assert world.run(world.resource().binding_operation).state is State.FAILED
+    return str(old)
+
+
+def test_old_credentials_that_stay_are_revoked_later_without_another_rotation(world: World) -> None:
+    old = left(world)
+    after = world.resource()
+    assert after.rotate_at == pytest.approx(time.time() + DAY_S, abs=60), "the app has new credentials"
+    assert after.other_bindings == (old,)
+    assert pass_schedule(world) == NONE
+    releases, binds = world.ledger(), world.broker.calls.count("bind")
+    for pause_h in (1, 2, 4):
+        pass_hours(world, pause_h - 0.1)
+        assert pass_schedule(world) == NONE, "the pauses grow"
+        pass_hours(world, 0.2)
+        assert pass_schedule(world) == "the old ones of 1 resources are revoked once more"
+        assert world.run(world.resource().binding_operation).state is State.FAILED
+        assert world.resource().other_bindings == (old,)
+        assert world.message().startswith("the old credentials could not be revoked: the user owns tables. ")
+    world.broker.fails.clear()
+    pass_hours(world, 24)
+    pass_schedule(world)
+    assert world.run(world.resource().binding_operation).state is State.SUCCEEDED
+    assert (world.resource().bindings, len(world.broker.bindings)) == ((after.binding_id,), 1)
+    assert (world.resource().binding, world.message()) == (BindingState.READY, "The old credentials are revoked")
+    assert world.resource().rotate_at == after.rotate_at
+    assert (world.ledger(), world.broker.calls.count("bind")) == (releases, binds)
+    pass_hours(world, 48)
+    assert pass_schedule(world) == NONE
+
+
+def test_what_the_app_may_still_run_with_is_not_revoked_by_the_schedule(world: World) -> None:
+    old = world.bound().binding_id
+    world.broker.credentials_of = lambda id_: {"uri": f"postgres://{id_}", "port": 5432 if id_ == old else 666}
+
+    def refuse(method: str, _app: str) -> None:
+        if method == "recover":
+            raise AppReleaseError("the namespace is being deleted")
+
+    world.apps.before = refuse
+    world.run(world.service.rotate(APP, DB, "alice").binding_operation)
+    assert len(world.resource().other_bindings) == 1
+    pass_hours(world, 48)
+    assert pass_schedule(world) == NONE

@@ -10,6 +10,7 @@ from typing import cast
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
+from helmbroker.controller_bridge.beginning import begin_revocation
 from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, Broker, BrokerError, Unreachable
 from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.model import Kind
@@ -140,6 +141,15 @@ def failing_rotate(world: World) -> str:
     return str(world.service.rotate(APP, DB, "alice").binding_operation)
 
 
+def _revoke(world: World) -> str:
+    """What a rotation has left."""
+    world.run(failing_rotate(world))
+    world.broker.fails.clear()
+    with world.store.writing() as conn:
+        begin_revocation(conn, world.store, world.resource(), 1)
+    return str(world.resource().binding_operation)
+
+
 def _rotate_admin(world: World) -> str:
     world.bound()
     return world.service.rotate_admin(APP, DB, "alice").instance_operation
@@ -268,6 +278,8 @@ ROWS: dict[str, Row] = {
     "broken rotate": Row(Kind.ROTATE, broken_rotate, State.FAILED, _unbind_it),
     "failing rotate": Row(Kind.ROTATE, failing_rotate, State.FAILED),
     "rotate at once": Row(Kind.ROTATE_NOW, _rotate_now, stopped_by=_unbind_it),
+    "revoke": Row(Kind.REVOKE, _revoke, stopped_by=_unbind_it),
+    "revoke, at once meanwhile": Row(Kind.REVOKE, _revoke, stopped_by=_rotate_it_now),
     "rotate admin": Row(Kind.ROTATE_ADMIN, _rotate_admin),
     "rotate admin, destroyed meanwhile": Row(Kind.ROTATE_ADMIN, _idle_rotate_admin, stopped_by=_destroy_it),
     "failing rotate admin": Row(Kind.ROTATE_ADMIN, failing_rotate_admin, State.FAILED),
