@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from helmbroker.kubeapi.port import Kube
 from tests.cluster import busy_shop
 from tests.cluster.bridge import Bridge, Resource, Watched, bridge
-from tests.cluster.broker import broker
+from tests.cluster.broker import Broker, broker
 from tests.cluster.busy_shop import Asked
+from tests.cluster.killing import kill_worker
 from tests.cluster.reach import eventually, pause, throw_away_namespace
 
 REFUSED = re.compile("password authentication failed|invalid username-password pair")
@@ -52,6 +53,7 @@ class Scene:
 
     kube: Kube
     namespace: str
+    broker: Broker
     bridge: Bridge
     database: Resource
     cache: Resource
@@ -76,6 +78,10 @@ class Scene:
         made.failed, made.message = bool(end["failed"]), str(end["message"])
         made.said_to_old, made.said_to_new = self.login(old), self.login(self.uri(resource))
         return made
+
+    def kill_broker_worker(self) -> None:
+        """While Helm makes a user for the app."""
+        kill_worker(self.broker, "upgrade", "--install")
 
     def rotate_in_vain(self) -> Rotation:
         """The app's owner deploys it anew, so that it starts with no other database user; then one rotation."""
@@ -128,9 +134,8 @@ def scene(kube: Kube, folder: Path, *, before_s: float) -> Iterator[Scene]:
         throw_away_namespace(kube) as app,
     ):
         busy_shop.open_shop(kube, app)
-        made = Scene(
-            kube, app, its_bridge, Resource(its_bridge, app, "database"), Resource(its_bridge, app, "cache")
-        )
+        database, cache = (Resource(its_bridge, app, name) for name in ("database", "cache"))
+        made = Scene(kube, app, its_broker, its_bridge, database, cache)
         made.database.create("postgresql:small")
         made.cache.create("redis:small")
         for resource in (made.database, made.cache):

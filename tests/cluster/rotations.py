@@ -26,6 +26,7 @@ KILLS = (
     ("database", "bridge", "await binding"),
     ("cache", "bridge", "await rollout"),
     ("database", "bridge", "await revoke"),
+    ("cache", "worker of the broker", "await binding"),
 )
 
 
@@ -115,7 +116,11 @@ def measure(made: Scene, times: int) -> Found:
     """So many in a row, those of the database and of the cache in turns; then with deaths; then one in vain."""
     named = {"database": made.database, "cache": made.cache}
     in_a_row = [made.rotate((made.database, made.cache)[number % 2]) for number in range(times)]
-    ways = {"worker": made.bridge.kill_worker, "bridge": made.bridge.kill}
+    ways = {
+        "worker": made.bridge.kill_worker,
+        "bridge": made.bridge.kill,
+        "worker of the broker": made.kill_broker_worker,
+    }
     killed = {
         f"of the {name} with the {who} killed by -9 at `{step}`": made.rotate(
             named[name], at=step, disturb=ways[who]
@@ -137,8 +142,9 @@ second, each time on a new connection, while the credentials of the one and of t
 write is lost when its number is not there in the end, doubled when it is there again. Each login is tried by a pod.
 
 The pause for open connections is {GRACE_S} s here (by default 30 s). After a death of the bridge or of its worker
-the rotation goes on when the lease of its operation is over, after 10 s here (by default 60 s). Times of steps are
-as a user sees them who looks ten times a second. A shorter run of the same is part of `make test`."""
+the rotation goes on when the lease of its operation is over, after 10 s here (by default 60 s), after 5 s when it
+was the broker's worker. Times of steps are as a user sees them who looks ten times a second. A shorter run of the
+same is part of `make test`."""
 
 
 def main() -> int:

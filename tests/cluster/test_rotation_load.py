@@ -20,11 +20,12 @@ def replaced(rotation: Rotation) -> None:
 
 @pytest.mark.osb(108)
 def test_no_request_fails_while_credentials_change(kube: Kube, tmp_path: Path) -> None:
-    """Of a database and of a cache: in peace, with a worker and a whole bridge killed, with a failing rollout."""
+    """Of a database and of a cache: in peace, with workers and a whole bridge killed, with a failing rollout."""
     with scene(kube, tmp_path, before_s=AROUND_S) as made:
         replaced(made.rotate(made.cache))
         replaced(made.rotate(made.database, at="await rollout", disturb=made.bridge.kill_worker))
         replaced(made.rotate(made.cache, at="await rollout", disturb=made.bridge.kill))
+        replaced(made.rotate(made.database, at="await binding", disturb=made.kill_broker_worker))
 
         kept = made.uri(made.database)
         lost = made.rotate_in_vain()
