@@ -40,8 +40,10 @@ def test_it_is_replaced_where_the_plan_offers_it(kube: Kube, tmp_path: Path) -> 
     ):
         keys, cache = Resource(platform, app, "keys"), Resource(platform, app, "cache")
         keys.create("redis:small")
+        assert keys.follow("status")["status"] == "Ready"
         ((name, before),) = admins(kube, running.namespace).items()
         cache.create("memcached:small")
+        assert cache.follow("status")["status"] == "Ready"
 
         end = rotated(keys)
         assert (end["failed"], end["message"]) == (
