@@ -35,7 +35,7 @@ demo-clean: $(VENV)/installed ## remove everything the demo made
 
 test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
 	$(BIN)/pytest -n 2 tests/operations -m "$(QUICK)"
-	$(BIN)/pytest -n 3 --dist loadfile -m "(postgresql or processes) and not cluster and not sweep"
+	$(BIN)/pytest -n 2 --dist loadfile -m "(postgresql or processes) and not cluster and not sweep"
 	$(BIN)/pytest -n 2 -m sweep
 	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
 	$(BIN)/pytest -n 2 -m fuzz -rP
