@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -38,13 +39,15 @@ class Files:
         self._said: dict[tuple[Path, int], bytes] = {}  # logs only grow: the last version has all
 
     def _look(self) -> None:
-        for path in self._folder.rglob("*"):
+        for path in _below(self._folder):
             if path not in self._logs and _DATABASE not in path.name and (content := self._changed(path)):
                 self._evidence.add(self._place(path), path.name, content)
-        for namespace in self._namespaces:
-            for path in self._pods.glob(f"{namespace}_*/*/*.log*"):
-                if content := self._changed(path):
-                    self._said[path, path.stat().st_ino] = content
+        for folder in self._pods.iterdir():
+            if folder.name.startswith(tuple(f"{namespace}_" for namespace in self._namespaces)):
+                for path in _below(folder):
+                    with suppress(FileNotFoundError):  # gone meanwhile
+                        if ".log" in path.name and (content := self._changed(path)):
+                            self._said[path, path.stat().st_ino] = content
 
     def _place(self, path: Path) -> Place:
         below = path.relative_to(self._folder)
@@ -62,9 +65,10 @@ class Files:
 
     def look_at_databases(self) -> None:
         """Note their files as they are now, and what a dump has."""
-        for path in self._folder.rglob(f"*{_DATABASE}*"):
+        found = [path for path in _below(self._folder) if _DATABASE in path.name]
+        for path in found:
             self._evidence.add(Place.DATABASE, path.name, path.read_bytes())
-        for path in self._folder.rglob(f"*{_DATABASE}"):
+        for path in (each for each in found if each.name.endswith(_DATABASE)):
             with closing(sqlite3.connect(path)) as database:
                 self._evidence.add(Place.DATABASE, f"dump of {path.name}", "\n".join(database.iterdump()))
 
@@ -89,3 +93,9 @@ class Files:
                 self._evidence.add(Place.POD_LOGS, path.parent.parent.name, content)
             for log in self._logs:
                 self._evidence.add(Place.LOGS, log.name, log.read_bytes())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Every file; folders that vanish meanwhile have none."""
+    for root, _, names in os.walk(folder):
+        yield from (Path(root, name) for name in names)
