@@ -42,12 +42,12 @@ class Files:
         for path in _below(self._folder):
             if path not in self._logs and _DATABASE not in path.name and (content := self._changed(path)):
                 self._evidence.add(self._place(path), path.name, content)
-        for folder in self._pods.iterdir():
-            if folder.name.startswith(tuple(f"{namespace}_" for namespace in self._namespaces)):
-                for path in _below(folder):
-                    with suppress(FileNotFoundError):  # gone meanwhile
-                        if ".log" in path.name and (content := self._changed(path)):
-                            self._said[path, path.stat().st_ino] = content
+        ours = tuple(f"{namespace}_" for namespace in self._namespaces)
+        for path in _below(self._pods):
+            if ".log" in path.name and path.relative_to(self._pods).parts[0].startswith(ours):
+                with suppress(FileNotFoundError):  # gone meanwhile
+                    if content := self._changed(path):
+                        self._said[path, path.stat().st_ino] = content
 
     def _place(self, path: Path) -> Place:
         below = path.relative_to(self._folder)
