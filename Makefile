@@ -47,7 +47,7 @@ chaos: $(VENV)/installed postgresql ## 300 times kill -9 and more under 200 oper
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m tests.chaos --database both $(if $(KUBECONFIG),,--freeze-api-server) --write docs/reference/durability.md
 
-check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster, under a minute
+check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster; two to three minutes on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -57,7 +57,7 @@ check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster
 fuzz: $(VENV)/installed ## ten times as many requests made by chance as `make test` sends (FUZZ_CASES=200000); for the night
 	HELMBROKER_FUZZ_CASES=$(or $(FUZZ_CASES),200000) $(BIN)/pytest -n 2 -m fuzz -rP
 
-sweep: $(VENV)/installed postgresql ## every disturbance of every operation at every place, on both databases; a quarter of an hour
+sweep: $(VENV)/installed postgresql ## every disturbance of every operation at every place, on both databases; for the night
 	HELMBROKER_SWEEP_MOST=100000 $(BIN)/pytest -n 2 -m sweep
 
 postgresql: ## install PostgreSQL's server programs for the tests that need them, when they are missing
