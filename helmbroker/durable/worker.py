@@ -76,7 +76,9 @@ class Worker:
             end = time.monotonic() + grace_s
             while claims.is_alive() or any(thread.is_alive() for thread in self._running.copy().values()):
                 self._expire()
-                for ctx in self._running.copy() if time.monotonic() >= end else ():
+                # a claim in flight would take again what is handed back
+                over = time.monotonic() >= end and not claims.is_alive()
+                for ctx in self._running.copy() if over else ():
                     ctx.interrupt(Shutdown())
                 self._ended.wait(0.02)
             self._ended.set()

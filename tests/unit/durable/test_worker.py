@@ -1,5 +1,6 @@
 import threading
 import time
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,14 +11,17 @@ from helmbroker.durable import (
     Fail,
     Failed,
     LeaseLost,
+    Operation,
     Outcome,
+    Queue,
     State,
     Step,
     Transient,
     Wait,
+    Worker,
     run_steps,
 )
-from tests.unit.durable.desk import BOUND_S, Desk, Finished, Gate, at_once, quick, running
+from tests.unit.durable.desk import BOUND_S, OPERATIONS, Desk, Finished, Gate, at_once, quick, running
 
 
 def test_a_worker_runs_what_is_enqueued_before_and_after_its_start(desk: Desk) -> None:
@@ -115,6 +119,35 @@ def test_shutdown_hands_back_what_does_not_end(desk: Desk) -> None:
     with running(quick(desk, at_once, finished, max_attempts=1)):
         (ended,) = finished.wait(1)
     assert (ended.state, ended.attempt, ended.fence) == (State.SUCCEEDED, 1, 2)
+
+
+class SlowQueue(Queue):
+    """Its second claim comes only when the operation of the first was handed back, if it ever is before."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine, OPERATIONS)
+        self.claims, self.claiming, self.handed_back = 0, threading.Event(), threading.Event()
+
+    def claim(self, *args: Any) -> Any:
+        self.claims += 1
+        if self.claims == 2:
+            self.claiming.set()
+            self.handed_back.wait(0.2)
+        return super().claim(*args)
+
+    def requeue(self, *args: Any, **options: Any) -> Operation:
+        self.handed_back.set()
+        return super().requeue(*args, **options)
+
+
+def test_shutdown_does_not_take_again_what_it_hands_back(desk: Desk) -> None:
+    gate, finished, queue = Gate(), Finished(), SlowQueue(desk.engine)
+    operation = desk.enqueue()
+    with running(Worker(queue, {"work": gate}, on_finish=finished, heartbeat_s=0.01), grace_s=0.0):
+        gate.await_entry()
+        assert queue.claiming.wait(BOUND_S)
+    left = desk.read(operation)
+    assert (left.state, left.attempt, left.fence, queue.claims) == (State.QUEUED, 0, 1, 2)
 
 
 def test_shutdown_waits_for_what_ends_in_time_and_claims_no_more(desk: Desk) -> None:
