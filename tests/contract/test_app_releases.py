@@ -139,6 +139,10 @@ def test_config_that_cannot_be_changes_nothing(world: World) -> None:
         with pytest.raises(CannotRelease) as caught:
             change(world, app, "bind-2", **groups)
         assert "s3cr3t-pw" not in str(caught.value)
+        with pytest.raises(CannotRelease) as checked:
+            world.apps.check_config(app, ConfigChange(groups))
+        assert str(checked.value) == str(caught.value)
+    world.apps.check_config(app, ConfigChange({"addon_cache": CACHE}))
     assert newest(world, app).version == number
 
 

@@ -83,6 +83,11 @@ class FakeAppReleases:
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
         return self.edit_config(app, lambda _: change, author=author, summary=summary, key=key)
 
+    def check_config(self, app: str, change: ConfigChange) -> None:
+        self.before("check_config", app)
+        before = self.config(app)
+        environment.changed(before.groups, change, environment.attached(before.attached, change))
+
     def edit_config(
         self, app: str, edit: Callable[[AppConfig], ConfigChange], *, author: str, summary: str, key: str
     ) -> int | None:

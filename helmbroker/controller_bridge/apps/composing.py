@@ -60,15 +60,23 @@ def config_of(entry: Entry | None, processes: Processes) -> AppConfig:
     return AppConfig(entry.number, entry.config, entry.attached, tuple(processes), entry.created)
 
 
+def config_after(
+    change: ConfigChange, base: Entry | None, processes: Processes
+) -> tuple[environment.Config, environment.Attached]:
+    """The config of a release after a change, and who gets which group. Raises CannotRelease for what cannot be."""
+    before = config_of(base, processes)
+    whose = environment.attached(before.attached, change)
+    config = environment.changed(before.groups, change, whose)
+    for kind, workload in processes.items():
+        environment.check_not_hidden(kind, own_variables(workload), change, whose)
+    return config, whose
+
+
 def reconfigured(edit: Callable[[AppConfig], ConfigChange], asked: Asked) -> Compose:
     """The release with another config. Raises CannotRelease for what cannot be."""
 
     def compose(ledger: Ledger, base: Entry, processes: Processes) -> Entry | None:
-        change = edit(config_of(base, processes))
-        whose = environment.attached(base.attached, change)
-        config = environment.changed(base.config, change, whose)
-        for kind, workload in processes.items():
-            environment.check_not_hidden(kind, own_variables(workload), change, whose)
+        config, whose = config_after(edit(config_of(base, processes)), base, processes)
         if base is ledger.latest and (config, whose) == (base.config, base.attached):
             return None
         made = replace(_after(base, next_number(ledger), asked), images=images(processes))

@@ -50,6 +50,12 @@ class KubernetesAppReleases:
         """See AppReleases.change_config."""
         return self.edit_config(app, lambda _: change, author=author, summary=summary, key=key)
 
+    def check_config(self, app: str, change: ConfigChange) -> None:
+        """See AppReleases.check_config."""
+        with translated():
+            processes = self._cluster.processes(app)
+            composing.config_after(change, self._store.read(app).base, processes)
+
     def edit_config(
         self,
         app: str,

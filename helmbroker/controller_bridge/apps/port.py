@@ -100,6 +100,10 @@ class AppReleases(Protocol):
         """Record the next release with `change` and begin its rollout. Its number; None when nothing changes."""
         ...
 
+    def check_config(self, app: str, change: ConfigChange) -> None:
+        """Raise CannotRelease where `change_config` would do so because of `change`. Writes nothing."""
+        ...
+
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
         """Record a new release equal to `to_version` (succeeded ones only) and begin its rollout.
 

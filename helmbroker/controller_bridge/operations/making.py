@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from helmbroker.controller_bridge.apps.port import ConfigChange
 from helmbroker.controller_bridge.broker_port import Credentials
 from helmbroker.controller_bridge.delivery import BadCredentials, environment
 from helmbroker.controller_bridge.naming import config_group
@@ -26,19 +29,33 @@ def _await(work: Work) -> Outcome:
     return judge(work, status, "the broker makes the credentials")
 
 
+def _check(work: Work) -> Outcome:
+    """Variables that cannot be are found before anything is written: the Secret stays as it was."""
+    found = _variables(work)
+    if isinstance(found, Fail):
+        return found
+    work.ports.apps.check_config(work.app, ConfigChange({config_group(work.resource.name): found}))
+    return Done()
+
+
 def _offer(work: Work) -> Outcome:
     return offering.keep(work, _credentials(work))
 
 
 def _inject(work: Work) -> Outcome:
-    resource, given = work.resource, _credentials(work)
-    try:
-        variables = environment(resource.name, given.values, resource.env)
-    except BadCredentials as error:
-        return Fail(str(error))
+    resource, variables = work.resource, _variables(work)
+    if isinstance(variables, Fail):
+        return variables
     summary = f"{work.ctx.operation.kind} {resource.name} ({resource.plan_name})"
     made = rollout.change(work, config_group(resource.name), variables, summary)
-    return Done({"version": made, "renew_before": given.renew_before})
+    return Done({"version": made, "renew_before": _credentials(work).renew_before})
+
+
+def _variables(work: Work) -> Mapping[str, str] | Fail:
+    try:
+        return environment(work.resource.name, _credentials(work).values, work.resource.env)
+    except BadCredentials as error:
+        return Fail(str(error))
 
 
 def _credentials(work: Work) -> Credentials:
@@ -55,6 +72,7 @@ def _predecessor(work: Work) -> str | None:
 MAKING = (
     step("bind", _bind, reserve_s=rollout.RESERVE_S),
     step("await binding", _await, reserve_s=rollout.RESERVE_S),
+    step("check", _check, reserve_s=rollout.RESERVE_S),
     step("offer", _offer, reserve_s=rollout.RESERVE_S),
     step("inject", _inject, reserve_s=rollout.RESERVE_S),
 )

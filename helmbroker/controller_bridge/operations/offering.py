@@ -26,7 +26,7 @@ def put_back(work: Work) -> Outcome:
 
     What cannot be is noted: the new credentials are delivered on then, and must not end.
     """
-    if "await binding" not in work.ctx.results:
+    if not {"check", "offer"} & work.ctx.results.keys():  # the first is missing in those of a release before
         return Done()
     try:
         given = delivered(work, work.binding(work.resource.binding_id), work.caller)

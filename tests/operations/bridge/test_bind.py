@@ -133,7 +133,10 @@ def test_the_broker_s_failure_is_told_and_undone(world: World) -> None:
 def test_credentials_that_collide_touch_no_app(world: World) -> None:
     world.created()
     world.broker.credentials_of = lambda _binding: {"host": "canary-a", "HOST": "canary-b"}
+    asked: list[str] = []
+    world.apps.before = lambda method, _app: asked.append(method)
     world.run(bind(world))
+    assert asked == ["releases", "offer"], "what undoes it: a release is looked for, the Secret taken away"
     assert "'HOST' and 'host' both become MY_DB_HOST" in world.message()
     assert "canary" not in world.message()
     assert world.ledger() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from helmbroker.controller_bridge.apps.port import AppReleaseError
+from helmbroker.controller_bridge.apps.port import AppReleaseError, ConfigChange
 from helmbroker.controller_bridge.broker_port import BrokerError
 from helmbroker.controller_bridge.model import BindingState, InstanceState
 from helmbroker.controller_bridge.service import Conflicting, Refused
@@ -109,7 +109,7 @@ def test_open_connections_get_their_time_and_no_thread_waits(tmp_path: Path) -> 
     waiting = world.hand.operation(operation)
     assert (waiting.state, world.hand.turn()) == (State.QUEUED, False)
     assert world.message().startswith(
-        "the app has the new credentials; the old ones end in 600 s (rotate, step 10 of"
+        "the app has the new credentials; the old ones end in 600 s (rotate, step 11 of"
     )
     assert at_broker(world) == {old, world.resource().binding_id}
     ripen(world, operation)
@@ -269,6 +269,20 @@ def test_credentials_that_all_bindings_share_cannot_be_rotated(world: World) -> 
     world.run(rotate(world))
     assert world.message() == "the service gives the same credentials to every binding: they cannot be rotated"
     assert (world.states(), at_broker(world)) == (BOUND, {old})
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_new_credentials_that_collide_touch_no_secret(world: World, *, now: bool) -> None:
+    old = world.bound().binding_id
+    taken = ConfigChange({"global": {"MY_DB_HOST": "mine"}})
+    world.apps.change_config(APP, taken, author="alice", summary="a host", key="k")
+    world.apps.settle(APP, 3)
+    world.broker.credentials_of = lambda binding: {"uri": f"postgres://{binding}", "host": "db"}
+    calls = course(world)
+    assert world.run(rotate(world, now=now)).state is State.FAILED
+    assert world.message() == "config groups addon_my_db and global both set MY_DB_HOST: rename one of them"
+    assert not {"offer", "change_config"} & set(calls)
+    assert (world.resource().bindings, at_broker(world)) == ((old,), {old})
 
 
 def test_at_once_the_old_credentials_end_before_the_app_is_out(world: World) -> None:

@@ -59,6 +59,10 @@ class DryccAppReleases:
         note = Note(key, recent[0].version, author, summary, removed)
         return None if edit is None else self._send(app, edit, note, recent)
 
+    def check_config(self, app: str, change: ConfigChange) -> None:
+        """See AppReleases.check_config."""
+        edits.edit(self._calls.config(app), change, self._calls.ptypes(app))
+
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
         """See AppReleases.rollback. Another build is one release, its newest credentials are a second one."""
         note = Note(key, 0, author, f"rolled back to v{to_version}")
