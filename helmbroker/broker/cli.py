@@ -19,6 +19,7 @@ from helmbroker.broker import (
     author_cli,
     catalog_wiring,
     drift_cli,
+    fleet_cli,
     keys_cli,
     transfer_cli,
     wiring,
@@ -211,7 +212,7 @@ def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path])
         logins.remove(file(settings), name)
 
 
-for each in (*drift_cli.COMMANDS, *transfer_cli.COMMANDS, *author_cli.COMMANDS):
+for each in (*fleet_cli.COMMANDS, *drift_cli.COMMANDS, *transfer_cli.COMMANDS, *author_cli.COMMANDS):
     main.add_command(each)
 _logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
 _logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)

@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,9 +26,11 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
+from helmbroker.broker.fleet_wiring import upgrades
 from helmbroker.broker.gate import Grants
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.service.fleet import Fleet
 from helmbroker.broker.service.offered import Offered
 from helmbroker.broker.service.restore import Restore
 from helmbroker.broker.settings import CannotStart, Settings
@@ -114,7 +117,9 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         ready,
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
-        admin=Admin(admins(settings, authenticate), store.overview, store, catalog, store),
+        admin=Admin(
+            admins(settings, authenticate), store.overview, store, catalog, store, Fleet(store, catalog, revisions)
+        ),
     )
 
 
@@ -154,7 +159,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         handlers(store, tools)
         | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
         | checked(make_drift_check(settings, store))
-        | refreshed(make_refresh(settings, store)),
+        | (refreshed(make_refresh(settings, store)) | upgrades(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
@@ -184,11 +189,8 @@ def make_helm(settings: Settings, folder: Path) -> HelmCli:
 def ask_for_refresh(settings: Settings) -> None:
     """Have the workers look at all sources of addons; what hinders that is logged."""
     try:
-        store = make_store(settings)
-        try:
+        with closing(make_store(settings)) as store:
             _LOG.info("the catalog will be refreshed", extra={"operation": refresh.begin(store).id})
-        finally:
-            store.close()
     except (CannotStart, Unavailable, UnusableDatabase, KeyRingError, KeysAway) as error:
         _LOG.error("the catalog will not be refreshed: %s", error)
 

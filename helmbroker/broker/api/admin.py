@@ -13,11 +13,13 @@ from helmbroker.broker.api import metrics, shown
 from helmbroker.broker.api.answers import Answer
 from helmbroker.broker.api.auth.admin import Admins
 from helmbroker.broker.api.document import DocumentView
+from helmbroker.broker.api.fleet import FleetView
 from helmbroker.broker.domain.errors import BadRequest, NotFound
 from helmbroker.broker.domain.overview import Wanted
 from helmbroker.broker.domain.sources import Catalogs
 from helmbroker.broker.domain.store_ports import Overview, Store
 from helmbroker.broker.service import refresh
+from helmbroker.broker.service.fleet import Fleet
 from helmbroker.broker.service.inventory import lines
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import State
@@ -38,9 +40,11 @@ class Admin:
         store: Store,
         catalog: Callable[[], Catalog],
         catalogs: Catalogs,
+        fleet: Fleet,
     ) -> None:
         self.admins = admins
         self.document = DocumentView(DOCUMENT)
+        self.fleet = FleetView(fleet)
         self._overview, self._store, self._catalog, self._catalogs = overview, store, catalog, catalogs
 
     def operations(self) -> Answer:

@@ -22,6 +22,7 @@ from helmbroker.broker.api.bindings import Bindings
 from helmbroker.broker.api.bodies import MAX_BODY_BYTES
 from helmbroker.broker.api.catalog import CatalogView
 from helmbroker.broker.api.document import DocumentView
+from helmbroker.broker.api.fleet import FleetView
 from helmbroker.broker.api.gating import Shape
 from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
@@ -67,6 +68,7 @@ def create_app(
     _add_probes(app, ready, facts)
     if admin is not None:
         _add_admin_routes(app, admin)
+        _add_fleet_routes(app, admin.fleet)
     app.before_request(_check(authentication, admin, missing_version_status))
     app.after_request(_complete)
     app.teardown_request(lambda _error: g.pop("acts", ExitStack()).close())
@@ -144,6 +146,19 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
         app.add_url_rule(rule, rule, view, provide_automatic_options=False)
     refresh = "/admin/catalog/refresh"
     app.add_url_rule(refresh, refresh, admin.refresh, methods=["POST"], provide_automatic_options=False)
+
+
+def _add_fleet_routes(app: Flask, fleet: FleetView) -> None:
+    one = "/admin/upgrades/<osb:run_id>"
+    routes: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
+        ("GET", "/admin/upgrades", fleet.runs),
+        ("POST", "/admin/upgrades", fleet.begin),
+        ("GET", one, fleet.run),
+        ("POST", f"{one}/stop", fleet.stop),
+        ("POST", f"{one}/resume", fleet.resume),
+    )
+    for method, rule, view in routes:
+        app.add_url_rule(rule, f"{method} {rule}", view, methods=[method], provide_automatic_options=False)
 
 
 def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:
