@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from helmbroker import output as printing
+
 if TYPE_CHECKING:  # heavy; the programs that supervise do without
     from helmbroker.sealing import RingFile
     from helmbroker.sealing.stored import Batch, Holding
@@ -30,11 +32,6 @@ class Safe:
     note: Callable[[str, str], None] = lambda _action, _key_id: None
 
 
-_output: Callable[..., Any] = click.option(
-    "--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed."
-)
-
-
 def group(with_settings: Callable[..., Any], opened: Callable[[S], AbstractContextManager[Safe]]) -> click.Group:
     """The commands. with_settings: passes the program's settings; opened: what they mean, or SystemExit."""
 
@@ -43,10 +40,15 @@ def group(with_settings: Callable[..., Any], opened: Callable[[S], AbstractConte
         """Keys under which secrets are sealed: docs/how-to/rotate-keys.md."""
 
     @keys.command("list")
-    @_output
+    @printing.option
     @with_settings
     def list_keys(settings: S, *, output: str) -> None:
-        """The keys, which one is active, and how many secrets each holds."""
+        """The keys, which one is active, and how many secrets each holds.
+
+        \b
+        Example:
+          helmbroker keys list                   # of the bridge: helmbroker-bridge keys list
+        """
         with opened(settings) as safe:
             _list(safe, output)
 
@@ -54,10 +56,15 @@ def group(with_settings: Callable[..., Any], opened: Callable[[S], AbstractConte
     @click.option(
         "--print", "only_print", is_flag=True, help="Write the new ring, WITH ITS KEYS, to the output only."
     )
-    @_output
+    @printing.option
     @with_settings
     def add(settings: S, *, only_print: bool, output: str) -> None:
-        """Put a fresh key on the ring. It opens and seals nothing before it is made active."""
+        """Put a fresh key on the ring. It opens and seals nothing before it is made active.
+
+        \b
+        Example:
+          helmbroker keys add
+        """
         with opened(settings) as safe:
             if only_print:
                 click.echo(safe.ring.with_fresh_key()[1], nl=False)
@@ -72,22 +79,31 @@ def group(with_settings: Callable[..., Any], opened: Callable[[S], AbstractConte
 
     @keys.command()
     @click.option("--to", "key_id", metavar="ID", help="The key that is to be active; default: a fresh one.")
-    @_output
+    @printing.option
     @with_settings
     def rotate(settings: S, *, key_id: str | None, output: str) -> None:
         """Make another key the active one, and bring all that is sealed under it, while the program serves.
 
         When it was ended in between, or the ring has another active key already, it goes on with that one.
+
+        \b
+        Example:
+          helmbroker keys rotate
         """
         with opened(settings) as safe:
             sys.exit(_rotate(safe, key_id, output))
 
     @keys.command()
     @click.argument("key_id", metavar="ID")
-    @_output
+    @printing.option
     @with_settings
     def remove(settings: S, *, key_id: str, output: str) -> None:
-        """Take a key off the ring that holds nothing any more."""
+        """Take a key off the ring that holds nothing any more.
+
+        \b
+        Example:
+          helmbroker keys remove 1
+        """
         with opened(settings) as safe:
             number = _counts(safe)[key_id]
             if number:

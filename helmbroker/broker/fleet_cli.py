@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from helmbroker import output
+from helmbroker import output as printing
 from helmbroker.broker.api import shown
 from helmbroker.broker.command import CANNOT, WRONG, opened_store, stop, with_settings_or
 from helmbroker.broker.domain.fleet import Asked, Run, Target
-from helmbroker.broker.fleet_wiring import make_fleet
+from helmbroker.broker.operator_wiring import make_fleet
 from helmbroker.broker.service.fleet import Fleet
 from helmbroker.broker.settings import Settings
 from helmbroker.durable import State
@@ -39,9 +39,9 @@ _which: dict[str, Any] = {"is_flag": False, "flag_value": _LATEST, "metavar": "[
 @click.option("--status", help="How a run stands; without RUN: the latest.", **_which)
 @click.option("--resume", help="Go on with a run that has ended; what had failed is tried again.", **_which)
 @click.option("--stop", "halt", help="Begin no other update in a run; those under way go on.", **_which)
-@output.option
+@printing.option
 @with_settings_or(CANNOT)
-def upgrade(settings: Settings, **given: Any) -> None:
+def upgrade(settings: Settings, /, **given: Any) -> None:
     """Bring running instances of a service or a plan to the version that the catalog has.
 
     A few of them first (the canary), and then the others in waves. Each is an ordinary update: it is cancelled when
@@ -97,11 +97,11 @@ def _begin(fleet: Fleet, given: Mapping[str, Any]) -> None:
 
 def _plan(target: Target, how: str) -> None:
     """Nothing is done."""
-    if not target.candidates and how == output.Output.TEXT:
+    if not target.candidates and how == printing.Output.TEXT:
         click.echo(f"all instances of {target.service} run {target.version} or newer")
         return
     found = [shown.candidate(target, each) for each in target.candidates]
-    output.rows(found, ("instance_id", "plan", "version", "to", "phase", "left_out"), how)
+    printing.rows(found, ("instance_id", "plan", "version", "to", "phase", "left_out"), how)
 
 
 def _follow(fleet: Fleet, run: Run, given: Mapping[str, Any]) -> None:
@@ -126,14 +126,14 @@ def _follow(fleet: Fleet, run: Run, given: Mapping[str, Any]) -> None:
 
 def _show(run: Run, how: str) -> None:
     found = shown.run(run)
-    if how == output.Output.JSON:
-        output.row(found, how)
+    if how == printing.Output.JSON:
+        printing.row(found, how)
         return
     members = found.pop("instances")
-    output.row(found, how)
+    printing.row(found, how)
     if members:
         click.echo()
-        output.rows(members, _COLUMNS, how)
+        printing.rows(members, _COLUMNS, how)
 
 
 COMMANDS = (upgrade,)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 import sqlalchemy as sa
 
 from helmbroker.broker import operator_files
-from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.admin import Admins
@@ -26,11 +25,10 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
-from helmbroker.broker.fleet_wiring import upgrades
 from helmbroker.broker.gate import Grants
+from helmbroker.broker.operator_wiring import make_admin, upgrades
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
-from helmbroker.broker.service.fleet import Fleet
 from helmbroker.broker.service.offered import Offered
 from helmbroker.broker.service.restore import Restore
 from helmbroker.broker.settings import CannotStart, Settings
@@ -117,9 +115,7 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         ready,
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
-        admin=Admin(
-            admins(settings, authenticate), store.overview, store, catalog, store, Fleet(store, catalog, revisions)
-        ),
+        admin=make_admin(store, admins(settings, authenticate), service, catalog, revisions),
     )
 
 

@@ -22,7 +22,6 @@ from helmbroker.broker.api.bindings import Bindings
 from helmbroker.broker.api.bodies import MAX_BODY_BYTES
 from helmbroker.broker.api.catalog import CatalogView
 from helmbroker.broker.api.document import DocumentView
-from helmbroker.broker.api.fleet import FleetView
 from helmbroker.broker.api.gating import Shape
 from helmbroker.broker.api.instances import Instances
 from helmbroker.broker.api.raw_path import IdConverter, RawPath
@@ -68,7 +67,6 @@ def create_app(
     _add_probes(app, ready, facts)
     if admin is not None:
         _add_admin_routes(app, admin)
-        _add_fleet_routes(app, admin.fleet)
     app.before_request(_check(authentication, admin, missing_version_status))
     app.after_request(_complete)
     app.teardown_request(lambda _error: g.pop("acts", ExitStack()).close())
@@ -135,7 +133,10 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
     routes: tuple[tuple[str, Callable[..., ResponseReturnValue]], ...] = (
         ("/admin/operations", admin.operations),
         ("/admin/operations/<osb:operation_id>", admin.operation),
+        ("/admin/instances", admin.instances),
         ("/admin/instances/<osb:instance_id>", admin.instance),
+        ("/admin/events", admin.events),
+        ("/admin/doctor", admin.doctor),
         ("/admin/workers", admin.workers),
         ("/admin/findings", admin.findings),
         ("/admin/catalog", admin.catalog),
@@ -144,20 +145,21 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
     )
     for rule, view in routes:
         app.add_url_rule(rule, rule, view, provide_automatic_options=False)
-    refresh = "/admin/catalog/refresh"
-    app.add_url_rule(refresh, refresh, admin.refresh, methods=["POST"], provide_automatic_options=False)
-
-
-def _add_fleet_routes(app: Flask, fleet: FleetView) -> None:
-    one = "/admin/upgrades/<osb:run_id>"
-    routes: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
-        ("GET", "/admin/upgrades", fleet.runs),
-        ("POST", "/admin/upgrades", fleet.begin),
-        ("GET", one, fleet.run),
-        ("POST", f"{one}/stop", fleet.stop),
-        ("POST", f"{one}/resume", fleet.resume),
+    upgrades, one = "/admin/upgrades", "/admin/upgrades/<osb:run_id>"
+    instance = "/admin/instances/<osb:instance_id>"
+    actions: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
+        ("POST", "/admin/catalog/refresh", admin.refresh),
+        ("POST", "/admin/operations/<osb:operation_id>/cancel", admin.operate.cancel),
+        ("POST", f"{instance}/retry", admin.operate.retry),
+        ("POST", f"{instance}/bindings/<osb:binding_id>/retry", admin.operate.retry_binding),
+        ("POST", "/admin/purges", admin.operate.purge),
+        ("GET", upgrades, admin.fleet.runs),
+        ("POST", upgrades, admin.fleet.begin),
+        ("GET", one, admin.fleet.run),
+        ("POST", f"{one}/stop", admin.fleet.stop),
+        ("POST", f"{one}/resume", admin.fleet.resume),
     )
-    for method, rule, view in routes:
+    for method, rule, view in actions:
         app.add_url_rule(rule, f"{method} {rule}", view, methods=[method], provide_automatic_options=False)
 
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from helmbroker.broker.domain import fleet
+from helmbroker.broker.domain.audit import Entry
 from helmbroker.broker.domain.drift import Seen
 from helmbroker.broker.domain.fleet import Candidate, Run, Target
 from helmbroker.broker.domain.overview import Tracked
 from helmbroker.broker.domain.sources import Provenance
 from helmbroker.broker.operations.progress import described, standing, table
+from helmbroker.broker.service.checkup import Symptom
 from helmbroker.status.workers import WorkerSeen
 
 
@@ -90,6 +92,23 @@ def candidate(target: Target, each: Candidate) -> dict[str, Any]:
         "to": target.version,
         "phase": str(each.phase),
         "left_out": each.left_out,
+    }
+
+
+def entry(found: Entry) -> dict[str, Any]:
+    """What happened: an entry of the audit, with the time as people read it."""
+    who = {"actor": found.actor.name, "origin": found.actor.origin}
+    event = {**vars(found.event), "outcome": str(found.event.outcome), "detail": dict(found.event.detail)}
+    return {"seq": found.seq, "at": timestamp(found.at), **who, **event}
+
+
+def symptom(found: Symptom) -> dict[str, Any]:
+    """Something that is wrong in the installation."""
+    return {
+        "kind": str(found.area),
+        "subject": found.subject,
+        "instance_id": found.instance_id,
+        "detail": found.detail,
     }
 
 

@@ -22,6 +22,7 @@ from helmbroker.broker.api import bodies, ids, journal
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest
 from helmbroker.broker.domain.fleet import Asked
+from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest, RotateRequest, UpdateRequest
 
 MAX_OBJECT_BYTES = 128 << 10  # of `parameters` and `context`, as JSON: both are stored with the instance
@@ -120,6 +121,12 @@ class _Bind(_Rotate):
     plan_id: Id
 
 
+class _Purge(_Body):
+    namespace: Id
+    release: Id
+    with_data: StrictBool = False
+
+
 class _Fleet(_Body):
     service: Id | None = None
     plan: Id | None = None
@@ -196,6 +203,12 @@ def fleet(request: Request) -> tuple[Asked, bool]:
     body = _parsed(_Fleet, bodies.json_object(request))
     asked = Asked(body.service, body.plan, str(body.canary), str(body.wave), body.stop_on_failure, body.contract)
     return asked, body.dry_run
+
+
+def purge(request: Request) -> tuple[ReleaseRef, bool]:
+    """The Helm release that is to be removed, and whether its volumes are. Raises BadRequest."""
+    body = _parsed(_Purge, bodies.json_object(request))
+    return ReleaseRef(body.namespace, body.release), body.with_data
 
 
 def accepts_incomplete(request: Request) -> bool:

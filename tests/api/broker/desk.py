@@ -81,7 +81,7 @@ class Desk:
             sa.event.listen(self.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA synchronous=OFF"))
         self.room = FakeWaitingRoom(self.store)
         self.revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
-        service = Service(self.store, lambda: catalog, self.revisions, "instances", self.room)
+        self.service = service = Service(self.store, lambda: catalog, self.revisions, "instances", self.room)
         login = LoginFile(folder / "platform-credentials", plain)
         login.path.write_text(":".join(USER))
         app = create_app(

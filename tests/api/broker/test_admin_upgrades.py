@@ -16,7 +16,7 @@ from helmbroker.broker.api.auth.admin import Admins
 from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.chain import Authentication
 from helmbroker.broker.domain.operation import Phase
-from helmbroker.broker.service.fleet import Fleet
+from helmbroker.broker.operator_wiring import make_admin
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog
 from tests.api.broker.desk import INSTANCE, LOGIN, Desk, refusal
@@ -39,9 +39,8 @@ def office(data: Path, catalog: Catalog, tmp_path: Path) -> Iterator[Office]:
 
     def admin(desk: Desk) -> Admin:
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
-        fleet = Fleet(desk.store, lambda: newer, desk.revisions)
         found = Admins(tokens, Authentication([]))
-        return Admin(found, desk.store.overview, desk.store, lambda: newer, desk.store, fleet)
+        return make_admin(desk.store, found, desk.service, lambda: newer, desk.revisions)
 
     desk = Desk(data, newer, admin=admin)
     yield Office(desk, token)

@@ -183,7 +183,7 @@ def test_who_is_deleted_meanwhile_is_gone(make: Make) -> None:
 def test_a_deletion_in_the_middle_of_a_try_leaves_nothing(make: Make) -> None:
     harbour = make("a")
     harbour.begin()
-    deletions = []
+    deletions: list[str] = []
 
     def delete(call: object) -> None:
         if getattr(call, "ref", None) == client("a") and not deletions:
