@@ -102,27 +102,26 @@ def _go_on(work: FleetWork, members: Sequence[Member], most: int, what: str) -> 
         return Wait(AGAIN_S, fleet.told(members))
     if not waiting:
         return Done()
-    begun = 0
+    begun: list[Member] = []
     for each in waiting:
         work.ctx.check()
-        if begun == most:
+        after = _begin(work, each)
+        if isinstance(after, Fail):
+            return after
+        begun += [after] if after.under_way else []
+        if after.outcome is Outcome.FAILED or len(begun) == most:
             break
-        began = _begin(work, each)
-        if isinstance(began, Fail):
-            return began
-        begun += began
-    if not begun and all(each.waits for each in _members(work) if each in waiting):
-        return Wait(AGAIN_S, f"those that are left are being worked on: {fleet.told(members)}")
-    return Wait(AGAIN_S, f"{what}: {fleet.told(_members(work))}")
+    told = fleet.told(_members(work))
+    return Wait(AGAIN_S, f"{what}: {told}" if begun else f"{told}; those that wait are being worked on by others")
 
 
-def _begin(work: FleetWork, member: Member) -> bool | Fail:
-    """Whether its update has begun; the intent and the update in one transaction."""
+def _begin(work: FleetWork, member: Member) -> Member | Fail:
+    """How it stands then; its update and the note that it has begun in one transaction."""
     with work.transaction() as tx:
         try:
             operation_id = work.begin(tx, member.instance_id)
         except ConcurrencyError:
-            return False  # somebody else works on it, and that ends
+            return member  # somebody else works on it, and that ends
         except MaintenanceInfoConflict as error:
             return Fail(f"Stopped, as the catalog has changed: {error.description} Begin a new run.")
         except Unavailable:
@@ -131,10 +130,9 @@ def _begin(work: FleetWork, member: Member) -> bool | Fail:
             gone = isinstance(error, NotFound | Gone)
             after = Member(member.instance_id, None, Outcome.GONE if gone else Outcome.FAILED, error.description)
         else:
-            outcome = Outcome.UPGRADED if operation_id is None else None
-            after = Member(member.instance_id, operation_id, outcome)
+            after = Member(member.instance_id, operation_id, None if operation_id else Outcome.UPGRADED)
         tx.note_member(work.ctx.operation.id, after)
-    return after.under_way
+    return after
 
 
 def _members(work: FleetWork) -> Sequence[Member]:

@@ -101,16 +101,17 @@ class Harbour:
             found = [records.instance(each) for each in instance_ids]
         return [self.world.revisions.addon(each.instance.addon_digest).version for each in found if each]
 
-    def refuse(self, *instance_ids: str, after: int = 0) -> None:
-        """Clients cannot use these instances, from the `after`-th time on."""
-        refs, seen = {client(each) for each in instance_ids}, dict[ReleaseRef, int]()
+    def refuse(self, *instance_ids: str, newer_alone: bool = False) -> None:
+        """Clients cannot use these instances; or not with the newer revision of the addon."""
+        owners = {client(each): release(each) for each in instance_ids}
+        cluster = self.world.cluster
 
         def fail(call: Call) -> None:
-            if call.verb == "deploy" and call.ref in refs:
-                seen[call.ref] = seen.get(call.ref, -1) + 1
-                if seen[call.ref] >= after:
-                    self.world.cluster.failed_jobs[call.ref] = "psql: no such host"
-                    raise HelmError(HelmFault.HOOK, "failed post-install")
+            if call.verb != "deploy" or call.ref not in owners:
+                return
+            if not newer_alone or cluster.releases[owners[call.ref]].values["text"] == "of the new plan":
+                cluster.failed_jobs[call.ref] = "psql: no such host"
+                raise HelmError(HelmFault.HOOK, "failed post-install")
 
         self.world.helm.before = fail
 

@@ -93,7 +93,7 @@ def test_a_canary_that_fails_goes_back_and_ends_the_run(make: Make) -> None:
     """Also without --stop-on-failure: that is what it is for."""
     harbour = make()
     before = harbour.world.cluster.releases[release("a")]
-    harbour.refuse("a", after=1)
+    harbour.refuse("a", newer_alone=True)
     run = harbour.run(harbour.begin())
     assert harbour.outcomes() == {"a": "failed"} | dict.fromkeys("bcde", "waiting")
     assert run.operation.state is State.FAILED
@@ -124,7 +124,7 @@ def test_who_was_not_well_before_is_left_as_it_is_and_the_next_one_is_tried(make
 def test_a_failure_in_a_wave_stops_the_run_if_that_is_asked_for(make: Make, stop: bool, waiting: int) -> None:
     """Those of the same wave end by themselves."""
     harbour = make()
-    harbour.refuse("b", after=1)
+    harbour.refuse("b", newer_alone=True)
     run = harbour.run(harbour.begin(wave="3", stop=stop))
     states = list(harbour.outcomes().values())
     assert (states.count("failed"), states.count("waiting")) == (1, waiting)
@@ -134,7 +134,7 @@ def test_a_failure_in_a_wave_stops_the_run_if_that_is_asked_for(make: Make, stop
 
 def test_a_run_that_was_stopped_by_a_failure_is_resumed(make: Make) -> None:
     harbour = make()
-    harbour.refuse("b", after=1)
+    harbour.refuse("b", newer_alone=True)
     first = harbour.begin(wave="2", stop=True)
     harbour.run(first)
     harbour.world.helm.before = None
@@ -224,8 +224,8 @@ def test_a_catalog_that_changes_meanwhile_ends_the_run(make: Make, tmp_path: Pat
         harbour.fleet.resume(run_id)
 
 
-def test_parameters_that_the_new_version_refuses_are_told(make: Make) -> None:
-    harbour = make("a")
+def test_parameters_that_the_new_version_refuses_are_told_at_the_first_instance(make: Make) -> None:
+    harbour = make("a", "b")
     strict = replace(
         harbour.newer,
         plans=tuple(
@@ -235,7 +235,7 @@ def test_parameters_that_the_new_version_refuses_are_told(make: Make) -> None:
     )
     harbour.offer(strict)
     run = harbour.run(harbour.begin())
-    assert harbour.outcomes() == {"a": "failed"}
+    assert harbour.outcomes() == {"a": "failed", "b": "waiting"}
     assert "size" in run.members[0].detail
 
 
@@ -319,13 +319,20 @@ def test_a_run_may_be_disturbed_at_every_step(either_world: World, tmp_path: Pat
     assert_same_end(case)
 
 
-def test_an_update_that_is_tried_may_be_disturbed_at_every_step(either_world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])
+def test_an_update_that_is_tried_may_be_disturbed_at_every_step(
+    either_world: World, tmp_path: Path, state: State
+) -> None:
+    """There, and back."""
     harbour = Harbour(either_world, (), newer(tmp_path / "newer"))
-    rounds = iter(range(100))
+    ids = [f"i{number}" for number in range(200)]
+    rounds = iter(ids)
+    if state is State.FAILED:
+        harbour.refuse(*ids, newer_alone=True)
 
     def case() -> Case:
         harbour.clear()
-        instance_id = f"i{next(rounds)}"
+        instance_id = next(rounds)
         harbour.provision(instance_id)
         harbour.offer(harbour.newer)
         run_id = harbour.begin()
@@ -337,4 +344,4 @@ def test_an_update_that_is_tried_may_be_disturbed_at_every_step(either_world: Wo
             harbour.world.hand, member.operation_id, lambda: (harbour.versions(instance_id), harbour.left())
         )
 
-    assert_same_end(case)
+    assert_same_end(case, state)

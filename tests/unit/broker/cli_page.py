@@ -18,11 +18,11 @@ PROGRAM = "helmbroker"
 _HEAD = f"""\
 # The command line `{PROGRAM}`
 
-Made by `make cli-page` from the program's own commands; not edited by hand. Settings come from environment variables:
-[settings](settings.md). What each command does over HTTP: [what operators see](admin-api.md).
+Made by `make cli-page` from the program's own commands; not edited by hand. Settings come from environment
+variables: [settings](settings.md). The same over HTTP, where there is such: [what operators see](admin-api.md).
 
-`-o json` prints a line of JSON for each row of a table, and one for anything else; progress and questions go to the standard
-error. `{PROGRAM} completion bash` (zsh, fish) prints what makes the shell complete commands and options.
+`-o json` prints a line of JSON for each row of a table, and one for anything else; progress and questions go to
+the standard error. `{PROGRAM} completion bash` (zsh, fish) prints what makes the shell complete commands.
 """
 
 
@@ -47,7 +47,7 @@ def _section(names: tuple[str, ...], command: click.Command) -> str:
     ctx = click.Context(command, info_name=" ".join(names))
     usage = " ".join([*names, *command.collect_usage_pieces(ctx)])
     options = [each for each in command.get_params(ctx) if isinstance(each, click.Option) and not each.hidden]
-    rows = [record for each in options if (record := each.get_help_record(ctx)) and each.name != "help"]
+    rows = [record for each in options if (record := each.get_help_record(ctx)) and "--help" not in each.opts]
     table = "".join(f"| `{_cell(flags)}` | {_cell(about)} |\n" for flags, about in rows)
     known = f"\n| option | |\n|---|---|\n{table}" if rows else ""
     return f"\n## {' '.join(names[1:])}\n\n{_text(command.help or '')}\n\n```\n{usage}\n```\n{known}"
