@@ -23,7 +23,7 @@ ADDON = "redis"
 
 
 def offer_newer(folder: Path, version: str, *, harmful: bool = False) -> str:
-    """The addons with the next version of one of them; harmful: whose server lets nobody in but its administrator."""
+    """The addons with the next version of one of them; harmful: whose server nobody reaches."""
     copies(folder)
     about = folder / ADDON / "addon.yaml"
     text = about.read_text()
