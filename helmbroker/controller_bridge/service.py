@@ -99,14 +99,17 @@ class Service(Views):
             begin(conn, self._store, Kind.CREATE, operation_id, resource, user, **about)
         return resource
 
-    def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
+    def update(
+        self, app: str, name: str, plan_name: str | None, options: Mapping[str, JSON], user: str
+    ) -> Resource:
         """Begin to change the plan, the options, or both: the broker may find that there is nothing to do.
 
-        `options` are merged into those that the instance has. Raises NoSuchResource, Refused.
+        plan_name: None keeps the plan. `options` are merged into those that the instance has.
+        Raises NoSuchResource, Refused.
         """
         with self._store.writing() as conn:
             resource = self._usable(conn, app, name)
-            service, _, plan = plan_name.partition(":")
+            service, _, plan = (plan_name or resource.plan_name).partition(":")
             if resource.source is not None:
                 raise Refused(f"the resource instance is that of {resource.source}: update that")
             if service != resource.service or not plan:
