@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import click
 
+from helmbroker import output as printing
+
 if TYPE_CHECKING:  # heavy; the programs that supervise do without
     from helmbroker.sealing import RingFile
     from helmbroker.sealing.stored import Batch, Holding
@@ -32,9 +34,6 @@ class Safe:
     note: Callable[[str, str], None] = lambda _action, _key_id: None
 
 
-_output: Callable[..., Any] = click.option(
-    "--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed."
-)
 _only_print: Callable[..., Any] = click.option(
     "--print", "only_print", is_flag=True, help="Write the new ring, WITH ITS KEYS, to the output only."
 )
@@ -58,15 +57,20 @@ def group(with_settings: Callable[..., Any], opened: Callable[[S], AbstractConte
 
         return with_settings(run)
 
-    keys.command("list")(_output(with_safe(list_keys)))
-    keys.command("add")(_only_print(_output(with_safe(add))))
-    keys.command("rotate")(_to(_output(with_safe(rotate))))
-    keys.command("remove")(click.argument("key_id", metavar="ID")(_output(with_safe(remove))))
+    keys.command("list")(printing.option(with_safe(list_keys)))
+    keys.command("add")(_only_print(printing.option(with_safe(add))))
+    keys.command("rotate")(_to(printing.option(with_safe(rotate))))
+    keys.command("remove")(click.argument("key_id", metavar="ID")(printing.option(with_safe(remove))))
     return keys
 
 
 def list_keys(safe: Safe, *, output: str) -> None:
-    """The keys, which one is active, and how many secrets each holds."""
+    """The keys, which one is active, and how many secrets each holds.
+
+    \b
+    Example:
+      helmbroker keys list                   # of the bridge: helmbroker-bridge keys list
+    """
     held, active = _counts(safe), safe.ring.active
     rows = [
         {"id": key.id, "active": key == active, "direct": key.direct, "secrets": held.pop(key.id, 0)}
@@ -80,7 +84,12 @@ def list_keys(safe: Safe, *, output: str) -> None:
 
 
 def add(safe: Safe, *, only_print: bool, output: str) -> None:
-    """Put a fresh key on the ring. It opens and seals nothing before it is made active."""
+    """Put a fresh key on the ring. It opens and seals nothing before it is made active.
+
+    \b
+    Example:
+      helmbroker keys add
+    """
     if only_print:
         click.echo(safe.ring.with_fresh_key()[1], nl=False)
         return
@@ -90,7 +99,12 @@ def add(safe: Safe, *, only_print: bool, output: str) -> None:
 
 
 def remove(safe: Safe, *, key_id: str, output: str) -> None:
-    """Take a key off the ring that holds nothing any more."""
+    """Take a key off the ring that holds nothing any more.
+
+    \b
+    Example:
+      helmbroker keys remove 1
+    """
     number = _counts(safe)[key_id]
     if number:
         _fail(f"key {key_id!r} holds {number} secrets still; `keys rotate` brings them under the active one")
@@ -103,6 +117,10 @@ def rotate(safe: Safe, *, key_id: str | None, output: str) -> None:
     """Make another key the active one, and bring all that is sealed under it, while the program serves.
 
     When it was ended in between, or the ring has another active key already, it goes on with that one.
+
+    \b
+    Example:
+      helmbroker keys rotate
     """
     _activate(safe, key_id)
     sys.exit(_bring(safe, output))

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from helmbroker.audit import acting, operator
 from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
-from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
 from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.settings import CannotStart, Settings
@@ -97,7 +97,7 @@ def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
     try:
         with acting(operator()):
             yield store
-    except Unavailable as error:
+    except OsbError as error:
         click.echo(f"helmbroker: {error.description}", err=True)
         sys.exit(status)
     except OUTAGE as error:

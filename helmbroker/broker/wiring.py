@@ -6,13 +6,13 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
 from helmbroker.broker import operator_files
-from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.api.auth.admin import Admins
@@ -26,6 +26,7 @@ from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.gate import Grants
+from helmbroker.broker.operator_wiring import make_admin, upgrades
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.offered import Offered
@@ -114,7 +115,7 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         ready,
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
-        admin=Admin(admins(settings, authenticate), store.overview, store, catalog, store),
+        admin=make_admin(store, admins(settings, authenticate), service, catalog, revisions),
     )
 
 
@@ -154,7 +155,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         handlers(store, tools)
         | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
         | checked(make_drift_check(settings, store))
-        | refreshed(make_refresh(settings, store)),
+        | (refreshed(make_refresh(settings, store)) | upgrades(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
@@ -184,11 +185,8 @@ def make_helm(settings: Settings, folder: Path) -> HelmCli:
 def ask_for_refresh(settings: Settings) -> None:
     """Have the workers look at all sources of addons; what hinders that is logged."""
     try:
-        store = make_store(settings)
-        try:
+        with closing(make_store(settings)) as store:
             _LOG.info("the catalog will be refreshed", extra={"operation": refresh.begin(store).id})
-        finally:
-            store.close()
     except (CannotStart, Unavailable, UnusableDatabase, KeyRingError, KeysAway) as error:
         _LOG.error("the catalog will not be refreshed: %s", error)
 

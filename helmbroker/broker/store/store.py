@@ -140,9 +140,13 @@ class SqlStore:
         with _outages(), self._reader.connect() as conn:
             yield SqlOverview(conn)
 
-    def on(self, conn: sa.Connection) -> SqlRecords:
-        """Records in somebody else's transaction: that of a durable operation, with its fence."""
-        return SqlRecords(conn, self.queue, self._keys, tell=partial(self._tell, conn))
+    def on(self, conn: sa.Connection, *, decides: bool = False) -> SqlRecords:
+        """Records in somebody else's transaction: that of a durable operation, with its fence.
+
+        decides: about instances, as requests do, and so alone with each.
+        """
+        alone = self._alone if decides else None
+        return SqlRecords(conn, self.queue, self._keys, alone=alone, tell=partial(self._tell, conn))
 
     def _tell(self, conn: sa.Connection, event: Event) -> None:
         self.audit.append(conn, [row(who(BROKER), event)])
