@@ -99,7 +99,7 @@ def test_init_keeps_what_is_there(made: Place) -> None:
 @pytest.mark.osb(121)
 def test_what_the_broker_has_can_be_listed(made: Place) -> None:
     """Nothing at first; what a line holds is tested in tests/api/broker/test_inventory.py."""
-    result = made.run("list", "--gone")
+    result = made.run("list", "--gone", "-o", "json")
     assert (result.exit_code, result.output) == (0, "")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from helmbroker.controller_bridge.apps.drycc.config import Detach, Post, edit, going_back, leftovers, taking_back
@@ -13,7 +16,7 @@ PTYPES = ["web", "worker"]
 BOTH = {"web": ["addon_db"], "worker": ["addon_db"]}
 
 
-def held(*values: dict[str, str], **refs: list[str]) -> HeldConfig:
+def held(*values: dict[str, Any], **refs: Sequence[str]) -> HeldConfig:
     return HeldConfig.model_validate({"uuid": "u", "values": values, "values_refs": refs})
 
 
