@@ -12,7 +12,7 @@ CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page cli-page postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page cli-page site postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ cli-page: $(VENV)/installed ## how helmbroker is called; writes docs/reference/c
 
 plugin: $(VENV)/installed ## drycc-resources as one file that needs Python and nothing else: build/drycc-resources
 	$(BIN)/python -m packing.plugin
+
+site: $(VENV)/installed ## the documentation as a static site: build/site
+	$(BIN)/sphinx-build -q -W --keep-going -b html -c docs/site -d build/site-read . build/site
 
 format: $(VENV)/installed ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix

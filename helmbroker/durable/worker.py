@@ -76,9 +76,8 @@ class Worker:
             end = time.monotonic() + grace_s
             while claims.is_alive() or any(thread.is_alive() for thread in self._running.copy().values()):
                 self._expire()
-                # a claim in flight would take again what is handed back
-                over = time.monotonic() >= end and not claims.is_alive()
-                for ctx in self._running.copy() if over else ():
+                # not before claims have ended: the last one would take again what is handed back
+                for ctx in self._running.copy() if not claims.is_alive() and time.monotonic() >= end else ():
                     ctx.interrupt(Shutdown())
                 self._ended.wait(0.02)
             self._ended.set()

@@ -90,6 +90,10 @@ def test_groups_reach_whom_they_are_attached_to(call: Calls) -> None:
     assert post(call, worker=["queue"]).json["values_refs"] == {"worker": ["queue"]}
     assert post(call, web=["queue"], clock=["queue"]).json["values_refs"]["clock"] == ["queue"]
     assert post(call, clock=[]).json["values_refs"] == {"web": ["queue"], "worker": ["queue"]}
+    again = post(call, clock=[])
+    assert (again.status_code, again.json) == (422, {"detail": "clock does not exist under values_refs"})
+    kept = call("DELETE", CONFIG, {"values_refs": {"web": []}})
+    assert (kept.status_code, kept.json) == (409, {"detail": "shop changed nothing - release stopped"})
     gone = call("DELETE", CONFIG, {"values_refs": {"web": ["queue"]}})
     assert (gone.status_code, gone.json["values_refs"]) == (200, {"worker": ["queue"]})
     assert post(call, worker=["queue"]).status_code == 409

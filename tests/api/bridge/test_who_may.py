@@ -148,13 +148,14 @@ def test_without_the_controller_nobody_gets_in_and_nobody_is_refused(call: Calls
         controller.close()
 
 
-def test_operations_carry_the_name_of_the_platform(call: Calls) -> None:
+def test_operations_carry_the_name_of_the_platform_and_resources_the_workspace(call: Calls) -> None:
     controller = DryccController()
     try:
         doors = _of_a_controller(call, controller)
         body = {"name": "my-db", "plan": "postgresql:small"}
         headers = {"Authorization": f"token {doors.tokens['member']}"}
         answer = doors.client.post("/v2/apps/shop/resources/", json=body, headers=headers)
-        assert (answer.status_code, (answer.json or {})["owner"]) == (201, "member")
+        made = answer.json or {}
+        assert (answer.status_code, made["owner"], made["workspace_id"]) == (201, "member", "shopteam")
     finally:
         controller.close()

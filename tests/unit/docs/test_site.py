@@ -1,0 +1,37 @@
+"""The pages of docs/: each can be found, and they become a site without a warning."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index, decisions = (page.read_text("utf-8") for page in (DOCS / "README.md", DOCS / "decisions/README.md"))
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {"README.md", "index.md"}
+    lost = {page for page in pages if f"]({page})" not in index}
+    assert {page for page in lost if f"]({page.removeprefix('decisions/')})" not in decisions} == set()
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(300)
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    argv = ["-q", "-W", "--keep-going", "-b", "html", "-c", "docs/site", "-d", str(tmp_path / "read"), "."]
+    built = subprocess.run(
+        [sys.executable, "-m", "sphinx", *argv, str(tmp_path / "site")],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (built.returncode, built.stderr) == (0, "")
+    start = (tmp_path / "site/docs/index.html").read_text("utf-8")
+    assert "reference/settings.html" in start
+    assert "addons/postgresql/README.html" in start
+    assert (tmp_path / "site/index.html").exists()
