@@ -1,4 +1,4 @@
-"""`helmbroker list`, `show`, `events`, `operations`, `workers`, `cancel`, `retry`: the admin API as commands."""
+"""`helmbroker list`, `show`, `events`, `operations`, `workers`, `cancel`, `retry`, `retire`: /admin as commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helmbroker import output as printing
 from helmbroker.broker.api import shown
 from helmbroker.broker.command import WRONG, opened_store, stop, with_settings
 from helmbroker.broker.domain.overview import Wanted
-from helmbroker.broker.operator_wiring import make_operate
+from helmbroker.broker.operator_wiring import make_operate, make_retirement
 from helmbroker.broker.service.inventory import inventory, lines
 from helmbroker.broker.settings import Settings
 from helmbroker.durable import State
@@ -130,6 +130,31 @@ def retry(settings: Settings, *, instance_id: str, binding_id: str | None, outpu
     printing.said({"operation": operation_id}, f"begun: {operation_id}", output)
 
 
+@click.command()
+@click.option("--service", help="Its name or id.")
+@click.option("--plan", help="One of its plans alone: its name or id.")
+@click.option("--undo", is_flag=True, help="Offer it again.")
+@printing.option
+@with_settings
+def retire(settings: Settings, *, service: str | None, plan: str | None, undo: bool, output: str) -> None:
+    """Offer a service, or a plan, no more. Its instances go on, and can be bound, updated and deleted.
+
+    Without options: what is retired.
+
+    \b
+    Examples:
+      helmbroker retire --service redis --plan small
+      helmbroker retire --service redis --plan small --undo
+      helmbroker retire
+    """
+    with opened_store(settings, WRONG) as store:
+        retirement = make_retirement(settings, store)
+        asked = service is not None or plan is not None
+        found = retirement.change(service, plan, undo) if asked or undo else retirement.all()
+        rows = [retirement.named(each) for each in found]
+    printing.rows(rows, ("service", "plan", "service_id", "plan_id"), output)
+
+
 @click.group()
 def operations() -> None:
     """What is done, waits, and was done."""
@@ -198,4 +223,4 @@ def workers(settings: Settings, *, output: str) -> None:
     printing.rows(rows, _WORKERS, output)
 
 
-COMMANDS = (list_records, show, events, operations, workers, cancel, retry)
+COMMANDS = (list_records, show, events, operations, workers, cancel, retry, retire)

@@ -14,6 +14,7 @@ from helmbroker.broker.service.fleet import Fleet
 from helmbroker.broker.service.instances import InstanceUseCases
 from helmbroker.broker.service.offered import Offered
 from helmbroker.broker.service.operate import Operate
+from helmbroker.broker.service.retirement import Retirement
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import upgraded
@@ -29,11 +30,18 @@ def upgrades(settings: Settings, store: SqlStore) -> dict[str, Handler]:
 
 
 def make_admin(
-    store: SqlStore, admins: Admins, service: Service, catalog: Callable[[], Catalog], revisions: AddonRevisions
+    store: SqlStore,
+    admins: Admins,
+    service: Service,
+    catalog: Callable[[], Catalog],
+    revisions: AddonRevisions,
+    whole: Callable[[], Catalog],
 ) -> Admin:
-    """What operators are answered over HTTP, by the catalog that the API offers."""
+    """What operators are answered over HTTP, by the catalog that the API offers; `whole`: with what is retired."""
     fleet = Fleet(store, catalog, revisions)
-    return Admin(admins, store.overview, store, catalog, store, fleet, Operate(store, service))
+    retirement = Retirement(store, store, whole)
+    operate = Operate(store, service)
+    return Admin(admins, store.overview, store, catalog, store, fleet, operate, retirement)
 
 
 def make_operate(settings: Settings, store: SqlStore) -> Operate:
@@ -43,6 +51,13 @@ def make_operate(settings: Settings, store: SqlStore) -> Operate:
     offered.look()
     room = WaitingRoom(store.watch, threading.Event(), most=1, wait_s=1.0)  # in which a command never waits
     return Operate(store, Service(store, offered, revisions, settings.instance_namespace, room))
+
+
+def make_retirement(settings: Settings, store: SqlStore) -> Retirement:
+    """As `make_fleet`."""
+    offered = Offered(store, make_revisions(settings, store))
+    offered.look()
+    return Retirement(store, store, lambda: offered.whole)
 
 
 def make_fleet(settings: Settings, store: SqlStore) -> Fleet:

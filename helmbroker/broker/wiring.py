@@ -115,7 +115,7 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         ready,
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
-        admin=make_admin(store, admins(settings, authenticate), service, catalog, revisions),
+        admin=make_admin(store, admins(settings, authenticate), service, catalog, revisions, lambda: catalog.whole),
     )
 
 

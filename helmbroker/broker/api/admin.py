@@ -24,6 +24,7 @@ from helmbroker.broker.service import checkup, refresh
 from helmbroker.broker.service.fleet import Fleet
 from helmbroker.broker.service.inventory import lines
 from helmbroker.broker.service.operate import Operate
+from helmbroker.broker.service.retirement import Retirement
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import State
 
@@ -46,10 +47,11 @@ class Admin:
         catalogs: Catalogs,
         fleet: Fleet,
         operate: Operate,
+        retirement: Retirement,
     ) -> None:
         self.admins = admins
         self.document = DocumentView(DOCUMENT)
-        self.fleet, self.operate = FleetView(fleet), OperateView(operate, overview)
+        self.fleet, self.operate = FleetView(fleet), OperateView(operate, overview, retirement)
         self._overview, self._store, self._catalog, self._catalogs = overview, store, catalog, catalogs
 
     def operations(self) -> Answer:

@@ -153,6 +153,8 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
         ("POST", f"{instance}/retry", admin.operate.retry),
         ("POST", f"{instance}/bindings/<osb:binding_id>/retry", admin.operate.retry_binding),
         ("POST", "/admin/purges", admin.operate.purge),
+        ("GET", "/admin/retired", admin.operate.retired),
+        ("POST", "/admin/retired", admin.operate.retire),
         ("GET", upgrades, admin.fleet.runs),
         ("POST", upgrades, admin.fleet.begin),
         ("GET", one, admin.fleet.run),

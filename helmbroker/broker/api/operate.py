@@ -1,4 +1,4 @@
-"""What operators do to single operations and instances: cancel, retry, purge."""
+"""What operators do to single operations and instances: cancel, retry, purge, retire."""
 
 from __future__ import annotations
 
@@ -11,13 +11,28 @@ from helmbroker.broker.api import shown, wire
 from helmbroker.broker.api.answers import Answer
 from helmbroker.broker.domain.store_ports import Overview
 from helmbroker.broker.service.operate import Operate
+from helmbroker.broker.service.retirement import Retirement
 
 
 class OperateView:
-    """One method per route; each answers with the operation that it is about."""
+    """One method per route; those that begin or stop something answer with the operation that it is about."""
 
-    def __init__(self, operate: Operate, overview: Callable[[], AbstractContextManager[Overview]]) -> None:
-        self._operate, self._overview = operate, overview
+    def __init__(
+        self,
+        operate: Operate,
+        overview: Callable[[], AbstractContextManager[Overview]],
+        retirement: Retirement,
+    ) -> None:
+        self._operate, self._overview, self._retirement = operate, overview, retirement
+
+    def retired(self) -> Answer:
+        """What is not offered any more, though a source has it."""
+        return {"retired": [self._retirement.named(each) for each in self._retirement.all()]}, 200
+
+    def retire(self) -> Answer:
+        """Or, with `undo`, offer it again; what is retired then."""
+        self._retirement.change(*wire.retirement(request))
+        return self.retired()
 
     def cancel(self, operation_id: str) -> Answer:
         self._operate.cancel(operation_id)

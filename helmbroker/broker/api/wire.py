@@ -127,6 +127,12 @@ class _Purge(_Body):
     with_data: StrictBool = False
 
 
+class _Retire(_Body):
+    service: Id | None = None
+    plan: Id | None = None
+    undo: StrictBool = False
+
+
 class _Fleet(_Body):
     service: Id | None = None
     plan: Id | None = None
@@ -209,6 +215,12 @@ def purge(request: Request) -> tuple[ReleaseRef, bool]:
     """The Helm release that is to be removed, and whether its volumes are. Raises BadRequest."""
     body = _parsed(_Purge, bodies.json_object(request))
     return ReleaseRef(body.namespace, body.release), body.with_data
+
+
+def retirement(request: Request) -> tuple[str | None, str | None, bool]:
+    """The service or plan that is to be retired, and whether that is undone. Raises BadRequest."""
+    body = _parsed(_Retire, bodies.json_object(request))
+    return body.service, body.plan, body.undo
 
 
 def accepts_incomplete(request: Request) -> bool:

@@ -11,6 +11,7 @@ from helmbroker.broker.domain.fleet import Member, Running
 from helmbroker.broker.domain.instance import ServiceBinding
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.sources import Retired
 from helmbroker.catalog.model import Object
 from helmbroker.durable import Operation
 
@@ -65,6 +66,10 @@ class OperatorWrites(Protocol):
         self, subject: str, params: Object, instance_ids: Sequence[str], *, timeout_s: float
     ) -> Operation:
         """Queue a run over these instances, in their order. Runs of one subject go one after the other."""
+        ...
+
+    def retire(self, which: Retired, *, undo: bool) -> None:
+        """The catalog does not offer it any more, or does so again; its instances are as they are."""
         ...
 
     def note_member(self, run_id: str, member: Member) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from helmbroker.broker.domain import fleet
@@ -11,8 +11,9 @@ from helmbroker.broker.domain.fleet import AGAIN, Asked, Candidate, Member, Orde
 from helmbroker.broker.domain.operation import Kind, Phase
 from helmbroker.broker.domain.ports import AddonRevisions
 from helmbroker.broker.domain.store_ports import Records, Store
+from helmbroker.broker.service.offered import chosen
 from helmbroker.broker.service.targets import newer
-from helmbroker.catalog.model import Addon, Catalog, Plan
+from helmbroker.catalog.model import Addon, Catalog
 
 STOPPED = "stopped by an operator; updates that had begun go on, and the run can be resumed"
 _MOST_RUNS = 100
@@ -28,7 +29,7 @@ class Fleet:
 
     def target(self, asked: Asked) -> Target:
         """Whom a run would be about, and whom not. Raises BadRequest, Unavailable."""
-        addon, plans = _chosen(self._catalog(), asked.service, asked.plan)
+        addon, plans = chosen(self._catalog(), asked.service, asked.plan)
         with self._store.read() as records:
             found = [self._candidate(addon, each) for each in records.running(addon.id)]
         named = {plan.id for plan in plans}
@@ -124,26 +125,6 @@ def _run(records: Records, run_id: str | None) -> Run:
         for each in records.members(operation.id)
     ]
     return Run(operation, members)
-
-
-def _chosen(catalog: Catalog, service: str | None, plan: str | None) -> tuple[Addon, Sequence[Plan]]:
-    """The one offering that is meant, and those of its plans."""
-    if service is None and plan is None:
-        raise BadRequest("Name a service, or a plan, or both.")
-    addons = [each for each in catalog.addons if service in (None, each.id, each.name)]
-    if not addons:
-        raise BadRequest(f"There is no service {service} in the catalog; there are {_names(catalog.addons)}.")
-    found = [(addon, [each for each in addon.plans if plan in (None, each.id, each.name)]) for addon in addons]
-    found = [(addon, plans) for addon, plans in found if plans]
-    if not found:
-        raise BadRequest(f"There is no plan {plan} of {_names(addons)} in the catalog.")
-    if len(found) > 1:
-        raise BadRequest(f"Several services have a plan {plan}: {_names([each for each, _ in found])}; name one.")
-    return found[0]
-
-
-def _names(addons: Sequence[Addon]) -> str:
-    return ", ".join(each.name for each in addons) or "none"
 
 
 def _size(name: str, text: str, total: int) -> int:

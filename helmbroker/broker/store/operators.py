@@ -13,7 +13,8 @@ from helmbroker.broker.domain.drift import Finding, Seen
 from helmbroker.broker.domain.fleet import Member, Running
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import DELETIONS, Kind
-from helmbroker.broker.store import findings, fleet
+from helmbroker.broker.domain.sources import Retired
+from helmbroker.broker.store import catalog, findings, fleet
 from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.catalog.model import NOTHING, Object
 from helmbroker.database import now
@@ -39,6 +40,11 @@ class OperatorRecords:
 
     def replace_findings(self, found: Sequence[Finding]) -> None:
         findings.replace(self._conn, found)
+
+    def retire(self, which: Retired, *, undo: bool) -> None:
+        catalog.retire(self._conn, which, undo=undo)
+        detail: Object = {"service_id": which.service_id, "plan_id": which.plan_id}
+        self.tell(Event("offer again" if undo else "retire", Outcome.DONE, detail=detail))
 
     def running(self, service_id: str) -> list[Running]:
         return fleet.running(self._conn, service_id)

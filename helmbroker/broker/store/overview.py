@@ -52,7 +52,8 @@ class SqlOverview:
         schedules = sa.select(t.kind, (t.run_at - moment).label("due_in_s")).where(
             t.kind.not_in(list(Kind)), going_on
         )
-        oldest = sa.select(sa.func.max(moment - t.created_at)).where(t.state == State.QUEUED, ours)
+        waits = t.state == State.QUEUED, ours, t.kind != Kind.FLEET  # a run waits for others most of its time
+        oldest = sa.select(sa.func.max(moment - t.created_at)).where(*waits)
         return Numbers(
             operations={(row.kind, State(row.state)): row.n for row in counts},
             oldest_queued_s=float(self._conn.scalar(oldest) or 0.0),

@@ -98,6 +98,15 @@ fleet_members = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),  # public
 )
 
+# what sources have and the catalog does not offer any more; plan_id: "" for all plans
+retired = sa.Table(
+    "retired",
+    metadata,
+    sa.Column("service_id", sa.String(255), primary_key=True),
+    sa.Column("plan_id", sa.String(255), primary_key=True),
+    sa.Column("since", sa.Double, nullable=False),  # seconds since the epoch, on the database's clock
+)
+
 # how each source of addons was found when it was asked last
 catalog_sources = sa.Table(
     "catalog_sources",

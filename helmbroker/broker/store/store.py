@@ -17,7 +17,7 @@ from helmbroker.audit.chain import KEY_BYTES, Chain, at_one_moment
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.audit import BROKER, Entry, Event
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.domain.sources import Provenance
+from helmbroker.broker.domain.sources import Provenance, Retired
 from helmbroker.broker.store import catalog, polling, revisions
 from helmbroker.broker.store.audit import entry, row
 from helmbroker.broker.store.operators import ending
@@ -180,6 +180,11 @@ class SqlStore:
         """See the port Catalogs."""
         with _outages(), self._reader.connect() as conn:
             return catalog.listed(conn)
+
+    def retired(self) -> frozenset[Retired]:
+        """See the port Catalogs."""
+        with _outages(), self._reader.connect() as conn:
+            return catalog.retirements(conn)
 
     def provenance(self) -> Provenance:
         """See the port Catalogs."""

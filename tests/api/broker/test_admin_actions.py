@@ -123,6 +123,17 @@ def test_a_purge(office: Office) -> None:
     assert (body["kind"], body["state"]) == ("purge", "queued")
 
 
+def test_a_plan_is_retired_and_offered_again(office: Office) -> None:
+    body = checked(office.post("/admin/retired", {"service": "demo", "plan": "small"}), "post", "/admin/retired")
+    assert [(each["service"], each["plan"]) for each in body["retired"]] == [("demo", "small")]
+    assert office.json("/admin/retired") == body
+    assert refusal(office.post("/admin/retired", {"service": "unknown"})) == (400, "BadRequest")
+    undone = office.post("/admin/retired", {"service": "demo", "plan": "small", "undo": True})
+    assert undone.get_json() == {"retired": []}
+    told = [(each["action"], each["outcome"]) for each in office.json("/admin/events")["events"]]
+    assert told[-2:] == [("retire", "done"), ("offer again", "done")]
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -17,8 +17,10 @@ from helmbroker.broker.api.auth.bearer import BearerTokens
 from helmbroker.broker.api.auth.chain import Authentication
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.operator_wiring import make_admin
+from helmbroker.broker.store.schema import operations
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Catalog
+from helmbroker.database import now
 from tests.api.broker.desk import INSTANCE, LOGIN, Desk, refusal
 from tests.api.broker.test_admin import Office, document
 from tests.unit.catalog.folders import ADDON_ID, FILES, write
@@ -40,7 +42,7 @@ def office(data: Path, catalog: Catalog, tmp_path: Path) -> Iterator[Office]:
     def admin(desk: Desk) -> Admin:
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
         found = Admins(tokens, Authentication([]))
-        return make_admin(desk.store, found, desk.service, lambda: newer, desk.revisions)
+        return make_admin(desk.store, found, desk.service, lambda: newer, desk.revisions, lambda: newer)
 
     desk = Desk(data, newer, admin=admin)
     yield Office(desk, token)
@@ -99,6 +101,16 @@ def test_a_run_is_begun_looked_at_stopped_and_resumed(office: Office) -> None:
         ("fleet", "cancelled", "operator:alice"),
         ("fleet", "accepted", "operator:alice"),
     ]
+
+
+def test_a_run_that_takes_long_is_no_old_operation(office: Office) -> None:
+    """It waits for its updates, which are told by themselves."""
+    office.post(PATH, {"service": "demo"})
+    with office.desk.store.engine.begin() as conn:
+        conn.execute(operations.update().where(operations.c.kind == "fleet").values(created_at=now(conn) - 9000))
+    told = dict(line.rsplit(" ", 1) for line in office.get("/metrics").text.splitlines() if line[0] != "#")
+    assert told['helmbroker_operations{kind="fleet",state="queued"}'] == "1.0"
+    assert float(told["helmbroker_operations_oldest_queued_seconds"]) < 60
 
 
 @pytest.mark.parametrize(

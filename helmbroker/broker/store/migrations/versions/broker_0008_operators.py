@@ -1,4 +1,4 @@
-"""Runs over the fleet: which instances each is about, and what became of them."""
+"""What operators do: runs over the fleet, each with its instances; services and plans that are retired."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,4 +16,10 @@ def upgrade() -> None:
         sa.Column("operation_id", sa.String(255)),
         sa.Column("outcome", sa.String(16)),
         sa.Column("detail", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "retired",
+        sa.Column("service_id", sa.String(255), primary_key=True),
+        sa.Column("plan_id", sa.String(255), primary_key=True),
+        sa.Column("since", sa.Double, nullable=False),
     )
