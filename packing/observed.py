@@ -47,10 +47,10 @@ Made by `make metrics-page` from the code. Where they are read, who may, and wha
 [observe](../how-to/observe.md). Alerts are in `charts/helmbroker/files/alerts.yaml`, each with its
 [runbook](../how-to/runbooks/README.md); a Grafana dashboard is beside them.
 
-No label has an id of an instance, a name of an app or anything else that users make up: `service`, `plan` and `source`
-are names of the operator's catalog (ids of what has left it), or `unknown`; `route` is the pattern of a path, `none`
-where there is no such path; the others have a fixed set of values. Every process tells `process_resident_memory_bytes`,
-`process_cpu_seconds_total` and the other `process_` metrics of the Prometheus client, too.
+No label has an id of an instance, a name of an app or anything else that users make up: `service`, `plan` and
+`source` are names of the operator's catalog (ids of what has left it), or `unknown`; `route` is the pattern of a
+path, `none` where there is no such path; the others have a fixed set of values. Every process tells
+`process_resident_memory_bytes`, `process_cpu_seconds_total` and the other `process_` metrics of Prometheus' client.
 """
 
 

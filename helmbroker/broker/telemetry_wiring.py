@@ -28,13 +28,13 @@ HELM = Metric(
     "A run of helm, by its command and how it ended: ok, or what went wrong, in a word.",
     (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0),
 )
-_FIELDS = {"instance_id": "instance", "binding_id": "binding"}
+FIELDS = {"instance_id": "instance", "binding_id": "binding"}
 _UNKNOWN = ("unknown", "unknown")
 
 
 def requests_of_api() -> Requests:
     """What learns of each request to the API."""
-    return Requests(PREFIX, traces.from_environment("helmbroker-api"), _FIELDS)
+    return Requests(PREFIX, traces.from_environment("helmbroker-api"), FIELDS)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def told_by_worker(store: SqlStore, revisions: AddonRevisions) -> ToldByWorker:
 
 def about(operation: Operation) -> Mapping[str, object]:
     """Ids of what it works on, as lines of the log call them."""
-    return {field: operation.params.get(name) for name, field in _FIELDS.items()}
+    return {field: operation.params.get(name) for name, field in FIELDS.items()}
 
 
 def plan_of(operation: Operation, store: SqlStore, revisions: AddonRevisions) -> tuple[str, str]:

@@ -31,12 +31,12 @@ FAILING = Metric(
     f"{PREFIX}_watch_bindings_failing", Sort.GAUGE, ("kind",), "Those whose last look failed, and is tried again."
 )
 LOOKS = Metric(f"{PREFIX}_watch_looks_total", Sort.COUNTER, ("kind",), "Looks at bindings, each time one changed.")
-_FIELDS = {"app": "app", "name": "name"}
+FIELDS = {"app": "app", "name": "name"}
 
 
 def requests_of_api() -> Requests:
     """What learns of each request to the API."""
-    return Requests(PREFIX, traces.from_environment("helmbroker-bridge-api"), _FIELDS)
+    return Requests(PREFIX, traces.from_environment("helmbroker-bridge-api"), FIELDS)
 
 
 def metrics_of_api(settings: Settings, store: Store, requests: Requests) -> Metrics | None:

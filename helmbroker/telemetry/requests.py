@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import cache
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -20,6 +22,7 @@ _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"
 _NO_ROUTE, _NO_METHOD = "none", "other"
 _UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
 _SERVER_ERROR = 500
+_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def described(prefix: str) -> Metric:
@@ -81,4 +84,10 @@ def _method() -> str:
 
 def _route() -> str:
     """The pattern, never the path: clients may make up as many of those as they like."""
-    return _NO_ROUTE if request.url_rule is None else request.url_rule.rule
+    return _NO_ROUTE if request.url_rule is None else _pattern(request.url_rule.rule)
+
+
+@cache
+def _pattern(rule: str) -> str:
+    """As OpenAPI writes it."""
+    return _VARIABLE.sub(r"{\1}", rule)
