@@ -111,6 +111,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.keys
 	$(BIN)/python -m bench.plugin
 	$(BIN)/python -m bench.bridge
+	$(BIN)/python -m bench.operators
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm

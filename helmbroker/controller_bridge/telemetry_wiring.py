@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from helmbroker.controller_bridge.api.metrics import PREFIX, Metrics
 from helmbroker.controller_bridge.apps.drycc.client import TokenFile
+from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.numbers import read
 from helmbroker.controller_bridge.settings import Settings
 from helmbroker.controller_bridge.store import Store
@@ -60,7 +61,7 @@ def told_by_worker() -> ToldByWorker:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     spans = traces.from_environment("helmbroker-bridge-worker")
-    return ToldByWorker(Work(WORK, registry, spans, about), lambda: metric.text(registry))
+    return ToldByWorker(Work(WORK, registry, spans, Kind, about), lambda: metric.text(registry))
 
 
 def about(operation: Operation) -> Mapping[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from prometheus_client import CollectorRegistry
@@ -45,6 +45,7 @@ def described(prefix: str, *labels: str) -> tuple[Metric, Metric, Metric]:
 class Work:
     """Of one worker; give it to it as `observed`.
 
+    kinds: of operations: their counters begin at 0, as the first increase of one that was not there is not seen.
     about: ids of what an operation works on, for logs and spans. labels: values of `described`'s labels.
     """
 
@@ -53,6 +54,7 @@ class Work:
         metrics: tuple[Metric, Metric, Metric],
         registry: CollectorRegistry,
         traces: Traces,
+        kinds: Iterable[str],
         about: Callable[[Operation], Mapping[str, object]],
         labels: Callable[[Operation], tuple[str, ...]] = lambda _operation: (),
     ) -> None:
@@ -60,6 +62,9 @@ class Work:
         self._took_s = duration.histogram(registry)
         self._retries, self._lost = retries.counter(registry), lost.counter(registry)
         self._traces, self._about, self._labels = traces, about, labels
+        for kind in kinds:
+            self._retries.labels(kind)
+            self._lost.labels(kind)
 
     @contextmanager
     def __call__(self, operation: Operation) -> Iterator[Observer]:

@@ -17,6 +17,7 @@ from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.chain import Authentication
 from helmbroker.broker.api.auth.logins import LoginFile, plain
+from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.store.schema import operations
 from helmbroker.broker.telemetry_wiring import FIELDS, HELM, WORK, about, plan_of, word
 from helmbroker.broker.worker import handlers
@@ -74,7 +75,12 @@ class Life:
         helm = ToldHelm(world.helm, Programs("helm", HELM, self.registry, self.spans.traces, word))
         tools = replace(world.tools, helm=helm)
         work = Work(
-            WORK, self.registry, self.spans.traces, about, lambda each: plan_of(each, world.store, world.revisions)
+            WORK,
+            self.registry,
+            self.spans.traces,
+            Kind,
+            about,
+            lambda each: plan_of(each, world.store, world.revisions),
         )
         self.hand = Hand(world.store.engine, operations, handlers(world.store, tools), observed=work)
 
