@@ -23,7 +23,7 @@ from helmbroker.controller_bridge.apps.drycc.budget import Turns
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.drycc_store import SqlBudget, WatchedApps
-from helmbroker.controller_bridge.drycc_watch import Watch
+from helmbroker.controller_bridge.drycc_watch import EVERY_S, Watch
 from helmbroker.controller_bridge.settings import Settings
 from helmbroker.durable import Context
 from tests.chaos.report import machine
@@ -34,8 +34,6 @@ from tests.operations.bridge.world import World
 APPS = 500
 AWAY_FOR = 6
 """So many requests are answered by 503 until the controller is there again."""
-EVERY_S = 15.0
-"""The schedule of the look at apps."""
 OF_A_BIND = 7
 """Requests that a bind sends until the app's release is there."""
 POLL_S, GRACE_S = (float(Settings.model_fields[name].default) for name in ("drycc_poll_s", "drycc_gone_grace_s"))
