@@ -117,10 +117,10 @@ def measure(platform: str, rounds: int) -> list[Figure]:
         broker.close()
     accepted_s, injected_s = zip(*found, strict=True)
     name, limit_s = f"bind to injected, {platform}", limits.INJECTED_LIMIT_S
-    note = f"of {rounds}; the bridge has accepted it after {number(statistics.median(accepted_s))} s"
+    accepted = f"accepted after {number(statistics.median(accepted_s))} s"
     return [
-        Figure(f"{name}, median", statistics.median(injected_s), "s", limit_s, note),
-        Figure(f"{name}, slowest", max(injected_s), "s", limit_s),
+        Figure(f"{name}, median", statistics.median(injected_s), "s", limit_s, f"of {rounds}; {accepted}"),
+        Figure(f"{name}, slowest", max(injected_s), "s", limit_s, "/".join(map(number, injected_s))),
     ]
 
 
