@@ -23,6 +23,7 @@ START_S = 90.0  # of a machine that is busy with other tests
 POLL_S = 0.1
 GRACE_S = 2
 _STEP = re.compile(r"\(\w+, step \d+ of \d+(?: of the way back)?: ([^;)]+)")
+_GOES_ON = re.compile("ing(Instance)?$")  # Provisioning, Binding, Rotating, UpdatingInstance
 COMMAND = (sys.executable, "-m", "helmbroker.controller_bridge")
 
 
@@ -121,7 +122,7 @@ class Resource:
         while True:
             shown = self.look()
             seen(shown)
-            if not str(shown[field_]).endswith("ing"):
+            if not _GOES_ON.search(str(shown[field_])):
                 return shown
             assert time.monotonic() < deadline, f"not within {within_s:g} s: {shown['message']}"
             time.sleep(POLL_S)

@@ -38,13 +38,15 @@ class Act:
     ended: float
     failed: bool
     said: str
-    must_say: str  # what has to be in that; empty: it has to succeed
+    has_to_fail: bool
+    has_to_say: str
 
     @property
     def fault(self) -> str:
         """What did not go as promised; empty: nothing."""
-        as_promised = self.failed == bool(self.must_say) and self.must_say in self.said
-        return "" if as_promised else f"{self.name}: {'failed' if self.failed else 'ended'}: {self.said}"
+        if self.failed is self.has_to_fail and self.has_to_say in self.said:
+            return ""
+        return f"{self.name} {'failed' if self.failed else 'succeeded'}: {self.said}"
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,17 @@ class Flow:
             **{f"{each.name}; {each.ended - each.began:.0f} s": (each.began, each.ended) for each in self.acts},
             "after": (self.acts[-1].ended, float("inf")),
         }
-        told = "\n".join(f"- {each.name}: `{each.said}`" for each in self.acts if each.failed)
+        told = "\n".join(f"- {each.name}: `{each.said}`" for each in self.acts if each.said)
         rows, different, *_ = self.written
         lost = f"Rows lost: {self.asked.sent - different}; doubled: {rows - different}; of {self.asked.sent}."
-        return "\n\n".join(
-            [_INTRO, f"Machine: {machine()}.", self.asked.table(times), lost, f"What failed says:\n\n{told}"]
-        )
+        parts = [
+            _INTRO,
+            f"Machine: {machine()}.",
+            self.asked.table(times),
+            lost,
+            f"What the bridge said:\n\n{told}",
+        ]
+        return "\n\n".join(parts)
 
 
 class Play:
@@ -94,30 +101,39 @@ class Play:
         self._full.create("full:small")
         for resource in (self._trap, self._full):
             resource.follow("status")
-        self._resource("bind of the cache", made.cache, made.cache.bind)
+        self._resource("bind of the cache", made.cache, made.cache.bind, "are live in the app")
         to_version = self._newest()["version"]
         update = partial(made.database.update, "postgresql:small", {"storage.size": "2Gi"})
-        self._resource("update of the bound database", made.database, update, of="status")
+        self._resource("update of the bound database", made.database, update, "updated successfully", of="status")
         level = {"values": [{"name": "LEVEL", "value": "debug", "group": "global"}]}
         self._release("change of the app's own config", lambda: bridge.expect("POST", f"{app}/config/", level))
         for resource in (made.database, made.cache):
-            self._resource(f"rotation of the {resource.name}", resource, resource.rotate)
-        self._resource("bind that the broker fails", self._full, self._full.bind, must_say=FULL)
+            self._resource(
+                f"rotation of the {resource.name}", resource, resource.rotate, "the old ones are revoked"
+            )
+        self._resource("bind that the broker fails", self._full, self._full.bind, FULL, fails=True)
         told = "this app does not start with these credentials"
-        self._resource("bind whose rollout fails", self._trap, self._trap.bind, must_say=told)
+        self._resource("bind whose rollout fails", self._trap, self._trap.bind, told, fails=True)
         back = f"rollback to before that config, by v{to_version}"
         self._release(back, lambda: bridge.expect("POST", f"{app}/releases/rollback/", {"version": to_version}))
-        self._resource("unbind of the cache", made.cache, made.cache.unbind)
+        self._resource("unbind of the cache", made.cache, made.cache.unbind, "The binding is gone")
         return self._acts
 
     def _resource(
-        self, name: str, resource: Resource, begin: Callable[[], None], *, of: str = "binding", must_say: str = ""
+        self,
+        name: str,
+        resource: Resource,
+        begin: Callable[[], None],
+        says: str,
+        *,
+        of: str = "binding",
+        fails: bool = False,
     ) -> None:
         """`of`: the field that tells of its end."""
         began = time.time()
         begin()
         end = resource.follow(of)
-        self._acts.append(Act(name, began, time.time(), bool(end["failed"]), str(end["message"]), must_say))
+        self._acts.append(Act(name, began, time.time(), bool(end["failed"]), str(end["message"]), fails, says))
 
     def _release(self, name: str, begin: Callable[[], object]) -> None:
         """A release that belongs to no resource."""
@@ -129,7 +145,8 @@ class Play:
             return found if found["version"] > before and found["state"] != "created" else None
 
         end = eventually(ended, within_s=120)
-        self._acts.append(Act(name, began, time.time(), end["failed"], str(end["exception"] or ""), ""))
+        said = str(end["exception"] or "")
+        self._acts.append(Act(name, began, time.time(), end["failed"], said, has_to_fail=False, has_to_say=""))
 
     def _newest(self) -> dict[str, Any]:
         (found,) = self._made.bridge.expect("GET", f"/apps/{self._made.namespace}/releases/?limit=1")["results"]
