@@ -10,9 +10,11 @@ BIN := $(VENV)/bin
 # A cluster of yours (KUBECONFIG is set) wins over the sandbox.
 CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
+# the version of the Go module of Prometheus 3.5
+PROMETHEUS := v0.305.0
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page cli-page site postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page cli-page site postgresql spec-coverage addons-page metrics-page dashboard alerts format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +79,18 @@ plugin-page: $(VENV)/installed ## how drycc-resources is called; writes docs/ref
 cli-page: $(VENV)/installed ## how helmbroker is called; writes docs/reference/cli.md
 	$(BIN)/python -m tests.unit.broker.cli_page
 
+metrics-page: $(VENV)/installed ## what processes tell; writes docs/reference/metrics.md
+	$(BIN)/python -m packing.observed
+
+dashboard: $(VENV)/installed ## the Grafana dashboard; writes charts/helmbroker/files/dashboard.json
+	$(BIN)/python -m packing.dashboard
+
+alerts: ## try the alerts with Prometheus' own promtool, built when it is missing (needs Go, and minutes at first)
+	@command -v promtool >/dev/null || GOFLAGS=-buildvcs=false CGO_ENABLED=0 \
+	  go install -tags netgo,builtinassets,remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS)
+	PATH="$$PATH:$$(go env GOPATH)/bin" promtool check rules charts/helmbroker/files/alerts.yaml
+	PATH="$$PATH:$$(go env GOPATH)/bin" promtool test rules tests/unit/observed/alerts.yaml
+
 plugin: $(VENV)/installed ## drycc-resources as one file that needs Python and nothing else: build/drycc-resources
 	$(BIN)/python -m packing.plugin
 
@@ -103,6 +117,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.keys
 	$(BIN)/python -m bench.plugin
 	$(BIN)/python -m bench.bridge
+	$(BIN)/python -m bench.operators
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm

@@ -21,6 +21,7 @@ from helmbroker.broker import (
     drift_cli,
     fleet_cli,
     keys_cli,
+    login_wiring,
     transfer_cli,
     wiring,
 )
@@ -49,7 +50,7 @@ def _check_start(settings: Settings) -> None:
     """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
     with folders(settings):
         wiring.make_store(settings).close()
-    wiring.authentication(settings)
+    login_wiring.authentication(settings)
     wiring.read_overrides(settings)
     wiring.read_grants(settings)
     catalog_wiring.check_sources(settings)

@@ -36,12 +36,14 @@ def make_admin(
     catalog: Callable[[], Catalog],
     revisions: AddonRevisions,
     whole: Callable[[], Catalog],
+    counted: Callable[[], bytes],
 ) -> Admin:
-    """What operators are answered over HTTP, by the catalog that the API offers; `whole`: with what is retired."""
+    """What operators are answered over HTTP, by the catalog that the API offers; `whole`: with what is retired;
+    `counted`: the metrics of this process."""
     fleet = Fleet(store, catalog, revisions)
     retirement = Retirement(store, store, whole)
     operate = Operate(store, service)
-    return Admin(admins, store.overview, store, catalog, store, fleet, operate, retirement)
+    return Admin(admins, store.overview, store, catalog, store, fleet, operate, retirement, counted)
 
 
 def make_operate(settings: Settings, store: SqlStore) -> Operate:

@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,18 +14,13 @@ import sqlalchemy as sa
 
 from helmbroker.broker import operator_files
 from helmbroker.broker.api.app import create_app
-from helmbroker.broker.api.auth import logins
-from helmbroker.broker.api.auth.admin import Admins
-from helmbroker.broker.api.auth.basic import BasicUsers
-from helmbroker.broker.api.auth.bearer import BearerTokens
-from helmbroker.broker.api.auth.certificates import ClientCertificates
-from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.gate import Grants
+from helmbroker.broker.login_wiring import admins, authentication
 from helmbroker.broker.operator_wiring import make_admin, upgrades
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
@@ -34,13 +29,14 @@ from helmbroker.broker.service.restore import Restore
 from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.store import SqlStore
+from helmbroker.broker.telemetry_wiring import requests_of_api, told_by_worker
 from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.database import UnusableDatabase
 from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
 from helmbroker.runtime.files import write_private
-from helmbroker.runtime.probes import probes
+from helmbroker.runtime.probes import METRICS, probes
 from helmbroker.sealing import KeyRingError, Keys, KeysAway, RingFile
 from helmbroker.status import health
 from helmbroker.status.workers import living
@@ -48,7 +44,7 @@ from helmbroker.status.workers import living
 if TYPE_CHECKING:
     from flask import Flask
 
-    from helmbroker.broker.helm.releases import HelmCli
+    from helmbroker.broker.helm.releases import Around, HelmCli
 
 _LOG = logging.getLogger("helmbroker")
 T = TypeVar("T")
@@ -86,7 +82,7 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
     stopping: once set, requests that wait for an operation are answered at once. draining: once set, it is not
     ready any more, and serves what comes nevertheless.
     """
-    authenticate = authentication(settings)
+    authenticate, requests = authentication(settings), requests_of_api()
     store = make_store(settings)
     refresh_folders(settings, store)
     wanted = sources(settings).sources
@@ -115,7 +111,16 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         ready,
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
-        admin=make_admin(store, admins(settings, authenticate), service, catalog, revisions, lambda: catalog.whole),
+        admin=make_admin(
+            store,
+            admins(settings, authenticate),
+            service,
+            catalog,
+            revisions,
+            lambda: catalog.whole,
+            requests.text,
+        ),
+        requests=requests,
     )
 
 
@@ -137,11 +142,14 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)
-    helm, kube = make_helm(settings, settings.data_dir / "helm"), KubeClient.from_environment(settings.kubeconfig)
+    revisions = make_revisions(settings, store)
+    told = told_by_worker(store, revisions)
+    helm = make_helm(settings, settings.data_dir / "helm", told.helm)
+    kube = KubeClient.from_environment(settings.kubeconfig)
     tools = Tools(
         helm=helm,
         cluster=KubeCluster(kube, Path(settings.helm).name),
-        revisions=make_revisions(settings, store),
+        revisions=revisions,
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
         grants=read_grants(settings),
@@ -162,6 +170,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         transient=(Unavailable, KeysAway),
         limit=settings.concurrency_total,
         on_finish=store.ended,
+        observed=told.work,
         schedules={
             **PERIODS_S,
             Schedule.DRIFT: settings.drift_check_s,
@@ -169,17 +178,19 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         },
     )
     try:
-        with probes(settings.worker_listen, answers):
+        with probes(settings.worker_listen, answers, {METRICS: told.text}):
             worker.run(stop)
     finally:
         store.close()
 
 
-def make_helm(settings: Settings, folder: Path) -> HelmCli:
-    """Helm, which keeps its own files in `folder`."""
+def make_helm(settings: Settings, folder: Path, around: Around = nullcontext) -> HelmCli:
+    """Helm, which keeps its own files in `folder`; `around`: what each of its runs is done in."""
     from helmbroker.broker.helm import releases  # noqa: PLC0415  # heavy
 
-    return releases.HelmCli(settings.helm, folder, kubeconfig=settings.kubeconfig, lease_s=settings.lease_s)
+    return releases.HelmCli(
+        settings.helm, folder, kubeconfig=settings.kubeconfig, lease_s=settings.lease_s, around=around
+    )
 
 
 def ask_for_refresh(settings: Settings) -> None:
@@ -214,70 +225,6 @@ def make_restore(settings: Settings, store: SqlStore) -> Restore:
     cluster = make_cluster(settings)
     refresh_folders(settings, store)  # revisions that are too large to be remembered may be offered still
     return Restore(store, cluster, Keys.load(settings.keys_file))
-
-
-def authentication(settings: Settings) -> Authentication:
-    """All ways to log in that are set up. Raises CannotStart when there is none, or a file of logins is broken."""
-    platform = logins.LoginFile(settings.platform_file, logins.plain)
-    users = logins.LoginFile(settings.users_file, logins.hashed)
-    tokens = logins.LoginFile(settings.tokens_file, logins.hashed)
-    for file in (platform, users, tokens):
-        try:
-            if file.path.exists():
-                file.read()
-        except logins.LoginsError as error:
-            raise CannotStart(str(error)) from None
-    made = Authentication(
-        [BasicUsers([platform, users]), BearerTokens(tokens), *_oidc(settings), *_certificates(settings)]
-    )
-    if not made.challenges():
-        raise CannotStart(
-            f"nobody could log in: {settings.platform_file} is missing or empty, and there is no other login; "
-            "`helmbroker init` makes one"
-        )
-    return made
-
-
-def admins(settings: Settings, platforms: Authentication) -> Admins:
-    """Who may look at /admin and /metrics. Raises CannotStart when the file of their logins is broken."""
-    file = logins.LoginFile(settings.admins_file, logins.hashed)
-    try:
-        if file.path.exists():
-            file.read()
-    except logins.LoginsError as error:
-        raise CannotStart(str(error)) from None
-    return Admins(BearerTokens(file), platforms)
-
-
-def _oidc(settings: Settings) -> list[Method]:
-    """JWTs of an OpenID provider, when one is set up. Asks it for nothing yet. Raises CannotStart."""
-    if settings.oidc_issuer is None or settings.oidc_audience is None:
-        return []
-    if settings.oidc_ca_file is not None and not settings.oidc_ca_file.is_file():
-        raise CannotStart(f"there is no file {settings.oidc_ca_file}; set HELMBROKER_OIDC_CA_FILE")
-    from helmbroker.broker.api.auth.jwks import ProviderKeys  # noqa: PLC0415  # heavy, and most do without
-    from helmbroker.broker.api.auth.oidc import OidcTokens, Rules  # noqa: PLC0415
-
-    rules = Rules(
-        issuer=settings.oidc_issuer,
-        audience=settings.oidc_audience,
-        algorithms=tuple(settings.oidc_algorithms.split(",")),
-        name_claim=settings.oidc_name_claim,
-        claims={name: value for name, _, value in (each.partition("=") for each in _words(settings.oidc_claims))},
-        leeway_s=settings.oidc_leeway_s,
-    )
-    return [OidcTokens(rules, ProviderKeys(rules.issuer, settings.oidc_jwks_url, settings.oidc_ca_file))]
-
-
-def _certificates(settings: Settings) -> list[Method]:
-    """Certificates of clients, when some of them are logins."""
-    subjects = frozenset(_words(settings.tls_client_subjects))
-    return [ClientCertificates(subjects)] if subjects else []
-
-
-def _words(text: str) -> list[str]:
-    """What stands between the commas of a setting."""
-    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:

@@ -18,6 +18,9 @@ from helmbroker.controller_bridge.service import Service
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import Context
 
+EVERY_S = 5.0
+"""From one run of the schedule to the next: in that time no more turns come than a run may take."""
+
 _LOG = logging.getLogger("helmbroker.bridge")
 _RECENT = 10  # releases, among which one is that has not failed
 _SOON_S = 15.0  # while it is deployed

@@ -28,6 +28,7 @@ from helmbroker.broker.api.raw_path import IdConverter, RawPath
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.service import Service
 from helmbroker.catalog.model import Catalog
+from helmbroker.telemetry.requests import Requests
 
 _LOG = logging.getLogger("helmbroker.api")
 _OPEN = frozenset({"live", "ready"})  # probes come without credentials
@@ -50,11 +51,13 @@ def create_app(
     missing_version_status: int = HTTPStatus.BAD_REQUEST,
     admin: Admin | None = None,
     facts: Callable[[], Mapping[str, str]] = dict,
+    requests: Requests | None = None,
 ) -> Flask:
     """`catalog`: says which one is offered now. `ready`: why the broker cannot serve, or None.
 
     `missing_version_status`: 400, or 412 for checkers that expect what was right before 2.16 (OSB item 3).
-    `admin`: what operators look at; they have logins of their own. `facts`: what else readiness tells.
+    `admin`: what operators look at; they have logins of their own. `facts`: what else readiness tells. `requests`:
+    what learns of each of them.
     """
     app = Flask("helmbroker", static_folder=None)
     app.url_map.converters["osb"] = IdConverter
@@ -63,6 +66,8 @@ def create_app(
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.wsgi_app = RawPath(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented place for middleware
+    if requests is not None:
+        requests.watch(app)
     _add_routes(app, service, catalog)
     _add_probes(app, ready, facts)
     if admin is not None:

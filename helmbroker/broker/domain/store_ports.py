@@ -11,7 +11,7 @@ from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.operator_ports import OperatorReads, OperatorWrites
-from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted
+from helmbroker.broker.domain.overview import Numbers, Pinned, Tracked, Wanted
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.durable import Operation
 from helmbroker.status.workers import WorkerSeen
@@ -163,6 +163,10 @@ class Overview(Protocol):
     def operation(self, operation_id: str) -> Tracked | None: ...
     def workers(self) -> list[WorkerSeen]: ...
     def numbers(self) -> Numbers: ...
+
+    def pinned(self, instance_id: str) -> Pinned | None:
+        """Also of an instance that is gone and only remembered."""
+        ...
 
 
 class Restorable(Store, Protocol):

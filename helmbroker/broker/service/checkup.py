@@ -52,7 +52,7 @@ class Symptom:
 
 def look(numbers: Numbers, going_on: Sequence[Tracked], found: Provenance) -> list[Symptom]:
     """going_on: operations that have not ended, schedules among them."""
-    if not numbers.workers:
+    if not numbers.work.workers:
         detail = "no worker lives, so what is accepted waits. Start `helmbroker worker`, or look at its log"
         return [Symptom(Area.WORKERS, "workers", detail), *_sources(found)]
     return [*_schedules(numbers), *_operations(going_on), *_sources(found)]
@@ -74,7 +74,7 @@ def _allows(rule: Mapping[str, Any], *wanted: str) -> bool:
 
 
 def _schedules(numbers: Numbers) -> Iterator[Symptom]:
-    for name, due_s in sorted(numbers.schedules_due_s.items()):
+    for name, due_s in sorted(numbers.work.schedules_due_s.items()):
         if due_s < -LATE_S:
             detail = (
                 f"it is {-due_s:.0f} s late: the workers are busy, or of a version that does not know it. "

@@ -41,6 +41,7 @@ from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import Keys, KeysAway
 from helmbroker.sealing.stored import check, sealed_fact
+from helmbroker.telemetry.carried import carried
 
 _LOG = logging.getLogger("helmbroker.store")
 _TURN_S = 20.0
@@ -55,7 +56,7 @@ class SqlStore:
         self.engine = connect(url)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _overwrite_what_is_deleted)
-        self.queue = Queue(self.engine, operations)
+        self.queue = Queue(self.engine, operations, carried)
         self._reader = reader(self.engine)
         # one statement needs no transaction, which on PostgreSQL would be two more ways to the server
         postgresql = self.engine.dialect.name == "postgresql"

@@ -72,7 +72,7 @@ def office(data: Path, catalog: Catalog) -> Iterator[Office]:
         users = BasicUsers([logins.LoginFile(desk.folder / "platform-credentials", logins.plain)])
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
         found = Admins(tokens, Authentication([users]))
-        return make_admin(desk.store, found, desk.service, lambda: catalog, desk.revisions, lambda: catalog)
+        return make_admin(desk.store, found, desk.service, lambda: catalog, desk.revisions, lambda: catalog, bytes)
 
     desk = Desk(data, catalog, admin=admin)
     yield Office(desk, token)

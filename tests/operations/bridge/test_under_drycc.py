@@ -42,12 +42,12 @@ def test_some_disturbances(world: DryccWorld, name: str) -> None:
     """Always the same ones."""
     trial = BridgeTrial(world, ROWS[name])
     calm = peace(trial, ROWS[name].state)
-    for one in sample(disturbances(trial, calm.places), 4, name):
+    for one in sample(disturbances(trial, calm.places), 3, name):
         assert_survives(trial, calm, one)
 
 
 @pytest.mark.parametrize("how", [How.DIES, How.AWAY])
-@pytest.mark.parametrize("name", ["bind", "broken bind", "unbind", "rotate", "rollback", "reinject"])
+@pytest.mark.parametrize("name", ["bind", "broken bind", "unbind", "rotate", "reinject"])
 def test_what_was_asked_for_and_not_heard_of_is_found(world: DryccWorld, name: str, how: How) -> None:
     """It dies after the 201, or the answer is lost: at each request that changes something."""
     trial = BridgeTrial(world, ROWS[name])

@@ -11,8 +11,9 @@ from helmbroker.broker.service.checkup import Area, lacking, look
 from helmbroker.catalog.model import Fault
 from helmbroker.catalog.sources.model import Listed, Reason, SourceKind, Standing
 from helmbroker.durable import Operation, State
+from helmbroker.status.numbers import WorkNumbers
 
-WELL = Numbers(workers=1)
+WELL = Numbers(WorkNumbers(workers=1))
 NOTHING = Provenance((), ())
 NOW = 10_000.0
 ROW = Operation(
@@ -43,7 +44,10 @@ def found(*going_on: Tracked, numbers: Numbers = WELL, where: Provenance = NOTHI
 
 
 def test_nothing_is_wrong() -> None:
-    assert found(tracked(), numbers=Numbers(workers=1, schedules_due_s={"drift": -3.0, "expiry": 9.0})) == []
+    assert (
+        found(tracked(), numbers=Numbers(WorkNumbers(workers=1, schedules_due_s={"drift": -3.0, "expiry": 9.0})))
+        == []
+    )
 
 
 def test_without_workers_that_is_all_there_is_to_say_of_operations() -> None:
@@ -52,7 +56,7 @@ def test_without_workers_that_is_all_there_is_to_say_of_operations() -> None:
 
 
 def test_a_schedule_that_is_late() -> None:
-    ((area, detail),) = found(numbers=Numbers(workers=1, schedules_due_s={"drift": -500.0}))
+    ((area, detail),) = found(numbers=Numbers(WorkNumbers(workers=1, schedules_due_s={"drift": -500.0})))
     assert (area, detail[:16]) == (Area.SCHEDULES, "it is 500 s late")
 
 

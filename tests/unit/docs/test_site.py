@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,21 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
+LINK = re.compile(r"\]\(([^)#: ]+)[^)]*\)")
 
 
-def test_every_page_is_in_the_index() -> None:
-    index, decisions = (page.read_text("utf-8") for page in (DOCS / "README.md", DOCS / "decisions/README.md"))
-    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {"README.md", "index.md"}
-    lost = {page for page in pages if f"]({page})" not in index}
-    assert {page for page in lost if f"]({page.removeprefix('decisions/')})" not in decisions} == set()
+def test_every_page_is_found_from_the_index() -> None:
+    found, begun = set[Path](), [DOCS / "README.md"]
+    while begun:
+        page = begun.pop()
+        found.add(page)
+        links = {(page.parent / link).resolve() for link in LINK.findall(page.read_text("utf-8"))}
+        begun += [
+            each for each in links if each.suffix == ".md" and each.is_relative_to(DOCS) and each not in found
+        ]
+    assert {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {
+        page.relative_to(DOCS).as_posix() for page in found
+    } == {"index.md"}
 
 
 @pytest.mark.processes

@@ -17,7 +17,7 @@ from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
 from helmbroker.controller_bridge.broker_port import BrokerError
 from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes, WatchedApps
-from helmbroker.controller_bridge.drycc_watch import Watch
+from helmbroker.controller_bridge.drycc_watch import EVERY_S, Watch
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
@@ -420,6 +420,15 @@ def test_five_hundred_apps_are_looked_at_without_a_burst(tower: Tower) -> None:
     assert len(tower.seat.controller.calls) <= 8
     budget = SqlBudget(tower.store, 60)
     assert [budget.turn(0.0) for _ in range(6)] == [0.0] * 6
+
+
+@pytest.mark.parametrize("per_minute", [20, 60, 600])
+def test_no_turn_of_looks_is_lost_between_two_runs(tower: Tower, per_minute: int) -> None:
+    """Else there would be fewer looks than the controller allows, and 500 apps would take longer than a poll."""
+    budget = SqlBudget(tower.store, per_minute)
+    in_a_run = [budget.turn(0.0, idle=True) for _ in range(per_minute)].count(0.0)
+    evenly_per_s = per_minute * 0.75 / 60
+    assert in_a_run >= EVERY_S * evenly_per_s
 
 
 def test_an_app_that_cannot_be_looked_at_holds_up_nobody(bound: Tower) -> None:
