@@ -12,7 +12,7 @@ CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page site postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page rights site postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ addons-page: $(VENV)/installed ## what the addons offer; writes docs/reference/a
 
 plugin-page: $(VENV)/installed ## how drycc-resources is called; writes docs/reference/drycc-resources.md
 	$(BIN)/python -m tests.unit.plugin.page
+
+rights: $(VENV)/installed ## what the chart lets worker, bridge and watch do; writes its files/rights/ and docs/reference/rights.md
+	$(BIN)/python -m packing.rights
 
 plugin: $(VENV)/installed ## drycc-resources as one file that needs Python and nothing else: build/drycc-resources
 	$(BIN)/python -m packing.plugin

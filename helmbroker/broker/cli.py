@@ -20,6 +20,7 @@ from helmbroker.broker import (
     catalog_wiring,
     drift_cli,
     keys_cli,
+    rights_cli,
     transfer_cli,
     wiring,
 )
@@ -222,3 +223,4 @@ main.add_command(admin_cli.operations)
 main.add_command(admin_cli.workers)
 main.add_command(keys_cli.keys)
 main.add_command(audit_cli.audit)
+main.add_command(rights_cli.show)
