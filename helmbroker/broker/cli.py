@@ -53,6 +53,7 @@ def _check_start(settings: Settings) -> None:
     wiring.authentication(settings)
     wiring.read_overrides(settings)
     wiring.read_grants(settings)
+    wiring.read_tenants(settings)
     catalog_wiring.check_sources(settings)
 
 
@@ -158,6 +159,7 @@ def check(settings: Settings) -> None:
         for fault in row.faults:
             click.echo(f"             {fault.severity}: {fault}")
     wiring.read_overrides(settings)
+    wiring.read_tenants(settings)
     unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in reading.catalog.addons})
     if unknown:
         click.echo(f"           grants for addons that are not offered: {', '.join(unknown)}")

@@ -7,6 +7,7 @@ to names: who may make instances in a namespace may read its Secrets. So instanc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from helmbroker.broker.gate import ALLOWED, NO_GRANTS, Grants, Rule
 from helmbroker.catalog.made import Made, MadeKind
@@ -14,8 +15,12 @@ from helmbroker.kubeapi.kinds import KINDS, Kind
 from helmbroker.kubeapi.rights import Right, Scope, right
 
 ROLE = "helmbroker-worker"
+TENANT_ROLE = "helmbroker-tenant"
+_STORAGE = right(
+    "Secret", "get list create update delete", "Helm keeps each revision of a Helm release in a Secret"
+)
 _ALWAYS = (
-    right("Secret", "get list create update delete", "Helm keeps each revision of a Helm release in a Secret"),
+    _STORAGE,
     right("Secret", "get list create update delete", "the cluster remembers records of the database in Secrets"),
     right("Secret", "patch", "a volume that has grown stays so in the Secret of the Helm release that comes back"),
     right("Pod", "list", "why a workload is not ready, and whether pods are left of what is removed"),
@@ -32,29 +37,42 @@ _ALWAYS = (
 )
 
 
-def rights(made: Mapping[str, Made], grants: Mapping[str, Grants], more: Iterable[str] = ()) -> list[Right]:
+def rights(
+    made: Mapping[str, Made], grants: Mapping[str, Grants], more: Iterable[str] = (), accounts: Iterable[str] = ()
+) -> list[Right]:
     """Everything that the worker needs for addons of these names. more: kinds that are granted to nobody yet.
 
-    A kind is GROUP/KIND, or KIND of the group without a name, as in the file of grants.
+    A kind is GROUP/KIND, or KIND of the group without a name, as in the file of grants. accounts: of tenants.
     """
-    found = list(_ALWAYS)
+    found = [*_ALWAYS, *_of_charts(made, grants, more)]
+    if names := frozenset(accounts):
+        why = "charts are applied in the name of a tenant's account"
+        found.append(replace(right("ServiceAccount", "impersonate", why), names=names))
+    return found
+
+
+def tenant_rights(made: Mapping[str, Made], grants: Mapping[str, Grants], more: Iterable[str] = ()) -> list[Right]:
+    """What a tenant's account needs to have all of these addons applied in its name."""
+    return [_STORAGE, *_of_charts(made, grants, more)]
+
+
+def _of_charts(made: Mapping[str, Made], grants: Mapping[str, Grants], more: Iterable[str]) -> Iterator[Right]:
     for name, its in made.items():
         granted = grants.get(name, NO_GRANTS)
         allowed = {MadeKind(kind, group, hook=True) for kind, group in ALLOWED.items()}
         allowed |= {_named(each) for each in granted.kinds}
         for kind in allowed if its.unclear else _both(its.kinds, allowed):
-            found += of_kind(kind)
+            yield from _of_kind(kind)
         for kind in allowed:
             if (kind.group, kind.name) in its.looked_up:
-                found.append(right(_served(kind), "get", "looked up by templates"))
+                yield right(_served(kind), "get", "looked up by templates")
         for rule in granted.rbac:
-            found += _granted(rule)
+            yield from _granted(rule)
     for each in more:
-        found += of_kind(_named(each))
-    return found
+        yield from _of_kind(_named(each))
 
 
-def of_kind(kind: MadeKind) -> Iterator[Right]:
+def _of_kind(kind: MadeKind) -> Iterator[Right]:
     """What Helm and the broker do with objects that charts make."""
     where = _served(kind)
     yield right(where, "get create patch delete", "made by charts: Helm looks at it, applies and removes it")

@@ -10,7 +10,7 @@ import click
 from helmbroker import rights_commands
 from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import stop, with_settings
-from helmbroker.broker.rights import ROLE, rights
+from helmbroker.broker.rights import ROLE, TENANT_ROLE, rights, tenant_rights
 from helmbroker.broker.settings import Settings
 from helmbroker.catalog.made import made
 
@@ -23,9 +23,10 @@ from helmbroker.catalog.made import made
     metavar="[GROUP/]KIND",
     help="What charts make besides, such as those of addons that are not offered any more; may be repeated.",
 )
+@click.option("--tenant", is_flag=True, help="Those of an account in whose name all addons may be applied.")
 @rights_commands.options
 @with_settings
-def show(settings: Settings, /, *, kinds: tuple[str, ...], **asked: Any) -> None:
+def show(settings: Settings, /, *, kinds: tuple[str, ...], tenant: bool, **asked: Any) -> None:
     """Print the rights that the worker needs: exactly the verbs that it uses. The API needs none.
 
     \b
@@ -46,5 +47,9 @@ def show(settings: Settings, /, *, kinds: tuple[str, ...], **asked: Any) -> None
         stop(f"what addons need cannot be told, as these sources cannot be had: {', '.join(away)}", 1)
     for name in bad:
         click.echo(f"helmbroker: {name} is not offered, and left out", err=True)
-    needed = rights(charts, wiring.read_grants(settings), kinds)
-    rights_commands.show(ROLE, needed, [settings.instance_namespace], **asked)
+    grants, usual = wiring.read_grants(settings), [settings.instance_namespace]
+    if tenant:
+        rights_commands.show(TENANT_ROLE, tenant_rights(charts, grants, kinds), usual, **asked)
+    else:
+        accounts = {each.account for each in wiring.read_tenants(settings)}
+        rights_commands.show(ROLE, rights(charts, grants, kinds, accounts), usual, **asked)

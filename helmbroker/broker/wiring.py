@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +25,7 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
+from helmbroker.broker.domain.tenants import Tenant
 from helmbroker.broker.gate import Grants
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
@@ -146,6 +147,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         grants=read_grants(settings),
         patience=Patience(settings.stuck_after_s),
         keys=Keys.load(settings.keys_file),
+        tenants=read_tenants(settings),
     )
     helm.warn_if_unusable()
     answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
@@ -290,6 +292,11 @@ def read_overrides(settings: Settings) -> Mapping[str, Object]:
 def read_grants(settings: Settings) -> Mapping[str, Grants]:
     """As read_overrides."""
     return _read(operator_files.read_grants, settings.grants_file)
+
+
+def read_tenants(settings: Settings) -> Sequence[Tenant]:
+    """As read_overrides."""
+    return _read(operator_files.read_tenants, settings.tenants_file)
 
 
 def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:

@@ -145,8 +145,10 @@ class Watched:
 
 
 @contextmanager
-def bridge(folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None) -> Iterator[Bridge]:
-    """Start one beside `broker`; at its end no process is left."""
+def bridge(
+    folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None, token: str | None = None
+) -> Iterator[Bridge]:
+    """Start one beside `broker`; at its end no process is left. token: of a user, where the platform has them."""
     port, data = free_port(), folder / "bridge"
     settings = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HELMBROKER_")},
@@ -159,7 +161,7 @@ def bridge(folder: Path, broker: Broker, *, environment: Mapping[str, str] | Non
         **(environment or {}),
     }
     subprocess.run([*COMMAND, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
-    token = (data / "admin-token").read_text().strip()
+    token = token or (data / "admin-token").read_text().strip()
     made = Bridge(f"http://127.0.0.1:{port}", token, settings, folder / "bridge.log")
     try:
         made.start()
