@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from helmbroker.broker.helm.releases import HelmCli
 
 _LOG = logging.getLogger("helmbroker")
-T = TypeVar("T")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
 
 
@@ -285,22 +284,15 @@ def _words(text: str) -> list[str]:
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
-    """By addon name; see operator_files. Raises CannotStart."""
-    return _read(operator_files.read_overrides, settings.overrides_file)
+    """By addon name; see operator_files. Raises BadFile."""
+    return operator_files.read_overrides(settings.overrides_file)
 
 
 def read_grants(settings: Settings) -> Mapping[str, Grants]:
     """As read_overrides."""
-    return _read(operator_files.read_grants, settings.grants_file)
+    return operator_files.read_grants(settings.grants_file)
 
 
 def read_tenants(settings: Settings) -> Sequence[Tenant]:
-    """As read_overrides."""
-    return _read(operator_files.read_tenants, settings.tenants_file)
-
-
-def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:
-    try:
-        return reader(path)
-    except operator_files.BadFile as error:
-        raise CannotStart(str(error)) from None
+    """As read_overrides, but in the order of the file."""
+    return operator_files.read_tenants(settings.tenants_file)

@@ -285,9 +285,8 @@ class KubeClient:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise KubeError(
-                action, f"{self.server_url} did not answer with a JSON object; is it a Kubernetes API server?"
-            )
+            told = f"{self.server_url} did not answer with a JSON object; is it a Kubernetes API server?"
+            raise KubeError(action, told)
         return answer
 
 
