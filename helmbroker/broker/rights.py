@@ -6,6 +6,7 @@ to names: who may make instances in a namespace may read its Secrets. So instanc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from helmbroker.catalog.made import Made, MadeKind
 from helmbroker.kubeapi.kinds import KINDS, Kind
 from helmbroker.kubeapi.rights import Right, Scope, right
 
+KIND = re.compile(r"([a-z0-9][a-z0-9.-]*/)?[A-Z][A-Za-z0-9]*")  # GROUP/KIND, or KIND of the group without a name
 ROLE = "helmbroker-worker"
 TENANT_ROLE = "helmbroker-tenant"
 _STORAGE = right(
@@ -42,7 +44,7 @@ def rights(
 ) -> list[Right]:
     """Everything that the worker needs for addons of these names. more: kinds that are granted to nobody yet.
 
-    A kind is GROUP/KIND, or KIND of the group without a name, as in the file of grants. accounts: of tenants.
+    Both are written as in the file of grants. accounts: of tenants.
     """
     found = [*_ALWAYS, *_of_charts(made, grants, more)]
     if names := frozenset(accounts):
@@ -60,7 +62,7 @@ def _of_charts(made: Mapping[str, Made], grants: Mapping[str, Grants], more: Ite
     for name, its in made.items():
         granted = grants.get(name, NO_GRANTS)
         allowed = {MadeKind(kind, group, hook=True) for kind, group in ALLOWED.items()}
-        allowed |= {_named(each) for each in granted.kinds}
+        allowed |= {_named(each) for each in granted.kinds if KIND.fullmatch(each)}  # nothing is called otherwise
         for kind in allowed if its.unclear else _both(its.kinds, allowed):
             yield from _of_kind(kind)
         for kind in allowed:

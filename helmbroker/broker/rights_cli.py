@@ -10,9 +10,16 @@ import click
 from helmbroker import rights_commands
 from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import stop, with_settings
-from helmbroker.broker.rights import ROLE, TENANT_ROLE, rights, tenant_rights
+from helmbroker.broker.rights import KIND, ROLE, TENANT_ROLE, rights, tenant_rights
 from helmbroker.broker.settings import Settings
 from helmbroker.catalog.made import made
+
+
+def _kinds(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    for each in given:
+        if KIND.fullmatch(each) is None:
+            raise click.BadParameter(f"{each} is no GROUP/KIND, nor a KIND of the group without a name")
+    return given
 
 
 @click.command("rights")
@@ -21,6 +28,7 @@ from helmbroker.catalog.made import made
     "kinds",
     multiple=True,
     metavar="[GROUP/]KIND",
+    callback=_kinds,
     help="What charts make besides, such as those of addons that are not offered any more; may be repeated.",
 )
 @click.option("--tenant", is_flag=True, help="Those of an account in whose name all addons may be applied.")

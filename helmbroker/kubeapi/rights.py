@@ -11,7 +11,7 @@ from helmbroker.kubeapi.kinds import Kind, kind_named
 from helmbroker.kubeapi.port import Obj
 
 GROUP = "rbac.authorization.k8s.io"
-VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "impersonate")
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")
 
 
 class Scope(StrEnum):
@@ -50,9 +50,14 @@ def right(kind: str | Kind, verbs: str, why: str, scope: Scope = Scope.NAMESPACE
 
 
 def rules(rights: Iterable[Right]) -> list[Obj]:
-    """The rules of a Role: each resource once, those of a group with the same verbs together."""
+    """The rules of a Role: each resource once, those of a group with the same verbs together.
+
+    ValueError for a wildcard (a programming error).
+    """
     verbs: dict[tuple[str, str, frozenset[str]], frozenset[str]] = {}
     for each in rights:
+        if {"*"} & {each.group, each.resource, *each.verbs, *each.names}:
+            raise ValueError(f"{each.resource}: a right has no wildcard")
         key = (each.group, each.resource, each.names)
         verbs[key] = verbs.get(key, frozenset()) | each.verbs
     together: dict[tuple[str, frozenset[str], tuple[str, ...]], list[str]] = {}
@@ -87,8 +92,8 @@ def objects(
 
 
 def ordered(verbs: Iterable[str]) -> tuple[str, ...]:
-    """As people write them; ValueError for one that is none, a wildcard above all (a programming error)."""
-    return tuple(sorted(verbs, key=VERBS.index))
+    """As people write them, rare ones last."""
+    return tuple(sorted(verbs, key=lambda verb: (VERBS.index(verb) if verb in VERBS else len(VERBS), verb)))
 
 
 def _given(kind: str, metadata: dict[str, Any], its: list[Obj], account: Account) -> Iterator[Obj]:

@@ -84,6 +84,13 @@ def test_a_granted_kind_that_is_not_in_our_table_is_named_as_kubernetes_guesses(
     assert given(found, "servicemonitors") == {*ALL}
 
 
+def test_a_grant_that_names_nothing_gives_nothing() -> None:
+    found = rights(
+        {"demo": Made(frozenset(), frozenset(), unclear=True)}, {"demo": Grants(kinds=frozenset({"*/Job"}))}
+    )
+    assert "*" not in {each.group for each in found}
+
+
 def test_only_what_charts_may_make_may_be_looked_up_besides() -> None:
     looking = Made(
         frozenset(), frozenset({("", "ServiceAccount"), ("", "Node"), ("example.org", "Secret")}), unclear=False
@@ -146,6 +153,7 @@ def test_rules_alone_are_as_the_chart_takes_them(folder: Path) -> None:
     ("arguments", "sentence"),
     [
         ((), "say --account NAMESPACE/NAME: whose rights these are to be"),
+        (("-o", "rules", "--kind", "*/Job"), "*/Job is no GROUP/KIND"),
         (("--account", "worker"), "say --account NAMESPACE/NAME"),
         (("--account", "a/b", "--namespace", "x", "--all-namespaces"), "name namespaces, or say --all-namespaces"),
     ],

@@ -60,8 +60,21 @@ def test_a_scope_without_rights_is_left_out() -> None:
     assert list(by_scope(SOME[:4])) == ["namespaced"]
 
 
+def test_rare_verbs_come_last() -> None:
+    assert rules([right("Secret", "impersonate deletecollection get", "why")])[0]["verbs"] == [
+        "get",
+        "deletecollection",
+        "impersonate",
+    ]
+
+
 def test_there_is_no_wildcard() -> None:
-    with pytest.raises(ValueError, match="not in tuple"):
-        rules([right("Secret", "*", "why")])
+    for each in (
+        right("Secret", "get *", "why"),
+        Right("*", "secrets", frozenset(), ""),
+        Right("", "*", frozenset(), ""),
+    ):
+        with pytest.raises(ValueError, match="a right has no wildcard"):
+            rules([each])
     with pytest.raises(ValueError, match="not in the table"):
         right("*", "get", "why")
