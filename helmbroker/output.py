@@ -24,14 +24,19 @@ class _Word(click.Choice[str]):
         return str(super().convert("text" if value == "table" else value, param, ctx))
 
 
-option: Callable[..., Any] = click.option(
-    "-o",
-    "--output",
-    type=_Word([str(each) for each in Output]),
-    default=str(Output.TEXT),
-    show_default=True,
-    help="How to print it.",
-)
+def choice(name: str, *more: str, forms: Iterable[str] = Output) -> Callable[..., Any]:
+    """The option for the parameter `name`; more: older words for it; forms: what may be printed."""
+    words = _Word([str(each) for each in forms])
+    told: dict[str, Any] = {
+        "type": words,
+        "default": str(Output.TEXT),
+        "show_default": True,
+        "help": "How to print it.",
+    }
+    return click.option("-o", "--output", *more, name, **told)
+
+
+option = choice("output")
 
 
 def rows(found: Iterable[Mapping[str, Any]], columns: Sequence[str], how: str) -> None:

@@ -6,11 +6,9 @@ import json
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,16 +24,7 @@ from helmbroker.catalog.documents import Unreadable
 from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, Object, Plan, Severity
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_how: Callable[..., Any] = click.option(
-    "-o",
-    "--output",
-    "--format",
-    "how",
-    type=click.Choice([str(each) for each in Format]),
-    default="text",
-    show_default=True,
-    help="How to write it.",
-)
+_how = printing.choice("how", "--format", forms=Format)
 
 
 @click.group()
@@ -135,7 +124,7 @@ def render(settings: Settings, *, path: Path, plan: str, given: Path | None) -> 
 @addon.command("test")
 @click.argument("path", type=_FOLDER)
 @click.option("--plan", "names", multiple=True, help="Try this plan alone; may be given several times.")
-@printing.option
+@printing.choice("output", "--format")
 @with_settings_or(CANNOT)
 def test_(settings: Settings, *, path: Path, names: tuple[str, ...], output: str) -> None:
     """Try the addon's contract on the cluster, in a namespace that is removed afterwards.

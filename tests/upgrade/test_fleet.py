@@ -67,7 +67,7 @@ def test_a_run_outlives_its_command_and_its_worker(brokers: World, tmp_path: Pat
     worker = brokers.start("worker")
 
     canary = brokers.release("a")
-    brokers.helm.hold(canary)
+    brokers.helm.refuse(canary)
     command = brokers.start("upgrade --service note --yes --wave 1")
     brokers.helm.await_(canary)
     command.end(signal.SIGKILL)

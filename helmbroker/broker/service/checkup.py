@@ -13,16 +13,16 @@ from helmbroker.broker.domain.sources import Provenance
 LATE_S, STUCK_S, MANY = 120.0, 600.0, 3  # of schedules; of what waits for its turn; attempts
 
 
-# verbs on resources in the namespace of instances: what the broker does, and what every addon of ours is made of
+# verbs on resources in the namespace of instances, without which no instance of any addon of ours could be made
 _RIGHTS = (
-    ("", "secrets", "get list create patch delete"),
+    ("", "secrets", "get list create update patch delete"),
     ("", "configmaps", "get create patch delete"),
     ("", "services", "get create patch delete"),
-    ("", "persistentvolumeclaims", "get list delete"),
-    ("", "pods", "get list"),
+    ("", "persistentvolumeclaims", "get"),
+    ("", "pods", "list"),
     ("", "events", "list"),
-    ("apps", "statefulsets", "get list create patch delete"),
-    ("batch", "jobs", "get list create delete"),
+    ("apps", "statefulsets", "get create patch delete"),
+    ("batch", "jobs", "get create delete"),
     ("networking.k8s.io", "networkpolicies", "get create patch delete"),
 )
 
@@ -59,7 +59,7 @@ def look(numbers: Numbers, going_on: Sequence[Tracked], found: Provenance) -> li
 
 
 def lacking(rules: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of what every addon of ours needs, what these rules of a SelfSubjectRulesReview do not allow."""
+    """Of what instances of our addons need, what these rules of a SelfSubjectRulesReview do not allow."""
     found = []
     for group, resource, verbs in _RIGHTS:
         missing = [verb for verb in verbs.split() if not any(_allows(r, group, resource, verb) for r in rules)]

@@ -99,7 +99,7 @@ def test_sources_and_addons() -> None:
 def test_rights() -> None:
     every = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
     assert lacking([every]) == []
-    assert lacking([{**every, "resourceNames": ["one"]}])[0] == "get, list, create, patch, delete secrets"
+    assert lacking([{**every, "resourceNames": ["one"]}])[0] == "get, list, create, update, patch, delete secrets"
     some = [{"apiGroups": ["", "apps", "networking.k8s.io"], "resources": ["*"], "verbs": ["*"]}]
-    some += [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "create"]}]
-    assert lacking(some) == ["list, delete jobs"]
+    some += [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]}]
+    assert lacking(some) == ["create jobs"]
