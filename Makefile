@@ -12,7 +12,7 @@ CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz sweep image plugin plugin-page postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ plugin-page: $(VENV)/installed ## how drycc-resources is called; writes docs/ref
 
 plugin: $(VENV)/installed ## drycc-resources as one file that needs Python and nothing else: build/drycc-resources
 	$(BIN)/python -m packing.plugin
+
+image: ## the container image as an OCI archive, without a container engine: build/helmbroker-image.tar
+	sandbox/sandbox image helmbroker build/helmbroker-image.tar
 
 format: $(VENV)/installed ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import debian, images, oci
+from sandbox import debian, images, layers, oci
 from sandbox.cache import Cache
 from sandbox.errors import RefusedError
-from sandbox.images import Builder, CheckoutLayer, DebianLayer, Spec
+from sandbox.images import CheckoutLayer, DebianLayer, Spec
+from sandbox.layers import Builder
 
 
 class TestImages:
@@ -27,6 +28,7 @@ class TestImages:
             "sandbox.local/rabbitmq:3.10",
             "sandbox.local/redis:7",
             "sandbox.local/demo-app:1",
+            "sandbox.local/helmbroker:0.1.0",
         }
         postgresql = specs["sandbox.local/postgresql:15"]
         assert [(user.name, user.uid, user.gid) for user in postgresql.users] == [("postgres", 999, 999)]
@@ -38,9 +40,9 @@ class TestImages:
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", spec.config["User"])
 
     def test_what_a_shell_gets_to_see_needs_no_quoting(self) -> None:
-        layers = [layer for spec in images.table() for layer in spec.layers if isinstance(layer, DebianLayer)]
-        patterns = [pattern for layer in layers for pattern in layer.remove] + list(images.REMOVED_AT_LAST)
-        assert layers
+        found = [layer for spec in images.table() for layer in spec.layers if isinstance(layer, DebianLayer)]
+        patterns = [pattern for layer in found for pattern in layer.remove] + list(layers.REMOVED_AT_LAST)
+        assert found
         assert all(re.fullmatch(r"/[\w./*+-]+", pattern) for pattern in patterns)
 
     def test_a_misspelt_field_is_refused(self) -> None:
@@ -50,7 +52,7 @@ class TestImages:
     def test_the_command_takes_only_the_given_sources(self) -> None:
         user = images.User("app", 10001, 10001, "/app")
         row = DebianLayer("bookworm", ("python3", "bash"), (user,), ("/etc/x",))
-        command = images.mmdebstrap(row, Path("/t/layer.tar"), [Path("/t/0.sources")], ["--aptopt=proxy"])
+        command = layers.mmdebstrap(row, Path("/t/layer.tar"), [Path("/t/0.sources")], ["--aptopt=proxy"])
         assert command[-3:] == ["bookworm", "/t/layer.tar", "/t/0.sources"]
         assert "--include=python3,bash" in command
         assert "--aptopt=proxy" in command
