@@ -45,20 +45,22 @@ class Installed:
         words = ("upgrade", "--install", RELEASE, str(CHART), "--namespace", self.namespace, *given)
         merged = {"image": IMAGE, "addons": {"overrides": OVERRIDES}, **values}
         helm(*words, values=merged)
-        for workload in self.workloads():
-            kubectl("rollout", "status", "--namespace", self.namespace, workload, f"--timeout={READY_S:.0f}s")
+        self.await_ready()
         return time.monotonic() - begun
 
-    def workloads(self) -> list[str]:
-        """The workloads of the chart, as kind/name."""
+    def await_ready(self) -> None:
+        """Until all pods are those of the present revision, and ready."""
         asked = ("get", "deployments,statefulsets", "--namespace", self.namespace, "--output", "name")
-        return kubectl(*asked, "--selector", "app.kubernetes.io/name=helmbroker").split()
+        for workload in kubectl(*asked, "--selector", "app.kubernetes.io/name=helmbroker").split():
+            kubectl("rollout", "status", "--namespace", self.namespace, workload, f"--timeout={READY_S:.0f}s")
 
     def uninstall(self) -> None:
         helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait")
 
-    def pods(self) -> list[Obj]:
-        return self.kube.list("Pod", self.namespace, labels={"app.kubernetes.io/name": "helmbroker"})
+    def living(self) -> list[Obj]:
+        """The chart's pods that nobody has told to end."""
+        found = self.kube.list("Pod", self.namespace, labels={"app.kubernetes.io/name": "helmbroker"})
+        return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
     def secret(self, name: str) -> dict[str, str]:
         """The data of a Secret of the chart."""

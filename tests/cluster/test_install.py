@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.port import Kube
 from tests.addons.programs import kubectl
 from tests.charts.product import HA
 from tests.cluster.installed import RELEASE, Installed, forwarded, namespaces, start_pod
+from tests.cluster.osb import Binding, Instance
+from tests.cluster.reach import eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -67,8 +70,8 @@ def test_the_default_profile(kube: Kube, installed: Installed) -> None:
     took_s = installed.apply({})
     assert took_s < 4 * QUIET_S, f"ready after {took_s:.1f} s"
     made = {name: installed.secret(name) for name in SECRETS}
-    assert {len(pod["spec"]["containers"]) for pod in installed.pods()} == {2}
-    assert not [c for pod in installed.pods() for c in pod["status"]["containerStatuses"] if c["restartCount"]]
+    assert {len(pod["spec"]["containers"]) for pod in installed.living()} == {2}
+    assert not [c for pod in installed.living() for c in pod["status"]["containerStatuses"] if c["restartCount"]]
 
     with installed.platform() as platform:
         instance = platform.instance("redis", "small")
@@ -83,10 +86,10 @@ def test_the_default_profile(kube: Kube, installed: Installed) -> None:
     )  # fmt: skip
     assert "redis" in said
 
-    before = {pod["metadata"]["uid"] for pod in installed.pods()}
+    before = {pod["metadata"]["uid"] for pod in installed.living()}
     installed.apply({"broker": {"settings": {"LOG_LEVEL": "debug"}}})
     assert {name: installed.secret(name) for name in SECRETS} == made
-    assert {pod["metadata"]["uid"] for pod in installed.pods()} - before
+    assert {pod["metadata"]["uid"] for pod in installed.living()} - before
     with installed.platform() as platform:
         platform.expect(200, "GET", binding.path)
 
@@ -104,25 +107,22 @@ def test_the_default_profile(kube: Kube, installed: Installed) -> None:
     assert installed.secret("broker-keys") == made["broker-keys"]
     assert installed.secret("platform") != made["platform"]
     with installed.platform() as platform:
-        same = type(instance)(platform, instance.id, instance.ids)
-        assert type(binding)(same, binding.id).credentials()["password"]
-        assert type(binding)(same, binding.id).unbind().state == "succeeded"
-        assert same.delete().state == "succeeded"
+        same = Binding(Instance(platform, instance.id, instance.ids), binding.id)
+        assert same.credentials()["password"]
+        assert same.unbind().state == "succeeded"
+        assert same.instance.delete().state == "succeeded"
 
 
 def test_the_bridge_speaks_to_the_broker(installed: Installed) -> None:
     """Its readiness asks the broker with its login, and the cluster with its account."""
     installed.apply({})
-    said = kubectl("create", "token", "default", "--namespace", installed.namespace).strip()
+    token = kubectl("create", "token", "default", "--namespace", installed.namespace).strip()
 
     with forwarded(installed.namespace, f"service/{RELEASE}-bridge", 80) as port:
-        asked = ["curl", "--silent", "--header", f"Authorization: Bearer {said}"]
-        import subprocess
-
-        answer = subprocess.run(
-            [*asked, f"http://127.0.0.1:{port}/v2/resources/services/"], capture_output=True, text=True, check=True
-        )
-    assert "redis" in answer.stdout
+        asked = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(f"http://127.0.0.1:{port}/v2/resources/services/", headers=asked, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert "redis" in answer.text
 
 
 def test_high_availability(kube: Kube, installed: Installed) -> None:
@@ -143,8 +143,11 @@ def test_high_availability(kube: Kube, installed: Installed) -> None:
     metadata = {"name": "helmbroker-database", "namespace": installed.namespace}
     kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": urls})
     installed.apply({}, HA)
-    ready = [pod for pod in installed.pods() if not pod["metadata"].get("deletionTimestamp")]
-    assert len(ready) == 6
+    eventually(
+        lambda: True if len(installed.living()) == 6 else None, within_s=60
+    )  # the scaler makes the second API
+    installed.await_ready()
+    ready = installed.living()
 
     login = installed.secret("platform")
     container = {
@@ -164,14 +167,11 @@ def test_high_availability(kube: Kube, installed: Installed) -> None:
     with installed.platform() as platform:
         instance = platform.instance("redis", "small")
         operation = instance.begin()
-    installed.apply({"broker": {"settings": {"LOG_LEVEL": "debug"}}}, HA)
-    old = {pod["metadata"]["uid"] for pod in ready}
-    assert not old & {
-        pod["metadata"]["uid"] for pod in installed.pods() if not pod["metadata"].get("deletionTimestamp")
-    } - {pod["metadata"]["uid"] for pod in ready if "bridge" in pod["metadata"]["name"]}
+    installed.apply({"podAnnotations": {"another": "pod"}}, HA)
+    assert not {pod["metadata"]["uid"] for pod in ready} & {pod["metadata"]["uid"] for pod in installed.living()}
 
     with installed.platform() as platform:
-        same = type(instance)(platform, instance.id, instance.ids)
+        same = Instance(platform, instance.id, instance.ids)
         assert same.follow(operation).state == "succeeded"
         assert same.delete().state == "succeeded"
     inside = ("exec", "--namespace", installed.namespace, "load", "--", "sh", "-c")
