@@ -24,20 +24,29 @@ LIBRARY = Path("opt/helmbroker")  # PYTHONPATH of the image
 ADDONS = Path("usr/share/helmbroker/addons")
 PROGRAMS = Path("usr/local/bin")
 # Nothing of ours loads these, and they are half of all. Of the Kubernetes client we use the transport, neither its
-# models nor its second client for asyncio; what follows that one here is needed by it alone.
+# models, which are loaded when they are named, nor its second client for asyncio; what follows that one here is
+# needed by it alone.
 UNUSED = (
     "bin",
     "*/tests",
     "sqlalchemy/testing",
     *(f"sqlalchemy/dialects/{name}" for name in ("mssql", "mysql", "oracle")),
-    "kubernetes/client/api",
-    "kubernetes/client/models",
+    "kubernetes/client/api/[!_]*",
+    "kubernetes/client/models/[!_]*",
     "kubernetes/aio",
     *(
         f"{name}*"
         for name in ("aiohappyeyeballs", "aiohttp", "aiosignal", "frozenlist", "multidict", "propcache", "yarl")
     ),
 )
+LOADED = (
+    "alembic",
+    "flask",
+    "kubernetes.client",
+    "kubernetes.config",
+    "psycopg",
+    "sqlalchemy",
+)  # and must not miss it
 SCRIPT = """\
 #!/usr/bin/python3
 from {module} import {name}
@@ -60,7 +69,9 @@ def dependencies(root: Path) -> None:
         subprocess.run([*pip, "install", *found, *needed], check=True)
     for pattern in UNUSED:
         for path in library.glob(pattern):
-            shutil.rmtree(path)
+            _remove(path)
+    alone = {"PYTHONPATH": str(library)}
+    subprocess.run([sys.executable, "-B", "-c", f"import {', '.join(LOADED)}"], env=alone, check=True)
     _compile(library)
 
 
@@ -82,6 +93,13 @@ def program(root: Path) -> None:
         (root / PROGRAMS / command).write_text(SCRIPT.format(module=module, name=name))
         (root / PROGRAMS / command).chmod(0o755)
     _compile(library)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _project() -> dict[str, Any]:
