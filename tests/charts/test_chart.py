@@ -117,6 +117,7 @@ class TestEverySet:
             volumes = {each["name"] for each in pod["volumes"]} | claims
             mounted = {mount["name"] for each in pod["containers"] for mount in each["volumeMounts"]}
             assert mounted == volumes
+            assert {each["secret"]["defaultMode"] for each in pod["volumes"] if "secret" in each} <= {0o440}
             for each in pod["volumes"]:
                 named = each.get("secret", {}).get("secretName") or each.get("configMap", {}).get("name")
                 assert named is None or named in made | ours
@@ -231,6 +232,12 @@ class TestHighAvailability:
         for template in objects.templates().values():
             assert "podAntiAffinity" in template["spec"]["affinity"]
             assert template["spec"]["terminationGracePeriodSeconds"] == 50
+
+    @pytest.mark.parametrize(("how", "gone", "more"), [("soft", 0, 1), ("none", 0, 1), ("hard", 1, 0)])
+    def test_an_upgrade_finds_room(self, how: str, gone: int, more: int) -> None:
+        for each in render({"scheduling": {"antiAffinity": how}}, HA).of("Deployment"):
+            assert each["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": gone, "maxSurge": more}
+            assert ("affinity" in each["spec"]["template"]["spec"]) == (how != "none")
 
     def test_the_databases_are_files(self) -> None:
         containers = render({}, HA).containers()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
+from cryptography import x509
 
 from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.port import Kube
@@ -15,6 +18,7 @@ from tests.charts.product import HA
 from tests.cluster.installed import RELEASE, Installed, forwarded, namespaces, start_pod
 from tests.cluster.osb import Binding, Instance
 from tests.cluster.reach import eventually
+from tests.unit.runtime.certificates import Authority
 
 pytestmark = pytest.mark.cluster
 
@@ -123,6 +127,20 @@ def test_the_bridge_speaks_to_the_broker(installed: Installed) -> None:
         answer = requests.get(f"http://127.0.0.1:{port}/v2/resources/services/", headers=asked, timeout=60)
     assert answer.status_code == 200, answer.text
     assert "redis" in answer.text
+
+
+def test_https(kube: Kube, installed: Installed, tmp_path: Path) -> None:
+    """The bridge is ready when the broker answers it: by the name of its Service, and by our authority alone."""
+    authority = Authority(tmp_path)
+    names = [x509.DNSName(f"{RELEASE}-{each}.{installed.namespace}.svc") for each in ("broker", "bridge")]
+    certificate, key = authority.issue("hb", names)
+    data = {"tls.crt": certificate.read_text(), "tls.key": key.read_text(), "ca.crt": authority.ca.read_text()}
+    metadata = {"name": "our-tls", "namespace": installed.namespace}
+    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+    installed.apply({"tls": {"enabled": True, "secretName": "our-tls"}})
+
+    with forwarded(installed.namespace, f"service/{RELEASE}-broker", 443) as port:
+        assert ssl.get_server_certificate(("127.0.0.1", port)).split() == certificate.read_text().split()
 
 
 def test_high_availability(kube: Kube, installed: Installed) -> None:

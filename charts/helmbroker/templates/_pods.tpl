@@ -55,6 +55,12 @@ annotations:
   {{- end }}
 {{- end }}
 
+{{- /* A new pod is ready before an old one goes; where each needs a node of its own, one has to go first. */ -}}
+{{- define "helmbroker.strategy" -}}
+{{- $alone := eq .Values.scheduling.antiAffinity "hard" -}}
+strategy: {rollingUpdate: {maxUnavailable: {{ ternary 1 0 $alone }}, maxSurge: {{ ternary 0 1 $alone }}}}
+{{- end }}
+
 {{- /* root, name, command, env (a map), resources, port, scheme */ -}}
 {{- define "helmbroker.container" -}}
 name: {{ .name }}
@@ -166,6 +172,7 @@ containers:
 volumes:
   {{- range .volumes | fromYamlArray }}
   {{- if has .name $mounted }}
+  {{- if .secret }}{{ $_ := set .secret "defaultMode" 288 }}{{ end }}{{/* 0440: for the group of the pod */}}
   - {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- end }}
