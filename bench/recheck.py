@@ -81,7 +81,7 @@ def recheck(folder: Path, per_minute: int) -> Seen:
         watched, due = _known(world, controller), time.time()
         controller.fail("GET", ".*", Refusal(503, {"detail": "away"}), times=AWAY_FOR)
         ours, users = (_calls(world, controller, per_minute, idle=idle) for idle in (True, False))
-        watch = Watch(world.store, world.service, ours, POLL_S, GRACE_S)
+        watch = Watch(world.store, world.service, ours, POLL_S, GRACE_S, watched.clock)
         began, pause, left = time.monotonic(), threading.Event(), APPS
         while left:
             watch.run(cast("Context", Unbothered()))

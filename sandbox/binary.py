@@ -100,10 +100,32 @@ def ensure(cache: Cache) -> Path:
     return cache.ensure("binary", inputs(), build)
 
 
-def build_program(cache: Cache, package: str, target: Path) -> None:
-    """Build a small static program of the module, to go into an image."""
+def build_program(cache: Cache, package: str) -> bytes:
+    """A small static program of the module, to go into an image."""
     with tempfile.TemporaryDirectory() as directory:
-        _compile(
-            f"./{package}", "-s -w", Path(directory) / "program", cache.root / "logs" / f"go-build-{package}.log"
-        )
-        shutil.move(Path(directory) / "program", target)
+        target = Path(directory) / "program"
+        _compile(f"./{package}", "-s -w", target, cache.root / "logs" / f"go-build-{package}.log")
+        return target.read_bytes()
+
+
+def module_flags(package: str) -> str:
+    """Link flags of a program of a module that ours requires: its version, where helm keeps it."""
+    required = required_versions((SOURCE / "go.mod").read_text())
+    module = max((each for each in required if package.startswith(f"{each}/")), key=len)
+    return f"-s -w -X {module}/internal/version.version={required[module]}"
+
+
+def module_inputs(package: str) -> dict[str, bytes | str]:
+    """All that determines a program of a module that ours requires."""
+    pinned = {name: (SOURCE / name).read_bytes() for name in ("go.mod", "go.sum")}
+    return {**pinned, "link flags": module_flags(package)}
+
+
+def build_module(cache: Cache, package: str) -> tuple[bytes, bytes]:
+    """A static program of a module that ours requires, and what `go version -m` tells of it."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory) / Path(package).name
+        _compile(package, module_flags(package), target, cache.root / "logs" / f"go-build-{target.name}.log")
+        command = [go_command(), "version", "-m", target.name]
+        modules = subprocess.run(command, cwd=directory, check=True, capture_output=True).stdout
+        return target.read_bytes(), modules

@@ -22,14 +22,14 @@ def digest(inputs: Mapping[str, bytes | str]) -> str:
     return total.hexdigest()[:HASH_DIGITS]
 
 
-def tree(root: Path) -> dict[str, bytes]:
-    """Every file below a directory: relative path (with `*` appended when executable) to content.
+def tree(root: Path, *, compiled: bool = False) -> dict[str, bytes]:
+    """Every file below a directory, or the file itself: relative path (`*` appended when executable) to content.
 
-    Compiled Python is left out: it comes and goes without anybody's doing.
+    Python that was compiled by the way is left out: it comes and goes without anybody's doing.
     """
     found: dict[str, bytes] = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+    for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+        if path.is_file() and (compiled or "__pycache__" not in path.parts):
             executable = "*" if path.stat().st_mode & 0o100 else ""
             found[path.relative_to(root).as_posix() + executable] = path.read_bytes()
     return found

@@ -1,4 +1,4 @@
-"""The command line: `sandbox up | down | status | env | build | images | logs | enter`."""
+"""The command line: `sandbox up | down | status | env | build | images | image | logs | enter`."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from sandbox import images, state
 from sandbox.api import Api
@@ -49,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="only build and cache the binary and the images")
     build.add_argument("--quiet", action="store_true", help="print errors only")
     commands.add_parser("images", help="list images: reference, size, user, digest")
+    image = commands.add_parser("image", help="write one image as an OCI archive, for other tools to load or push")
+    image.add_argument("name", help="as `images` lists it, without what is before the last / and after the :")
+    image.add_argument("file", type=Path, help="the archive")
     commands.add_parser("logs", help="list the log files of the components and of builds, with their last lines")
     enter = commands.add_parser("enter", help="run a command inside the sandbox's namespaces (a shell by default)")
     enter.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -143,6 +147,8 @@ def dispatch(arguments: argparse.Namespace, settings: Settings) -> int:
             return show_status(settings)
         case "images":
             return show_images(sandbox)
+        case "image":
+            sandbox.write_image(arguments.name, arguments.file)
         case "logs":
             return show_logs(settings)
         case "enter":

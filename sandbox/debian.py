@@ -7,7 +7,8 @@ from pathlib import Path
 from sandbox.errors import FailedError, RefusedError
 
 RUN_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "iptables", "nftables", "iproute2")
-BUILD_PACKAGES = ("mmdebstrap",)
+BUILD_PACKAGES = ("mmdebstrap", "python3-venv")
+PYTHON = "/usr/bin/python3"  # of the release that images are made of, so what it compiles is right for them
 SOURCE_FILES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d")
 PROXY_SETTINGS = ("Acquire::http::Proxy", "Acquire::https::Proxy")
 

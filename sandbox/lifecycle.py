@@ -12,8 +12,8 @@ from pathlib import Path
 from sandbox import binary, debian, images, launch, oci, state
 from sandbox.api import Api
 from sandbox.cache import Cache, locked
-from sandbox.errors import FailedError
-from sandbox.images import Builder
+from sandbox.errors import FailedError, RefusedError
+from sandbox.layers import Builder
 from sandbox.node import addresses as at
 from sandbox.preflight import refuse_unless_possible, refuse_unless_root
 from sandbox.progress import Progress
@@ -83,6 +83,22 @@ class Sandbox:
             images_built = pool.submit(self._build_images)
             return binary_built.result(), images_built.result()
 
+    def write_image(self, name: str, file: Path) -> None:
+        """One image as an OCI archive, written whole or not at all. RefusedError: there is none of that name."""
+        spec = next((each for each in images.table() if each.name == name), None)
+        if spec is None:
+            known = ", ".join(each.name for each in images.table())
+            raise RefusedError(f"there is no image {name!r}; there are {known}")
+        refuse_unless_root()
+        self._install()
+        image = self._built(spec)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_suffix(".new")
+        with beside.open("wb") as output:
+            oci.write_archive(image, output)
+        beside.replace(file)
+        self.progress.say(f"wrote {file}: {image.ref}, {image.size / 10**6:.0f} MB, {image.digest}")
+
     def _install(self) -> None:
         complete = all(self.builder.cached(spec) for spec in images.table())
         wanted = debian.RUN_PACKAGES + (() if complete else debian.BUILD_PACKAGES)
@@ -99,14 +115,14 @@ class Sandbox:
             return binary.ensure(self.cache)
 
     def _build_images(self) -> list[oci.Image]:
-        built = []
-        for spec in images.table():
-            image = self.builder.cached(spec)
-            if image is None:
-                with self.progress.stage(f"image {spec.ref} built"):
-                    image = self.builder.image(spec)
-            built.append(image)
-        return built
+        return [self._built(spec) for spec in images.table()]
+
+    def _built(self, spec: images.Spec) -> oci.Image:
+        image = self.builder.cached(spec)
+        if image is None:
+            with self.progress.stage(f"image {spec.ref} built"):
+                image = self.builder.image(spec)
+        return image
 
     def _refresh(self, current: State) -> State:
         """It is up: bring in images that changed. A changed binary would need a stop, so it is only told."""

@@ -22,6 +22,7 @@ from helmbroker.broker import (
     fleet_cli,
     keys_cli,
     login_wiring,
+    rights_cli,
     transfer_cli,
     wiring,
 )
@@ -53,6 +54,7 @@ def _check_start(settings: Settings) -> None:
     login_wiring.authentication(settings)
     wiring.read_overrides(settings)
     wiring.read_grants(settings)
+    wiring.read_tenants(settings)
     catalog_wiring.check_sources(settings)
 
 
@@ -183,6 +185,7 @@ def check(settings: Settings) -> None:
         for fault in row.faults:
             click.echo(f"             {fault.severity}: {fault}")
     wiring.read_overrides(settings)
+    wiring.read_tenants(settings)
     unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in reading.catalog.addons})
     if unknown:
         click.echo(f"           grants for addons that are not offered: {', '.join(unknown)}")
@@ -254,3 +257,4 @@ _logins(
 )
 main.add_command(keys_cli.keys)
 main.add_command(audit_cli.audit)
+main.add_command(rights_cli.show)

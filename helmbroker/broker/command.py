@@ -19,6 +19,7 @@ from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.operator_files import BadFile
 from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.store import SqlStore
@@ -70,7 +71,7 @@ def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Call
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
             sys.exit(status)
-        except (CannotStart, LoginsError, KeyRingError, KeysAway, UnusableDatabase, KubeError) as error:
+        except (BadFile, CannotStart, LoginsError, KeyRingError, KeysAway, UnusableDatabase, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(status)
 

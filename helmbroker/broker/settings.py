@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     key_ring_file: Path | None = Field(
         default=None, description="the key ring, in a mounted Secret for example; without it in the data directory"
     )
+    logins_dir: Path | None = Field(
+        default=None,
+        description="folder of the files of logins, a mounted Secret for example; without it the data directory",
+    )
     addons_dir: Path = Field(
         default=Path("addons"), description="folder of addon folders; beside SOURCES_FILE only when it is set"
     )
@@ -53,6 +57,10 @@ class Settings(BaseSettings):
     )
     grants_file: Path | None = Field(
         default=None, description="YAML: addon name -> what its charts may do beyond what all may"
+    )
+    tenants_file: Path | None = Field(
+        default=None,
+        description="YAML: what platforms say of instances -> the service account in whose name charts are applied",
     )
     instance_namespace: str = Field(
         default="helmbroker-instances",
@@ -240,21 +248,25 @@ class Settings(BaseSettings):
         return self.key_ring_file or self.data_dir / "keys.json"
 
     @property
+    def _logins(self) -> Path:
+        return self.logins_dir or self.data_dir
+
+    @property
     def platform_file(self) -> Path:
         """One line `user:password`, as `init` makes it: how the platform logs in."""
-        return self.data_dir / "platform-credentials"
+        return self._logins / "platform-credentials"
 
     @property
     def users_file(self) -> Path:
         """Lines `user:SHA-256 of the password`: more users."""
-        return self.data_dir / "users"
+        return self._logins / "users"
 
     @property
     def admins_file(self) -> Path:
         """Lines `name:SHA-256 of the token`: who may look at /admin and /metrics."""
-        return self.data_dir / "admins"
+        return self._logins / "admins"
 
     @property
     def tokens_file(self) -> Path:
         """Lines `name:SHA-256 of the token`: bearer tokens."""
-        return self.data_dir / "tokens"
+        return self._logins / "tokens"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
+from helmbroker.broker.domain.tenants import Tenant
 from helmbroker.broker.gate import Grants
 from helmbroker.broker.login_wiring import admins, authentication
 from helmbroker.broker.operator_wiring import make_admin, upgrades
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from helmbroker.broker.helm.releases import Around, HelmCli
 
 _LOG = logging.getLogger("helmbroker")
-T = TypeVar("T")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
 
 
@@ -155,6 +155,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         grants=read_grants(settings),
         patience=Patience(settings.stuck_after_s),
         keys=Keys.load(settings.keys_file),
+        tenants=read_tenants(settings),
     )
     helm.warn_if_unusable()
     answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
@@ -228,17 +229,15 @@ def make_restore(settings: Settings, store: SqlStore) -> Restore:
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
-    """By addon name; see operator_files. Raises CannotStart."""
-    return _read(operator_files.read_overrides, settings.overrides_file)
+    """By addon name; see operator_files. Raises BadFile."""
+    return operator_files.read_overrides(settings.overrides_file)
 
 
 def read_grants(settings: Settings) -> Mapping[str, Grants]:
     """As read_overrides."""
-    return _read(operator_files.read_grants, settings.grants_file)
+    return operator_files.read_grants(settings.grants_file)
 
 
-def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:
-    try:
-        return reader(path)
-    except operator_files.BadFile as error:
-        raise CannotStart(str(error)) from None
+def read_tenants(settings: Settings) -> Sequence[Tenant]:
+    """As read_overrides, but in the order of the file."""
+    return operator_files.read_tenants(settings.tenants_file)

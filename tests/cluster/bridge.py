@@ -150,8 +150,10 @@ class Watched:
 
 
 @contextmanager
-def bridge(folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None) -> Iterator[Bridge]:
-    """Start one beside `broker`; at its end no process is left."""
+def bridge(
+    folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None, token: str | None = None
+) -> Iterator[Bridge]:
+    """Start one beside `broker`; at its end no process is left. token: of a user, where the platform has them."""
     given = {
         "BROKER_URL": broker.platform.url,
         "BROKER_CREDENTIALS_FILE": str(broker.data_dir / "platform-credentials"),
@@ -159,7 +161,7 @@ def bridge(folder: Path, broker: Broker, *, environment: Mapping[str, str] | Non
         "ROTATION_GRACE_S": str(GRACE_S),
     }
     settings = {f"HELMBROKER_BRIDGE_{name}": value for name, value in given.items()}
-    with running(folder, {**settings, **(environment or {})}) as made:
+    with running(folder, {**settings, **(environment or {})}, token) as made:
         yield made
 
 

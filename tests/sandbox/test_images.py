@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import debian, images, oci
+from sandbox import binary, debian, images, layers, oci
 from sandbox.cache import Cache
 from sandbox.errors import RefusedError
-from sandbox.images import Builder, CheckoutLayer, DebianLayer, Spec
+from sandbox.images import CheckoutLayer, DebianLayer, MadeLayer, Spec
+from sandbox.layers import Builder
 
 
 class TestImages:
@@ -27,6 +28,7 @@ class TestImages:
             "sandbox.local/rabbitmq:3.10",
             "sandbox.local/redis:7",
             "sandbox.local/demo-app:1",
+            "sandbox.local/helmbroker:0.1.0",
         }
         postgresql = specs["sandbox.local/postgresql:15"]
         assert [(user.name, user.uid, user.gid) for user in postgresql.users] == [("postgres", 999, 999)]
@@ -38,9 +40,9 @@ class TestImages:
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", spec.config["User"])
 
     def test_what_a_shell_gets_to_see_needs_no_quoting(self) -> None:
-        layers = [layer for spec in images.table() for layer in spec.layers if isinstance(layer, DebianLayer)]
-        patterns = [pattern for layer in layers for pattern in layer.remove] + list(images.REMOVED_AT_LAST)
-        assert layers
+        found = [layer for spec in images.table() for layer in spec.layers if isinstance(layer, DebianLayer)]
+        patterns = [pattern for layer in found for pattern in layer.remove] + list(layers.REMOVED_AT_LAST)
+        assert found
         assert all(re.fullmatch(r"/[\w./*+-]+", pattern) for pattern in patterns)
 
     def test_a_misspelt_field_is_refused(self) -> None:
@@ -50,7 +52,7 @@ class TestImages:
     def test_the_command_takes_only_the_given_sources(self) -> None:
         user = images.User("app", 10001, 10001, "/app")
         row = DebianLayer("bookworm", ("python3", "bash"), (user,), ("/etc/x",))
-        command = images.mmdebstrap(row, Path("/t/layer.tar"), [Path("/t/0.sources")], ["--aptopt=proxy"])
+        command = layers.mmdebstrap(row, Path("/t/layer.tar"), [Path("/t/0.sources")], ["--aptopt=proxy"])
         assert command[-3:] == ["bookworm", "/t/layer.tar", "/t/0.sources"]
         assert "--include=python3,bash" in command
         assert "--aptopt=proxy" in command
@@ -76,6 +78,41 @@ class TestImages:
     def test_files_that_do_not_exist_make_no_layer(self, tmp_path: Path) -> None:
         spec = Spec("x/y:1", (CheckoutLayer("absent", "/app"),), {})
         assert Builder(Cache(tmp_path, print), tmp_path).image(spec).layers == ()
+
+    def test_what_is_in_it_is_listed_in_a_layer_of_its_own(self, tmp_path: Path) -> None:
+        told = tmp_path / "base" / "thing-1.dist-info"
+        told.mkdir(parents=True)
+        (told / "METADATA").write_text("Name: thing\nVersion: 1\n")
+        spec = Spec("x/y:1", (CheckoutLayer("base", "/opt"),), {"User": "1:1"}, "/sbom.json")
+        made = Builder(Cache(tmp_path / "cache", print), tmp_path).image(spec)
+
+        assert len(made.layers) == 2
+        with tarfile.open(made.layers[1].tar) as archive:
+            file = archive.extractfile("sbom.json")
+            assert file
+            assert [each["purl"] for each in json.load(file)["components"]] == ["pkg:pypi/thing@1"]
+
+    def test_what_packing_makes_changes_with_its_sources(self, tmp_path: Path) -> None:
+        (tmp_path / "packing").mkdir()
+        (tmp_path / "packing" / "image.py").write_text(
+            "import pathlib, sys\nroot = pathlib.Path(sys.argv[2])\nroot.mkdir()\n"
+            "(root / sys.argv[1]).write_text(pathlib.Path('source').read_text())\n"
+        )
+        (tmp_path / "source").write_text("one")
+        spec = Spec("x/y:1", (MadeLayer("program", ("source",)),), {"User": "1:1"})
+        builder = Builder(Cache(tmp_path / "cache", print), tmp_path)
+        first = builder.image(spec)
+        (tmp_path / "source").write_text("two")
+
+        assert builder.cached(spec) is None
+        assert builder.image(spec).digest != first.digest
+        with tarfile.open(first.layers[0].tar) as archive:
+            assert archive.getnames() == ["program"]
+
+    def test_a_program_of_a_module_has_the_modules_version(self) -> None:
+        flags = binary.module_flags("helm.sh/helm/v4/cmd/helm")
+
+        assert flags == f"-s -w -X helm.sh/helm/v4/internal/version.version={binary.versions()['helm']}"
 
 
 class TestArchive:

@@ -195,7 +195,7 @@ def test_one_release_and_what_is_other_in_it(call: Calls) -> None:
 def test_where_a_controller_has_the_config(call: Calls) -> None:
     """Then `apps` is no ReleaseManager."""
     post(call, item("A", "1"))
-    apps = SimpleNamespace(releases=call.world.apps.releases)
+    apps = SimpleNamespace(release=call.world.apps.release)
     client = make_app(replace(call.api, apps=lambda: cast("AppReleases", apps))).test_client()
     headers = {"Authorization": f"token {call.tokens['admin']}"}
     for path in (CONFIG, "/v2/apps/shop/builds/"):

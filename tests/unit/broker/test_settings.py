@@ -112,3 +112,12 @@ def test_a_wrong_value_is_told_and_not_repeated(
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_logins_may_be_in_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HELMBROKER_LOGINS_DIR", str(tmp_path))
+    settings = Settings()
+
+    files = {settings.platform_file, settings.users_file, settings.tokens_file, settings.admins_file}
+    assert {file.parent for file in files} == {tmp_path}
+    assert settings.keys_file.parent == settings.data_dir

@@ -111,14 +111,15 @@ def test_a_reference_that_would_have_to_go_needs_a_rollback() -> None:
 
 
 def test_what_a_change_has_brought_is_taken_away_in_two_requests_and_nothing_else() -> None:
-    before = held(var("A", "1"), web=["addon_db"], worker=["addon_db"])
-    made = held(var("A", "1"), var("B", "2", "addon_new"), web=["addon_db", "addon_new"], worker=["addon_db"])
+    had, new = var("A", "1"), var("B", "2", "addon_new")
     theirs = {"name": "LEVEL", "value": "debug", "ptype": "web"}
-    now = held(*(each.model_dump(exclude_none=True) for each in made.values), theirs, **made.values_refs)
+    before = held(had, web=["addon_db"], worker=["addon_db"])
+    made = held(had, new, web=["addon_db", "addon_new"], worker=["addon_db"])
+    now = held(had, new, theirs, web=["addon_db", "addon_new"], worker=["addon_db"])
     assert taking_back(now, made, before) == Detach({"web": ["addon_new"], "worker": []})
-    detached = held(var("A", "1"), var("B", "2", "addon_new"), theirs, **before.values_refs)
+    detached = held(had, new, theirs, web=["addon_db"], worker=["addon_db"])
     assert taking_back(detached, made, before) == Post([var("B", None, "addon_new")], {})
-    assert taking_back(held(var("A", "1"), theirs, **before.values_refs), made, before) is None
+    assert taking_back(held(had, theirs, web=["addon_db"], worker=["addon_db"]), made, before) is None
 
 
 def test_what_a_change_has_taken_or_replaced_comes_again() -> None:

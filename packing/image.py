@@ -1,0 +1,121 @@
+"""`python3 -m packing.image dependencies|program ROOT`: what an image of helmbroker has on top of Debian.
+
+Both ways to make the image run this, with the Python that the image has: the Dockerfile, and the sandbox by its
+table of images. `dependencies` are fetched by pip and held against the hashes of constraints.txt; `program` is
+this checkout. The standard library is enough, with `venv`.
+"""
+
+from __future__ import annotations
+
+import compileall
+import py_compile
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+CHECKOUT = Path(__file__).parents[1]
+LIBRARY = Path("opt/helmbroker")  # PYTHONPATH of the image
+ADDONS = Path("usr/share/helmbroker/addons")
+PROGRAMS = Path("usr/local/bin")
+# Nothing of ours loads these, and they are half of all. Of the Kubernetes client we use the transport, neither its
+# models, which are loaded when they are named, nor its second client for asyncio; what follows that one here is
+# needed by it alone.
+UNUSED = (
+    "bin",
+    "*/tests",
+    "sqlalchemy/testing",
+    *(f"sqlalchemy/dialects/{name}" for name in ("mssql", "mysql", "oracle")),
+    "kubernetes/client/api/[!_]*",
+    "kubernetes/client/models/[!_]*",
+    "kubernetes/aio",
+    *(
+        f"{name}*"
+        for name in ("aiohappyeyeballs", "aiohttp", "aiosignal", "frozenlist", "multidict", "propcache", "yarl")
+    ),
+)
+LOADED = (
+    "alembic",
+    "flask",
+    "kubernetes.client",
+    "kubernetes.config",
+    "psycopg",
+    "sqlalchemy",
+)  # and must not miss it
+SCRIPT = """\
+#!/usr/bin/python3
+from {module} import {name}
+
+{name}()
+"""
+
+
+def dependencies(root: Path) -> None:
+    """What the project needs to run with both databases. Raises CalledProcessError: pip has said why."""
+    needed = _project()["dependencies"] + _project()["optional-dependencies"]["postgresql"]
+    library = root / LIBRARY
+    with TemporaryDirectory() as folder:
+        wheels = Path(folder) / "wheels"
+        venv.create(Path(folder) / "venv", with_pip=True)
+        pip = [str(Path(folder) / "venv" / "bin" / "pip"), "--quiet", "--disable-pip-version-check"]
+        fetched = ["--require-hashes", "--requirement", str(CHECKOUT / "constraints.txt"), "--dest", str(wheels)]
+        subprocess.run([*pip, "download", "--only-binary=:all:", *fetched], check=True)
+        found = ["--no-index", "--find-links", str(wheels), "--no-compile", "--target", str(library)]
+        subprocess.run([*pip, "install", *found, *needed], check=True)
+    for pattern in UNUSED:
+        for path in library.glob(pattern):
+            _remove(path)
+    alone = {"PYTHONPATH": str(library)}
+    subprocess.run([sys.executable, "-B", "-c", f"import {', '.join(LOADED)}"], env=alone, check=True)
+    _compile(library)
+
+
+def program(root: Path) -> None:
+    """This checkout: the package, its commands, the addons, the licence."""
+    project = _project()
+    library = root / LIBRARY
+    without_compiled = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "helmbroker", library / "helmbroker", ignore=without_compiled)
+    shutil.copytree(CHECKOUT / "addons", root / ADDONS)
+    about = library / f"helmbroker-{project['version']}.dist-info"
+    about.mkdir()
+    told = {"Metadata-Version": "2.4", "Name": "helmbroker", "Version": project["version"]}
+    (about / "METADATA").write_text("".join(f"{name}: {value}\n" for name, value in told.items()))
+    shutil.copy(CHECKOUT / "LICENSE", about)
+    (root / PROGRAMS).mkdir(parents=True)
+    for command, place in project["scripts"].items():
+        module, _, name = place.partition(":")
+        (root / PROGRAMS / command).write_text(SCRIPT.format(module=module, name=name))
+        (root / PROGRAMS / command).chmod(0o755)
+    _compile(library)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    return found
+
+
+def _compile(library: Path) -> None:
+    """Its file system cannot be written later; times of files are not kept in images, so they are not looked at."""
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(
+        library, quiet=2, invalidation_mode=unchecked, stripdir=library, prependdir=f"/{LIBRARY}"
+    )
+
+
+PARTS: Mapping[str, Callable[[Path], None]] = {"dependencies": dependencies, "program": program}
+
+if __name__ == "__main__":
+    PARTS[sys.argv[1]](Path(sys.argv[2]))

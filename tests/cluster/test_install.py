@@ -1,0 +1,199 @@
+"""The product's chart on a cluster, from nothing to a binding, and what happens to it afterwards."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from cryptography import x509
+
+from helmbroker.kubeapi.client import KubeClient
+from helmbroker.kubeapi.port import Kube
+from tests.addons.programs import kubectl
+from tests.charts.product import HA
+from tests.cluster.installed import RELEASE, Installed, forwarded, namespaces, start_pod
+from tests.cluster.osb import Binding, Instance
+from tests.cluster.reach import eventually
+from tests.unit.runtime.certificates import Authority
+
+pytestmark = pytest.mark.cluster
+
+QUIET_S = 20.0  # what the default profile may take; a machine that runs other tests besides gets four times as long
+SECRETS = ("broker-keys", "bridge-keys", "platform", "bridge-login", "metrics", "logins")
+# two databases and their users, on a server that trusts nobody
+POSTGRESQL = """
+set -e
+initdb --auth=scram-sha-256 --username=admin --pwfile=<(echo admin) -D /tmp/data >/dev/null
+pg_ctl -D /tmp/data -o '-c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp' -w start >/dev/null
+export PGPASSWORD=admin PGHOST=127.0.0.1 PGUSER=admin
+for each in broker bridge; do
+  psql -d postgres -q -c "CREATE ROLE $each LOGIN PASSWORD '$each'" -c "CREATE DATABASE $each OWNER $each"
+done
+pg_ctl -D /tmp/data -w stop >/dev/null
+echo 'host all all all scram-sha-256' >> /tmp/data/pg_hba.conf
+exec postgres -D /tmp/data -c listen_addresses='*' -c unix_socket_directories=/tmp -c max_connections=300
+"""
+# asks for the catalog over and over, each time by a new connection, and tells what it got when it is stopped
+LOAD = """
+import base64, collections, json, os, threading, time, urllib.request
+login = base64.b64encode(os.environ["LOGIN"].encode()).decode()
+request = urllib.request.Request(os.environ["URL"], headers={
+    "Authorization": "Basic " + login, "X-Broker-API-Version": "2.17"})
+seen = collections.Counter()
+def ask():
+    while not os.path.exists("/tmp/stop"):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                answer.read()
+                seen[str(answer.status)] += 1
+        except Exception as error:
+            seen[repr(error)] += 1
+        if seen["200"] == 1:
+            open("/tmp/begun", "w").close()
+        time.sleep(0.02)
+threads = [threading.Thread(target=ask) for _ in range(3)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+print(json.dumps(seen), flush=True)
+open("/tmp/told", "w").close()
+threading.Event().wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(kube: KubeClient) -> Iterator[Installed]:
+    with namespaces(kube) as found:
+        yield found
+
+
+def test_the_default_profile(kube: Kube, installed: Installed) -> None:
+    took_s = installed.apply({})
+    assert took_s < 4 * QUIET_S, f"ready after {took_s:.1f} s"
+    made = {name: installed.secret(name) for name in SECRETS}
+    assert {len(pod["spec"]["containers"]) for pod in installed.living()} == {2}
+    assert not [c for pod in installed.living() for c in pod["status"]["containerStatuses"] if c["restartCount"]]
+
+    with installed.platform() as platform:
+        instance = platform.instance("redis", "small")
+        end = instance.provision()
+        assert end.state == "succeeded", end
+        binding = instance.binding()
+        assert binding.bind().state == "succeeded"
+        assert binding.credentials()["password"]
+    said = kubectl(
+        "exec", "--namespace", installed.namespace, f"{RELEASE}-broker-0", "--container", "worker",
+        "--", "helmbroker", "check",
+    )  # fmt: skip
+    assert "redis" in said
+
+    before = {pod["metadata"]["uid"] for pod in installed.living()}
+    installed.apply({"broker": {"settings": {"LOG_LEVEL": "debug"}}})
+    assert {name: installed.secret(name) for name in SECRETS} == made
+    assert {pod["metadata"]["uid"] for pod in installed.living()} - before
+    with installed.platform() as platform:
+        platform.expect(200, "GET", binding.path)
+
+    installed.uninstall()
+    left = [each["metadata"]["name"] for each in kube.list("Secret", installed.namespace)]
+    claims = [each["metadata"]["name"] for each in kube.list("PersistentVolumeClaim", installed.namespace)]
+    assert sorted(each for each in left if "helm.release" not in each) == [
+        f"{RELEASE}-bridge-keys",
+        f"{RELEASE}-broker-keys",
+    ]
+    assert sorted(claims) == [f"data-{RELEASE}-bridge-0", f"data-{RELEASE}-broker-0"]
+    assert [pod for pod in kube.list("Pod", installed.instances) if pod["metadata"]["name"].endswith("-0")]
+
+    installed.apply({})
+    assert installed.secret("broker-keys") == made["broker-keys"]
+    assert installed.secret("platform") != made["platform"]
+    with installed.platform() as platform:
+        same = Binding(Instance(platform, instance.id, instance.ids), binding.id)
+        assert same.credentials()["password"]
+        assert same.unbind().state == "succeeded"
+        assert same.instance.delete().state == "succeeded"
+
+
+def test_the_bridge_speaks_to_the_broker(installed: Installed) -> None:
+    """Its readiness asks the broker with its login, and the cluster with its account."""
+    installed.apply({})
+    token = kubectl("create", "token", "default", "--namespace", installed.namespace).strip()
+
+    with forwarded(installed.namespace, f"service/{RELEASE}-bridge", 80) as port:
+        asked = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(f"http://127.0.0.1:{port}/v2/resources/services/", headers=asked, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert "redis" in answer.text
+
+
+def test_https(kube: Kube, installed: Installed, tmp_path: Path) -> None:
+    """The bridge is ready when the broker answers it: by the name of its Service, and by our authority alone."""
+    authority = Authority(tmp_path)
+    names = [x509.DNSName(f"{RELEASE}-{each}.{installed.namespace}.svc") for each in ("broker", "bridge")]
+    certificate, key = authority.issue("hb", names)
+    data = {"tls.crt": certificate.read_text(), "tls.key": key.read_text(), "ca.crt": authority.ca.read_text()}
+    metadata = {"name": "our-tls", "namespace": installed.namespace}
+    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+    installed.apply({"tls": {"enabled": True, "secretName": "our-tls"}})
+
+    with forwarded(installed.namespace, f"service/{RELEASE}-broker", 443) as port:
+        assert ssl.get_server_certificate(("127.0.0.1", port)).split() == certificate.read_text().split()
+
+
+def test_high_availability(kube: Kube, installed: Installed) -> None:
+    start_pod(
+        kube,
+        installed.namespace,
+        "database",
+        {
+            "image": "sandbox.local/postgresql:15",
+            "command": ["bash", "-c", POSTGRESQL],
+            "readinessProbe": {"tcpSocket": {"port": 5432}, "periodSeconds": 1},
+        },
+    )
+    found = kube.get("Pod", installed.namespace, "database")
+    assert found is not None
+    address = found["status"]["podIP"]
+    urls = {each: f"postgresql://{each}:{each}@{address}/{each}" for each in ("broker", "bridge")}
+    metadata = {"name": "helmbroker-database", "namespace": installed.namespace}
+    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": urls})
+    installed.apply({}, HA)
+    eventually(
+        lambda: True if len(installed.living()) == 6 else None, within_s=60
+    )  # the scaler makes the second API
+    installed.await_ready()
+    ready = installed.living()
+
+    login = installed.secret("platform")
+    container = {
+        "image": "sandbox.local/demo-app:1",
+        "command": ["python3", "-c", LOAD],
+        "env": [
+            {"name": "LOGIN", "value": f"{login['username']}:{login['password']}"},
+            {"name": "URL", "value": f"http://{RELEASE}-broker.{installed.namespace}.svc/v2/catalog"},
+        ],
+        "readinessProbe": {
+            "exec": {"command": ["test", "-e", "/tmp/begun"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 10,
+        },
+    }
+    start_pod(kube, installed.namespace, "load", container)
+    with installed.platform() as platform:
+        instance = platform.instance("redis", "small")
+        operation = instance.begin()
+    installed.apply({"podAnnotations": {"another": "pod"}}, HA)
+    assert not {pod["metadata"]["uid"] for pod in ready} & {pod["metadata"]["uid"] for pod in installed.living()}
+
+    with installed.platform() as platform:
+        same = Instance(platform, instance.id, instance.ids)
+        assert same.follow(operation).state == "succeeded"
+        assert same.delete().state == "succeeded"
+    inside = ("exec", "--namespace", installed.namespace, "load", "--", "sh", "-c")
+    kubectl(*inside, "touch /tmp/stop; while ! test -e /tmp/told; do sleep 0.2; done")
+    seen = json.loads(kubectl("logs", "--namespace", installed.namespace, "load"))
+    assert set(seen) == {"200"}, seen
+    assert seen["200"] > 200
