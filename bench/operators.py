@@ -28,7 +28,7 @@ PATHS = (
     "/admin/operations",
     "/admin/operations?limit=1000",
     "/admin/operations?state=running&state=queued",
-    "/admin/instances/i5000",
+    "/admin/operations?instance_id=i5000",
     "/admin/workers",
     "/admin/findings",
 )
@@ -64,7 +64,7 @@ def section(found: list[Figure]) -> str:
 ## What operators look at
 
 Made by `python -m bench.operators --write docs/reference/performance.md`, which needs no cluster: a broker with
-{STORED:,} instances, as many bindings and four times as many operations; the median of {ROUNDS} answers to one client.
+{STORED:,} instances, as many bindings and four times as many operations; medians of {ROUNDS} answers.
 
 {table(found)}"""
 
