@@ -64,7 +64,8 @@ def section(found: list[Figure]) -> str:
 ## What operators look at
 
 Made by `python -m bench.operators --write docs/reference/performance.md`, which needs no cluster: a broker with
-{STORED:,} instances, as many bindings and four times as many operations; medians of {ROUNDS} answers.
+{STORED:,} instances, as many bindings and four times as many operations; the median of {ROUNDS} answers to one
+client.
 
 {table(found)}"""
 

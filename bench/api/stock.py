@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import sqlalchemy as sa
@@ -83,7 +84,11 @@ class Stock:
                 made = sa.literal(f"{kind}-{number}:") + operations.c.id
                 done = sa.select(made, sa.literal(str(kind)), *first).where(operations.c.kind == Kind.PROVISION)
                 conn.execute(operations.insert().from_select(columns, done))
-            own = {"instance_id": instances.c.id, "id": sa.literal("b"), "endpoints": sa.literal("[]")}
+            own: dict[str, Any] = {
+                "instance_id": instances.c.id,
+                "id": sa.literal("b"),
+                "endpoints": sa.literal("[]"),
+            }
             own["operation_id"] = sa.literal(f"{Kind.BIND}-0:") + instances.c.operation_id
             own["sealed_credentials"] = instances.c.sealed_parameters
             same = ("service_id", "plan_id", "sealed_parameters", "context", "namespace", "release")

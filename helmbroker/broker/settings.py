@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     grants_file: Path | None = Field(
         default=None, description="YAML: addon name -> what its charts may do beyond what all may"
     )
+    tenants_file: Path | None = Field(
+        default=None,
+        description="YAML: what platforms say of instances -> the service account in whose name charts are applied",
+    )
     instance_namespace: str = Field(
         default="helmbroker-instances",
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",

@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from helmbroker.broker import operator_files
-from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
 from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
+from helmbroker.broker.domain.tenants import Tenant
 from helmbroker.broker.gate import Grants
 from helmbroker.broker.login_wiring import admins, authentication
+from helmbroker.broker.operator_wiring import make_admin, upgrades
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.offered import Offered
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from helmbroker.broker.helm.releases import Around, HelmCli
 
 _LOG = logging.getLogger("helmbroker")
-T = TypeVar("T")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
 
 
@@ -111,7 +111,15 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         ready,
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
-        admin=Admin(admins(settings, authenticate), store.overview, store, catalog, store, requests.text),
+        admin=make_admin(
+            store,
+            admins(settings, authenticate),
+            service,
+            catalog,
+            revisions,
+            lambda: catalog.whole,
+            requests.text,
+        ),
         requests=requests,
     )
 
@@ -147,6 +155,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         grants=read_grants(settings),
         patience=Patience(settings.stuck_after_s),
         keys=Keys.load(settings.keys_file),
+        tenants=read_tenants(settings),
     )
     helm.warn_if_unusable()
     answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
@@ -155,7 +164,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         handlers(store, tools)
         | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
         | checked(make_drift_check(settings, store))
-        | refreshed(make_refresh(settings, store)),
+        | (refreshed(make_refresh(settings, store)) | upgrades(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
@@ -188,11 +197,8 @@ def make_helm(settings: Settings, folder: Path, around: Around = nullcontext) ->
 def ask_for_refresh(settings: Settings) -> None:
     """Have the workers look at all sources of addons; what hinders that is logged."""
     try:
-        store = make_store(settings)
-        try:
+        with closing(make_store(settings)) as store:
             _LOG.info("the catalog will be refreshed", extra={"operation": refresh.begin(store).id})
-        finally:
-            store.close()
     except (CannotStart, Unavailable, UnusableDatabase, KeyRingError, KeysAway) as error:
         _LOG.error("the catalog will not be refreshed: %s", error)
 
@@ -223,17 +229,15 @@ def make_restore(settings: Settings, store: SqlStore) -> Restore:
 
 
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
-    """By addon name; see operator_files. Raises CannotStart."""
-    return _read(operator_files.read_overrides, settings.overrides_file)
+    """By addon name; see operator_files. Raises BadFile."""
+    return operator_files.read_overrides(settings.overrides_file)
 
 
 def read_grants(settings: Settings) -> Mapping[str, Grants]:
     """As read_overrides."""
-    return _read(operator_files.read_grants, settings.grants_file)
+    return operator_files.read_grants(settings.grants_file)
 
 
-def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:
-    try:
-        return reader(path)
-    except operator_files.BadFile as error:
-        raise CannotStart(str(error)) from None
+def read_tenants(settings: Settings) -> Sequence[Tenant]:
+    """As read_overrides, but in the order of the file."""
+    return operator_files.read_tenants(settings.tenants_file)

@@ -37,7 +37,6 @@ _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
 _RETENTION_S = 3600.0
 _ROTATION_S = 60.0
-_WATCH_S = 15.0  # after a deploy hook, until the app is looked at
 
 
 def initialise(settings: Settings) -> list[str]:
@@ -156,8 +155,10 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     periods: dict[str, float] = {Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S}
     needs = [service_brokers(ports.broker)]
     if settings.platform == "drycc":  # the controller is not asked whether it lives: it allows few requests
+        from helmbroker.controller_bridge.drycc_watch import EVERY_S  # noqa: PLC0415  # heavy
+
         schedules[Schedule.WATCH] = platforms.make_watch(settings, store, service).run
-        periods[Schedule.WATCH] = _WATCH_S
+        periods[Schedule.WATCH] = EVERY_S
     else:
         needs.append(health.cluster(kube()))
     answers, told = health.worker_probes(Pulse(store.engine), *needs), telemetry_wiring.told_by_worker()

@@ -27,8 +27,10 @@ class WorkNumbers:
     schedules_due_s: Mapping[str, float] = field(default_factory=dict)  # by kind; negative: overdue
 
 
-def read(conn: sa.Connection, operations: sa.Table, workers: sa.Table, kinds: Collection[str]) -> WorkNumbers:
-    """Of these tables. kinds: of what is no schedule."""
+def read(
+    conn: sa.Connection, operations: sa.Table, workers: sa.Table, kinds: Collection[str], patient: str = ""
+) -> WorkNumbers:
+    """Of these tables. kinds: of what is no schedule. patient: the one that waits for others most of its time."""
     t, moment = operations.c, now(conn)
     counts = sa.select(t.kind, t.state, sa.func.count().label("n")).group_by(t.kind, t.state)
     open_ = sa.union_all(
@@ -47,7 +49,7 @@ def read(conn: sa.Connection, operations: sa.Table, workers: sa.Table, kinds: Co
     ours = [row for row in found if row.kind in kinds]
     return WorkNumbers(
         operations={(row.kind, State(row.state)): row.n for row in conn.execute(counts)},
-        oldest_queued_s=max((float(row.queued_s) for row in ours), default=0.0),
+        oldest_queued_s=max((float(row.queued_s) for row in ours if row.kind != patient), default=0.0),
         retrying=sum(row.attempt > 1 for row in ours),
         leases_expired=sum(bool(row.expired) for row in found),
         workers=sum(WorkerSeen(*row).lives for row in seen(conn, workers)),

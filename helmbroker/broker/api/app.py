@@ -138,7 +138,10 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
     routes: tuple[tuple[str, Callable[..., ResponseReturnValue]], ...] = (
         ("/admin/operations", admin.operations),
         ("/admin/operations/<osb:operation_id>", admin.operation),
+        ("/admin/instances", admin.instances),
         ("/admin/instances/<osb:instance_id>", admin.instance),
+        ("/admin/events", admin.events),
+        ("/admin/doctor", admin.doctor),
         ("/admin/workers", admin.workers),
         ("/admin/findings", admin.findings),
         ("/admin/catalog", admin.catalog),
@@ -147,8 +150,24 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
     )
     for rule, view in routes:
         app.add_url_rule(rule, rule, view, provide_automatic_options=False)
-    refresh = "/admin/catalog/refresh"
-    app.add_url_rule(refresh, refresh, admin.refresh, methods=["POST"], provide_automatic_options=False)
+    upgrades, one = "/admin/upgrades", "/admin/upgrades/<osb:run_id>"
+    instance = "/admin/instances/<osb:instance_id>"
+    actions: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
+        ("POST", "/admin/catalog/refresh", admin.refresh),
+        ("POST", "/admin/operations/<osb:operation_id>/cancel", admin.operate.cancel),
+        ("POST", f"{instance}/retry", admin.operate.retry),
+        ("POST", f"{instance}/bindings/<osb:binding_id>/retry", admin.operate.retry_binding),
+        ("POST", "/admin/purges", admin.operate.purge),
+        ("GET", "/admin/retired", admin.operate.retired),
+        ("POST", "/admin/retired", admin.operate.retire),
+        ("GET", upgrades, admin.fleet.runs),
+        ("POST", upgrades, admin.fleet.begin),
+        ("GET", one, admin.fleet.run),
+        ("POST", f"{one}/stop", admin.fleet.stop),
+        ("POST", f"{one}/resume", admin.fleet.resume),
+    )
+    for method, rule, view in actions:
+        app.add_url_rule(rule, f"{method} {rule}", view, methods=[method], provide_automatic_options=False)
 
 
 def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from helmbroker.broker.domain.audit import Entry
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.operation import Kind
@@ -138,6 +139,10 @@ class Store(Protocol):
         Else the latest one; None: there is no record of the instance or binding.
         Raises Unavailable.
         """
+        ...
+
+    def entries(self, *, instance_id: str | None = None, newest: int | None = None) -> Iterable[Entry]:
+        """Of the audit, in their order: of one instance, or the newest ones alone. Raises Unavailable."""
         ...
 
     def read(self) -> AbstractContextManager[Records]: ...

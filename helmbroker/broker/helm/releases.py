@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import logging
 import os
@@ -82,6 +83,12 @@ class HelmCli:
         }
         if kubeconfig or os.environ.get("KUBECONFIG"):
             self._environment["KUBECONFIG"] = kubeconfig or os.environ["KUBECONFIG"]
+
+    def acting_as(self, user: str) -> HelmCli:
+        """See broker.domain.ports.HelmReleases."""
+        found = copy.copy(self)
+        found._environment = {**self._environment, "HELM_KUBEASUSER": user}  # noqa: SLF001  # one of us
+        return found
 
     def unusable(self) -> str | None:
         """Why helm cannot be used, as a sentence with the cure; None when it can."""

@@ -54,10 +54,12 @@ class KubeCluster:
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         return release_secret.latest(self._secrets(ref), ref)
 
-    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
+    def rehearse(
+        self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False, user: str | None = None
+    ) -> None:
         secret = self._newest(ref)
         before = [] if secret is None else release_secret.manifest(secret)
-        self._rehearsal.run(ref, objects, before, force=force)
+        self._rehearsal.run(ref, objects, before, force=force, user=user)
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         secret = self._newest(ref)

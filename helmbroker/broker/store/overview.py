@@ -46,7 +46,7 @@ class SqlOverview:
 
     def numbers(self) -> Numbers:
         return Numbers(
-            work=read(self._conn, operations, _workers, list(Kind)),
+            work=read(self._conn, operations, _workers, list(Kind), patient=Kind.FLEET),
             instances=self._phases(instances),
             bindings=self._phases(bindings),
             findings={row.kind: row.n for row in self._conn.execute(_FINDINGS)},

@@ -77,6 +77,11 @@ def user() -> str:
     return _identity().user
 
 
+def workspace(app: str) -> str | None:
+    """The workspace of that app; None: see Identity.workspace_of."""
+    return _identity().workspace_of(app)
+
+
 def require(app: str, role: Role) -> Role:
     """The role of the authenticated user in that app. Raises Forbidden when it is not `role` or a higher one."""
     held = _identity().role_in(app)

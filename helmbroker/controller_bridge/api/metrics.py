@@ -55,7 +55,7 @@ def text(numbers: Numbers) -> bytes:
     """What the database tells, so all replicas tell the same."""
     families = (
         *_QUEUES.families(numbers.work),
-        _RESOURCES.family(dict(numbers.resources)),
+        _RESOURCES.family({(*key,): float(number) for key, number in numbers.resources.items()}),
         _WATCHED.family({(): numbers.apps_watched}),
         _MISSING.family({(): numbers.apps_missing}),
         _TURNS.family({(): numbers.turns_ahead_s}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class Life:
 
 
 @pytest.fixture
-def life(world: World, tmp_path: Path, logs_as_before: None) -> Iterator[Life]:
+def life(world: World, tmp_path: Path, logs_as_before: None) -> Life:
     made = Life(world, tmp_path)
     logs.configure(level="debug", service="test", stream=made.log)
     return made
@@ -173,8 +173,8 @@ def test_what_is_counted(life: Life) -> None:
     for kind in ("provision", "bind", "unbind", "deprovision"):
         assert life.registry.get_sample_value(name, {"kind": kind, **labels}) == 1.0, kind
     counted = [line for line in life.requests.text().decode().splitlines() if "_count{" in line]
-    labels = 'code="202",method="PUT",route="/v2/service_instances/{instance_id}"'
-    assert f"helmbroker_http_request_duration_seconds_count{{{labels}}} 1.0" in counted
+    route = 'code="202",method="PUT",route="/v2/service_instances/{instance_id}"'
+    assert f"helmbroker_http_request_duration_seconds_count{{{route}}} 1.0" in counted
 
 
 def test_paths_and_methods_that_clients_make_up_are_one_each(life: Life) -> None:
