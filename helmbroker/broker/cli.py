@@ -20,6 +20,7 @@ from helmbroker.broker import (
     catalog_wiring,
     drift_cli,
     keys_cli,
+    migrate_cli,
     transfer_cli,
     wiring,
 )
@@ -211,7 +212,7 @@ def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path])
         logins.remove(file(settings), name)
 
 
-for each in (*drift_cli.COMMANDS, *transfer_cli.COMMANDS, *author_cli.COMMANDS):
+for each in (*drift_cli.COMMANDS, *transfer_cli.COMMANDS, *migrate_cli.COMMANDS, *author_cli.COMMANDS):
     main.add_command(each)
 _logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
 _logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)

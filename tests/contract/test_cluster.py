@@ -62,7 +62,14 @@ class FakeWorld:
         known = self.cluster.releases.get(release.ref)
         if known is None or known.revision < release.revision:
             self.cluster.releases[release.ref] = HelmRelease(
-                release.ref, release.revision, release.status, release.labels, release.values, given=release.values
+                release.ref,
+                release.revision,
+                release.status,
+                release.labels,
+                release.values,
+                given=release.values,
+                chart="probe-1.0.0",
+                client_side=release.client_side,
             )
         self.cluster.asked[release.ref, release.revision] = {
             obj["metadata"]["name"]: obj["spec"]["resources"]["requests"]["storage"]
@@ -78,7 +85,9 @@ class FakeWorld:
 
     def damage(self, release: StoredRelease) -> None:
         known = self.cluster.releases[release.ref]
-        self.cluster.releases[release.ref] = replace(known, status=HelmStatus.UNREADABLE, values={}, given={})
+        self.cluster.releases[release.ref] = replace(
+            known, status=HelmStatus.UNREADABLE, values={}, given={}, chart="", client_side=False
+        )
 
     def break_down(self) -> None:
         self.cluster.down = True
