@@ -50,6 +50,8 @@ def migrate_drycc(settings: Settings, *, directory: Path, valkey: Path | None, d
         for outcome in migrate(data, stager, taking):
             _show(outcome, output)
             left = left or outcome.verdict is Verdict.LEFT
+    if dry_run:
+        click.echo("This was a dry run: nothing is changed.", err=True)
     sys.exit(1 if left else 0)
 
 

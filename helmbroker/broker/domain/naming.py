@@ -26,6 +26,7 @@ class ReleaseRef:
     name: str
 
 
+LONGEST_FULLNAME = 63
 _OURS = "hb-"
 _PREDECESSORS = "helmbroker-"  # of the Drycc helmbroker, for all that it installed
 
@@ -44,8 +45,11 @@ def is_ours(release: str) -> bool:
 
 
 def fullname(release: str) -> str:
-    """What the objects of a Helm release are named after. It never changes: data lies under these names."""
-    return release if is_ours(release) else f"{_PREDECESSORS}{release}"
+    """What the objects of a Helm release are named after. It never changes: data lies under these names.
+
+    At most LONGEST_FULLNAME characters, as charts cut it off there, too (B73).
+    """
+    return release if is_ours(release) else f"{_PREDECESSORS}{release}"[:LONGEST_FULLNAME]
 
 
 def binding_key(instance_id: str, binding_id: str) -> str:

@@ -23,13 +23,20 @@ class BadDirectory(Exception):
 
 
 @dataclass(frozen=True)
+class Written:
+    """What is written of an instance. folder: its own. operator: the Helm values of addon-values.yaml."""
+
+    old: OldInstance
+    folder: Path
+    operator: Object = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Found:
-    """An instance. folder: its own; None: Valkey alone knows it. operator: the Helm values of addon-values.yaml."""
+    """An instance, and what is written of it, or why that cannot be used."""
 
     id: str
-    folder: Path | None
-    old: OldInstance | Unclear
-    operator: Object = field(default=NOTHING, repr=False)
+    written: Written | Unclear
 
 
 class DataDirectory:
@@ -50,20 +57,19 @@ class DataDirectory:
             yield self._found(id_, folders.get(id_))
 
     def _found(self, id_: str, folder: Path | None) -> Found:
-        operator: Object = NOTHING
         try:
             if folder is None:
                 raise Unclear("only Valkey knows it, which forgets nobody: it was deleted, or its folder is lost")
             if folder.is_symlink() or not folder.is_dir():
                 raise Unclear("is no folder; move it away")
-            operator = _values(folder / "addon-values.yaml") or NOTHING
             written = self._written(_INSTANCE + id_, folder / "instance.json")
             if written is None:
                 raise Unclear("instance.json is missing, so nobody knows what it was; restore it from backups/")
             binding = self._written(_BINDING + id_, folder / "binding.json")
-            return Found(id_, folder, told.instance(id_, written, binding, _raw(folder)), operator)
+            old = told.instance(id_, written, binding, _raw(folder))
+            return Found(id_, Written(old, folder, _values(folder / "addon-values.yaml") or NOTHING))
         except Unclear as error:
-            return Found(id_, folder, error, operator)
+            return Found(id_, error)
 
     def _written(self, key: str, path: Path) -> JSON:
         """None: neither Valkey nor the folder has it."""

@@ -15,7 +15,7 @@ from helmbroker.catalog import archive, documents, formats
 from helmbroker.catalog.archive import BadArchive
 from helmbroker.catalog.documents import Document, Unreadable
 from helmbroker.catalog.formats import foreign
-from helmbroker.catalog.model import Addon, AddonFaults, Catalog
+from helmbroker.catalog.model import Addon, AddonFaults, Catalog, Plan
 
 _CHART, _PLAN = "Chart.yaml", foreign.FILE
 _OWN = "own"  # the plan's folder, and the chart's, when the catalog has none to take the place of
@@ -24,10 +24,10 @@ _NOT_META = frozenset({"plans", "url"})  # of the old catalogue's entries
 
 @dataclass(frozen=True)
 class Staged:
-    """chart: as helm calls what it has made of it, NAME-VERSION. offered: whether the catalog has the addon."""
+    """plan: the instance's. chart: as helm calls it, NAME-VERSION. offered: whether the catalog has the addon."""
 
     addon: Addon
-    plan_id: str
+    plan: Plan
     chart: str
     offered: bool
     packed: bytes = field(repr=False)
@@ -70,9 +70,12 @@ class Stager:
         _put_plan(plan, plan_id, folder)
         _put_chart(chart, folder, offered)
         addon = _mended(formats.load(folder, self.open_parameters))
+        own = addon.plan(plan_id)
+        if own is None:
+            raise Unclear(f"plan/ is not the plan {plan_id} that its meta.yaml names; put it back from backups/")
         about = _described(chart / _CHART, "name", "version")
         label = f"{foreign.text(about, 'name')}-{foreign.text(about, 'version')}"
-        return Staged(addon, plan_id, label, offered is not None, archive.pack(addon.folder))
+        return Staged(addon, own, label, offered is not None, archive.pack(addon.folder))
 
     def _offered(self, old: OldInstance, plan_id: str) -> tuple[Addon | None, str]:
         """The addon and its id. A change of the plan has put the plan's id in the place of the service's (B14)."""

@@ -124,7 +124,8 @@ class Taking:
         if others:
             raise Unclear(f"its Helm release {name} is marked as that of another broker, or of another instance")
         value = staged.addon.fullname_value
-        if value is not None and release.given.get(value) != naming.fullname(name):
+        called = release.given.get(value, "") if value is not None else naming.fullname(name)
+        if str(called)[: naming.LONGEST_FULLNAME] != naming.fullname(name):
             raise Unclear(
                 f"the Helm release {name} was not made by Drycc's helmbroker, or its objects have other names "
                 f"({value} is not {naming.fullname(name)}); it is left alone"
@@ -137,10 +138,8 @@ class Taking:
 
     def _looked_ahead(self, old: OldInstance, operator: Object, staged: Staged, release: HelmRelease) -> list[str]:
         """What an update would do. Raises Unclear when it would lose data, or what the operator has set."""
-        addon, plan = staged.addon, staged.addon.plan(staged.plan_id)
-        if plan is None:
-            raise Unclear(f"plan/ has no plan {staged.plan_id}")
-        given, today = old.parameters.reveal(), overrides.of(staged.addon, self.overrides)
+        addon, plan = staged.addon, staged.plan
+        given, today = old.parameters.reveal(), overrides.of(addon, self.overrides)
         lacking = unchanged.lacking(operator, merge(plan.values, given), today)
         if lacking:
             raise Unclear(
@@ -262,7 +261,7 @@ def _instance(old: OldInstance, staged: Staged) -> ServiceInstance:
     return ServiceInstance(
         id=old.id,
         service_id=staged.addon.id,
-        plan_id=staged.plan_id,
+        plan_id=staged.plan.id,
         organization_guid=old.organization_guid,
         space_guid=old.space_guid,
         parameters=old.parameters,
