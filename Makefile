@@ -10,9 +10,11 @@ BIN := $(VENV)/bin
 # A cluster of yours (KUBECONFIG is set) wins over the sandbox.
 CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
+# the version of the Go module of Prometheus 3.5
+PROMETHEUS := v0.305.0
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page postgresql spec-coverage addons-page format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test check chaos fuzz sweep plugin plugin-page cli-page site postgresql spec-coverage addons-page metrics-page dashboard alerts rights format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,8 +76,29 @@ addons-page: $(VENV)/installed ## what the addons offer; writes docs/reference/a
 plugin-page: $(VENV)/installed ## how drycc-resources is called; writes docs/reference/drycc-resources.md
 	$(BIN)/python -m tests.unit.plugin.page
 
+cli-page: $(VENV)/installed ## how helmbroker is called; writes docs/reference/cli.md
+	$(BIN)/python -m tests.unit.broker.cli_page
+
+metrics-page: $(VENV)/installed ## what processes tell; writes docs/reference/metrics.md
+	$(BIN)/python -m packing.observed
+
+dashboard: $(VENV)/installed ## the Grafana dashboard; writes charts/helmbroker/files/dashboard.json
+	$(BIN)/python -m packing.dashboard
+
+alerts: ## try the alerts with Prometheus' own promtool, built when it is missing (needs Go, and minutes at first)
+	@command -v promtool >/dev/null || GOFLAGS=-buildvcs=false CGO_ENABLED=0 \
+	  go install -tags netgo,builtinassets,remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS)
+	PATH="$$PATH:$$(go env GOPATH)/bin" promtool check rules charts/helmbroker/files/alerts.yaml
+	PATH="$$PATH:$$(go env GOPATH)/bin" promtool test rules tests/unit/observed/alerts.yaml
+
+rights: $(VENV)/installed ## what the chart lets worker, bridge and watch do; writes its files/rights/ and docs/reference/rights.md
+	$(BIN)/python -m packing.rights
+
 plugin: $(VENV)/installed ## drycc-resources as one file that needs Python and nothing else: build/drycc-resources
 	$(BIN)/python -m packing.plugin
+
+site: $(VENV)/installed ## the documentation as a static site: build/site
+	$(BIN)/sphinx-build -q -W --keep-going -b html -c docs/site -d build/site-read . build/site
 
 format: $(VENV)/installed ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix
@@ -97,6 +120,7 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.keys
 	$(BIN)/python -m bench.plugin
 	$(BIN)/python -m bench.bridge
+	$(BIN)/python -m bench.operators
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm

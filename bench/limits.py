@@ -28,3 +28,5 @@ RESUME_MARGIN_S = 2.0
 """After kill -9 of a worker its operation goes on within the lease and this."""
 CREDENTIALS_LIMIT_S = 1.0
 """Rendering a credentials template and looking up its 15 references."""
+INJECTED_LIMIT_S = 1.0
+"""From asking for a bind until a new app release has the credentials, beside provisioning, Job and rollout."""

@@ -8,15 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import click
+
+from helmbroker import output as printing
 
 if TYPE_CHECKING:  # heavy; the programs that supervise do without
     from helmbroker.sealing import RingFile
     from helmbroker.sealing.stored import Batch, Holding
 
 S = TypeVar("S")
+P = ParamSpec("P")
 _ROUNDS = 3
 _LOOK_EVERY = 20  # batches between two lines of progress
 
@@ -30,8 +34,11 @@ class Safe:
     note: Callable[[str, str], None] = lambda _action, _key_id: None
 
 
-_output: Callable[..., Any] = click.option(
-    "--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed."
+_only_print: Callable[..., Any] = click.option(
+    "--print", "only_print", is_flag=True, help="Write the new ring, WITH ITS KEYS, to the output only."
+)
+_to: Callable[..., Any] = click.option(
+    "--to", "key_id", metavar="ID", help="The key that is to be active; default: a fresh one."
 )
 
 
@@ -42,66 +49,28 @@ def group(with_settings: Callable[..., Any], opened: Callable[[S], AbstractConte
     def keys() -> None:
         """Keys under which secrets are sealed: docs/how-to/rotate-keys.md."""
 
-    @keys.command("list")
-    @_output
-    @with_settings
-    def list_keys(settings: S, *, output: str) -> None:
-        """The keys, which one is active, and how many secrets each holds."""
-        with opened(settings) as safe:
-            _list(safe, output)
+    def with_safe(command: Callable[Concatenate[Safe, P], None]) -> Any:
+        @wraps(command)
+        def run(settings: S, *args: P.args, **kwargs: P.kwargs) -> None:
+            with opened(settings) as safe:
+                command(safe, *args, **kwargs)
 
-    @keys.command()
-    @click.option(
-        "--print", "only_print", is_flag=True, help="Write the new ring, WITH ITS KEYS, to the output only."
-    )
-    @_output
-    @with_settings
-    def add(settings: S, *, only_print: bool, output: str) -> None:
-        """Put a fresh key on the ring. It opens and seals nothing before it is made active."""
-        with opened(settings) as safe:
-            if only_print:
-                click.echo(safe.ring.with_fresh_key()[1], nl=False)
-                return
-            key_id = safe.ring.add()
-            safe.note("add", key_id)
-            _say(
-                output,
-                {"added": key_id},
-                f"added key {key_id}; `keys rotate --to {key_id}` makes it the active one",
-            )
+        return with_settings(run)
 
-    @keys.command()
-    @click.option("--to", "key_id", metavar="ID", help="The key that is to be active; default: a fresh one.")
-    @_output
-    @with_settings
-    def rotate(settings: S, *, key_id: str | None, output: str) -> None:
-        """Make another key the active one, and bring all that is sealed under it, while the program serves.
-
-        When it was ended in between, or the ring has another active key already, it goes on with that one.
-        """
-        with opened(settings) as safe:
-            sys.exit(_rotate(safe, key_id, output))
-
-    @keys.command()
-    @click.argument("key_id", metavar="ID")
-    @_output
-    @with_settings
-    def remove(settings: S, *, key_id: str, output: str) -> None:
-        """Take a key off the ring that holds nothing any more."""
-        with opened(settings) as safe:
-            number = _counts(safe)[key_id]
-            if number:
-                _fail(
-                    f"key {key_id!r} holds {number} secrets still; `keys rotate` brings them under the active one"
-                )
-            safe.ring.remove(key_id)
-            safe.note("remove", key_id)
-            _say(output, {"removed": key_id}, f"removed key {key_id}; backups that are older need it still")
-
+    keys.command("list")(printing.option(with_safe(list_keys)))
+    keys.command("add")(_only_print(printing.option(with_safe(add))))
+    keys.command("rotate")(_to(printing.option(with_safe(rotate))))
+    keys.command("remove")(click.argument("key_id", metavar="ID")(printing.option(with_safe(remove))))
     return keys
 
 
-def _list(safe: Safe, output: str) -> None:
+def list_keys(safe: Safe, *, output: str) -> None:
+    """The keys, which one is active, and how many secrets each holds.
+
+    \b
+    Example:
+      helmbroker keys list                   # of the bridge: helmbroker-bridge keys list
+    """
     held, active = _counts(safe), safe.ring.active
     rows = [
         {"id": key.id, "active": key == active, "direct": key.direct, "secrets": held.pop(key.id, 0)}
@@ -114,10 +83,51 @@ def _list(safe: Safe, output: str) -> None:
         _say(output, row, f"{row['id'] or '(unreadable)':<24} {row['secrets']:>8} secrets  {told}".rstrip())
 
 
-def _rotate(safe: Safe, wanted: str | None, output: str) -> int:
-    """The exit status: 0 when all is under the active key."""
-    from helmbroker.sealing import Keys  # noqa: PLC0415
+def add(safe: Safe, *, only_print: bool, output: str) -> None:
+    """Put a fresh key on the ring. It opens and seals nothing before it is made active.
 
+    \b
+    Example:
+      helmbroker keys add
+    """
+    if only_print:
+        click.echo(safe.ring.with_fresh_key()[1], nl=False)
+        return
+    key_id = safe.ring.add()
+    safe.note("add", key_id)
+    _say(output, {"added": key_id}, f"added key {key_id}; `keys rotate --to {key_id}` makes it the active one")
+
+
+def remove(safe: Safe, *, key_id: str, output: str) -> None:
+    """Take a key off the ring that holds nothing any more.
+
+    \b
+    Example:
+      helmbroker keys remove 1
+    """
+    number = _counts(safe)[key_id]
+    if number:
+        _fail(f"key {key_id!r} holds {number} secrets still; `keys rotate` brings them under the active one")
+    safe.ring.remove(key_id)
+    safe.note("remove", key_id)
+    _say(output, {"removed": key_id}, f"removed key {key_id}; backups that are older need it still")
+
+
+def rotate(safe: Safe, *, key_id: str | None, output: str) -> None:
+    """Make another key the active one, and bring all that is sealed under it, while the program serves.
+
+    When it was ended in between, or the ring has another active key already, it goes on with that one.
+
+    \b
+    Example:
+      helmbroker keys rotate
+    """
+    _activate(safe, key_id)
+    sys.exit(_bring(safe, output))
+
+
+def _activate(safe: Safe, wanted: str | None) -> None:
+    """That key, or a fresh one."""
     ring = safe.ring
     if wanted not in (None, ring.active.id):
         ring.activate(wanted)
@@ -127,6 +137,13 @@ def _rotate(safe: Safe, wanted: str | None, output: str) -> int:
         safe.note("add", wanted)
         ring.activate(wanted)
         safe.note("activate", wanted)
+
+
+def _bring(safe: Safe, output: str) -> int:
+    """All that is sealed, under the active key. The exit status: 0 when all is."""
+    from helmbroker.sealing import Keys  # noqa: PLC0415
+
+    ring = safe.ring
     faults: set[str] = set()
     changed = 0
     for _ in range(_ROUNDS):  # others may seal for a moment as they have begun to

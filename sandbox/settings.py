@@ -68,6 +68,11 @@ class Settings:
         return self.data / "logs"
 
     @property
+    def audit(self) -> Path:
+        """What service accounts have asked of the API server, a line of JSON each."""
+        return self.data / "audit" / "audit.log"
+
+    @property
     def containerd_socket(self) -> Path:
         """A file, so it can be reached from outside the sandbox's network namespace."""
         return self.data / "run" / "containerd.sock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import sqlalchemy as sa
@@ -73,6 +74,26 @@ class Stock:
         done = {"state": str(State.SUCCEEDED), "description": "ready", "finished_at": operations.c.created_at}
         with self._store.engine.begin() as conn:
             conn.execute(operations.update().values(**done))
+
+    def live(self) -> None:
+        """A binding of each instance, and three more operations of it that have ended."""
+        first = [column for column in operations.c if column.name not in {"seq", "id", "kind"}]
+        columns = ["id", "kind", *(column.name for column in first)]
+        with self._store.engine.begin() as conn:
+            for number, kind in enumerate((Kind.BIND, Kind.UPDATE, Kind.UPDATE)):
+                made = sa.literal(f"{kind}-{number}:") + operations.c.id
+                done = sa.select(made, sa.literal(str(kind)), *first).where(operations.c.kind == Kind.PROVISION)
+                conn.execute(operations.insert().from_select(columns, done))
+            own: dict[str, Any] = {
+                "instance_id": instances.c.id,
+                "id": sa.literal("b"),
+                "endpoints": sa.literal("[]"),
+            }
+            own["operation_id"] = sa.literal(f"{Kind.BIND}-0:") + instances.c.operation_id
+            own["sealed_credentials"] = instances.c.sealed_parameters
+            same = ("service_id", "plan_id", "sealed_parameters", "context", "namespace", "release")
+            bound = sa.select(*own.values(), *(instances.c[name] for name in same))
+            conn.execute(bindings.insert().from_select([*own, *same], bound))
 
     def clear(self) -> None:
         """Take away what a measurement has made."""

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import click
 
+from helmbroker import output as printing
 from helmbroker.audit import Verdict
 
 S = TypeVar("S")
 CANNOT = 2  # the exit status of who cannot look
-_output = click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed.")
 
 
 class Log(Protocol):
@@ -51,26 +51,41 @@ def group(
     @click.option(
         "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest ones."
     )
-    @_output
+    @printing.option
     @with_settings
     def show(settings: S, *, only: str | None, limit: int, output: str) -> None:
-        """The newest entries, the last one at the end."""
+        """The newest entries, the last one at the end.
+
+        \b
+        Example:
+          helmbroker audit show --limit 20        # of the bridge: helmbroker-bridge audit show
+        """
         with opened(settings) as log:
             _print(log.entries(only=only, newest=limit), things, output)
 
     @audit.command()
     @with_settings
     def export(settings: S) -> None:
-        """All entries, a line of JSON for each."""
+        """All entries, a line of JSON for each.
+
+        \b
+        Example:
+          helmbroker audit export >audit.jsonl
+        """
         with opened(settings) as log:
             _print(log.entries(), things, "json")
 
     @audit.command()
     @click.option("--anchor", metavar="SEQ:HASH", help="The last entry that an earlier `verify` has told.")
-    @_output
+    @printing.option
     @with_settings
     def verify(settings: S, *, anchor: str | None, output: str) -> None:
-        """Whether an entry was changed, removed or moved. Exit status: 0 none, 1 some, 2 cannot look."""
+        """Whether an entry was changed, removed or moved. Exit status: 0 none, 1 some, 2 cannot look.
+
+        \b
+        Example:
+          helmbroker audit verify --anchor 4711:9f86d081...
+        """
         known = None if anchor is None else _anchor(anchor)
         with opened(settings) as log:
             verdict = log.verify(known)

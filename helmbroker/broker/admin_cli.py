@@ -1,40 +1,158 @@
-"""`helmbroker operations` and `helmbroker workers`: what the admin API shows, on the command line."""
+"""`helmbroker list`, `show`, `events`, `operations`, `workers`, `cancel`, `retry`, `retire`: /admin as commands."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from enum import StrEnum
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
-from helmbroker.broker import wiring
+from helmbroker import output as printing
 from helmbroker.broker.api import shown
-from helmbroker.broker.command import folders, with_settings
+from helmbroker.broker.command import WRONG, opened_store, stop, with_settings
 from helmbroker.broker.domain.overview import Wanted
-from helmbroker.broker.domain.store_ports import Overview
+from helmbroker.broker.operator_wiring import make_operate, make_retirement
+from helmbroker.broker.service.inventory import inventory, lines
 from helmbroker.broker.settings import Settings
 from helmbroker.durable import State
 
-
-class Output(StrEnum):
-    """How it is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
 _OPERATIONS = ("id", "instance_id", "state", "queued_at", "description")
 _WORKERS = ("owner", "started_at", "seen_s_ago", "lives")
-output: Callable[..., Any] = click.option(
-    "--output",
-    type=click.Choice([str(each) for each in Output]),
-    default=str(Output.TABLE),
-    help="How to print it.",
-)
+_RECORDS = ("instance", "binding", "phase", "release", "description")
+_EVENTS = ("at", "action", "outcome", "binding_id", "actor", "origin", "detail")
+_limit = click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="How many.")
+
+
+@click.command("list")
+@click.option("--service", "service_id", help="Of this service: its id.")
+@click.option("--plan", "plan_id", help="Of this plan: its id.")
+@click.option("--phase", help="In this phase: ready, making, 'make failed', updating, 'update failed', ...")
+@click.option("--gone", is_flag=True, help="Also what is deleted and only remembered.")
+@printing.option
+@with_settings
+def list_records(
+    settings: Settings, *, service_id: str | None, plan_id: str | None, phase: str | None, gone: bool, output: str
+) -> None:
+    """What the broker has: every service instance, and below it its bindings; to compare with the platform's.
+
+    \b
+    Examples:
+      helmbroker list
+      helmbroker list --phase 'update failed'
+      helmbroker list -o json | jq -r .release
+    """
+    wanted = {"service_id": service_id, "plan_id": plan_id, "phase": phase}
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    with opened_store(settings, WRONG) as store, store.read() as records:
+        found = (line for line in inventory(records, gone=gone) if asked.items() <= line.items())
+        printing.rows(found if output == "json" else list(found), _RECORDS, output)
+
+
+@click.command()
+@click.argument("instance_id", metavar="INSTANCE")
+@printing.option
+@with_settings
+def show(settings: Settings, *, instance_id: str, output: str) -> None:
+    """One service instance: its bindings, and its latest 100 operations.
+
+    \b
+    Example:
+      helmbroker show 3f6c1f0e-...
+    """
+    with opened_store(settings, WRONG) as store:
+        with store.read() as records:
+            found = list(lines(records, instance_id))
+        with store.overview() as overview:
+            history = overview.operations(Wanted(instance_id=instance_id))
+    if not found:
+        stop(f"there is no record of the service instance {instance_id}", WRONG)
+    operations = [shown.operation(each) for each in history]
+    if output == "json":
+        printing.row({**found[0], "bindings": found[1:], "operations": operations}, output)
+        return
+    printing.row(found[0], output)
+    for rows, columns in ((found[1:], ("binding", "phase", "release")), (operations, _OPERATIONS)):
+        if rows:
+            click.echo()
+            printing.rows(rows, columns, output)
+
+
+@click.command()
+@click.argument("instance_id", metavar="INSTANCE", required=False)
+@_limit
+@printing.option
+@with_settings
+def events(settings: Settings, *, instance_id: str | None, limit: int, output: str) -> None:
+    """What happened, and who had it done: the newest entries of the audit, the last one at the end.
+
+    \b
+    Examples:
+      helmbroker events
+      helmbroker events 3f6c1f0e-... --limit 20
+    """
+    with opened_store(settings, WRONG) as store:
+        rows = [shown.entry(each) for each in store.entries(instance_id=instance_id, newest=limit)]
+    printing.rows(rows, ("instance_id", *_EVENTS) if instance_id is None else _EVENTS, output)
+
+
+@click.command()
+@click.argument("operation_id", metavar="OPERATION")
+@printing.option
+@with_settings
+def cancel(settings: Settings, *, operation_id: str, output: str) -> None:
+    """Stop an operation that waits or runs. Its instance or binding has failed then, and can be deleted or retried.
+
+    Updates and deletions cannot be cancelled: a deletion of the instance stops an update.
+
+    \b
+    Example:
+      helmbroker cancel provision:6f0c...
+    """
+    with opened_store(settings, WRONG) as store:
+        make_operate(settings, store).cancel(operation_id)
+    printing.said({"cancelled": operation_id}, f"{operation_id} is being cancelled", output)
+
+
+@click.command()
+@click.argument("instance_id", metavar="INSTANCE")
+@click.argument("binding_id", metavar="BINDING", required=False)
+@printing.option
+@with_settings
+def retry(settings: Settings, *, instance_id: str, binding_id: str | None, output: str) -> None:
+    """Begin again what has failed of an instance or a binding: to make it, to repair it, or to delete it.
+
+    \b
+    Examples:
+      helmbroker retry 3f6c1f0e-...
+      helmbroker retry 3f6c1f0e-... 0b1d...
+    """
+    with opened_store(settings, WRONG) as store:
+        operation_id = make_operate(settings, store).retry(instance_id, binding_id)
+    printing.said({"operation": operation_id}, f"begun: {operation_id}", output)
+
+
+@click.command()
+@click.option("--service", help="Its name or id.")
+@click.option("--plan", help="One of its plans alone: its name or id.")
+@click.option("--undo", is_flag=True, help="Offer it again.")
+@printing.option
+@with_settings
+def retire(settings: Settings, *, service: str | None, plan: str | None, undo: bool, output: str) -> None:
+    """Offer a service, or a plan, no more. Its instances go on, and can be bound, updated and deleted.
+
+    Without options: what is retired.
+
+    \b
+    Examples:
+      helmbroker retire --service redis --plan small
+      helmbroker retire --service redis --plan small --undo
+      helmbroker retire
+    """
+    with opened_store(settings, WRONG) as store:
+        retirement = make_retirement(settings, store)
+        asked = service is not None or plan is not None
+        found = retirement.change(service, plan, undo) if asked or undo else retirement.all()
+        rows = [retirement.named(each) for each in found]
+    printing.rows(rows, ("service", "plan", "service_id", "plan_id"), output)
 
 
 @click.group()
@@ -43,11 +161,13 @@ def operations() -> None:
 
 
 @operations.command("list")
-@click.option("--state", "states", multiple=True, type=click.Choice([str(state) for state in State]))
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([str(state) for state in State]), help="In these states."
+)
 @click.option("--kind", "kinds", multiple=True, help="provision, update, deprovision, bind, unbind, ...")
 @click.option("--instance", "instance_id", help="Of this service instance and its bindings.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
-@output
+@_limit
+@printing.option
 @with_settings
 def list_operations(
     settings: Settings,
@@ -58,76 +178,49 @@ def list_operations(
     limit: int,
     output: str,
 ) -> None:
-    """Operations, the newest first."""
+    """Operations, the newest first.
+
+    \b
+    Example:
+      helmbroker operations list --state running --state queued
+    """
     wanted = Wanted([State(each) for each in states], kinds, instance_id, limit)
-    with _overview(settings) as overview:
+    with opened_store(settings, WRONG) as store, store.overview() as overview:
         rows = [shown.operation(each) for each in overview.operations(wanted)]
-    _print(rows, _OPERATIONS, output)
+    printing.rows(rows, _OPERATIONS, output)
 
 
 @operations.command("show")
-@click.argument("operation_id", metavar="ID")
-@output
+@click.argument("operation_id", metavar="OPERATION")
+@printing.option
 @with_settings
 def show_operation(settings: Settings, *, operation_id: str, output: str) -> None:
-    """One operation: its step and attempt, who has it, and until when."""
-    with _overview(settings) as overview:
+    """One operation: its step and attempt, who has it, and until when.
+
+    \b
+    Example:
+      helmbroker operations show update:6f0c...
+    """
+    with opened_store(settings, WRONG) as store, store.overview() as overview:
         found = overview.operation(operation_id)
     if found is None:
-        click.echo(f"helmbroker: there is no operation {operation_id}", err=True)
-        sys.exit(1)
-    row = shown.operation(found)
-    if output == Output.JSON:
-        click.echo(json.dumps(row))
-        return
-    for name, value in row.items():
-        click.echo(f"{name:<17} {_cell(value)}".rstrip())
+        stop(f"there is no operation {operation_id}", WRONG)
+    printing.row(shown.operation(found), output)
 
 
 @click.command()
-@output
+@printing.option
 @with_settings
 def workers(settings: Settings, *, output: str) -> None:
-    """Which workers live, and which have not told of themselves for 30 s."""
-    with _overview(settings) as overview:
+    """Which workers live, and which have not told of themselves for 30 s.
+
+    \b
+    Example:
+      helmbroker workers
+    """
+    with opened_store(settings, WRONG) as store, store.overview() as overview:
         rows = [shown.worker(each) for each in overview.workers()]
-    _print(rows, _WORKERS, output)
+    printing.rows(rows, _WORKERS, output)
 
 
-@contextmanager
-def _overview(settings: Settings) -> Iterator[Overview]:
-    with folders(settings):
-        store = wiring.make_store(settings)
-    try:
-        with store.overview() as overview:
-            yield overview
-    finally:
-        store.close()
-
-
-def _print(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], how: str) -> None:
-    """A line of JSON for each row, or a table of some columns."""
-    if how == Output.JSON:
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    cells = [[name.upper() for name in columns], *([_cell(row[name]) for name in columns] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _cell(value: object) -> str:
-    """A value for people."""
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case Mapping():
-            back = " of the way back" if value.get("way_back") else ""
-            return f"{value['number']} of {value['of']}{back}: {value['name']}"
-        case list():
-            return ", ".join(map(str, value)) or "-"
-        case _:
-            return str(value)
+COMMANDS = (list_records, show, events, operations, workers, cancel, retry, retire)

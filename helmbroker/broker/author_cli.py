@@ -6,14 +6,13 @@ import json
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
+from helmbroker import output as printing
 from helmbroker.broker import catalog_wiring, gate, publish_cli, wiring
 from helmbroker.broker.author import findings, skeleton
 from helmbroker.broker.author.findings import Finding, Format, Rule
@@ -25,9 +24,7 @@ from helmbroker.catalog.documents import Unreadable
 from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, Object, Plan, Severity
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_how: Callable[..., Any] = click.option(
-    "--format", "how", type=click.Choice([str(each) for each in Format]), default="text", help="How to write it."
-)
+_how = printing.choice("how", "--format", forms=Format)
 
 
 @click.group()
@@ -46,7 +43,12 @@ def catalog() -> None:
     "--into", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder of the new one."
 )
 def init(*, name: str, into: Path) -> None:
-    """Write a new addon NAME that works; change it piece by piece."""
+    """Write a new addon NAME that works; change it piece by piece.
+
+    \b
+    Example:
+      helmbroker addon init notes --into addons
+    """
     folder = into / name
     try:
         made = skeleton.begin(name, folder)
@@ -62,7 +64,13 @@ def init(*, name: str, into: Path) -> None:
 @_how
 @with_settings_or(CANNOT)
 def lint(settings: Settings, *, path: Path, how: str) -> None:
-    """Tell all faults of an addon at once: its files, and what its charts would make for every plan."""
+    """Tell all faults of an addon at once: its files, and what its charts would make for every plan.
+
+    \b
+    Examples:
+      helmbroker addon lint addons/notes
+      helmbroker addon lint addons/notes -o sarif >lint.sarif
+    """
     from helmbroker.broker.author import lint as looking  # noqa: PLC0415  # heavy
 
     operator = looking.Operator(
@@ -84,7 +92,12 @@ def lint(settings: Settings, *, path: Path, how: str) -> None:
 )
 @with_settings_or(CANNOT)
 def render(settings: Settings, *, path: Path, plan: str, given: Path | None) -> None:
-    """Print what an instance of a plan would be made of, as on a cluster where nothing is yet."""
+    """Print what an instance of a plan would be made of, as on a cluster where nothing is yet.
+
+    \b
+    Example:
+      helmbroker addon render addons/notes --plan small
+    """
     from helmbroker.broker.author.rendering import INSTANCE, Rendering  # noqa: PLC0415  # heavy
 
     with tempfile.TemporaryDirectory() as folder:
@@ -111,12 +124,15 @@ def render(settings: Settings, *, path: Path, plan: str, given: Path | None) -> 
 @addon.command("test")
 @click.argument("path", type=_FOLDER)
 @click.option("--plan", "names", multiple=True, help="Try this plan alone; may be given several times.")
-@click.option(
-    "--format", "how", type=click.Choice(["text", "json"]), default="text", help="How to write the result."
-)
+@printing.choice("output", "--format")
 @with_settings_or(CANNOT)
-def test_(settings: Settings, *, path: Path, names: tuple[str, ...], how: str) -> None:
-    """Try the addon's contract on the cluster, in a namespace that is removed afterwards."""
+def test_(settings: Settings, *, path: Path, names: tuple[str, ...], output: str) -> None:
+    """Try the addon's contract on the cluster, in a namespace that is removed afterwards.
+
+    \b
+    Example:
+      helmbroker addon test addons/notes --plan small
+    """
     from helmbroker.broker.author import stage, tried  # noqa: PLC0415  # heavy
 
     try:
@@ -137,7 +153,7 @@ def test_(settings: Settings, *, path: Path, names: tuple[str, ...], how: str) -
             for plan in plans:
                 trial.run(plan)
     checks = trial.checks
-    if how == Format.JSON:
+    if output == printing.Output.JSON:
         click.echo(
             json.dumps([{"check": each.name, "took_s": each.took_s, "failure": each.failure} for each in checks])
         )
@@ -153,7 +169,12 @@ def test_(settings: Settings, *, path: Path, names: tuple[str, ...], how: str) -
 @_how
 @with_settings_or(CANNOT)
 def check(settings: Settings, *, how: str) -> None:
-    """Read all addons as the broker would, and tell which it would not offer, and why."""
+    """Read all addons as the broker would, and tell which it would not offer, and why.
+
+    \b
+    Example:
+      helmbroker catalog check
+    """
     read = catalog_wiring.read_catalog(settings)
     folders = catalog_wiring.folders(settings)
     found = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,11 +58,18 @@ def check_sources(settings: Settings) -> None:
             raise CannotStart(f"there is no folder {each.location}; set {named}")
 
 
-def read_catalog(settings: Settings) -> Reading:
-    """What all sources have now, kept nowhere: the folders of its catalog are gone. Raises CannotStart."""
+@contextmanager
+def reading(settings: Settings) -> Iterator[Reading]:
+    """What all sources have now; the folders of its catalog are there until this ends. Raises CannotStart."""
     check_sources(settings)
     with tempfile.TemporaryDirectory() as folder:
-        return read(sources(settings), Path(folder), Before())
+        yield read(sources(settings), Path(folder), Before())
+
+
+def read_catalog(settings: Settings) -> Reading:
+    """What all sources have now, kept nowhere: the folders of its catalog are gone. Raises CannotStart."""
+    with reading(settings) as found:
+        return found
 
 
 def make_refresh(settings: Settings, store: SqlStore) -> Refresh:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import ParamSpec
 
 import click
+from click.shell_completion import get_completion_class
 
 from helmbroker.broker import (
     admin_cli,
@@ -19,15 +19,17 @@ from helmbroker.broker import (
     author_cli,
     catalog_wiring,
     drift_cli,
+    fleet_cli,
     keys_cli,
+    login_wiring,
     migrate_cli,
+    rights_cli,
     transfer_cli,
     wiring,
 )
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
-from helmbroker.broker.service.inventory import inventory
 from helmbroker.broker.settings import Settings
 from helmbroker.runtime.hangup import after_hangup
 from helmbroker.runtime.serve import Drain, serve
@@ -50,9 +52,10 @@ def _check_start(settings: Settings) -> None:
     """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
     with folders(settings):
         wiring.make_store(settings).close()
-    wiring.authentication(settings)
+    login_wiring.authentication(settings)
     wiring.read_overrides(settings)
     wiring.read_grants(settings)
+    wiring.read_tenants(settings)
     catalog_wiring.check_sources(settings)
 
 
@@ -73,7 +76,12 @@ def main() -> None:
 @main.command()
 @with_settings
 def init(settings: Settings) -> None:
-    """Make the data directory: key ring and the platform's login. What is there already is kept."""
+    """Make the data directory: key ring and the platform's login. What is there already is kept.
+
+    \b
+    Example:
+      helmbroker init
+    """
     with folders(settings):
         made = wiring.initialise(settings)
     for path in made:
@@ -86,7 +94,12 @@ def init(settings: Settings) -> None:
 @main.command()
 @with_settings
 def api(settings: Settings) -> None:
-    """Serve the Open Service Broker API."""
+    """Serve the Open Service Broker API.
+
+    \b
+    Example:
+      helmbroker api
+    """
     _check_start(settings)
     host, port = settings.address
     stopping, draining = threading.Event(), threading.Event()
@@ -106,7 +119,12 @@ def api(settings: Settings) -> None:
 @main.command()
 @with_settings
 def worker(settings: Settings) -> None:
-    """Carry out operations: run helm, wait for pods, make credentials."""
+    """Carry out operations: run helm, wait for pods, make credentials.
+
+    \b
+    Example:
+      helmbroker worker
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -128,7 +146,12 @@ def check_kubeconfig(settings: Settings) -> None:
 @main.command()
 @with_settings
 def run(settings: Settings) -> None:
-    """API and worker together, for one machine."""
+    """API and worker together, for one machine.
+
+    \b
+    Example:
+      helmbroker run
+    """
     _check_start(settings)
     checked = subprocess.run([sys.executable, "-m", "helmbroker.broker", "check-kubeconfig"], check=False)
     if checked.returncode:
@@ -140,7 +163,12 @@ def run(settings: Settings) -> None:
 @main.command()
 @with_settings
 def check(settings: Settings) -> None:
-    """Check the set-up: settings, database, addons, helm and the cluster. Changes nothing in the cluster."""
+    """Check the set-up: settings, database, addons, helm and the cluster. Changes nothing in the cluster.
+
+    \b
+    Example:
+      helmbroker check
+    """
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
 
     with folders(settings):
@@ -158,6 +186,7 @@ def check(settings: Settings) -> None:
         for fault in row.faults:
             click.echo(f"             {fault.severity}: {fault}")
     wiring.read_overrides(settings)
+    wiring.read_tenants(settings)
     unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in reading.catalog.addons})
     if unknown:
         click.echo(f"           grants for addons that are not offered: {', '.join(unknown)}")
@@ -173,53 +202,60 @@ def check(settings: Settings) -> None:
     sys.exit(1 if reason or away or bad else 0)
 
 
-@main.command("list")
-@click.option("--gone", is_flag=True, help="Also what is deleted and only remembered.")
-@with_settings
-def list_things(settings: Settings, *, gone: bool) -> None:
-    """What the broker has: a line of JSON for each service instance and binding, to compare with the platform's."""
-    with folders(settings):
-        store = wiring.make_store(settings)
-    with store.read() as records:
-        for line in inventory(records, gone=gone):
-            click.echo(json.dumps(line))
-    store.close()
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands and options.
+
+    \b
+    Examples:
+      source <(helmbroker completion bash)      # in ~/.bashrc
+      source <(helmbroker completion zsh)       # in ~/.zshrc, after compinit
+      helmbroker completion fish >~/.config/fish/completions/helmbroker.fish
+    """
+    made = get_completion_class(shell)
+    if made is not None:
+        click.echo(made(main, {}, "helmbroker", "_HELMBROKER_COMPLETE").source())
 
 
 def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path]) -> None:
     """`helmbroker NAME add|list|remove`, over a file of logins. A broker that runs sees every change at once."""
 
+    example = f"\n\n\b\nExample:\n  helmbroker {name} {{}}"
+
     @main.group(name, help=f"{what} that may call the API.")
     def group() -> None: ...
 
-    @group.command(help=f"Make a {secret} for NAME and print it; only its digest is kept.")
+    @group.command(
+        help=f"Make a {secret} for NAME and print it; only its digest is kept.{example.format('add alice')}"
+    )
     @click.argument("name")
     @with_settings
     def add(settings: Settings, name: str) -> None:
         with folders(settings):
             click.echo(logins.add(file(settings), name))
 
-    @group.command("list", help="The names, one per line.")
+    @group.command("list", help=f"The names, one per line.{example.format('list')}")
     @with_settings
     def list_(settings: Settings) -> None:
         for each in logins.names(file(settings)):
             click.echo(each)
 
-    @group.command(help=f"Take NAME out: its {secret} is refused from now on.")
+    @group.command(help=f"Take NAME out: its {secret} is refused from now on.{example.format('remove alice')}")
     @click.argument("name")
     @with_settings
     def remove(settings: Settings, name: str) -> None:
         logins.remove(file(settings), name)
 
 
-for each in (*drift_cli.COMMANDS, *transfer_cli.COMMANDS, *migrate_cli.COMMANDS, *author_cli.COMMANDS):
-    main.add_command(each)
+for part in (admin_cli, fleet_cli, drift_cli, transfer_cli, migrate_cli, author_cli):
+    for each in part.COMMANDS:
+        main.add_command(each)
 _logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
 _logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)
 _logins(
     "admin", "Operators (bearer tokens, for /admin and /metrics)", "token", lambda settings: settings.admins_file
 )
-main.add_command(admin_cli.operations)
-main.add_command(admin_cli.workers)
 main.add_command(keys_cli.keys)
 main.add_command(audit_cli.audit)
+main.add_command(rights_cli.show)

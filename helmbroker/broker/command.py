@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from helmbroker.audit import acting, operator
 from helmbroker.broker import wiring
 from helmbroker.broker.api.auth.logins import LoginsError
-from helmbroker.broker.domain.errors import Unavailable
+from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable
+from helmbroker.broker.operator_files import BadFile
 from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.store import SqlStore
@@ -70,7 +71,7 @@ def _run(command: Callable[Concatenate[Settings, P], None], status: int) -> Call
         except OSError as error:
             click.echo(f"helmbroker: {error.filename or settings.data_dir}: {error.strerror}", err=True)
             sys.exit(status)
-        except (CannotStart, LoginsError, KeyRingError, KeysAway, UnusableDatabase, KubeError) as error:
+        except (BadFile, CannotStart, LoginsError, KeyRingError, KeysAway, UnusableDatabase, KubeError) as error:
             click.echo(f"helmbroker: {' '.join(str(error).split())}", err=True)
             sys.exit(status)
 
@@ -97,7 +98,7 @@ def opened_store(settings: Settings, status: int) -> Iterator[SqlStore]:
     try:
         with acting(operator()):
             yield store
-    except Unavailable as error:
+    except OsbError as error:
         click.echo(f"helmbroker: {error.description}", err=True)
         sys.exit(status)
     except OUTAGE as error:

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 
 import click
 
-from helmbroker.broker import catalog_wiring, wiring
+from helmbroker import output as printing
+from helmbroker.broker import catalog_wiring, checkup_wiring, wiring
 from helmbroker.broker.command import opened_store, with_settings_or
 from helmbroker.broker.domain.drift import Finding, FindingKind
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.store_ports import Store
+from helmbroker.broker.service.checkup import Symptom
 from helmbroker.broker.service.purge import Purges
 from helmbroker.broker.service.repair import REPAIRABLE, Repairs
 from helmbroker.broker.service.restore import Restored
@@ -26,7 +28,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.command()
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How findings are shown.")
+@printing.option
 @click.option("--repair", is_flag=True, help="Make the cluster as it is recorded again.")
 @click.option("--kind", type=click.Choice([kind.value for kind in FindingKind]), help="Only these findings.")
 @click.option("--instance", help="Only those of this service instance.")
@@ -35,11 +37,21 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 def doctor(
     settings: Settings, *, output: str, repair: bool, kind: str | None, instance: str | None, yes: bool
 ) -> None:
-    """Tell where records and cluster differ. Exit status: 0 nowhere, 1 somewhere, 2 cannot look.
+    """Tell what is wrong in the installation, and where records and cluster differ, each with its cure.
 
-    With --repair the workers carry out what helps, and the exit status is 0 when that succeeded.
+    Looked at are the database, workers, schedules, sources of addons, operations that are stuck, helm, the cluster
+    and the broker's rights there. With --repair the workers carry out what helps where the cluster differs; --kind
+    and --instance ask for differences alone. Exit status: 0 all is well, 1 something is wrong, 2 cannot look.
+
+    \b
+    Examples:
+      helmbroker doctor
+      helmbroker doctor -o json
+      helmbroker doctor --repair --kind lost
     """
     with opened_store(settings, 2) as store:
+        wrong = [] if kind or instance else checkup_wiring.symptoms(settings, store)
+        _tell_symptoms(wrong, output)
         found = [
             each
             for each in wiring.make_drift_check(settings, store).check()
@@ -50,7 +62,7 @@ def doctor(
         if meant and not yes:
             click.confirm(f"Repair {len(meant)} of {len(found)}?", abort=True, err=True)
         repaired = _repair(settings, store, meant)
-        sys.exit(0 if repaired and len(meant) == len(found) else 1)
+        sys.exit(0 if repaired and len(meant) == len(found) and not wrong else 1)
 
 
 @click.command()
@@ -58,7 +70,12 @@ def doctor(
 @_yes
 @with_settings_or(1)
 def adopt(settings: Settings, *, release: str, yes: bool) -> None:
-    """Record again what has the Helm release RELEASE, from what the cluster remembers of it."""
+    """Record again what has the Helm release RELEASE, from what the cluster remembers of it.
+
+    \b
+    Example:
+      helmbroker adopt hb-0123456789abcdef0123
+    """
     ref = _ref(settings, release)
     with opened_store(settings, 1) as store:
         if not yes:
@@ -73,7 +90,13 @@ def adopt(settings: Settings, *, release: str, yes: bool) -> None:
 @_yes
 @with_settings_or(1)
 def purge(settings: Settings, *, release: str | None, all_orphans: bool, with_data: bool, yes: bool) -> None:
-    """Remove the Helm release RELEASE, which is this broker's but has no record. The workers carry it out."""
+    """Remove the Helm release RELEASE, which is this broker's but has no record. The workers carry it out.
+
+    \b
+    Examples:
+      helmbroker purge hb-0123456789abcdef0123
+      helmbroker purge --all-orphans --with-data
+    """
     if (release is None) == (not all_orphans):
         raise click.UsageError("name one Helm release, or say --all-orphans")
     with opened_store(settings, 1) as store:
@@ -101,6 +124,10 @@ def rebuild(settings: Settings, *, broker_id: str | None, namespaces: tuple[str,
     """Restore all records from the cluster into an empty database, after it was lost.
 
     Needs the key ring of the lost database. Stop API and workers first.
+
+    \b
+    Example:
+      helmbroker rebuild --namespace helmbroker-instances
     """
     with opened_store(settings, 1) as store:
         _tell(wiring.make_restore(settings, store).rebuild(namespaces or (settings.instance_namespace,), broker_id))
@@ -125,6 +152,12 @@ def _ref(settings: Settings, release: str) -> ReleaseRef:
     return ReleaseRef(namespace if slash else settings.instance_namespace, name)
 
 
+def _tell_symptoms(wrong: Sequence[Symptom], how: str) -> None:
+    for each in wrong:
+        found = {"kind": each.area, "subject": each.subject, "detail": each.detail, "instance": each.instance_id}
+        printing.said(found, f"{each.area:<13} {each.subject}\n              {each.detail}", how)
+
+
 def _show(found: Sequence[Finding], output: str) -> None:
     for each in found:
         if output == "json":
@@ -132,7 +165,7 @@ def _show(found: Sequence[Finding], output: str) -> None:
             click.echo(json.dumps(line))
         else:
             click.echo(f"{each.kind:<13} {each.subject}\n              {each.detail}")
-    if not found and output == "table":
+    if not found and output == printing.Output.TEXT:
         click.echo("records and cluster agree")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from helmbroker import output as printing
 from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import opened_store, stop, with_settings_or
 from helmbroker.broker.migration.directory import BadDirectory, DataDirectory
@@ -25,9 +26,7 @@ from helmbroker.sealing import Keys
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--valkey", type=click.Path(path_type=Path), help="Its keys in Valkey as JSON; they win over files.")
 @click.option("--dry-run", is_flag=True, help="Say what would become of each instance, and change nothing.")
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How the report is shown."
-)
+@printing.option
 @with_settings_or(2)
 def migrate_drycc(settings: Settings, *, directory: Path, valkey: Path | None, dry_run: bool, output: str) -> None:
     """Make records of the instances in DIRECTORY, the data directory of Drycc's helmbroker, which is stopped.
@@ -59,13 +58,10 @@ COMMANDS = (migrate_drycc,)
 
 
 def _taking(settings: Settings, store: SqlStore, folder: Path, *, dry_run: bool) -> Taking:
-    from helmbroker.broker.kube.takeover import KubeTakeover  # noqa: PLC0415  # heavy
-    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
-
     return Taking(
         store,
         wiring.make_cluster(settings),
-        KubeTakeover(KubeClient.from_environment(settings.kubeconfig)),
+        wiring.make_takeover(settings),
         wiring.make_helm(settings, folder),
         Keys.load(settings.keys_file),
         wiring.read_overrides(settings),
@@ -81,7 +77,7 @@ def _stager(settings: Settings, store: SqlStore, data: DataDirectory) -> Stager:
 
 
 def _show(outcome: Outcome, output: str) -> None:
-    if output == "json":
+    if output == printing.Output.JSON:
         line = {"instance": outcome.instance_id, "verdict": outcome.verdict, "detail": outcome.detail}
         click.echo(json.dumps({**line, "notes": list(outcome.notes)}))
         return

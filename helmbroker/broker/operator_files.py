@@ -1,4 +1,4 @@
-"""What operators write in files, by name of the addon: Helm values that win over plans and users, and grants."""
+"""What operators write in files: Helm values that win over plans and users, grants, and accounts of tenants."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from helmbroker.broker.domain.tenants import Tenant
 from helmbroker.broker.gate import Grants, grants
 from helmbroker.catalog.documents import Document, Unreadable, read
 from helmbroker.catalog.model import Object
+from helmbroker.catalog.schemas import check, validator
+
+_TENANTS = validator(
+    {
+        "type": ["array", "object", "null"],
+        "maxProperties": 0,
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["account"],
+            "properties": {
+                "context": {"type": "object", "additionalProperties": {"type": "string"}},
+                "account": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"},
+            },
+        },
+    }
+)
 
 
 class BadFile(Exception):
@@ -29,6 +48,16 @@ def read_grants(path: Path | None) -> Mapping[str, Grants]:
     if faults:
         raise BadFile("; ".join(map(str, faults)))
     return found
+
+
+def read_tenants(path: Path | None) -> tuple[Tenant, ...]:
+    """Accounts of tenants, in the order in which they are tried; without a file there are none. Raises BadFile."""
+    document = _document(path)
+    faults = check(document, _TENANTS)
+    if faults:
+        raise BadFile("; ".join(map(str, faults)))
+    data: Any = document.data or []
+    return tuple(Tenant(each.get("context") or {}, each["account"]) for each in data)
 
 
 def _document(path: Path | None) -> Document:

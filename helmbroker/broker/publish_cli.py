@@ -70,6 +70,10 @@ def package(settings: Settings, *, path: Path, into: Path) -> None:
     """Make NAME-VERSION.tgz with all that the charts depend on, and tell its digests.
 
     The same files become the same bytes.
+
+    \b
+    Example:
+      helmbroker addon package addons/notes --into dist
     """
     with _whole(settings, path) as addon:
         packed = archive.pack(addon.folder)
@@ -89,6 +93,10 @@ def push(settings: Settings, *, what: Path, target: str, key: Path | None, acces
     """Push an addon, a folder or an archive, to TARGET, oci://host/repository:tag, and tell its digest.
 
     The password of a key is read from COSIGN_PASSWORD.
+
+    \b
+    Example:
+      helmbroker addon push addons/notes oci://registry.example/addons/notes:1.0.0
     """
     from helmbroker.catalog.sources import artifacts, references  # noqa: PLC0415  # heavy
 
@@ -111,6 +119,10 @@ def sign(*, what: str, key: Path, access: Access) -> None:
     """Sign WHAT: a file, beside which FILE.sig is made, or oci://host/repository@sha256:...
 
     The password of the key is read from COSIGN_PASSWORD.
+
+    \b
+    Example:
+      helmbroker addon sign dist/notes-1.0.0.tgz --key cosign.key
     """
     signer = _private_key(key)
     with _stopped_by_sources():

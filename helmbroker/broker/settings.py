@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     grants_file: Path | None = Field(
         default=None, description="YAML: addon name -> what its charts may do beyond what all may"
     )
+    tenants_file: Path | None = Field(
+        default=None,
+        description="YAML: what platforms say of instances -> the service account in whose name charts are applied",
+    )
     instance_namespace: str = Field(
         default="helmbroker-instances",
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
@@ -78,7 +82,8 @@ class Settings(BaseSettings):
     helm: str = Field(default="helm", description="the helm program, by name or path")
     kubeconfig: str | None = Field(default=None, description="instead of KUBECONFIG or the pod's account")
     worker_listen: str | None = Field(
-        default=None, description="host:port on which the worker answers /healthz and /readyz; by default nowhere"
+        default=None,
+        description="host:port on which the worker answers /healthz, /readyz and /metrics; by default nowhere",
     )
     concurrency: int = Field(default=8, ge=1, le=64, description="operations at the same time, per worker")
     lease_s: float = Field(

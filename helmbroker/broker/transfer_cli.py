@@ -20,6 +20,10 @@ def export_all(settings: Settings, *, file: Path | None) -> None:
     """Write all records as JSON to FILE, which must not be there yet, or to the standard output.
 
     What is sealed stays sealed: the key ring is needed to read it again, and is not part of it.
+
+    \b
+    Example:
+      helmbroker export records.json
     """
     with opened_store(settings, 1) as store:
         text = export(store, Keys.load(settings.keys_file), store.packed)
@@ -37,6 +41,10 @@ def import_file(settings: Settings, *, file: Path) -> None:
     """Bring what was exported to FILE into an empty database. Stop API and workers first.
 
     The key ring must be that of then.
+
+    \b
+    Example:
+      helmbroker import records.json
     """
     text = file.read_text("utf-8")
     with opened_store(settings, 1) as store:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from helmbroker.broker import operator_files
-from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.app import create_app
-from helmbroker.broker.api.auth import logins
-from helmbroker.broker.api.auth.admin import Admins
-from helmbroker.broker.api.auth.basic import BasicUsers
-from helmbroker.broker.api.auth.bearer import BearerTokens
-from helmbroker.broker.api.auth.certificates import ClientCertificates
-from helmbroker.broker.api.auth.chain import Authentication, Method
 from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
+from helmbroker.broker.domain.operator_ports import Takeover
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
+from helmbroker.broker.domain.tenants import Tenant
 from helmbroker.broker.gate import Grants
+from helmbroker.broker.login_wiring import admins, authentication
+from helmbroker.broker.operator_wiring import make_admin, upgrades
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.offered import Offered
@@ -33,13 +31,14 @@ from helmbroker.broker.service.restore import Restore
 from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.store import SqlStore
+from helmbroker.broker.telemetry_wiring import requests_of_api, told_by_worker
 from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.database import UnusableDatabase
 from helmbroker.database.pulse import Pulse
 from helmbroker.durable import Worker
 from helmbroker.runtime.files import write_private
-from helmbroker.runtime.probes import probes
+from helmbroker.runtime.probes import METRICS, probes
 from helmbroker.sealing import KeyRingError, Keys, KeysAway, RingFile
 from helmbroker.status import health
 from helmbroker.status.workers import living
@@ -47,10 +46,9 @@ from helmbroker.status.workers import living
 if TYPE_CHECKING:
     from flask import Flask
 
-    from helmbroker.broker.helm.releases import HelmCli
+    from helmbroker.broker.helm.releases import Around, HelmCli
 
 _LOG = logging.getLogger("helmbroker")
-T = TypeVar("T")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
 
 
@@ -85,7 +83,7 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
     stopping: once set, requests that wait for an operation are answered at once. draining: once set, it is not
     ready any more, and serves what comes nevertheless.
     """
-    authenticate = authentication(settings)
+    authenticate, requests = authentication(settings), requests_of_api()
     store = make_store(settings)
     refresh_folders(settings, store)
     wanted = sources(settings).sources
@@ -114,7 +112,16 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
         ready,
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
-        admin=Admin(admins(settings, authenticate), store.overview, store, catalog, store),
+        admin=make_admin(
+            store,
+            admins(settings, authenticate),
+            service,
+            catalog,
+            revisions,
+            lambda: catalog.whole,
+            requests.text,
+        ),
+        requests=requests,
     )
 
 
@@ -136,16 +143,20 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)
-    helm, kube = make_helm(settings, settings.data_dir / "helm"), KubeClient.from_environment(settings.kubeconfig)
+    revisions = make_revisions(settings, store)
+    told = told_by_worker(store, revisions)
+    helm = make_helm(settings, settings.data_dir / "helm", told.helm)
+    kube = KubeClient.from_environment(settings.kubeconfig)
     tools = Tools(
         helm=helm,
         cluster=KubeCluster(kube, Path(settings.helm).name),
-        revisions=make_revisions(settings, store),
+        revisions=revisions,
         broker_id=store.broker_id,
         overrides=read_overrides(settings),
         grants=read_grants(settings),
         patience=Patience(settings.stuck_after_s),
         keys=Keys.load(settings.keys_file),
+        tenants=read_tenants(settings),
     )
     helm.warn_if_unusable()
     answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
@@ -154,13 +165,14 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         handlers(store, tools)
         | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
         | checked(make_drift_check(settings, store))
-        | refreshed(make_refresh(settings, store)),
+        | (refreshed(make_refresh(settings, store)) | upgrades(settings, store)),
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         heartbeat_s=min(_HEARTBEAT_S, settings.lease_s / 5),
         transient=(Unavailable, KeysAway),
         limit=settings.concurrency_total,
         on_finish=store.ended,
+        observed=told.work,
         schedules={
             **PERIODS_S,
             Schedule.DRIFT: settings.drift_check_s,
@@ -168,27 +180,26 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         },
     )
     try:
-        with probes(settings.worker_listen, answers):
+        with probes(settings.worker_listen, answers, {METRICS: told.text}):
             worker.run(stop)
     finally:
         store.close()
 
 
-def make_helm(settings: Settings, folder: Path) -> HelmCli:
-    """Helm, which keeps its own files in `folder`."""
+def make_helm(settings: Settings, folder: Path, around: Around = nullcontext) -> HelmCli:
+    """Helm, which keeps its own files in `folder`; `around`: what each of its runs is done in."""
     from helmbroker.broker.helm import releases  # noqa: PLC0415  # heavy
 
-    return releases.HelmCli(settings.helm, folder, kubeconfig=settings.kubeconfig, lease_s=settings.lease_s)
+    return releases.HelmCli(
+        settings.helm, folder, kubeconfig=settings.kubeconfig, lease_s=settings.lease_s, around=around
+    )
 
 
 def ask_for_refresh(settings: Settings) -> None:
     """Have the workers look at all sources of addons; what hinders that is logged."""
     try:
-        store = make_store(settings)
-        try:
+        with closing(make_store(settings)) as store:
             _LOG.info("the catalog will be refreshed", extra={"operation": refresh.begin(store).id})
-        finally:
-            store.close()
     except (CannotStart, Unavailable, UnusableDatabase, KeyRingError, KeysAway) as error:
         _LOG.error("the catalog will not be refreshed: %s", error)
 
@@ -211,6 +222,14 @@ def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
     return DriftCheck(store, make_cluster(settings), survey, keys, settings.instance_namespace)
 
 
+def make_takeover(settings: Settings) -> Takeover:
+    """What makes Helm releases of another broker ours. Raises KubeError."""
+    from helmbroker.broker.kube.takeover import KubeTakeover  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    return KubeTakeover(KubeClient.from_environment(settings.kubeconfig))
+
+
 def make_restore(settings: Settings, store: SqlStore) -> Restore:
     """What brings records back. Raises CannotStart, KubeError, KeyRingError."""
     cluster = make_cluster(settings)
@@ -218,82 +237,16 @@ def make_restore(settings: Settings, store: SqlStore) -> Restore:
     return Restore(store, cluster, Keys.load(settings.keys_file))
 
 
-def authentication(settings: Settings) -> Authentication:
-    """All ways to log in that are set up. Raises CannotStart when there is none, or a file of logins is broken."""
-    platform = logins.LoginFile(settings.platform_file, logins.plain)
-    users = logins.LoginFile(settings.users_file, logins.hashed)
-    tokens = logins.LoginFile(settings.tokens_file, logins.hashed)
-    for file in (platform, users, tokens):
-        try:
-            if file.path.exists():
-                file.read()
-        except logins.LoginsError as error:
-            raise CannotStart(str(error)) from None
-    made = Authentication(
-        [BasicUsers([platform, users]), BearerTokens(tokens), *_oidc(settings), *_certificates(settings)]
-    )
-    if not made.challenges():
-        raise CannotStart(
-            f"nobody could log in: {settings.platform_file} is missing or empty, and there is no other login; "
-            "`helmbroker init` makes one"
-        )
-    return made
-
-
-def admins(settings: Settings, platforms: Authentication) -> Admins:
-    """Who may look at /admin and /metrics. Raises CannotStart when the file of their logins is broken."""
-    file = logins.LoginFile(settings.admins_file, logins.hashed)
-    try:
-        if file.path.exists():
-            file.read()
-    except logins.LoginsError as error:
-        raise CannotStart(str(error)) from None
-    return Admins(BearerTokens(file), platforms)
-
-
-def _oidc(settings: Settings) -> list[Method]:
-    """JWTs of an OpenID provider, when one is set up. Asks it for nothing yet. Raises CannotStart."""
-    if settings.oidc_issuer is None or settings.oidc_audience is None:
-        return []
-    if settings.oidc_ca_file is not None and not settings.oidc_ca_file.is_file():
-        raise CannotStart(f"there is no file {settings.oidc_ca_file}; set HELMBROKER_OIDC_CA_FILE")
-    from helmbroker.broker.api.auth.jwks import ProviderKeys  # noqa: PLC0415  # heavy, and most do without
-    from helmbroker.broker.api.auth.oidc import OidcTokens, Rules  # noqa: PLC0415
-
-    rules = Rules(
-        issuer=settings.oidc_issuer,
-        audience=settings.oidc_audience,
-        algorithms=tuple(settings.oidc_algorithms.split(",")),
-        name_claim=settings.oidc_name_claim,
-        claims={name: value for name, _, value in (each.partition("=") for each in _words(settings.oidc_claims))},
-        leeway_s=settings.oidc_leeway_s,
-    )
-    return [OidcTokens(rules, ProviderKeys(rules.issuer, settings.oidc_jwks_url, settings.oidc_ca_file))]
-
-
-def _certificates(settings: Settings) -> list[Method]:
-    """Certificates of clients, when some of them are logins."""
-    subjects = frozenset(_words(settings.tls_client_subjects))
-    return [ClientCertificates(subjects)] if subjects else []
-
-
-def _words(text: str) -> list[str]:
-    """What stands between the commas of a setting."""
-    return [each.strip() for each in text.split(",") if each.strip()]
-
-
 def read_overrides(settings: Settings) -> Mapping[str, Object]:
-    """By addon name; see operator_files. Raises CannotStart."""
-    return _read(operator_files.read_overrides, settings.overrides_file)
+    """By addon name; see operator_files. Raises BadFile."""
+    return operator_files.read_overrides(settings.overrides_file)
 
 
 def read_grants(settings: Settings) -> Mapping[str, Grants]:
     """As read_overrides."""
-    return _read(operator_files.read_grants, settings.grants_file)
+    return operator_files.read_grants(settings.grants_file)
 
 
-def _read(reader: Callable[[Path | None], T], path: Path | None) -> T:
-    try:
-        return reader(path)
-    except operator_files.BadFile as error:
-        raise CannotStart(str(error)) from None
+def read_tenants(settings: Settings) -> Sequence[Tenant]:
+    """As read_overrides, but in the order of the file."""
+    return operator_files.read_tenants(settings.tenants_file)

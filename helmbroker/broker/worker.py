@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from helmbroker.broker.domain.fleet import Orders
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.domain.operation import Kind, Schedule
+from helmbroker.broker.domain.operation import FLEET_RUN, TRIED, Kind, Schedule
+from helmbroker.broker.domain.requests import UpdateRequest
 from helmbroker.broker.domain.store_ports import Store, Transaction
-from helmbroker.broker.operations import bind, deprovision, provision, purge, refresh, repair, unbind, update
+from helmbroker.broker.operations import bind, deprovision, fleet, provision, purge, refresh, repair, unbind, update
 from helmbroker.broker.operations.outages import outlasted, outlasting
 from helmbroker.broker.operations.work import BindingWork, Tools, UpdateWork, Work
-from helmbroker.broker.service import Expiry
+from helmbroker.broker.service import Accepted, Expiry
 from helmbroker.broker.service.drift import DriftCheck
+from helmbroker.broker.service.instances import InstanceUseCases
 from helmbroker.broker.service.refresh import Refresh
 from helmbroker.catalog.model import AddonFaults
-from helmbroker.durable import Context, Failed, Handler, Step, run_steps
+from helmbroker.durable import Context, Failed, Handler, Operation, Step, run_steps
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -31,7 +35,7 @@ W = TypeVar("W", bound=Work)
 class FencedStore(Store, Protocol):
     """A store that can also work in the transaction of an operation."""
 
-    def on(self, conn: sa.Connection) -> Transaction: ...
+    def on(self, conn: sa.Connection, *, decides: bool = False) -> Transaction: ...
 
 
 def handlers(store: FencedStore, tools: Tools) -> dict[str, Handler]:
@@ -95,6 +99,26 @@ def refreshed(catalog: Refresh) -> dict[str, Handler]:
     return {Schedule.CATALOG: look, Kind.REFRESH: asked}
 
 
+def upgraded(store: FencedStore, look: Callable[[], object], instances: InstanceUseCases) -> dict[str, Handler]:
+    """What runs over the fleet. `look`: for the catalog by which `instances` decide, at every claim."""
+
+    def run(ctx: Context) -> str:
+        look()
+        work = fleet.FleetWork(ctx, _fenced(store, ctx, decides=True), partial(_upgrade, ctx.operation, instances))
+        run_steps(ctx, fleet.STEPS, work)
+        return fleet.summary(work)
+
+    return {Kind.FLEET: run}
+
+
+def _upgrade(run: Operation, instances: InstanceUseCases, tx: Transaction, instance_id: str) -> str | None:
+    """An update as a platform may ask for it; None: there is nothing to do."""
+    service_id, version = str(run.params["service_id"]), str(run.params["version"])
+    request = UpdateRequest(instance_id, service_id, None, None, None, version, accepts_incomplete=True)
+    answer = instances.update_in(tx, request, {TRIED: Orders.of(run.params).tried, FLEET_RUN: run.id})
+    return answer.operation_id if isinstance(answer, Accepted) else None
+
+
 def _purge(ctx: Context, work: purge.PurgeWork) -> str:
     run_steps(ctx, purge.STEPS, work)
     return purge.summary(work)
@@ -142,10 +166,12 @@ def _purge_work(store: FencedStore, tools: Tools, ctx: Context) -> purge.PurgeWo
     return purge.PurgeWork(ctx, tools, ref, with_data, _fenced(store, ctx))
 
 
-def _fenced(store: FencedStore, ctx: Context) -> Callable[[], AbstractContextManager[Transaction]]:
+def _fenced(
+    store: FencedStore, ctx: Context, *, decides: bool = False
+) -> Callable[[], AbstractContextManager[Transaction]]:
     @contextmanager
     def transaction() -> Iterator[Transaction]:
         with ctx.transaction() as conn:
-            yield store.on(conn)
+            yield store.on(conn, decides=decides)
 
     return transaction

@@ -12,7 +12,8 @@ from helmbroker.catalog.model import NOTHING, AddonFaults, Object
 from helmbroker.catalog.schemas import check, validator
 
 FILE = "contract.yaml"
-STEPS = ("login", "write", "read", "tls")
+STEPS = ("login", "write", "read", "tls", "probe")
+IN_USE = ("login", "tls", "probe")  # those that an instance with somebody's data may be asked
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 _RULES = validator(
     {
@@ -43,7 +44,7 @@ class Contract:
 
     image: path of the image in the instance's values. client: lines before those of every step. refused: a regular
     expression that is found in what a login says after the unbind. durable: whether data survive a restart.
-    update: parameters of an update.
+    update: parameters of an update. The step probe writes, reads and removes in a place of its own.
     """
 
     credentials: tuple[str, ...]
@@ -56,7 +57,22 @@ class Contract:
 
     def command(self, step: str) -> list[str]:
         """What a pod runs for a step; exit status 0 means that it has succeeded."""
-        return ["sh", "-euc", f"{self.client}\n{self.steps[step]}"]
+        return ["sh", "-euc", self.script(step)]
+
+    def script(self, step: str) -> str:
+        """The step with the lines before it."""
+        return f"{self.client}\n{self.steps[step]}"
+
+    def image_in(self, values: Mapping[str, Any]) -> str | None:
+        """The image at its path in an instance's values: a text, or a map with repository and digest or tag."""
+        found: Any = values
+        for key in self.image.split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, Mapping) and found.get("repository"):
+            registry = f"{found['registry']}/" if found.get("registry") else ""
+            mark = f"@{found['digest']}" if found.get("digest") else f":{found.get('tag') or 'latest'}"
+            return f"{registry}{found['repository']}{mark}"
+        return found if isinstance(found, str) else None
 
 
 def load(folder: Path) -> Contract | None:

@@ -113,8 +113,10 @@ class Audited:
 class AuditedQueue(Queue):
     """The queue of operations, of which those that users ask for are told to the audit."""
 
-    def __init__(self, engine: sa.Engine, table: sa.Table, audited: Audited) -> None:
-        super().__init__(engine, table)
+    def __init__(
+        self, engine: sa.Engine, table: sa.Table, audited: Audited, carried: Callable[[], dict[str, str]]
+    ) -> None:
+        super().__init__(engine, table, carried)
         self._audited = audited
 
     def enqueue(

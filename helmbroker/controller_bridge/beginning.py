@@ -35,9 +35,14 @@ def begin(
         id=operation_id,
         kind=kind,
         subject=resource.subject if of_instance else resource.app_subject,
-        params={"app": resource.app, "resource": resource.uuid, "user": user, **more},
+        params={**_about(resource), "user": user, **more},
         timeout_s=_TIMEOUTS_S.get(kind, RELEASE_TIMEOUT_S),
     )
+
+
+def _about(resource: Resource) -> dict[str, JSON]:
+    """`instance` is for logs and traces: whoever works reads the row."""
+    return {"app": resource.app, "resource": resource.uuid, "instance": resource.instance_id}
 
 
 def begin_rotation(conn: sa.Connection, store: Store, resource: Resource, user: str, kind: Kind) -> None:

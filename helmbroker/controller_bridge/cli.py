@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 from pydantic import ValidationError
 
-from helmbroker import key_commands
+from helmbroker import key_commands, rights_commands
 from helmbroker.audit import commands as audit_commands
+from helmbroker.controller_bridge import app_commands
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
@@ -169,6 +170,26 @@ def watch(settings: Settings) -> None:
     wiring.run_watch(settings, stop)
 
 
+@main.command("rights")
+@click.option("--watch", is_flag=True, help="Those of `helmbroker-bridge watch`.")
+@rights_commands.options
+@_with_settings
+def show_rights(settings: Settings, /, *, watch: bool, **asked: Any) -> None:
+    """Print the rights that the bridge needs in the cluster: exactly the verbs that it uses.
+
+    \b
+    In the namespaces of apps:
+      helmbroker-bridge rights --namespace shop --account helmbroker/bridge | kubectl apply -f -
+    """
+    from helmbroker.controller_bridge.rights import ROLE, WATCH_ROLE, rights, watch_rights  # noqa: PLC0415
+
+    if watch:
+        usual = settings.watch_namespaces.split(",") if settings.watch_namespaces else ()
+        rights_commands.show(WATCH_ROLE, watch_rights(), usual, **asked)
+    else:
+        rights_commands.show(ROLE, rights(settings.platform), (), **asked)
+
+
 @main.group()
 def token() -> None:
     """Tokens of the REST API."""
@@ -218,6 +239,7 @@ def _audit(settings: Settings) -> Iterator[audit_commands.Log]:
 
 _THINGS = audit_commands.Things(("app", "resource"), "--app", "Of this app and its resources.")
 main.add_command(key_commands.group(_with_settings, _safe))
+main.add_command(app_commands.group(_with_settings))
 main.add_command(audit_commands.group(_THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from helmbroker.audit import Outcome
 from helmbroker.controller_bridge.apps.drycc.notes import Note
+from helmbroker.controller_bridge.audited import Event
 from helmbroker.controller_bridge.store import DRYCC, RESOURCES, Store
 from helmbroker.database import now
 
@@ -37,16 +40,20 @@ class SqlNotes:
         with self._store.reading() as conn:
             return [_note(row) for row in conn.execute(query).mappings()]
 
-    def begin(self, app: str, note: Note) -> None:
+    def begin(self, app: str, note: Note) -> int | None:
         """See Notes.begin."""
         t = DRYCC.releases.c
         said = {"base": note.base, "author": note.author, "summary": note.summary, "removed": list(note.removed)}
-        values = said | {"version": note.version, "reason": note.reason, "noted": time.time()}
+        values = said | {"version": note.version, "reason": note.reason, "waits": note.waits, "noted": time.time()}
         with self._store.writing() as conn:
             where = (t.app == app, t.key == note.key)
             replaced = conn.execute(sa.update(DRYCC.releases).where(*where, t.version.is_(None)).values(**values))
-            if replaced.rowcount == 0 and conn.execute(sa.select(t.key).where(*where)).first() is None:
+            if replaced.rowcount:
+                return None
+            known = conn.execute(sa.select(t.version).where(*where)).first()
+            if known is None:
                 conn.execute(sa.insert(DRYCC.releases).values(app=app, key=note.key, **values))
+            return None if known is None else int(known.version)
 
     def made(self, app: str, key: str, version: int) -> None:
         """See Notes.made."""
@@ -113,6 +120,7 @@ class WatchedApp:
     born: str | None  # the uuid of its first release
     missing_since: float | None  # since when the controller does not know it, or has another of its name
     look_at: float  # each look has another
+    confirmed: float | None = None  # since when an operator has said that it is gone
 
 
 class WatchedApps:
@@ -133,20 +141,40 @@ class WatchedApps:
     def due(self, moment: float) -> list[WatchedApp]:
         """Whose turn it is, longest waiting first."""
         t = DRYCC.apps.c
-        query = (
-            sa.select(t.app, t.seen, t.born, t.missing_since, t.look_at)
-            .where(t.look_at <= moment)
-            .order_by(t.look_at, t.app)
-        )
-        with self._store.reading() as conn:
-            return [WatchedApp(*row) for row in conn.execute(query)]
+        return self._found(t.look_at <= moment, order=(t.look_at, t.app))
 
-    def missing(self) -> tuple[int, int]:
-        """How many apps the controller does not know, and how many there are."""
-        t = DRYCC.apps.c
+    def clock(self) -> float:
+        """Now, as the database has it: apps are looked at by several workers, one after the other."""
         with self._store.reading() as conn:
-            row = conn.execute(sa.select(sa.func.count(t.missing_since), sa.func.count())).one()
+            return self._store.now(conn)
+
+    def missing(self) -> list[WatchedApp]:
+        """Those that the controller does not know, first missed first."""
+        t = DRYCC.apps.c
+        return self._found(t.missing_since.is_not(None), order=(t.missing_since, t.app))
+
+    def together(self, since: float, within_s: float) -> tuple[int, int]:
+        """How many apps went missing at most `within_s` before or after that moment, and how many there are."""
+        t = DRYCC.apps.c
+        then = t.missing_since.between(since - within_s, since + within_s)
+        query = sa.select(sa.func.count(sa.case((then, 1))), sa.func.count()).select_from(DRYCC.apps)
+        with self._store.reading() as conn:
+            row = conn.execute(query).one()
         return row[0], row[1]
+
+    def confirm(self, app: str) -> bool:
+        """An operator knows that it is gone: the next look, which comes soon, may remove its resources.
+
+        False: it is not missing.
+        """
+        t = DRYCC.apps.c
+        with self._store.writing() as conn:
+            moment, missed = self._store.now(conn), (t.app == app, t.missing_since.is_not(None))
+            values = {"confirmed": moment, "look_at": moment}
+            found = conn.execute(sa.update(DRYCC.apps).where(*missed).values(**values)).rowcount > 0
+            if found:
+                self._store.audit.tell(conn, Event("confirm gone", Outcome.DONE, app))
+            return found
 
     def hurry(self, app: str, moment: float) -> None:
         """Look at it as soon as may be."""
@@ -164,11 +192,19 @@ class WatchedApps:
         conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == app).values(seen=None))
 
     def looked(self, conn: sa.Connection, found: WatchedApp, *, again: float) -> None:
-        """How it was found, and when it is looked at again."""
+        """How it was found, and when it is looked at again. What an operator has said holds while it is missing."""
         values = {"look_at": again, "seen": found.seen, "born": found.born, "missing_since": found.missing_since}
+        if found.missing_since is None:
+            values["confirmed"] = None
         conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == found.app).values(**values))
+
+    def _found(self, where: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]]) -> list[WatchedApp]:
+        t = DRYCC.apps.c
+        query = sa.select(t.app, t.seen, t.born, t.missing_since, t.look_at, t.confirmed)
+        with self._store.reading() as conn:
+            return [WatchedApp(*row) for row in conn.execute(query.where(where).order_by(*order))]
 
 
 def _note(row: sa.RowMapping) -> Note:
-    shown = {name: row[name] for name in ("key", "base", "author", "summary", "version", "reason")}
+    shown = {name: row[name] for name in ("key", "base", "author", "summary", "version", "reason", "waits")}
     return Note(**shown, removed=tuple(row["removed"]))

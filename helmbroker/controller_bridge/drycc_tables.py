@@ -28,6 +28,7 @@ def define(metadata: sa.MetaData) -> DryccTables:
         sa.Column("summary", sa.Text, nullable=False),
         sa.Column("removed", sa.JSON, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("waits", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("noted", sa.Double, nullable=False),  # seconds since the epoch, like all times here
     )
     apps = sa.Table(
@@ -37,6 +38,7 @@ def define(metadata: sa.MetaData) -> DryccTables:
         sa.Column("seen", sa.Integer),  # the newest release that was looked at
         sa.Column("born", sa.String(64)),  # of its v1: another app that takes the name has another
         sa.Column("missing_since", sa.Double),
+        sa.Column("confirmed", sa.Double),  # since when an operator has said that it is gone
         sa.Column("look_at", sa.Double, nullable=False, index=True),
     )
     turns = sa.Table(

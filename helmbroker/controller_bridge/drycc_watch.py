@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
 
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.wire import Release
@@ -18,31 +18,65 @@ from helmbroker.controller_bridge.service import Service
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import Context
 
+EVERY_S = 5.0
+"""From one run of the schedule to the next: in that time no more turns come than a run may take."""
+
 _LOG = logging.getLogger("helmbroker.bridge")
 _RECENT = 10  # releases, among which one is that has not failed
 _SOON_S = 15.0  # while it is deployed
 _DEPLOYING_S = 1800.0  # after that nobody will end it any more
 _MOST_FAILED = 3
 _MOST_GONE, _MOST_GONE_SHARE = 3, 0.1  # apps that may go at once; more of them, and it is the controller
+_AT_ONCE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Missed:
+    """When an app that is missing loses its resources. Times are seconds since the epoch, on the database's clock.
+
+    together: how many apps of `known` went missing with it, itself included.
+    """
+
+    app: WatchedApp
+    since: float
+    removed_at: float
+    together: int
+    known: int
+
+    @property
+    def held(self) -> bool:
+        """Whether it looks like a fault of the controller: nothing is removed before an operator confirms it."""
+        return self.app.confirmed is None and self.together > max(_MOST_GONE, self.known * _MOST_GONE_SHARE)
+
+
+def missed(watched: WatchedApps, app: WatchedApp, grace_s: float, poll_s: float) -> Missed:
+    """Of an app that is missing. At once is within an hour, or from look to look, if that is longer."""
+    since = app.missing_since or 0.0
+    together, known = watched.together(since, max(_AT_ONCE_S, poll_s))
+    removed_at = since + grace_s if app.confirmed is None else app.confirmed
+    return Missed(app, since, removed_at, together, known)
 
 
 @dataclass(frozen=True)
 class Watch:
-    """One controller. poll_s: between two looks at an app. grace_s: from missing an app to removing what it had."""
+    """One controller. poll_s: between two looks at an app. grace_s: from missing an app to removing what it had.
+
+    clock: WatchedApps.clock.
+    """
 
     store: Store
     service: Service
     calls: Calls
     poll_s: float
     grace_s: float
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], float]
 
     def run(self, ctx: Context) -> str:
         """The handler of the schedule: as many looks as the controller allows now.
 
         An app that cannot be looked at waits behind the others; when some cannot, it is the controller.
         """
-        watched, moment = WatchedApps(self.store), self.now().timestamp()
+        watched, moment = WatchedApps(self.store), self.clock()
         watched.gather(moment)
         looked = failed = 0
         for app in watched.due(moment):
@@ -52,14 +86,14 @@ class Watch:
                 looked += 1
             except AppReleaseError as error:
                 failed += 1
-                watched.hurry(app.app, self.now().timestamp() + _SOON_S)
+                watched.hurry(app.app, self.clock() + _SOON_S)
                 if failed == _MOST_FAILED or (isinstance(error, AppsUnavailable) and error.after_s):
                     return f"looked at {looked} apps; {error}"
         return f"looked at {looked} apps"
 
     def _look(self, watched: WatchedApps, app: WatchedApp) -> None:
         """Raises AppReleaseError."""
-        moment = self.now().timestamp()
+        moment = self.clock()
         try:
             recent = self.calls.newest(app.app, _RECENT)
             going_back = app.seen is not None and recent[0].version < app.seen
@@ -80,7 +114,7 @@ class Watch:
             if self._deploying(good, moment):
                 again = moment + _SOON_S
             elif seen is None or good.version > seen:
-                self.service.reinject(conn, app.app, f"{app.look_at}/{good.version}/{good.uuid}")
+                self.service.releasing.reinject(conn, app.app, f"{app.look_at}/{good.version}/{good.uuid}")
                 seen = good.version
             watched.looked(conn, replace(app, seen=seen, born=born, missing_since=None), again=again)
 
@@ -94,21 +128,23 @@ class Watch:
 
     def _miss(self, watched: WatchedApps, app: WatchedApp, moment: float, why: str) -> None:
         """One wrong answer, or a controller that lost its apps, must not cost a database."""
-        since = moment if app.missing_since is None else app.missing_since
+        app = app if app.missing_since is not None else replace(app, missing_since=moment)
         with self.store.writing() as conn:
-            watched.looked(conn, replace(app, missing_since=since), again=moment + self.poll_s)
-        left_s = since + self.grace_s - moment
-        missing, known = watched.missing()
-        if left_s > 0:
-            _LOG.warning("app %s is gone: %s; in %.0f s its resources are removed", app.app, why, left_s)
-        elif missing > max(_MOST_GONE, known * _MOST_GONE_SHARE):
+            watched.looked(conn, app, again=moment + self.poll_s)
+        found = missed(watched, app, self.grace_s, self.poll_s)
+        if found.held:
             _LOG.error(
-                "app %s is gone, but so are %d of %d: nothing is removed; look whether the controller has lost its "
-                "apps, and if they are meant to be gone, destroy their resources by hand",
+                "app %s is gone: %s; so are %d of %d, at about the same time: nothing is removed. Look whether the "
+                "controller has lost its apps; if not: `helmbroker-bridge apps confirm-gone %s`",
                 app.app,
-                missing,
-                known,
+                why,
+                found.together,
+                found.known,
+                app.app,
             )
+        elif moment < found.removed_at:
+            left_s = found.removed_at - moment
+            _LOG.warning("app %s is gone: %s; in %.0f s its resources are removed", app.app, why, left_s)
         else:
             count = self.service.abandon(app.app)
             _LOG.warning("app %s is gone: %s; %d resources are removed", app.app, why, count)

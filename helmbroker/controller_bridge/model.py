@@ -49,6 +49,10 @@ class Kind(StrEnum):
     REINJECT = "reinject"  # of an app: its releases may have lost what its bindings deliver
 
 
+SELF = "helmbroker-bridge"
+"""Who does what no user has asked for."""
+
+
 class Schedule(StrEnum):
     """What is done again and again, of no resource."""
 

@@ -27,6 +27,7 @@ from helmbroker.controller_bridge.broker_port import (
     Unreachable,
 )
 from helmbroker.durable import JSON
+from helmbroker.telemetry.carried import as_headers
 
 API_VERSION = "2.17"
 _CONNECT_S = 5.0
@@ -163,7 +164,7 @@ class OsbBroker:
         etag: str = "",
     ) -> requests.Response:
         headers = {"X-Broker-API-Version": API_VERSION, "Accept": "application/json"}
-        headers |= {"If-None-Match": etag} if etag else {}
+        headers |= as_headers() | ({"If-None-Match": etag} if etag else {})
         if caller is not None and caller.user is not None:
             headers["X-Broker-API-Originating-Identity"] = _identity(caller.user)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -54,8 +53,8 @@ def make_calls(settings: Settings, store: Store, *, idle: bool = False) -> Calls
 
 def make_watch(settings: Settings, store: Store, service: Service) -> Watch:
     """What looks at the apps of a controller."""
-    calls = make_calls(settings, store, idle=True)
-    return Watch(store, service, calls, settings.drycc_poll_s, settings.drycc_gone_grace_s)
+    calls, clock = make_calls(settings, store, idle=True), WatchedApps(store).clock
+    return Watch(store, service, calls, settings.drycc_poll_s, settings.drycc_gone_grace_s, clock)
 
 
 def make_deploy_hook(settings: Settings, store: Store) -> DeployHook | None:
@@ -66,7 +65,7 @@ def make_deploy_hook(settings: Settings, store: Store) -> DeployHook | None:
 
     key = TokenFile(settings.drycc_hook_key_file, "the secret key of the controller's deploy hook")
     watched = WatchedApps(store)
-    return DeployHook(settings.drycc_hook_url, key, lambda app: watched.hurry(app, time.time()))
+    return DeployHook(settings.drycc_hook_url, key, lambda app: watched.hurry(app, watched.clock()))
 
 
 def _client(settings: Settings) -> ControllerClient:

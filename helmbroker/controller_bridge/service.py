@@ -14,20 +14,16 @@ import sqlalchemy as sa
 
 from helmbroker.audit import Outcome, names
 from helmbroker.controller_bridge.audited import Event
-from helmbroker.controller_bridge.beginning import RELEASE_TIMEOUT_S, begin, begin_rotation
+from helmbroker.controller_bridge.beginning import begin, begin_rotation
 from helmbroker.controller_bridge.delivery import EnvMapping
-from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind, Resource, app_subject
+from helmbroker.controller_bridge.model import SELF, BindingState, InstanceState, Kind, Resource
 from helmbroker.controller_bridge.releasing import Releasing
 from helmbroker.controller_bridge.sealing import Sealer
 from helmbroker.controller_bridge.store import NameTaken, Store
 from helmbroker.controller_bridge.views import NoSuchResource, Views, gone
-from helmbroker.durable import JSON, Operation
+from helmbroker.durable import JSON
 
 UNCHANGEABLE = "the resource instance cann't changed"  # word for word: clients know it
-SELF = "helmbroker-bridge"
-"""Who does what no user has asked for."""
-
-_REINJECTED = uuid.UUID("6f6d2b2e-1d1c-4c83-9f7e-2f6a1f6f2f0b")  # ids of operations, by app and release
 _GOING_ON = (BindingState.BINDING, BindingState.UNBINDING, BindingState.ROTATING)
 
 
@@ -99,14 +95,17 @@ class Service(Views):
             begin(conn, self._store, Kind.CREATE, operation_id, resource, user, **about)
         return resource
 
-    def update(self, app: str, name: str, plan_name: str, options: Mapping[str, JSON], user: str) -> Resource:
+    def update(
+        self, app: str, name: str, plan_name: str | None, options: Mapping[str, JSON], user: str
+    ) -> Resource:
         """Begin to change the plan, the options, or both: the broker may find that there is nothing to do.
 
-        `options` are merged into those that the instance has. Raises NoSuchResource, Refused.
+        plan_name: None keeps the plan. `options` are merged into those that the instance has.
+        Raises NoSuchResource, Refused.
         """
         with self._store.writing() as conn:
             resource = self._usable(conn, app, name)
-            service, _, plan = plan_name.partition(":")
+            service, _, plan = (plan_name or resource.plan_name).partition(":")
             if resource.source is not None:
                 raise Refused(f"the resource instance is that of {resource.source}: update that")
             if service != resource.service or not plan:
@@ -242,29 +241,6 @@ class Service(Views):
             for resource in found:
                 self._remove(conn, resource, SELF)
             return len(found)
-
-    def reinject(self, conn: sa.Connection, app: str, release: str) -> None:
-        """Begin to give the app what its bindings deliver; once for each `release`, as a look has found it."""
-        self._queue.enqueue(
-            conn,
-            id=str(uuid.uuid5(_REINJECTED, f"{app}/{release}")),
-            kind=Kind.REINJECT,
-            subject=app_subject(app),
-            params={"app": app, "user": SELF},
-            timeout_s=RELEASE_TIMEOUT_S,
-        )
-
-    def rollback(self, app: str, version: int, user: str) -> Operation:
-        """Begin to go back to app release `version`."""
-        with self._store.writing() as conn:
-            return self._queue.enqueue(
-                conn,
-                id=str(uuid.uuid4()),
-                kind=Kind.ROLLBACK,
-                subject=app_subject(app),
-                params={"app": app, "version": version, "user": user},
-                timeout_s=RELEASE_TIMEOUT_S,
-            )
 
     def _remove(self, conn: sa.Connection, resource: Resource, user: str) -> None:
         if resource.binding_id is not None:

@@ -54,7 +54,12 @@ class Settings(BaseSettings):
     listen: str = Field(default="127.0.0.1:8081", description="host:port of the API")
     worker_listen: str | None = Field(
         default=None,
-        description="host:port on which the worker, or `watch`, answers /healthz and /readyz; by default nowhere",
+        description="host:port on which the worker, or `watch`, answers /healthz, /readyz and /metrics; by default "
+        "nowhere",
+    )
+    metrics_token_file: Path | None = Field(
+        default=None,
+        description="one line, the bearer token for /metrics of the API; without it there are no metrics there",
     )
     tls_certificate_file: Path | None = Field(default=None, description="PEM; with the key: serve https")
     tls_key_file: Path | None = Field(default=None, description="PEM")

@@ -1,6 +1,6 @@
 """The platform side's rows: `resources`, and `external` for credentials that users give, sealed.
 
-SQL is only here, in `drycc_store` and in `durable`.
+SQL is only here, in `drycc_store`, `numbers` and in `durable`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from helmbroker.durable.queue import read_row
 from helmbroker.sealing import Keys
 from helmbroker.sealing.stored import Column, check, sealed_facts
 from helmbroker.status.workers import WorkerSeen
+from helmbroker.telemetry.carried import carried
 
 _METADATA = sa.MetaData()
 OPERATIONS = durable.define(_METADATA)
+sa.Index("operations_counted", OPERATIONS.c.id, OPERATIONS.c.kind, OPERATIONS.c.state)  # as in the broker
 WORKERS = _METADATA.tables["workers"]
 DRYCC = drycc_tables.define(_METADATA)
 _FACTS = define_facts(_METADATA)
@@ -129,7 +131,7 @@ class Store:
 
     def queue(self) -> durable.Queue:
         """The queue of operations in the same database: a row and its operation change in one transaction."""
-        return AuditedQueue(self.engine, OPERATIONS, self.audit)
+        return AuditedQueue(self.engine, OPERATIONS, self.audit, carried)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

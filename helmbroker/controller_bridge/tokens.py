@@ -35,6 +35,9 @@ class TokenOwner:
         """See access.port.Identity.role_in."""
         return self.role if EVERY_APP in self.apps or app in self.apps else None
 
+    def workspace_of(self, _app: str) -> None:
+        """See access.port.Identity.workspace_of: there are no workspaces."""
+
 
 class Tokens:
     """`{"tokens": [{"token_sha256", "user", "apps": [..], "role": "viewer" | "member" | "admin"}]}`."""

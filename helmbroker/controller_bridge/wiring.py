@@ -25,7 +25,7 @@ from helmbroker.database.pulse import Pulse
 from helmbroker.key_commands import Safe
 from helmbroker.kubeapi.port import Kube
 from helmbroker.runtime.files import write_private
-from helmbroker.runtime.probes import probes
+from helmbroker.runtime.probes import METRICS, probes
 from helmbroker.sealing import KeyRingError, Keys, KeysAway, RingFile
 from helmbroker.status import health
 
@@ -37,7 +37,6 @@ _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
 _RETENTION_S = 3600.0
 _ROTATION_S = 60.0
-_WATCH_S = 15.0  # after a deploy hook, until the app is looked at
 
 
 def initialise(settings: Settings) -> list[str]:
@@ -102,14 +101,14 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
 
     The cluster's client is loaded when the first request needs it: it is the biggest part.
     """
-    from helmbroker.controller_bridge import platforms  # noqa: PLC0415
+    from helmbroker.controller_bridge import platforms, telemetry_wiring  # noqa: PLC0415
     from helmbroker.controller_bridge.api.app import make_app as make_flask  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.api.context import Api  # noqa: PLC0415
     from helmbroker.controller_bridge.catalog_cache import CachedCatalog  # noqa: PLC0415
     from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
     from helmbroker.controller_bridge.sharing import Sharing  # noqa: PLC0415
 
-    sealer = sealing.load(settings.keys_file)
+    sealer, requests = sealing.load(settings.keys_file), telemetry_wiring.requests_of_api()
     store, kube = make_store(settings, sealer.keys), cache(lambda: make_kube(settings))
     brokers = make_brokers(settings, store, sealer, kube)
     return make_flask(
@@ -122,13 +121,15 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
             apps=cache(lambda: _apps(settings, store, kube)),
             leaving=leaving,
             deploy_hook=platforms.make_deploy_hook(settings, store),
+            metrics=telemetry_wiring.metrics_of_api(settings, store, requests),
+            requests=requests,
         )
     )
 
 
 def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> None:
     """Carry out operations until `stop` is set."""
-    from helmbroker.controller_bridge import platforms  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge import platforms, telemetry_wiring  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.handlers import handlers  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.work import Ports  # noqa: PLC0415
@@ -154,11 +155,13 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
     periods: dict[str, float] = {Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S}
     needs = [service_brokers(ports.broker)]
     if settings.platform == "drycc":  # the controller is not asked whether it lives: it allows few requests
+        from helmbroker.controller_bridge.drycc_watch import EVERY_S  # noqa: PLC0415  # heavy
+
         schedules[Schedule.WATCH] = platforms.make_watch(settings, store, service).run
-        periods[Schedule.WATCH] = _WATCH_S
+        periods[Schedule.WATCH] = EVERY_S
     else:
         needs.append(health.cluster(kube()))
-    answers = health.worker_probes(Pulse(store.engine), *needs)
+    answers, told = health.worker_probes(Pulse(store.engine), *needs), telemetry_wiring.told_by_worker()
     worker = Worker(
         store.queue(),
         handlers(ports) | schedules,
@@ -166,14 +169,16 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         lease_s=settings.lease_s,
         on_finish=on_finish(store),
         schedules=periods,
+        observed=told.work,
     )
     _LOG.info("working", extra={"concurrency": settings.concurrency})
-    with probes(settings.worker_listen, answers):
+    with probes(settings.worker_listen, answers, {METRICS: told.text}):
         worker.run(stop, grace_s)
 
 
 def run_watch(settings: Settings, stop: threading.Event) -> None:
     """Look after bindings that others make until `stop` is set. Needs the cluster and nothing else."""
+    from helmbroker.controller_bridge.telemetry_wiring import told_by_watch  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.watch.catalog_bindings import CatalogBindings  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.watch.loop import Loop  # noqa: PLC0415
     from helmbroker.controller_bridge.watch.service_bindings import ServiceBindings  # noqa: PLC0415
@@ -183,7 +188,8 @@ def run_watch(settings: Settings, stop: threading.Event) -> None:
     reconcilers = (ServiceBindings(kube), CatalogBindings(kube, make_apps(kube, settings)))
     loop = Loop(kube, reconcilers, namespaces=namespaces, resync_s=settings.watch_resync_s)
     _LOG.info("watching", extra={"namespaces": settings.watch_namespaces or "all"})
-    with probes(settings.worker_listen, {"/healthz": lambda: None, "/readyz": health.cluster(kube)}):
+    answers = {"/healthz": lambda: None, "/readyz": health.cluster(kube)}
+    with probes(settings.worker_listen, answers, {METRICS: told_by_watch(loop)}):
         loop.run(stop)
 
 

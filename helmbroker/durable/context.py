@@ -20,6 +20,7 @@ from helmbroker.durable.model import (
     Interrupted,
     Later,
     LeaseLost,
+    Observer,
     Operation,
     Shutdown,
     Step,
@@ -47,8 +48,8 @@ class Context:
 
     def __post_init__(self, seconds: float) -> None:
         o = self.operation
-        self.log_fields = {"operation": o.id, "subject": o.subject, "attempt": o.attempt, "fence": o.fence}
-        self.stop = threading.Event()  # children must end: cancel, lost lease or shutdown
+        # `stop`: children must end: cancel, lost lease or shutdown
+        self.stop, self.observer = threading.Event(), Observer()
         self.leave_at = float("inf")  # on the monotonic clock: the lease is nearly over; set by the worker
         self.results: Mapping[str, JSON] = o.results  # of the finished steps, by name
         self._end, self._step, self._description = time.monotonic() + seconds, "", o.description
@@ -138,7 +139,7 @@ class Context:
                     raise
                 if isinstance(self._why, LeaseLost):
                     raise LeaseLost from error
-                log.warning("no answer from the database (%s)", type(error).__name__, extra=self.log_fields)
+                log.warning("no answer from the database (%s)", type(error).__name__)
                 time.sleep(1)
 
     def begin(self, step: str) -> None:
@@ -147,6 +148,7 @@ class Context:
         if self.draining.is_set():
             raise Shutdown
         self._step = step
+        self.observer.step(step)
 
     def pause(self, after_s: float, reason: str) -> None:
         """Look again in `after_s` seconds, but not after the deadline: then raise Failed with `reason`."""
@@ -168,10 +170,10 @@ class Context:
         if isinstance(error, Transient):
             again = error
         elif isinstance(error, self.transient + OUTAGE):
-            log.warning("temporary failure in %s", place, exc_info=error, extra=self.log_fields)
+            log.warning("temporary failure in %s", place, exc_info=error)
             again = Transient(f"{place} met a temporary failure ({type(error).__name__})")
         else:
-            log.error("internal error in %s", place, exc_info=error, extra=self.log_fields)
+            log.error("internal error in %s", place, exc_info=error)
             return Failed(f"internal error in {place}; the log has the cause under operation {self.operation.id}")
         if self.operation.attempt >= self.max_attempts:
             return Failed(f"gave up after {self.operation.attempt} attempts: {again.reason}")

@@ -48,6 +48,7 @@ class Operation:
     deadline: float
     finished_at: float | None  # of a schedule: when its last run ended
     lane: str = ""
+    carrier: Mapping[str, JSON] = field(default_factory=dict, repr=False)  # of whoever asked for it; kept, not read
 
     @property
     def every_s(self) -> float | None:
@@ -122,12 +123,21 @@ class Fail(NamedTuple):
 Outcome: TypeAlias = Done | Wait | Fail
 
 
-@dataclass(frozen=True)
-class Step(Generic[W]):
+class Step(NamedTuple, Generic[W]):
     """One row of an operation's table. `run` observes, then converges: it may run twice, and half a time."""
 
     name: str
     run: Callable[[W], Outcome]
+
+
+class Observer:
+    """Learns of one claim of an operation, in the thread that runs it. This one does nothing about it."""
+
+    def step(self, name: str) -> None:
+        """This step is looked at, for the first time or again."""
+
+    def left(self, after: Operation | None) -> None:
+        """The claim is over, and the operation now stored like this. None: the lease was lost."""
 
 
 def plain(value: JSON) -> Any:

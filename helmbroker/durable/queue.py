@@ -25,11 +25,14 @@ _QUEUED, _RUNNING = (sa.literal_column(f"'{s}'", sa.String) for s in (State.QUEU
 
 
 class Queue:
-    """Operations in `table`. Methods that take a connection work in the caller's transaction."""
+    """Operations in `table`. Methods that take a connection work in the caller's transaction.
 
-    def __init__(self, engine: sa.Engine, table: sa.Table) -> None:
+    `carried`: what is kept as `carrier` of an operation, asked for where it is enqueued.
+    """
+
+    def __init__(self, engine: sa.Engine, table: sa.Table, carried: Callable[[], dict[str, str]] = dict) -> None:
         self.engine, self._table, self._postgresql = engine, table, engine.dialect.name == "postgresql"
-        self._now, insert = now(engine), (postgresql if self._postgresql else sqlite).insert
+        insert, self._now, self._carried = (postgresql if self._postgresql else sqlite).insert, now(engine), carried
         self.workers = table.metadata.tables["workers"]
         # Made once: that takes longer than to run them.
         self._candidate, t = self._candidates(), table.c
@@ -70,7 +73,7 @@ class Queue:
         """
         asked = plain(dict(params))
         values = {"id": id, "kind": kind, "subject": subject, "params": asked, "lane": lane, "timeout_s": timeout_s}
-        values |= {"state": State.QUEUED, "description": "waiting for its turn", **_NEW}
+        values |= {"state": State.QUEUED, "description": "waiting for its turn", "carrier": self._carried(), **_NEW}
         row = conn.execute(self._add, values).first()
         row = row or conn.execute(sa.select(self._table).where(self._table.c.id == id)).one()
         if (row.kind, row.subject, row.params) != (kind, subject, asked):
@@ -104,9 +107,8 @@ class Queue:
         end = {"state": str(State.CANCELLED), "description": reason, "finished_at": self._now}
         values: dict[str, Any] = {name: sa.case((queued, value), else_=t[name]) for name, value in end.items()}
         values |= {"cancel_requested": True, "cancel_reason": sa.func.coalesce(t.cancel_reason, reason)}
-        statement = self._table.update().values(values)
-        statement = statement.where(t.subject == subject, t.state.in_([State.QUEUED, State.RUNNING]))
-        return list(conn.scalars(statement.where(t.id == (t.id if only is None else only)).returning(t.id)))
+        which = t.subject == subject, t.state.in_([_QUEUED, _RUNNING]), t.id == (t.id if only is None else only)
+        return list(conn.scalars(self._table.update().where(*which).values(values).returning(t.id)))
 
     def version(self, conn: sa.Connection) -> object:
         """On SQLite a value that changes when another connection has written; else None."""

@@ -30,6 +30,7 @@ def define(metadata: sa.MetaData) -> sa.Table:
         sa.Column("id", sa.String(255), nullable=False, unique=True),
         *(sa.Column(name, type_, nullable=False) for names, type_ in _COLUMNS for name in names.split()),
         sa.Column("lane", sa.String(255), nullable=False, server_default=""),
+        sa.Column("carrier", sa.JSON(), nullable=False, server_default="{}"),
         *(sa.Column(name, sa.Text()) for name in ("cancel_reason", "owner")),
         sa.Column("finished_at", sa.Double()),
         sa.CheckConstraint(f"state IN {tuple(map(str, State))}", name="operations_state"),

@@ -1,10 +1,10 @@
 """Runs operations: one thread claims, one keeps the leases, one per operation runs its handler."""
 
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from helmbroker.durable.model import (
     Failed,
     Later,
     LeaseLost,
+    Observer,
     Operation,
     Shutdown,
     State,
@@ -38,6 +39,7 @@ class Worker:
     `transient` exceptions of a handler mean the same as Transient. `on_finish` gets the finished operation, in
     the transaction that finishes it. `limit`: of the operations that run at a time, over all workers together.
     `schedules` (kind -> seconds): these kinds run again and again, each in one worker at a time (`Queue.schedule`).
+    `observed`: who learns of each claim; it is entered before, and left after everything is stored.
     """
 
     queue: Queue
@@ -52,6 +54,7 @@ class Worker:
     on_finish: OnFinish = lambda _conn, _operation: None
     limit: int | None = None
     schedules: Mapping[str, float] = field(default_factory=dict)
+    observed: Callable[[Operation], AbstractContextManager[Observer]] = lambda _: nullcontext(Observer())
 
     def __post_init__(self) -> None:
         self._kinds, self._presence = frozenset(self.handlers), Presence(self.queue.engine, self.queue.workers)
@@ -76,9 +79,8 @@ class Worker:
             end = time.monotonic() + grace_s
             while claims.is_alive() or any(thread.is_alive() for thread in self._running.copy().values()):
                 self._expire()
-                # a claim in flight would take again what is handed back
-                over = time.monotonic() >= end and not claims.is_alive()
-                for ctx in self._running.copy() if over else ():
+                # not before claims have ended: the last one would take again what is handed back
+                for ctx in self._running.copy() if not claims.is_alive() and time.monotonic() >= end else ():
                     ctx.interrupt(Shutdown())
                 self._ended.wait(0.02)
             self._ended.set()
@@ -91,16 +93,13 @@ class Worker:
 
     def perform(self, ctx: Context) -> None:
         """Run one claimed operation in this thread, and write how it ended."""
-        told = logging.INFO if ctx.operation.every_s is None else logging.DEBUG
-        log.log(told, "operation started", extra=ctx.log_fields)
-        try:
-            after = ctx.write(self._ending(ctx))
-            told = told if after.description == ctx.operation.description else logging.INFO
-            log.log(told, "operation is now %s: %s", after.state, after.description, extra=ctx.log_fields)
-        except LeaseLost:
-            log.warning("operation left to others: its lease is lost", extra=ctx.log_fields)
-        except Exception:  # of on_finish: without it there is no outcome, so it is tried again when the lease ends
-            log.exception("the end of the operation could not be stored", extra=ctx.log_fields)
+        with self.observed(ctx.operation) as ctx.observer:
+            try:
+                ctx.observer.left(ctx.write(self._ending(ctx)))
+            except LeaseLost:
+                ctx.observer.left(None)
+            except Exception:  # of on_finish: without it there is no outcome; it is tried again when the lease ends
+                log.exception("the end of the operation could not be stored")
 
     def _handle(self, ctx: Context) -> str:
         operation = ctx.operation
@@ -177,9 +176,8 @@ class Worker:
         return True
 
     def _run(self, ctx: Context) -> None:
-        new = ctx.operation
         for its, thread in self._running.copy().items():
-            old = its.operation
+            old, new = its.operation, ctx.operation
             if old.excludes(new) and (old.seq, old.fence) < (new.seq, new.fence):
                 its.interrupt(LeaseLost())  # a claim that this process has lost, or ended, and not left yet
                 thread.join()

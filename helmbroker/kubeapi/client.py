@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from helmbroker.kubeapi.connect import connect
 from helmbroker.kubeapi.errors import KubeError, NotFound
 from helmbroker.kubeapi.kinds import KINDS, Kind, ObjectRef, described, parted, served
 from helmbroker.kubeapi.port import Change, Obj, Propagation, Watched
+from helmbroker.kubeapi.selectors import equalities
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -42,6 +44,7 @@ class KubeClient:
         self._transport_errors = (HTTPError, ApiException, ConfigException, OSError)
         self._api: Any = api_client
         self._timeout_s = timeout_s
+        self._asked: Mapping[str, str] = {}  # headers of every request
         self._found = dict(KINDS)  # what the server told of other kinds is kept: it stays true
 
     @classmethod
@@ -157,6 +160,12 @@ class KubeClient:
         kind = KINDS[obj["kind"]]
         return self._call("POST", kind.path(None), f"ask for a {kind.name}", obj)
 
+    def acting_as(self, user: str) -> KubeClient:
+        """See Kube.acting_as."""
+        found = copy.copy(self)
+        found._asked = {"Impersonate-User": user}  # noqa: SLF001  # one of us
+        return found
+
     def find_kind(self, name: str) -> Kind | None:
         """See Kube.find_kind."""
         if name not in self._found:
@@ -254,7 +263,7 @@ class KubeClient:
         read_s: float | None = None,
     ) -> Any:
         """The answer, of which nothing but the headers is read."""
-        headers = {"Accept": accept, "User-Agent": self._api.user_agent}
+        headers = {"Accept": accept, "User-Agent": self._api.user_agent, **self._asked}
         if body is not None:
             headers["Content-Type"] = content_type
         try:
@@ -276,9 +285,8 @@ class KubeClient:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise KubeError(
-                action, f"{self.server_url} did not answer with a JSON object; is it a Kubernetes API server?"
-            )
+            told = f"{self.server_url} did not answer with a JSON object; is it a Kubernetes API server?"
+            raise KubeError(action, told)
         return answer
 
 
@@ -290,8 +298,3 @@ def _lines(transport: Any) -> Iterator[bytes]:
         yield from filter(None, lines)
     if rest:
         yield rest
-
-
-def equalities(wanted: Mapping[str, str]) -> str:
-    """A selector that asks for all of the equalities: `a=b,c=d`."""
-    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))

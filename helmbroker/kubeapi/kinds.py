@@ -80,6 +80,7 @@ _KINDS = (
     Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False),
     Kind("TokenReview", "authentication.k8s.io/v1", "tokenreviews", namespaced=False),
     Kind("SubjectAccessReview", "authorization.k8s.io/v1", "subjectaccessreviews", namespaced=False),
+    Kind("SelfSubjectRulesReview", "authorization.k8s.io/v1", "selfsubjectrulesreviews", namespaced=False),
     Kind("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False),
 )
 

@@ -118,6 +118,10 @@ class Kube(Protocol):
         """Ask what a TokenReview or SubjectAccessReview asks: it comes back with its status, and is not kept."""
         ...
 
+    def acting_as(self, user: str) -> Kube:
+        """The same server, asked in the name of that user; whoever asks needs the right to impersonate him."""
+        ...
+
     def find_kind(self, name: str) -> Kind | None:
         """The kind of that name, see above; None when the server does not serve it."""
         ...

@@ -1,9 +1,14 @@
-"""Label selectors as objects have them (`matchLabels`, `matchExpressions`), judged here. Pure."""
+"""Label selectors: as requests have them, and as objects have them (`matchLabels`, `matchExpressions`). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+
+def equalities(wanted: Mapping[str, str]) -> str:
+    """A selector that asks for all of the equalities: `a=b,c=d`."""
+    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -15,12 +15,18 @@ from helmbroker.runtime.listening import address
 _LOG = logging.getLogger("helmbroker.probes")
 _REQUEST_S = 5.0
 Probe = Callable[[], str | None]
+METRICS = "/metrics"
+NO_PAGES: Mapping[str, Callable[[], bytes]] = {}
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
 
 
 @contextmanager
-def probes(listen: str | None, answers: Mapping[str, Probe]) -> Iterator[int]:
+def probes(
+    listen: str | None, answers: Mapping[str, Probe], pages: Mapping[str, Callable[[], bytes]] = NO_PAGES
+) -> Iterator[int]:
     """Answer GET on these paths while the block runs: 200, or 503 with what the probe says. Yields the port.
 
+    pages: what is answered as it stands, in Prometheus' text format.
     listen: host:port; None: nowhere, and the port is 0. Raises OSError when the address cannot be had. Nothing
     secret is told, so there is no login.
     """
@@ -28,7 +34,7 @@ def probes(listen: str | None, answers: Mapping[str, Probe]) -> Iterator[int]:
         yield 0
         return
     host, port = address(listen)
-    handler = type("Handler", (_Handler,), {"answers": answers})
+    handler = type("Handler", (_Handler,), {"answers": answers, "pages": pages})
     with _Server((host, port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, name="probes", daemon=True)
         thread.start()
@@ -50,11 +56,16 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     answers: Mapping[str, Probe] = {}
+    pages = NO_PAGES
     timeout = _REQUEST_S
     server_version, sys_version = "helmbroker", ""
 
     def do_GET(self) -> None:
-        probe = self.answers.get(self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        probe, page = self.answers.get(path), self.pages.get(path)
+        if page is not None:
+            self._send(HTTPStatus.OK, _METRICS_TYPE, page())
+            return
         if probe is None:
             self._answer(HTTPStatus.NOT_FOUND, "There is nothing at this path.")
             return
@@ -62,9 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE, reason or "ok")
 
     def _answer(self, status: HTTPStatus, said: str) -> None:
-        body = json.dumps({"status": said}).encode()
+        self._send(status, "application/json", json.dumps({"status": said}).encode())
+
+    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -80,6 +80,10 @@ def _apiserver(places: Places) -> dict[str, str]:
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
         "allow-privileged": "true",
+        "audit-policy-file": f"{places.config}/audit.yaml",
+        "audit-log-path": str(places.audit),
+        "audit-log-maxsize": "20",  # megabytes; then a new file, beside one older one
+        "audit-log-maxbackup": "1",
         "client-ca-file": f"{pki}/ca.crt",
         "tls-cert-file": f"{pki}/apiserver.crt",
         "tls-private-key-file": f"{pki}/apiserver.key",

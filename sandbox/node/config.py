@@ -10,6 +10,7 @@ from sandbox.node.places import CNI_PLUGINS, CONTAINERD_STATE, Places
 def files(places: Places) -> dict[str, str]:
     """Path relative to the configuration directory, to content. JSON is YAML to Kubernetes."""
     return {
+        "audit.yaml": _json(audit()),
         "cni/10-sandbox.conflist": _json(cni()),
         "containerd.toml": containerd(places),
         "kubelet.yaml": _json(kubelet(places)),
@@ -21,6 +22,22 @@ def files(places: Places) -> dict[str, str]:
 
 def _json(value: object) -> str:
     return json.dumps(value, indent=1) + "\n"
+
+
+def audit() -> dict[str, Any]:
+    """Who did what, without bodies: of service accounts alone, and not of those that controllers have."""
+    rules = [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "None", "nonResourceURLs": ["*"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+    ]
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "omitManagedFields": True,
+        "rules": rules,
+    }
 
 
 def cni() -> dict[str, Any]:

@@ -32,6 +32,11 @@ class Places:
         return self.data / "logs"
 
     @property
+    def audit(self) -> Path:
+        """What service accounts have asked of the API server; its older parts beside it."""
+        return self.data / "audit" / "audit.log"
+
+    @property
     def containerd_socket(self) -> Path:
         """A file in the data directory: reachable from outside."""
         return self.data / "run" / "containerd.sock"

@@ -163,7 +163,7 @@ def test_the_contract_lists_what_the_template_delivers(name: str) -> None:
 
     assert re.findall(r"^  - name: (\S+)$", template, re.MULTILINE) == contract["credentials"]
     assert {"type", "provider", "host", "port", "username", "password", "uri", "ca"} <= set(contract["credentials"])
-    assert set(contract["steps"]) == {"login", "write", "read", "tls"}
+    assert set(contract["steps"]) == {"login", "write", "read", "tls", "probe"}
     assert set(contract) - {"durable"} == {"credentials", "image", "client", "steps", "refused", "update"}
     update = document(name, "addon.yaml")["parameters"]["update"]
     jsonschema.Draft4Validator(update).validate(contract["update"])

@@ -170,12 +170,31 @@ def _operated(made: Scene) -> None:
     basic = base64.b64encode(f"canary:{made.login('user', 'canary')}".encode()).decode()
     made.know(Kind.LOGINS, "header of a user", basic)
     assert made.platform.ask_as(f"Basic {basic}", "GET", "/v2/catalog").ok
-    for path in ("/metrics", "/admin/operations", "/admin/workers", "/admin/findings", "/admin/catalog"):
+    for path in (
+        "/metrics",
+        "/admin/operations",
+        "/admin/workers",
+        "/admin/findings",
+        "/admin/catalog",
+        "/admin/events",
+        "/admin/instances",
+        "/admin/doctor",
+        "/admin/upgrades",
+    ):
         assert made.platform.ask_as(admin, "GET", path).ok
     for arguments in (["show", "--limit", "1000"], ["export"], ["verify"]):
         assert made.operate("audit", *arguments, place=Place.AUDIT).status == 0
         assert made.operate_bridge("audit", *arguments) == 0
     document = made.running.data_dir / "export.json"
-    for command in ("keys add", "keys rotate", "keys list", "list --gone", "operations list", "doctor", "check"):
+    for command in (
+        "keys add",
+        "keys rotate",
+        "keys list",
+        "list --gone",
+        "events",
+        "operations list",
+        "doctor",
+        "check",
+    ):
         made.operate(*command.split())
     assert made.operate("export", str(document)).status == 0

@@ -86,7 +86,7 @@ def _made_by(secret: Any) -> set[str]:
 
 
 def _listed(fleet: Fleet) -> list[dict[str, str]]:
-    return [json.loads(line) for line in fleet.command("list").splitlines()]
+    return [json.loads(line) for line in fleet.command("list", "-o", "json").splitlines()]
 
 
 def logins(kube: Kube, apps: str, clients: Iterable[Client]) -> tuple[int, list[str]]:

@@ -211,7 +211,7 @@ def _nothing_left(members: Fleet, namespace: str, journal: Journal) -> None:
         await_nothing(namespace)
     except (AssertionError, pytest.fail.Exception, subprocess.CalledProcessError) as error:
         journal.violation(f"after everything was deleted: {str(error).splitlines()[0]}")
-    if lines := members.command("list").splitlines():
+    if lines := members.command("list", "-o", "json").splitlines():
         journal.violation(f"after everything was deleted there are {len(lines)} records")
 
 

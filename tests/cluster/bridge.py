@@ -23,6 +23,7 @@ START_S = 90.0  # of a machine that is busy with other tests
 POLL_S = 0.1
 GRACE_S = 2
 _STEP = re.compile(r"\(\w+, step \d+ of \d+(?: of the way back)?: ([^;)]+)")
+_GOES_ON = re.compile("ing(Instance)?$")  # Provisioning, Binding, Rotating, UpdatingInstance
 COMMAND = (sys.executable, "-m", "helmbroker.controller_bridge")
 
 
@@ -91,8 +92,12 @@ class Resource:
     def path(self) -> str:
         return f"/apps/{self.app}/resources/{self.name}/"
 
-    def create(self, plan: str) -> None:
-        self.bridge.expect("POST", f"/apps/{self.app}/resources/", {"name": self.name, "plan": plan})
+    def create(self, plan: str, options: Mapping[str, str] | None = None) -> None:
+        body = {"name": self.name, "plan": plan, "options": options or {}}
+        self.bridge.expect("POST", f"/apps/{self.app}/resources/", body)
+
+    def update(self, plan: str, options: Mapping[str, str]) -> None:
+        self.bridge.expect("PUT", self.path, {"plan": plan, "options": options})
 
     def bind(self) -> None:
         self.bridge.expect("PATCH", f"{self.path}binding/", {"bind_action": "bind"})
@@ -117,7 +122,7 @@ class Resource:
         while True:
             shown = self.look()
             seen(shown)
-            if not str(shown[field_]).endswith("ing"):
+            if not _GOES_ON.search(str(shown[field_])):
                 return shown
             assert time.monotonic() < deadline, f"not within {within_s:g} s: {shown['message']}"
             time.sleep(POLL_S)
@@ -145,22 +150,34 @@ class Watched:
 
 
 @contextmanager
-def bridge(folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None) -> Iterator[Bridge]:
-    """Start one beside `broker`; at its end no process is left."""
-    port, data = free_port(), folder / "bridge"
-    settings = {
+def bridge(
+    folder: Path, broker: Broker, *, environment: Mapping[str, str] | None = None, token: str | None = None
+) -> Iterator[Bridge]:
+    """Start one beside `broker`; at its end no process is left. token: of a user, where the platform has them."""
+    given = {
+        "BROKER_URL": broker.platform.url,
+        "BROKER_CREDENTIALS_FILE": str(broker.data_dir / "platform-credentials"),
+        "LEASE_S": "10",
+        "ROTATION_GRACE_S": str(GRACE_S),
+    }
+    settings = {f"HELMBROKER_BRIDGE_{name}": value for name, value in given.items()}
+    with running(folder, {**settings, **(environment or {})}, token) as made:
+        yield made
+
+
+@contextmanager
+def running(folder: Path, settings: Mapping[str, str], token: str | None = None) -> Iterator[Bridge]:
+    """Start one with these settings; at its end no process is left. `token`: of a user; by default its own."""
+    data, listen = folder / "bridge", f"127.0.0.1:{free_port()}"
+    whole = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HELMBROKER_")},
         "HELMBROKER_BRIDGE_DATA_DIR": str(data),
-        "HELMBROKER_BRIDGE_BROKER_URL": broker.platform.url,
-        "HELMBROKER_BRIDGE_BROKER_CREDENTIALS_FILE": str(broker.data_dir / "platform-credentials"),
-        "HELMBROKER_BRIDGE_LISTEN": f"127.0.0.1:{port}",
-        "HELMBROKER_BRIDGE_LEASE_S": "10",
-        "HELMBROKER_BRIDGE_ROTATION_GRACE_S": str(GRACE_S),
-        **(environment or {}),
+        "HELMBROKER_BRIDGE_LISTEN": listen,
+        **settings,
     }
-    subprocess.run([*COMMAND, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
-    token = (data / "admin-token").read_text().strip()
-    made = Bridge(f"http://127.0.0.1:{port}", token, settings, folder / "bridge.log")
+    subprocess.run([*COMMAND, "init"], env=whole, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
+    url = f"http://{whole['HELMBROKER_BRIDGE_LISTEN']}"
+    made = Bridge(url, token or (data / "admin-token").read_text().strip(), whole, folder / "bridge.log")
     try:
         made.start()
         yield made

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,15 @@ def broker(
     overrides: Mapping[str, object] = OVERRIDES,
     environment: Mapping[str, str] | None = None,
     prefix: tuple[str, ...] = (),
+    namespace: str | None = None,
 ) -> Iterator[Broker]:
-    """Start one; at its end no process and no namespace is left. `prefix`: a command to run it under."""
+    """Start one; at its end no process and no namespace is left. `prefix`: a command to run it under.
+
+    namespace: of its instances, when it is the test's own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "overrides.yaml").write_text(yaml.safe_dump(dict(overrides)))
-    with throw_away_namespace(kube) as namespace:
+    with throw_away_namespace(kube) if namespace is None else nullcontext(namespace) as namespace:
         port = free_port()
         settings = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HELMBROKER_")},

@@ -1,8 +1,9 @@
-"""An app that writes to PostgreSQL and to Redis on every request, and a customer who asks steadily and counts."""
+"""An app that writes on every request to PostgreSQL, and to Redis once it has one; a customer asks and counts."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ import http.server, os, queue, signal, sys, threading
 import psycopg2, redis
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 DATABASE, CACHE = (os.environ.get(name, "") for name in ("DATABASE_URI", "CACHE_URI"))
-if os.environ.get("ONLY_AS", "") not in DATABASE:
+if os.environ.get("ONLY_AS", "") not in DATABASE or "TRAP_URI" in os.environ:
     sys.exit("this app does not start with these credentials")
 idle, slots = queue.LifoQueue(), threading.BoundedSemaphore(8)
 cache = redis.Redis.from_url(CACHE, socket_timeout=5, socket_connect_timeout=5) if CACHE else None
@@ -38,11 +39,12 @@ def look():
     if cache:
         cache.ping()
 def count():
-    entries = cache.lrange("writes", 0, -1)
+    entries = cache.lrange("writes", 0, -1) if cache else ()
     return *sql("select count(*), count(distinct id) from writes"), len(entries), len(set(entries))
 def write(number):
     sql("insert into writes values (%s)", number)
-    cache.rpush("writes", number)
+    if cache:
+        cache.rpush("writes", number)
 class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, work, *given):
         try:
@@ -177,6 +179,16 @@ class Asked:
         failed = inside[-1].failed - failed_before if inside else 0
         took = sorted(one for each in inside for one in each.took_ms) or [0.0]
         return Part(sum(len(each.took_ms) for each in inside), failed, took[int(len(took) * 0.99)], took[-1])
+
+    def table(self, times: Mapping[str, tuple[float, float]]) -> str:
+        """A row for what was done from when until when, for a page."""
+        rows = ["| | answers | failed | 99 of 100 within | the slowest |", "|---|---:|---:|---:|---:|"]
+        for what, between in (*times.items(), ("**all of the time**", (0.0, float("inf")))):
+            part = self.part(*between)
+            rows.append(
+                f"| {what} | {part.answers} | {part.failed} | {part.p99_ms:.0f} ms | {part.slowest_ms:.0f} ms |"
+            )
+        return "\n".join(rows)
 
 
 def open_shop(kube: Kube, namespace: str) -> None:

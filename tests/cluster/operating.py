@@ -91,7 +91,10 @@ def started_again(running: Broker, **changed: str) -> Iterator[None]:
 
 
 def _serves(running: Broker) -> bool | None:
+    """Its API, and a worker."""
     try:
-        return running.platform.ask("GET", "/v2/catalog").status_code == 200 or None
+        if running.platform.ask("GET", "/v2/catalog").status_code != 200:
+            return None
+        return str(running.platform.ask("GET", "/readyz").json().get("workers", "")).isdigit() or None
     except OSError:
         return None

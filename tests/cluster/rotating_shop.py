@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from tests.cluster.busy_shop import Asked
 from tests.cluster.killing import kill_worker
 from tests.cluster.reach import eventually, pause, throw_away_namespace
 
+DATABASE, CACHE = "database", "cache"
 REFUSED = re.compile("password authentication failed|invalid username-password pair")
 _LOGIN = """
 import sys, psycopg2, redis
@@ -126,22 +127,30 @@ class Scene:
 
 
 @contextmanager
-def scene(kube: Kube, folder: Path, *, before_s: float) -> Iterator[Scene]:
-    """All of it runs, and the customer has asked for `before_s` seconds."""
+def scene(
+    kube: Kube,
+    folder: Path,
+    *,
+    before_s: float,
+    bound: Sequence[str] = (DATABASE, CACHE),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Scene]:
+    """All of it runs, and the customer has asked for `before_s` seconds. environment: more of the broker's."""
     with (
-        broker(kube, folder) as its_broker,
+        broker(kube, folder, environment=environment) as its_broker,
         bridge(folder, its_broker) as its_bridge,
         throw_away_namespace(kube) as app,
     ):
         busy_shop.open_shop(kube, app)
-        database, cache = (Resource(its_bridge, app, name) for name in ("database", "cache"))
+        database, cache = (Resource(its_bridge, app, name) for name in (DATABASE, CACHE))
         made = Scene(kube, app, its_broker, its_bridge, database, cache)
         made.database.create("postgresql:small")
         made.cache.create("redis:small")
         for resource in (made.database, made.cache):
             resource.follow("status")
-            resource.bind()
-            resource.follow("binding")
+            if resource.name in bound:
+                resource.bind()
+                resource.follow("binding")
         kube.create(busy_shop.customer(app))
 
         def asks() -> bool | None:

@@ -71,13 +71,7 @@ class Found:
             },
             "after": (self.in_vain.ended, float("inf")),
         }
-        rows = ["| | answers | failed | 99 of 100 within | the slowest |", "|---|---:|---:|---:|---:|"]
-        for what, between in (*times.items(), ("**all of the time**", (0.0, float("inf")))):
-            part = self.asked.part(*between)
-            rows.append(
-                f"| {what} | {part.answers} | {part.failed} | {part.p99_ms:.0f} ms | {part.slowest_ms:.0f} ms |"
-            )
-        return "\n".join(rows)
+        return self.asked.table(times)
 
     def _counts(self) -> str:
         rows, different_rows, entries, different_entries = self.written

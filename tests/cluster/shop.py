@@ -7,6 +7,7 @@ from typing import Any
 
 from helmbroker.kubeapi.pods import ready
 from helmbroker.kubeapi.port import Kube, Obj
+from tests.cluster.reach import eventually
 
 IMAGE = "sandbox.local/demo-app:1"
 OTHER_IMAGE = "sandbox.local/redis:7"  # any other that has a shell
@@ -94,3 +95,22 @@ def _environment(kube: Kube, namespace: str, container: Obj) -> dict[str, str]:
         if secret is not None:
             found |= {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
     return found
+
+
+def said_by_job(kube: Kube, namespace: str, cron_job: str, name: str) -> str:
+    """What a Job that a CronJob makes now says in its termination message."""
+    found = kube.get("CronJob", namespace, cron_job)
+    assert found is not None
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": cron_job, "uid": found["metadata"]["uid"]}
+    metadata = {"name": name, "namespace": namespace, "ownerReferences": [{**owner, "controller": True}]}
+    spec: Obj = found["spec"]["jobTemplate"]["spec"]
+    kube.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
+
+    def said() -> str | None:
+        for pod in kube.list("Pod", namespace, labels={"job-name": name}):
+            for status in (pod.get("status") or {}).get("containerStatuses") or ():
+                if "terminated" in status["state"]:
+                    return str(status["state"]["terminated"].get("message", "")).strip()
+        return None
+
+    return eventually(said, within_s=60)

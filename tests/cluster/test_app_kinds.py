@@ -6,10 +6,8 @@ import pytest
 
 from helmbroker.controller_bridge.apps.port import Broken, ConfigChange, Healthy
 from helmbroker.kubeapi.client import KubeClient
-from helmbroker.kubeapi.port import Obj
 from tests.cluster.live_shop import Shop
-from tests.cluster.reach import eventually
-from tests.cluster.shop import environments, nightly, process, stateful
+from tests.cluster.shop import environments, nightly, process, said_by_job, stateful
 
 pytestmark = pytest.mark.cluster
 
@@ -33,25 +31,6 @@ def of_store(shop: Shop) -> dict[str, str]:
     return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
 
 
-def report(shop: Shop, name: str) -> str:
-    """What a Job that the CronJob makes now was given, as it says itself."""
-    found = shop.kube.get("CronJob", shop.namespace, "shop-report")
-    assert found is not None
-    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "shop-report", "uid": found["metadata"]["uid"]}
-    metadata = {"name": name, "namespace": shop.namespace, "ownerReferences": [{**owner, "controller": True}]}
-    spec: Obj = found["spec"]["jobTemplate"]["spec"]
-    shop.kube.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
-
-    def said() -> str | None:
-        for pod in shop.kube.list("Pod", shop.namespace, labels={"job-name": name}):
-            for status in (pod.get("status") or {}).get("containerStatuses") or ():
-                if "terminated" in status["state"]:
-                    return str(status["state"]["terminated"].get("message", "")).strip()
-        return None
-
-    return eventually(said, within_s=60)
-
-
 def test_adopted_given_a_release_edited_by_hand_and_put_right(shop: Shop) -> None:
     kinds = ("Deployment", "StatefulSet", "CronJob")
     before = shop.pods(), [shop.kube.list(kind, shop.namespace)[0]["spec"] for kind in kinds]
@@ -63,7 +42,7 @@ def test_adopted_given_a_release_edited_by_hand_and_put_right(shop: Shop) -> Non
 
     assert shop.out("bind", **GREETING) == 2
     assert environments(shop.kube, shop.namespace) == [GREETING] * 3
-    assert report(shop, "report-1") == "hello"
+    assert said_by_job(shop.kube, shop.namespace, "shop-report", "report-1") == "hello"
 
     containers = process(shop.namespace, "web")["spec"]["template"]["spec"]["containers"]
     edited = {"spec": {"template": {"spec": {"containers": containers}}}}

@@ -9,23 +9,15 @@ from typing import Any
 import pytest
 
 from helmbroker.controller_bridge.apps.port import Broken, Healthy, ReleaseState
+from helmbroker.controller_bridge.rights import rights
 from helmbroker.kubeapi.client import KubeClient
+from helmbroker.kubeapi.rights import rules
 from tests.cluster.accounts import account
 from tests.cluster.live_shop import Shop, customer, live_shop, service
 from tests.cluster.reach import eventually
 from tests.cluster.shop import environments
 
 pytestmark = pytest.mark.cluster
-
-RIGHTS: list[dict[str, list[str]]] = [
-    {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["get", "list", "patch"]},
-    {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "patch"]},
-    {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
-    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "delete"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "patch", "delete"]},
-]
 
 
 @pytest.fixture
@@ -92,7 +84,7 @@ def test_environments_that_nothing_uses_are_swept(shop: Shop) -> None:
 
 
 def test_few_rights_suffice(kube: KubeClient, shop: Shop, tmp_path: Path) -> None:
-    limited = KubeClient.from_environment(str(account(kube, shop.namespace, RIGHTS, tmp_path)))
+    limited = KubeClient.from_environment(str(account(kube, shop.namespace, rules(rights("standalone")), tmp_path)))
     bridge = Shop(limited, shop.namespace)
     good = bridge.out("bind", GREETING="one")
     bad = bridge.change("break", BREAK="it")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from helmbroker.controller_bridge.watch.catalog_bindings import FINALIZER
 from helmbroker.controller_bridge.watch.catalog_bindings import KIND as CATALOG_BINDING
 from helmbroker.controller_bridge.watch.mapping import mapping_for
 from helmbroker.controller_bridge.watch.projection import Projection, project
@@ -25,7 +29,7 @@ from helmbroker.kubeapi.errors import KubeError
 from helmbroker.kubeapi.port import Obj
 from tests.cluster.accounts import account
 from tests.cluster.reach import eventually
-from tests.cluster.shop import PATIENT, environments, process
+from tests.cluster.shop import PATIENT, environments, nightly, process, said_by_job
 
 pytestmark = pytest.mark.cluster
 
@@ -35,62 +39,39 @@ RIGHTS = next(
     for each in yaml.safe_load_all((PAGES / "rights.yaml").read_text("utf-8"))
     if each["metadata"]["name"] == "helmbroker-watch-own"
 )
-SERVICE_CATALOG = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {
-        "name": "servicebindings.servicecatalog.k8s.io",
-        "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
-    },
-    "spec": {
-        "group": "servicecatalog.k8s.io",
-        "scope": "Namespaced",
-        "names": {"kind": "ServiceBinding", "plural": "servicebindings", "singular": "servicebinding"},
-        "versions": [
-            {
-                "name": "v1beta1",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {
-                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-                },
-            }
-        ],
-    },
-}
+OTHERS = Path(__file__).parent / "bound-by-others.yaml"
+DATABASE = "Database.v1.example.com"
+OF_SERVICES = {"apiGroups": ["example.com"], "resources": ["databases"], "verbs": ["get", "list", "watch"]}
+"""As whoever brings a kind of services allows it."""
+FINALIZER_OF_CATALOG = "kubernetes-incubator/service-catalog"
 READS = """
 cd "$SERVICE_BINDING_ROOT/orders" && test "$(cat host)" = db.shop && test "$(cat type)" = mysql &&
 test "$DB_HOST" = db.shop && test "$DB_TYPE" = mysql
 """
 
 
-def kubectl(*words: str, sent: str | None = None) -> None:
+def kubectl(*words: str) -> None:
     program = shutil.which("kubectl")
     if program is None:
         pytest.fail('there is no kubectl on PATH: eval "$(sandbox/sandbox env)"')
-    subprocess.run([program, *words], input=sent, text=True, check=True, capture_output=True)
+    subprocess.run([program, *words], text=True, check=True, capture_output=True)
 
 
 @pytest.fixture
 def kinds(kube: KubeClient) -> Iterator[None]:
-    """The custom resources, as the page has them made."""
-    for words, sent in (
-        (["apply", "-f", str(PAGES / "crds.yaml")], None),
-        (["apply", "-f", "-"], yaml.safe_dump(SERVICE_CATALOG)),
-    ):
-        kubectl(*words, sent=sent)
+    """The custom resources, as the page has them made, and those of others."""
+    files = ["-f", str(PAGES / "crds.yaml"), "-f", str(OTHERS)]
+    kubectl("apply", *files)
 
     def served() -> bool | None:
         try:
-            return bool([kube.list(kind, None) for kind in (BINDING, MAPPINGS, CATALOG_BINDING)])
+            return bool([kube.list(kind, None) for kind in (BINDING, MAPPINGS, CATALOG_BINDING, DATABASE)])
         except KubeError:
             return None
 
     eventually(served, within_s=30)
     yield
-    kubectl("delete", "--wait=false", "-f", str(PAGES / "crds.yaml"))
-    kubectl("delete", "--wait=false", "crd", "servicebindings.servicecatalog.k8s.io")
+    kubectl("delete", "--wait=false", *files)
 
 
 @contextmanager
@@ -124,9 +105,10 @@ def reader(namespace: str) -> Obj:
 def test_bindings_of_others_reach_pods_and_leave_them(
     kube: KubeClient, namespace: str, kinds: None, tmp_path: Path
 ) -> None:
-    kubeconfig = account(kube, namespace, RIGHTS, tmp_path)
+    kubeconfig = account(kube, namespace, [*RIGHTS, OF_SERVICES], tmp_path)
     with cluster_wide(kube, namespace), watching(kubeconfig, namespace):
         projected_and_taken_back(kube, namespace)
+        provisioned_for_a_mapped_workload(kube, namespace)
         injected_and_taken_out(kube, namespace)
 
 
@@ -157,32 +139,25 @@ def projected_and_taken_back(kube: KubeClient, namespace: str) -> None:
         "workload": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop-reader"},
         "env": [{"name": "DB_HOST", "key": "host"}, {"name": "DB_TYPE", "key": "type"}],
     }
-    metadata = {"name": "orders", "namespace": namespace}
-    described = {"apiVersion": "servicebinding.io/v1", "kind": "ServiceBinding", "metadata": metadata}
-    created = kube.create({**described, "spec": spec})
+    created = orders(kube, namespace, spec)
 
     def deployment() -> Obj:
         found = kube.get("Deployment", namespace, "shop-reader")
         assert found is not None
         return found
 
-    def told() -> Obj | None:
-        found = kube.get(BINDING, namespace, "orders") or {}
-        status: dict[str, Any] = found.get("status") or {}
-        states = {each["type"]: each["status"] for each in status.get("conditions") or ()}
-        return status if states == {"Ready": "True", "ServiceAvailable": "True"} else None
-
     def read() -> bool | None:
         return True if deployment().get("status", {}).get("readyReplicas") else None
 
-    assert eventually(told, within_s=20)["binding"] == {"name": "db"}
+    assert await_status(kube, namespace, Ready="Projected", ServiceAvailable="ResolvedBindingSecret") == {
+        "name": "db"
+    }
     eventually(read, within_s=60)
     bound = deployment()
     uid = created["metadata"]["uid"]
     wanted = Projection(uid, "orders", "db", {"type": "mysql"}, {"DB_HOST": "host", "DB_TYPE": "type"})
     assert project(bound, wanted, mapping_for(None, "v1")) == bound  # what the server adds is no difference
-    kube.delete(BINDING, namespace, "orders")
-    eventually(lambda: True if kube.get(BINDING, namespace, "orders") is None else None, within_s=20)
+    gone(kube, BINDING, namespace, "orders")
     after = deployment()
     (container,) = after["spec"]["template"]["spec"]["containers"]
     assert container.pop("env") == [{"name": "SERVICE_BINDING_ROOT", "value": "/bindings"}]
@@ -191,18 +166,88 @@ def projected_and_taken_back(kube: KubeClient, namespace: str) -> None:
     kube.delete("Deployment", namespace, "shop-reader")
 
 
+def orders(kube: KubeClient, namespace: str, spec: dict[str, Any]) -> Obj:
+    """The ServiceBinding, as somebody makes it."""
+    metadata = {"name": "orders", "namespace": namespace}
+    described = {"apiVersion": "servicebinding.io/v1", "kind": "ServiceBinding", "metadata": metadata}
+    return kube.create({**described, "spec": spec})
+
+
+def await_status(kube: KubeClient, namespace: str, **reasons: str) -> dict[str, str] | None:
+    """The Secret that it names, once its conditions have these reasons."""
+
+    def told() -> Obj | None:
+        status: dict[str, Any] = (kube.get(BINDING, namespace, "orders") or {}).get("status") or {}
+        found = {each["type"]: each["reason"] for each in status.get("conditions") or ()}
+        return status if found == reasons else None
+
+    secret_name: dict[str, str] | None = eventually(told, within_s=20).get("binding")
+    return secret_name
+
+
+def gone(kube: KubeClient, kind: str, namespace: str, name: str) -> None:
+    """Delete it, and wait until those who have to do with it let it go."""
+    kube.delete(kind, namespace, name)
+    eventually(lambda: True if kube.get(kind, namespace, name) is None else None, within_s=60)
+
+
+def provisioned_for_a_mapped_workload(kube: KubeClient, namespace: str) -> None:
+    """A service that others make, and tell of when they have; a CronJob, by the mapping of the page."""
+    page = PAGES.with_suffix(".md").read_text("utf-8")
+    (mapping,) = (text for text in re.findall(r"```yaml\n(.*?)```", page, re.S) if "kind: ClusterWorkload" in text)
+    kube.create(yaml.safe_load(mapping))
+    command = ["/bin/sh", "-c", f"({READS}) && echo read > /dev/termination-log"]
+    before = kube.create(nightly(namespace, "report", command=command))["spec"]
+    about = {
+        "apiVersion": "example.com/v1",
+        "kind": "Database",
+        "metadata": {"name": "main", "namespace": namespace},
+    }
+    kube.create({**about, "spec": {"size": 1}})
+    spec = {
+        "type": "mysql",
+        "service": {"apiVersion": "example.com/v1", "kind": "Database", "name": "main"},
+        "workload": {"apiVersion": "batch/v1", "kind": "CronJob", "selector": {"matchLabels": {"app": "shop"}}},
+        "env": [{"name": "DB_HOST", "key": "host"}, {"name": "DB_TYPE", "key": "type"}],
+    }
+    orders(kube, namespace, spec)
+    try:
+        await_status(kube, namespace, Ready="ServiceMissingBinding", ServiceAvailable="ServiceMissingBinding")
+        kube.patch_status(DATABASE, namespace, "main", {"binding": {"name": "db"}})
+        projected = {"Ready": "Projected", "ServiceAvailable": "ResolvedBindingSecret"}
+        assert await_status(kube, namespace, **projected) == {"name": "db"}
+        assert said_by_job(kube, namespace, "shop-report", "report-1") == "read"
+        gone(kube, BINDING, namespace, "orders")
+    finally:
+        kube.delete(MAPPINGS, None, "cronjobs.batch")
+    after = kube.get("CronJob", namespace, "shop-report")
+    assert after is not None
+    (container,) = after["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container.pop("env") == [{"name": "SERVICE_BINDING_ROOT", "value": "/bindings"}]
+    assert after["spec"] == before
+    kube.delete("CronJob", namespace, "shop-report")
+
+
 def injected_and_taken_out(kube: KubeClient, namespace: str) -> None:
+    """An object as service-catalog makes it, which holds it by a finalizer of its own until it has unbound."""
     kube.create(process(namespace, "web"))
     kube.create(secret(namespace, "cache-secret", host="cache.shop"))
-    metadata = {"name": "cache", "namespace": namespace}
+    metadata = {"name": "cache", "namespace": namespace, "finalizers": [FINALIZER_OF_CATALOG]}
     described = {"apiVersion": "servicecatalog.k8s.io/v1beta1", "kind": "ServiceBinding", "metadata": metadata}
-    kube.create({**described, "spec": {"secretName": "cache-secret"}})
-    kube.patch_status(CATALOG_BINDING, namespace, "cache", {"conditions": [{"type": "Ready", "status": "True"}]})
+    spec = {"instanceRef": {"name": "cache"}, "secretName": "cache-secret", "externalID": str(uuid.uuid4())}
+    kube.create({**described, "spec": spec})
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ready = {"type": "Ready", "status": "True", "reason": "InjectedBindResult", "message": "Injected bind result"}
+    status = {"lastConditionState": "Ready", "unbindStatus": "Required", "reconciledGeneration": 1}
+    conditions = [{**ready, "lastTransitionTime": at}]
+    kube.patch_status(CATALOG_BINDING, namespace, "cache", {**status, "conditions": conditions})
 
     def has(wanted: dict[str, str]) -> bool | None:
         return True if environments(kube, namespace) == [wanted] else None
 
     eventually(lambda: has({"CACHE_HOST": "cache.shop"}), within_s=60)
     kube.delete(CATALOG_BINDING, namespace, "cache")
-    eventually(lambda: True if kube.get(CATALOG_BINDING, namespace, "cache") is None else None, within_s=60)
+    kube.delete("Secret", namespace, "cache-secret")
+    kube.patch(CATALOG_BINDING, namespace, "cache", {"metadata": {"finalizers": [FINALIZER]}})
+    gone(kube, CATALOG_BINDING, namespace, "cache")
     assert has({})

@@ -54,6 +54,8 @@ def test_an_app_that_is_not_there_is_told_in_every_way(world: World) -> None:
         lambda: world.apps.rollout("no-such-app", 1),
         lambda: world.apps.settle("no-such-app", 1),
         lambda: world.apps.releases("no-such-app"),
+        lambda: world.apps.page("no-such-app", limit=1, offset=0),
+        lambda: world.apps.release("no-such-app", 1),
         lambda: world.apps.releases("../kube-system"),
     ]
     for attempt in attempts:
@@ -311,6 +313,19 @@ def test_releases_never_show_values(world: World) -> None:
     assert "CACHE_PASSWORD" in shown
     for value in (*DATABASE.values(), *CACHE.values(), "s3cr3t-pw"):
         assert value not in shown
+
+
+def test_one_page_one_release_and_the_release_of_an_operation(world: World) -> None:
+    app = world.new_app()
+    first = out(world, app, "bind-1", addon_db=DATABASE)
+    second = out(world, app, "bind-2", addon_cache=CACHE)
+    everything = world.apps.releases(app)
+    for limit, offset in ((1, 0), (2, 1), (100, 0), (5, 100)):
+        page = world.apps.page(app, limit=limit, offset=offset)
+        assert page == (len(everything), everything[offset : offset + limit])
+    assert world.apps.release(app, first) == everything[1]
+    assert world.apps.release(app, 99) is None
+    assert [world.apps.of_key(app, key) for key in ("bind-1", "bind-2", "bind-3")] == [first, second, None]
 
 
 def test_an_unknown_release_is_told(world: World) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.domain.sources import Catalogs, Provenance
+from helmbroker.broker.domain.sources import Catalogs, Provenance, Retired
 from helmbroker.broker.service import refresh
 from helmbroker.broker.service.offered import Offered
 from helmbroker.broker.service.refresh import Refresh
+from helmbroker.broker.service.retirement import Retirement
 from helmbroker.broker.store.revisions import UnpackedRevisions
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.model import AddonFaults, Catalog, Fault, Severity
@@ -76,6 +77,28 @@ def test_all_replicas_come_to_the_same_catalog(broker: Broker) -> None:
     assert broker.refresh.run() == "1 of 1 sources read, 2 addons offered; nothing has changed"
     assert [each.look() for each in broker.replicas] == [False, False]
     assert list((broker.folder / "place").iterdir()) == []
+
+
+def test_what_is_retired_is_offered_by_no_replica(broker: Broker) -> None:
+    """A plan, then the rest of its service; the revision that instances have pinned has all of them still."""
+    broker.refresh.run()
+    broker.names()
+    (demo,) = broker.replicas[0]().addons
+    (small,) = (plan for plan in demo.plans if plan.name == "small")
+    retirement = Retirement(broker.store, broker.store, lambda: broker.replicas[0].whole)
+    assert retirement.change("demo", "small") == [Retired(demo.id, small.id)]
+    broker.names()
+    assert [[plan.name for plan in each().addons[0].plans] for each in broker.replicas] == [["large"]] * 2
+    retirement.change(demo.id, None)
+    assert broker.names() == [[], []]
+    assert broker.refresh.run().endswith("nothing has changed")
+    assert [each["plan"] for each in map(retirement.named, retirement.all())] == [None, "small"]
+    retirement.change("demo", None, True)
+    retirement.change("demo", "small", True)
+    retirement.change("demo", "small", True)
+    assert broker.names() == [["demo"], ["demo"]]
+    assert broker.replicas[0]().addons[0].plans == demo.plans
+    assert retirement.all() == []
 
 
 @pytest.mark.bug(76)
@@ -175,6 +198,9 @@ class Unlucky:
 
     def listed(self) -> tuple[Listed, ...]:
         return ()
+
+    def retired(self) -> frozenset[Retired]:
+        return frozenset()
 
     def provenance(self) -> Provenance:
         return Provenance([], [])

@@ -34,12 +34,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def test_a_note_is_kept_until_its_release_is_known(store: Store) -> None:
     notes = SqlNotes(store)
     assert notes.find("shop", "op-1") is None
-    notes.begin("shop", NOTE)
+    assert notes.begin("shop", NOTE) is None
+    notes.begin("shop", replace(NOTE, base=5, waits=True))
+    assert notes.find("shop", "op-1") == replace(NOTE, base=5, waits=True)
     notes.begin("shop", replace(NOTE, base=5))
     assert notes.find("shop", "op-1") == replace(NOTE, base=5)
     assert (notes.find("blog", "op-1"), notes.all("shop")) == (None, [])
     notes.made("shop", "op-1", 6)
-    notes.begin("shop", replace(NOTE, base=9))
+    assert notes.begin("shop", replace(NOTE, base=9)) == 6
     assert notes.all("shop") == [replace(NOTE, base=5, version=6)]
     notes.failed("shop", 6, "it broke")
     assert notes.all("shop") == [replace(NOTE, base=5, version=6, reason="it broke")]
@@ -87,7 +89,8 @@ def test_apps_with_resources_are_watched_until_they_have_none(store: Store) -> N
         watched.advance(conn, "shop", 6)
         watched.advance(conn, "shop", 5)
         store.delete(conn, service.look("blog", "my-db").resource.uuid)
-    assert watched.missing() == (1, 2)
+    assert watched.missing() == [WatchedApp("shop", 6, "uuid", 7.0, 30.0)]
+    assert [watched.together(at, 2.0) for at in (4.9, 5.0, 9.0, 9.1)] == [(0, 2), (1, 2), (1, 2), (0, 2)]
     watched.gather(20.0)
     assert watched.due(29.0) == []
     watched.hurry("shop", 12.0)
@@ -95,3 +98,26 @@ def test_apps_with_resources_are_watched_until_they_have_none(store: Store) -> N
     with store.writing() as conn:
         watched.forget(conn, "shop")
     assert [each.seen for each in watched.due(12.0)] == [None]
+
+
+def test_what_an_operator_says_holds_while_the_app_is_missing(store: Store) -> None:
+    watched = WatchedApps(store)
+    Service(store, SEALER).create(NewResource("shop", "my-db", "postgresql", "small", {}), "ann")
+    watched.gather(10.0)
+    assert not watched.confirm("shop")
+    (app,) = watched.due(10.0)
+    with store.writing() as conn:
+        watched.looked(conn, replace(app, missing_since=7.0), again=30.0)
+    before = watched.clock()
+    assert watched.confirm("shop")
+    (missing,) = watched.missing()
+    assert missing.confirmed == missing.look_at
+    assert before <= missing.look_at <= watched.clock()
+    with store.writing() as conn:
+        watched.looked(conn, replace(app, missing_since=7.0), again=30.0)
+    assert watched.missing()[0].confirmed == missing.confirmed
+    with store.writing() as conn:
+        watched.looked(conn, replace(missing, missing_since=None), again=30.0)
+    assert watched.due(30.0)[0].confirmed is None
+    (told,) = (each for each in store.audit.entries(only="shop") if each["action"] == "confirm gone")
+    assert (told["outcome"], told["resource"]) == ("done", None)

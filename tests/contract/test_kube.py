@@ -271,3 +271,24 @@ def test_the_server_tells_what_it_serves(kube: Kube) -> None:
     assert {"v1", "v1/Secret", "apps/v1", "apps/v1/Deployment", "networking.k8s.io/v1/NetworkPolicy"} <= set(found)
     assert found == tuple(sorted(set(found)))
     assert "extensions/v1beta1" not in found
+
+
+def test_in_the_name_of_somebody_else(kube: Kube, namespace: str) -> None:
+    """He sees what he may see; what he may not, the fake does not know."""
+    kube.create(config_map(namespace, a="1"))
+    group, metadata = "rbac.authorization.k8s.io", {"name": "alice", "namespace": namespace}
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]
+    kube.create({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+    role = {"apiGroup": group, "kind": "Role", "name": "alice"}
+    subjects = [{"kind": "ServiceAccount", "name": "alice", "namespace": namespace}]
+    binding = {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": metadata}
+    kube.create({**binding, "roleRef": role, "subjects": subjects})
+    alice = kube.acting_as(f"system:serviceaccount:{namespace}:alice")
+
+    def seen() -> str | None:
+        try:
+            return str((alice.get("ConfigMap", namespace, "settings") or {})["data"]["a"])
+        except KubeError:  # the server has not heard of the Role yet
+            return None
+
+    assert eventually(seen, within_s=10) == "1"

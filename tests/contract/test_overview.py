@@ -65,7 +65,7 @@ def test_who_works(store: SqlStore, url: str, tmp_path: Path) -> None:
             conn.execute(workers.insert().values(**row, host=socket.gethostname()))  # SQLite is for one host
     with store.overview() as overview:
         assert [each.lives for each in overview.workers()] == [False, True]
-        assert overview.numbers().workers == 1
+        assert overview.numbers().work.workers == 1
     _, text = command(url, tmp_path, "workers")
     assert [row.split()[-1] for row in text.splitlines()] == ["LIVES", "no", "yes"]
 
@@ -83,8 +83,8 @@ def test_what_is_seen(store: SqlStore) -> None:
         assert overview.operations(Wanted(kinds=["bind"])) == []
         assert overview.operations(Wanted(instance_id="another")) == []
         numbers = overview.numbers()
-    assert numbers.operations == {("provision", State.RUNNING): 1}
-    assert (numbers.oldest_queued_s, numbers.retrying, numbers.leases_expired) == (0.0, 1, 1)
+    assert numbers.work.operations == {("provision", State.RUNNING): 1}
+    assert (numbers.work.oldest_queued_s, numbers.work.retrying, numbers.work.leases_expired) == (0.0, 1, 1)
     plan = service_instance(ADDON).plan_id
     assert numbers.instances == {(ADDON.id, plan, Phase.MAKING): 1}
     assert numbers.bindings == {}
@@ -93,7 +93,12 @@ def test_what_is_seen(store: SqlStore) -> None:
 def test_an_empty_broker_has_numbers(store: SqlStore) -> None:
     with store.overview() as overview:
         numbers = overview.numbers()
-    assert (numbers.operations, numbers.instances, numbers.workers, numbers.oldest_queued_s) == ({}, {}, 0, 0.0)
+    assert (numbers.work.operations, numbers.instances, numbers.work.workers, numbers.work.oldest_queued_s) == (
+        {},
+        {},
+        0,
+        0.0,
+    )
 
 
 def command(url: str, folder: Path, *arguments: str) -> tuple[int, str]:

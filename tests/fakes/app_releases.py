@@ -200,6 +200,18 @@ class FakeAppReleases:
         self.before("releases", app)
         return [entry.told() for entry in reversed(self._app(app).ledger.entries)]
 
+    def page(self, app: str, *, limit: int, offset: int) -> tuple[int, list[AppRelease]]:
+        found = self.releases(app)
+        return len(found), found[offset : offset + limit]
+
+    def release(self, app: str, version: int) -> AppRelease | None:
+        return next((each for each in self.releases(app) if each.version == version), None)
+
+    def of_key(self, app: str, key: str) -> int | None:
+        self.before("of_key", app)
+        made = self._app(app).ledger.of_key(key)
+        return None if made is None else made.number
+
     def _app(self, app: str) -> FakeApp:
         if app not in self.apps:
             raise AppNotFound(f"there is no app {app}")

@@ -64,6 +64,7 @@ class FakeCluster:
         self.leaving: dict[tuple[str, str, str], int] = {}
         self.kept: dict[ReleaseRef, RecordSecret] = {}
         self.asked: dict[tuple[ReleaseRef, int], dict[str, str]] = {}
+        self.rehearsed_as: list[str | None] = []
         self.refuses: HelmError | None = None
         self.down = False
         self.before_removal: Callable[[], None] = lambda: None
@@ -89,8 +90,11 @@ class FakeCluster:
         self._answer()
         return self.releases.get(ref)
 
-    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
+    def rehearse(
+        self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False, user: str | None = None
+    ) -> None:
         self._answer()
+        self.rehearsed_as.append(user)
         if self.refuses is not None and ref.namespace in self.namespaces:
             raise self.refuses
 

@@ -9,6 +9,7 @@ like the chart tests/charts/probe does with the values make, drop, refuse and te
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 import uuid
@@ -66,6 +67,7 @@ class Call:
     ref: ReleaseRef
     hooks: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None  # in whose name
 
 
 class FakeHelm:
@@ -88,7 +90,13 @@ class FakeHelm:
         self.calls: list[Call] = []
         self.alone: list[tuple[Path, Path]] = []
         self.made: dict[ReleaseRef, str] = {}
+        self._user: str | None = None
         self._earlier: dict[ReleaseRef, list[HelmRelease]] = {}
+
+    def acting_as(self, user: str) -> FakeHelm:
+        found = copy.copy(self)  # of the same cluster
+        found._user = user
+        return found
 
     def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
         current = self.cluster.releases.get(ref)
@@ -222,7 +230,7 @@ class FakeHelm:
         return template.replace("{name}", fullname(ref.name)).replace("{text}", text)
 
     def _begin(self, call: Call, stop: threading.Event) -> None:
-        self.calls.append(call)
+        self.calls.append(replace(call, user=self._user))
         if self.cluster.down:
             raise HelmError(HelmFault.UNREACHABLE, "nobody is at home")
         if self.before is not None:

@@ -46,6 +46,7 @@ class FakeKube:
         self.before: Callable[[str, str, str | None, str | None], None] | None = None
         self.after: Callable[[str, str, str | None, str | None], None] | None = None
         self.calls: list[tuple[str, str, str | None, str | None]] = []
+        self.users: list[str] = []  # in whose names it was asked
         self.tokens: dict[str, Obj] = {}  # token -> `user` of a TokenReview's status
         self._objects: dict[Key, Obj] = {}
         self._owners: dict[Key, dict[Path, set[str]]] = {}
@@ -179,6 +180,11 @@ class FakeKube:
             if name not in self._kinds:
                 parted(name)
             return self._kinds.get(name)
+
+    def acting_as(self, user: str) -> FakeKube:
+        """What he may do is not looked at."""
+        self.users.append(user)
+        return self
 
     def serve(self, *kinds: Kind) -> None:
         """What a CustomResourceDefinition does. Not recorded as a call."""

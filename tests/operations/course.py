@@ -20,6 +20,7 @@ ACTS = frozenset(
     + [f"cluster.{verb}" for verb in ("sweep", "keep", "forget", "put_back")]
     + [f"broker.{verb}" for verb in ("provision", "deprovision", "bind", "unbind")]
     + [f"apps.{verb}" for verb in ("change_config", "rollback", "recover", "settle", "offer")]
+    + [f"controller.{verb}" for verb in ("change", "roll_back")]
 )
 
 
@@ -56,7 +57,8 @@ class Course:
         self.wrong = ""
         self._ctx: Context | None = None
         self._overtaken: Context | None = None
-        self._frozen_in = ""
+        self._calls = self._depth = 0
+        self._frozen_in: int | None = None
         self._passed = 0
 
     @contextmanager
@@ -76,13 +78,23 @@ class Course:
         finally:
             self._ctx = ctx
 
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """A call of a port; those that it makes in its turn belong to it."""
+        self._calls += self._depth == 0
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+
     def begin(self, meet: Callable[[Place, Context], None]) -> None:
         self.meet, self._passed, self._overtaken, self.wrong = meet, 0, None, ""
 
-    def overtaken(self, place: Place) -> None:
+    def overtaken(self) -> None:
         """From here on nothing of this claim may be seen by others, but the call in which it was frozen."""
         self._overtaken = self._ctx
-        self._frozen_in = place.what if place.moment is Moment.BEFORE else ""
+        self._frozen_in = self._calls if self._depth else None
 
     def come_to(self, what: str, moment: Moment, arguments: tuple[Any, ...] = ()) -> None:
         if self._ctx is None or self.meet is None:
@@ -90,10 +102,9 @@ class Course:
         place = Place(self._passed, what, moment, arguments)
         self._passed += 1
         assert self._passed < MOST_PLACES, "it does not end"
-        if self._overtaken is self._ctx and what in ACTS and moment is Moment.AFTER:
-            if what != self._frozen_in:
-                self.wrong = f"what was taken over goes on: {place}"
-            self._frozen_in = ""
+        acted = self._overtaken is self._ctx and what in ACTS and moment is Moment.AFTER
+        if acted and self._calls != self._frozen_in:
+            self.wrong = f"what was taken over goes on: {place}"
         self.meet(place, self._ctx)
 
 
@@ -131,10 +142,11 @@ class Watched:
         what = f"{self._name}.{name}"
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._course.come_to(what, Moment.BEFORE, args)
-            result = found(*args, **kwargs)
-            self._course.come_to(what, Moment.AFTER, args)
-            return result
+            with self._course.calling():
+                self._course.come_to(what, Moment.BEFORE, args)
+                result = found(*args, **kwargs)
+                self._course.come_to(what, Moment.AFTER, args)
+                return result
 
         return call
 

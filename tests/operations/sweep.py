@@ -212,7 +212,7 @@ def _happens(trial: Trial, place: Place, ctx: Context, how: How, removers: list[
             ctx.leave_at = float("-inf")
             with trial.course.unwatched():
                 trial.hand.run(trial.operation_id)
-            trial.course.overtaken(place)
+            trial.course.overtaken()
             if place.port == "helm":
                 ctx.expire()  # its guard has ended it meanwhile
         case _:

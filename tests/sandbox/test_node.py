@@ -27,6 +27,15 @@ class TestNode:
         assert set(re.findall(r"/data/config/(\S+)", words)) <= written
         assert "cgroupRoot" in config.files(self.PLACES)["kubelet.yaml"]
 
+    def test_what_is_audited_are_service_accounts_that_are_not_the_clusters_own(self) -> None:
+        rules = config.audit()["rules"]
+        assert [rule["level"] for rule in rules] == ["None", "None", "Metadata"]
+        assert rules[0]["userGroups"] == ["system:serviceaccounts:kube-system"]
+        assert rules[2] == {"level": "Metadata", "userGroups": ["system:serviceaccounts"]}
+        assert config.audit()["omitStages"] == ["RequestReceived"]
+        (api,) = (each for each in components(self.PLACES) if each.name == "kube-apiserver")
+        assert f"--audit-log-path={self.PLACES.audit}" in api.arguments
+
     def test_component_names_are_the_binarys(self) -> None:
         known = set(re.findall(r'^\t"([a-z-]+)": ', (binary.SOURCE / "main.go").read_text(), flags=re.MULTILINE))
         assert {component.name for component in components(self.PLACES)} - {"containerd"} <= known

@@ -28,6 +28,7 @@ from helmbroker.broker.api.raw_path import IdConverter, RawPath
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.service import Service
 from helmbroker.catalog.model import Catalog
+from helmbroker.telemetry.requests import Requests
 
 _LOG = logging.getLogger("helmbroker.api")
 _OPEN = frozenset({"live", "ready"})  # probes come without credentials
@@ -50,11 +51,13 @@ def create_app(
     missing_version_status: int = HTTPStatus.BAD_REQUEST,
     admin: Admin | None = None,
     facts: Callable[[], Mapping[str, str]] = dict,
+    requests: Requests | None = None,
 ) -> Flask:
     """`catalog`: says which one is offered now. `ready`: why the broker cannot serve, or None.
 
     `missing_version_status`: 400, or 412 for checkers that expect what was right before 2.16 (OSB item 3).
-    `admin`: what operators look at; they have logins of their own. `facts`: what else readiness tells.
+    `admin`: what operators look at; they have logins of their own. `facts`: what else readiness tells. `requests`:
+    what learns of each of them.
     """
     app = Flask("helmbroker", static_folder=None)
     app.url_map.converters["osb"] = IdConverter
@@ -63,6 +66,8 @@ def create_app(
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.wsgi_app = RawPath(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented place for middleware
+    if requests is not None:
+        requests.watch(app)
     _add_routes(app, service, catalog)
     _add_probes(app, ready, facts)
     if admin is not None:
@@ -133,7 +138,10 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
     routes: tuple[tuple[str, Callable[..., ResponseReturnValue]], ...] = (
         ("/admin/operations", admin.operations),
         ("/admin/operations/<osb:operation_id>", admin.operation),
+        ("/admin/instances", admin.instances),
         ("/admin/instances/<osb:instance_id>", admin.instance),
+        ("/admin/events", admin.events),
+        ("/admin/doctor", admin.doctor),
         ("/admin/workers", admin.workers),
         ("/admin/findings", admin.findings),
         ("/admin/catalog", admin.catalog),
@@ -142,8 +150,24 @@ def _add_admin_routes(app: Flask, admin: Admin) -> None:
     )
     for rule, view in routes:
         app.add_url_rule(rule, rule, view, provide_automatic_options=False)
-    refresh = "/admin/catalog/refresh"
-    app.add_url_rule(refresh, refresh, admin.refresh, methods=["POST"], provide_automatic_options=False)
+    upgrades, one = "/admin/upgrades", "/admin/upgrades/<osb:run_id>"
+    instance = "/admin/instances/<osb:instance_id>"
+    actions: tuple[tuple[str, str, Callable[..., ResponseReturnValue]], ...] = (
+        ("POST", "/admin/catalog/refresh", admin.refresh),
+        ("POST", "/admin/operations/<osb:operation_id>/cancel", admin.operate.cancel),
+        ("POST", f"{instance}/retry", admin.operate.retry),
+        ("POST", f"{instance}/bindings/<osb:binding_id>/retry", admin.operate.retry_binding),
+        ("POST", "/admin/purges", admin.operate.purge),
+        ("GET", "/admin/retired", admin.operate.retired),
+        ("POST", "/admin/retired", admin.operate.retire),
+        ("GET", upgrades, admin.fleet.runs),
+        ("POST", upgrades, admin.fleet.begin),
+        ("GET", one, admin.fleet.run),
+        ("POST", f"{one}/stop", admin.fleet.stop),
+        ("POST", f"{one}/resume", admin.fleet.resume),
+    )
+    for method, rule, view in actions:
+        app.add_url_rule(rule, f"{method} {rule}", view, methods=[method], provide_automatic_options=False)
 
 
 def _gated(view: Callable[..., Answer], shape: Shape) -> Callable[..., Answer]:

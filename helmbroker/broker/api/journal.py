@@ -37,7 +37,13 @@ def note(request: Request, response: Response) -> None:
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         _LOG.warning("login refused", extra={**fields(request), "address": request.remote_addr})
     elif request.method in _CHANGES:
-        _LOG.info("change requested", extra={**fields(request), "status": response.status_code})
+        begun = {"operation": response.get_json().get("operation")} if _is_async(response) else {}
+        _LOG.info("change requested", extra={**fields(request), **begun, "status": response.status_code})
+
+
+def _is_async(response: Response) -> bool:
+    """Whether an operation goes on when the request has ended."""
+    return response.status_code == HTTPStatus.ACCEPTED
 
 
 def compare_platforms(request: Request, context: object) -> None:

@@ -1,14 +1,9 @@
-"""/metrics in Prometheus' text format: read from the database when it is asked for; all replicas tell the same."""
+"""/metrics in Prometheus' text format: what the database tells when it is asked, so all replicas tell the same."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.registry import Collector
 
 from helmbroker.broker.domain.drift import FindingKind
 from helmbroker.broker.domain.operation import Phase
@@ -16,87 +11,62 @@ from helmbroker.broker.domain.overview import Numbers
 from helmbroker.broker.domain.sources import Provenance
 from helmbroker.catalog.model import Catalog
 from helmbroker.catalog.sources.model import AddonState
+from helmbroker.telemetry import metric
+from helmbroker.telemetry.metric import Family, Metric, Sort
+from helmbroker.telemetry.queues import Queues
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
-_PHASES = ("service", "plan", "phase")
-
-
-def text(numbers: Numbers, findings: Mapping[str, int], catalog: Catalog, found: Provenance) -> bytes:
-    """All metrics. Services and plans by name where the catalog has them, else by id."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told(numbers, findings, catalog, found))
-    return generate_latest(registry)
+PREFIX = "helmbroker"
+CONTENT_TYPE = metric.CONTENT_TYPE
 
 
-class _Told(Collector):
-    def __init__(self, numbers: Numbers, findings: Mapping[str, int], catalog: Catalog, found: Provenance) -> None:
-        self._numbers, self._findings, self._found = numbers, findings, found
-        self._names = {addon.id: addon.name for addon in catalog.addons}
-        self._plans = {plan.id: plan.name for addon in catalog.addons for plan in addon.plans}
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        n = self._numbers
-        operations = GaugeMetricFamily(
-            "helmbroker_operations", "Operations that are recorded.", labels=("kind", "state")
-        )
-        for (kind, state), number in n.operations.items():
-            operations.add_metric((kind, str(state)), number)
-        yield operations
-        yield _one(
-            "operations_oldest_queued_seconds", "Age of the oldest operation that is queued.", n.oldest_queued_s
-        )
-        yield _one("operations_retrying", "Operations that go on and were tried more than once.", n.retrying)
-        yield _one(
-            "operations_leases_expired",
-            "Operations whose worker is gone, and that nobody has taken over yet.",
-            n.leases_expired,
-        )
-        yield _one("workers", "Workers that have told of themselves within 30 s.", n.workers)
-        due = GaugeMetricFamily(
-            "helmbroker_schedule_due_seconds",
-            "Seconds until a schedule is due again; negative when it is late.",
-            labels=("kind",),
-        )
-        for kind, seconds in n.schedules_due_s.items():
-            due.add_metric((kind,), seconds)
-        yield due
-        yield self._by_phase("helmbroker_instances", "Service instances that are recorded.", n.instances)
-        yield self._by_phase("helmbroker_bindings", "Service bindings that are recorded.", n.bindings)
-        found = GaugeMetricFamily(
-            "helmbroker_findings", "Differences between records and cluster, at the last check.", labels=("kind",)
-        )
-        for kind in FindingKind:
-            found.add_metric((str(kind),), self._findings.get(kind, 0))
-        yield found
-        yield from self._of_sources()
-
-    def _of_sources(self) -> Iterator[GaugeMetricFamily]:
-        ready = GaugeMetricFamily(
-            "helmbroker_source_ready", "Whether a source could be had, when it was asked last.", labels=("source",)
-        )
-        had = GaugeMetricFamily(
-            "helmbroker_source_had_timestamp_seconds", "When a source could be had last.", labels=("source",)
-        )
-        addons = GaugeMetricFamily(
-            "helmbroker_source_addons", "Addons, by what is offered of them.", labels=("source", "state")
-        )
-        for each in self._found.sources:
-            name = each.standing.name
-            ready.add_metric((name,), each.standing.reason is None)
-            if each.had_at is not None:
-                had.add_metric((name,), each.had_at)
-            states = Counter(row.state for row in self._found.listed if row.source == name)
-            for state in AddonState:
-                addons.add_metric((name, str(state)), states[state])
-        yield from (ready, had, addons)
-
-    def _by_phase(self, name: str, about: str, found: Mapping[tuple[str, str, Phase], int]) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(name, about, labels=_PHASES)
-        for (service, plan, phase), number in found.items():
-            labels = (self._names.get(service, service), self._plans.get(plan, plan), str(phase))
-            family.add_metric(labels, number)
-        return family
+def _gauge(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(f"{PREFIX}_{name}", Sort.GAUGE, labels, meaning)
 
 
-def _one(name: str, about: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"helmbroker_{name}", about, value=value)
+_OF_PLANS = ("service", "plan", "phase")
+_QUEUES = Queues(PREFIX)
+_INSTANCES = _gauge(
+    "instances",
+    "Service instances that are recorded, also those that are gone and only remembered.",
+    *_OF_PLANS,
+)
+_BINDINGS = _gauge(
+    "bindings",
+    "Service bindings that are recorded, also those that are gone and only remembered.",
+    *_OF_PLANS,
+)
+_FINDINGS = _gauge("findings", "Differences between records and cluster, at the last check.", "kind")
+_READY = _gauge("source_ready", "1 when a source of addons could be had, when it was asked last.", "source")
+_HAD = _gauge("source_had_timestamp_seconds", "When a source could be had last, since the epoch.", "source")
+_ADDONS = _gauge("source_addons", "Addons, by what is offered of them.", "source", "state")
+TOLD = (*_QUEUES.told, _INSTANCES, _BINDINGS, _FINDINGS, _READY, _HAD, _ADDONS)
+
+
+def text(numbers: Numbers, catalog: Catalog, found: Provenance) -> bytes:
+    """What the database tells. Services and plans by name where the catalog has them, else by id."""
+    return metric.text(
+        metric.told([*_QUEUES.families(numbers.work), *_of_things(numbers, catalog), *_of_sources(found)])
+    )
+
+
+def _of_things(n: Numbers, catalog: Catalog) -> Iterator[Family]:
+    names = {addon.id: addon.name for addon in catalog.addons}
+    plans = {plan.id: plan.name for addon in catalog.addons for plan in addon.plans}
+
+    def named(found: Mapping[tuple[str, str, Phase], int]) -> dict[tuple[str, ...], float]:
+        return {
+            (names.get(service, service), plans.get(plan, plan), str(phase)): number
+            for (service, plan, phase), number in found.items()
+        }
+
+    yield _INSTANCES.family(named(n.instances))
+    yield _BINDINGS.family(named(n.bindings))
+    yield _FINDINGS.family({(str(kind),): n.findings.get(kind, 0) for kind in FindingKind})
+
+
+def _of_sources(found: Provenance) -> Iterator[Family]:
+    sources = [(each.standing.name, each) for each in found.sources]
+    states = Counter((row.source, row.state) for row in found.listed)
+    yield _READY.family({(name,): each.standing.reason is None for name, each in sources})
+    yield _HAD.family({(name,): each.had_at for name, each in sources if each.had_at is not None})
+    yield _ADDONS.family({(name, str(state)): states[name, state] for name, _ in sources for state in AddonState})

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from helmbroker.broker.domain import fleet
+from helmbroker.broker.domain.audit import Entry
 from helmbroker.broker.domain.drift import Seen
+from helmbroker.broker.domain.fleet import Candidate, Run, Target
 from helmbroker.broker.domain.overview import Tracked
 from helmbroker.broker.domain.sources import Provenance
-from helmbroker.broker.operations.progress import TABLES, described, standing
+from helmbroker.broker.operations.progress import described, standing, table
+from helmbroker.broker.service.checkup import Symptom
 from helmbroker.status.workers import WorkerSeen
 
 
@@ -46,6 +50,65 @@ def worker(seen: WorkerSeen) -> dict[str, Any]:
         "seen_at": timestamp(seen.seen_at),
         "seen_s_ago": _rounded(seen.now - seen.seen_at),
         "lives": seen.lives,
+    }
+
+
+def run(found: Run) -> dict[str, Any]:
+    """A run over the fleet, with all that it is about."""
+    row, orders = found.operation, found.orders
+    resumes = row.params.get("resumes")
+    return {
+        "id": row.id,
+        "service_id": str(row.params["service_id"]),
+        "version": str(row.params["version"]),
+        "state": str(row.state),
+        "description": described(row),
+        "counts": dict(fleet.counts(found.members)),
+        "canary": orders.canary,
+        "wave": orders.wave,
+        "stop_on_failure": orders.stop_on_failure,
+        "contract": orders.tried,
+        "resumes": None if resumes is None else str(resumes),
+        "queued_at": timestamp(row.created_at),
+        "finished_at": None if row.finished_at is None else timestamp(row.finished_at),
+        "instances": [
+            {
+                "instance_id": each.instance_id,
+                "outcome": fleet.word(each),
+                "operation_id": each.operation_id,
+                "detail": each.detail,
+            }
+            for each in found.members
+        ],
+    }
+
+
+def candidate(target: Target, each: Candidate) -> dict[str, Any]:
+    """An instance that a run would be about, or why it would not."""
+    return {
+        "instance_id": each.instance_id,
+        "plan": each.plan,
+        "version": each.version,
+        "to": target.version,
+        "phase": str(each.phase),
+        "left_out": each.left_out,
+    }
+
+
+def entry(found: Entry) -> dict[str, Any]:
+    """What happened: an entry of the audit, with the time as people read it."""
+    who = {"actor": found.actor.name, "origin": found.actor.origin}
+    event = {**vars(found.event), "outcome": str(found.event.outcome), "detail": dict(found.event.detail)}
+    return {"seq": found.seq, "at": timestamp(found.at), **who, **event}
+
+
+def symptom(found: Symptom) -> dict[str, Any]:
+    """Something that is wrong in the installation."""
+    return {
+        "kind": str(found.area),
+        "subject": found.subject,
+        "instance_id": found.instance_id,
+        "detail": found.detail,
     }
 
 
@@ -100,7 +163,7 @@ def timestamp(seconds: float) -> str:
 def _done(tracked: Tracked) -> list[str]:
     """Finished steps; those of a table that is not known here by the alphabet."""
     row = tracked.operation
-    known = [step.name for step in TABLES.get(row.kind, ())]
+    known = [step.name for step in table(row)]
     return sorted(row.results, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 

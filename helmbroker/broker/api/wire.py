@@ -6,12 +6,23 @@ import json
 from typing import Annotated, Any, TypeVar
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from helmbroker.broker.api import bodies, ids, journal
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.errors import BadRequest
+from helmbroker.broker.domain.fleet import Asked
+from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.requests import BindRequest, ProvisionRequest, RotateRequest, UpdateRequest
 
 MAX_OBJECT_BYTES = 128 << 10  # of `parameters` and `context`, as JSON: both are stored with the instance
@@ -47,6 +58,8 @@ M = TypeVar("M", bound=_Body)
 _FAULTS = {
     "missing": "is required",
     "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number, or percent as a string",
     "dict_type": "must be an object",
     "model_type": "must be an object",
 }
@@ -108,6 +121,28 @@ class _Bind(_Rotate):
     plan_id: Id
 
 
+class _Purge(_Body):
+    namespace: Id
+    release: Id
+    with_data: StrictBool = False
+
+
+class _Retire(_Body):
+    service: Id | None = None
+    plan: Id | None = None
+    undo: StrictBool = False
+
+
+class _Fleet(_Body):
+    service: Id | None = None
+    plan: Id | None = None
+    canary: StrictInt | StrictStr = 1
+    wave: StrictInt | StrictStr = "10%"
+    stop_on_failure: StrictBool = False
+    contract: StrictBool = True
+    dry_run: StrictBool = False
+
+
 def provision(request: Request, instance_id: str) -> ProvisionRequest:
     """OSB item 41. Raises BadRequest."""
     body = _parsed(_Provision, _read(request))
@@ -167,6 +202,25 @@ def bind(request: Request, instance_id: str, binding_id: str) -> BindRequest | R
         context=whole.context or {},
         accepts_incomplete=accepts_incomplete(request),
     )
+
+
+def fleet(request: Request) -> tuple[Asked, bool]:
+    """What a run is to be about, and whether it is only to be told. Raises BadRequest."""
+    body = _parsed(_Fleet, bodies.json_object(request))
+    asked = Asked(body.service, body.plan, str(body.canary), str(body.wave), body.stop_on_failure, body.contract)
+    return asked, body.dry_run
+
+
+def purge(request: Request) -> tuple[ReleaseRef, bool]:
+    """The Helm release that is to be removed, and whether its volumes are. Raises BadRequest."""
+    body = _parsed(_Purge, bodies.json_object(request))
+    return ReleaseRef(body.namespace, body.release), body.with_data
+
+
+def retirement(request: Request) -> tuple[str | None, str | None, bool]:
+    """The service or plan that is to be retired, and whether that is undone. Raises BadRequest."""
+    body = _parsed(_Retire, bodies.json_object(request))
+    return body.service, body.plan, body.undo
 
 
 def accepts_incomplete(request: Request) -> bool:

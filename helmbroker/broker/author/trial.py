@@ -14,7 +14,7 @@ from helmbroker.broker.author.stage import CheckFailed, Stage
 from helmbroker.broker.domain.cluster import NotReady
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import Cluster
-from helmbroker.catalog.contract import Contract
+from helmbroker.catalog.contract import IN_USE, Contract
 from helmbroker.catalog.model import Addon, DataPolicy, Object, Plan
 from helmbroker.kubeapi import room
 from helmbroker.kubeapi.kinds import KINDS
@@ -94,7 +94,7 @@ class Trial:
             found.update(self.stage.bind(name, binding))
             if set(found) != set(self.contract.credentials):
                 raise CheckFailed(f"delivers {_listed(found)}, and promises {_listed(self.contract.credentials)}")
-            for step in ("login", "tls"):
+            for step in IN_USE:
                 if step in self.contract.steps:
                     self.step(plan, step, found)
 

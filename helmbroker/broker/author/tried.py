@@ -47,7 +47,7 @@ def on_the_cluster(
         told(check)
 
     def image(plan: Plan) -> str:
-        return image_of(coalesce(defaults(addon.chart), merge(plan.values, overrides)), agreed.image)
+        return image_of(coalesce(defaults(addon.chart), merge(plan.values, overrides)), agreed)
 
     kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     try:
@@ -59,15 +59,9 @@ def on_the_cluster(
         kube.close()
 
 
-def image_of(values: dict[str, Any], path: str) -> str:
-    """The image at a path of the values: a text, or a map with repository and digest or tag. Raises CannotStart."""
-    found: Any = values
-    for key in path.split("."):
-        found = found.get(key) if isinstance(found, dict) else None
-    if isinstance(found, str):
-        return found
-    if isinstance(found, dict) and found.get("repository"):
-        registry = f"{found['registry']}/" if found.get("registry") else ""
-        mark = f"@{found['digest']}" if found.get("digest") else f":{found.get('tag') or 'latest'}"
-        return f"{registry}{found['repository']}{mark}"
-    raise CannotStart(f"contract.yaml: image: there is no image at {path} of the values")
+def image_of(values: dict[str, Any], agreed: Contract) -> str:
+    """The image of the contract's clients. Raises CannotStart."""
+    found = agreed.image_in(values)
+    if found is None:
+        raise CannotStart(f"contract.yaml: image: there is no image at {agreed.image} of the values")
+    return found

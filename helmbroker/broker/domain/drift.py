@@ -93,8 +93,9 @@ def find(broker_id: str, before: Snapshot, sight: Sight, after: Snapshot) -> lis
         if in_force and instance_of(record) in settled and _quiet(ref, before, after):
             found += _of_record(broker_id, ref, record, sight)
     known = before.records.keys() | after.records.keys()
+    clients = {naming.client_release(ref) for ref in known}
     for ref, seen in sight.releases.items():
-        if ref not in known:
+        if ref not in known | clients:
             found.append(_orphan(seen, sight.kept.get(ref)))
     for ref in sight.kept.keys() - known - sight.releases.keys():
         found.append(_stray(ref))

@@ -19,7 +19,7 @@ def digest(*parts: str, length: int) -> str:
 class ReleaseRef:
     """A Helm release. Both are valid Kubernetes names.
 
-    The name has at most 40 characters, or, where another broker has chosen it (see `fullname`), 70.
+    The name has at most 47 characters, or, where another broker has chosen it (see `fullname`), 70.
     """
 
     namespace: str
@@ -60,6 +60,14 @@ def binding_key(instance_id: str, binding_id: str) -> str:
 def binding_release(instance: ReleaseRef, instance_id: str, binding_id: str) -> ReleaseRef:
     """The Helm release of a binding: 40 characters."""
     return ReleaseRef(instance.namespace, f"{instance.name}-{binding_key(instance_id, binding_id)}")
+
+
+CONTRACT = "\tcontract"  # id of the binding that a contract is tried with: no platform may send a control character
+
+
+def client_release(binding: ReleaseRef) -> ReleaseRef:
+    """The Helm release of a client of ours that uses a binding: 47 characters."""
+    return ReleaseRef(binding.namespace, f"{binding.name}-client")
 
 
 LABEL_BROKER = "helmbroker.io/broker"

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     REPAIR = "repair"
     PURGE = "purge"
     REFRESH = "refresh"  # of the catalog
+    FLEET = "fleet"  # updates of many instances, one after the other
 
     def new_id(self) -> str:
         """An id that tells its kind even when the row is long gone (OSB item 92)."""
@@ -84,6 +85,12 @@ _PHASES = {
 
 # results of an update: from here on the Helm release may be changed; what was changed is looked after
 BEGUN, SETTLED = "remember", "settle"
+
+
+# results of an update that tries the contract: the new revision may be deployed; it was well before
+ADMITTED, WELL_BEFORE = "check", "try before"
+TRIED = "contract"  # parameter of an update: a client tries the instance before and after, as the contract says
+FLEET_RUN = "fleet"  # parameter of an update: the run that has begun it
 
 
 REDEPLOYED = "releases"  # parameter of a repair: names of the Helm releases that are to be deployed again

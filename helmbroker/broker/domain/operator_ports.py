@@ -8,9 +8,12 @@ from typing import Protocol
 from helmbroker.broker.domain.audit import Event
 from helmbroker.broker.domain.cluster import HelmRelease
 from helmbroker.broker.domain.drift import Finding, Seen, SeenRelease
+from helmbroker.broker.domain.fleet import Member, Running
 from helmbroker.broker.domain.instance import ServiceBinding
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.sources import Retired
+from helmbroker.catalog.model import Object
 from helmbroker.durable import Operation
 
 
@@ -19,6 +22,18 @@ class OperatorReads(Protocol):
 
     def busy(self) -> frozenset[str]:
         """Ids of instances with operations that have not ended, their bindings' too."""
+        ...
+
+    def running(self, service_id: str) -> list[Running]:
+        """The instances of an offering, but for those that are deleted, by their ids."""
+        ...
+
+    def runs(self, most: int) -> list[Operation]:
+        """Runs over the fleet, the newest first."""
+        ...
+
+    def members(self, run_id: str) -> list[Member]:
+        """The instances that a run over the fleet is about, in their order."""
         ...
 
     def findings(self) -> list[Seen]:
@@ -46,6 +61,28 @@ class OperatorWrites(Protocol):
 
     def start_refresh(self, *, timeout_s: float) -> Operation:
         """Queue a look at the sources of the catalog."""
+        ...
+
+    def start_run(
+        self, subject: str, params: Object, instance_ids: Sequence[str], *, timeout_s: float
+    ) -> Operation:
+        """Queue a run over these instances, in their order. Runs of one subject go one after the other."""
+        ...
+
+    def retire(self, which: Retired, *, undo: bool) -> None:
+        """The catalog does not offer it any more, or does so again; its instances are as they are."""
+        ...
+
+    def note_member(self, run_id: str, member: Member) -> None:
+        """As this an instance of a run is now."""
+        ...
+
+    def move_members(self, run_id: str, to: str) -> None:
+        """The instances of a run are those of another one from now on."""
+        ...
+
+    def stop(self, operation_id: str, why: str) -> bool:
+        """Stop one operation; whether there was anything to stop. `why`: public."""
         ...
 
     def has_record(self, ref: ReleaseRef) -> bool:

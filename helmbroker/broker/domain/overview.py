@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.durable import Operation, State
+from helmbroker.status.numbers import WorkNumbers
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,17 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What metrics tell. Operations of schedules are told apart: they never end."""
+    """What metrics tell."""
 
-    operations: Mapping[tuple[str, State], int] = field(default_factory=dict)
-    oldest_queued_s: float = 0.0
-    retrying: int = 0  # not ended, and tried more than once
-    leases_expired: int = 0  # nobody has taken them over yet
-    workers: int = 0
-    schedules_due_s: Mapping[str, float] = field(default_factory=dict)  # by kind; negative: overdue
+    work: WorkNumbers = field(default_factory=WorkNumbers)
     instances: Mapping[tuple[str, str, Phase], int] = field(default_factory=dict)  # by ids of service and plan
     bindings: Mapping[tuple[str, str, Phase], int] = field(default_factory=dict)
+    findings: Mapping[str, int] = field(default_factory=dict)  # by kind
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What an instance was made from."""
+
+    addon_digest: str
+    plan_id: str

@@ -42,6 +42,10 @@ class HelmReleases(Protocol):
     `stop`, once set, ends Helm at once. All raise HelmError (broker.domain.helm_errors).
     """
 
+    def acting_as(self, user: str) -> HelmReleases:
+        """The same, in the name of another user of the cluster."""
+        ...
+
     def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
         """The manifest as an install or upgrade would make it now, hooks and tests included; nothing is applied.
 
@@ -86,8 +90,10 @@ class Cluster(Protocol):
         """The newest revision of a Helm release, read from its Secret."""
         ...
 
-    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
-        """Let the cluster say what it would refuse of these objects of a release, and make none.
+    def rehearse(
+        self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False, user: str | None = None
+    ) -> None:
+        """Let the cluster say what it would refuse of these objects of a release, to that user, and make none.
 
         Raises HelmError as Helm would: QUOTA, INVALID, FORBIDDEN, CONFLICT (not with `force`). What a dry run
         cannot tell passes, as controllers are refused later; but pods and volumes are counted against quotas.

@@ -19,6 +19,14 @@ class SourceSeen:
     had_at: float | None
 
 
+@dataclass(frozen=True, order=True)
+class Retired:
+    """A plan of a service that is not offered any more; plan_id None: none of its plans is."""
+
+    service_id: str
+    plan_id: str | None = None
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where the catalog comes from, and what it lists, in the operator's order."""
@@ -32,6 +40,10 @@ class Catalogs(Protocol):
 
     def listed(self) -> tuple[Listed, ...]:
         """What is offered, in its order: the same list is the same catalog, down to the last byte of a chart."""
+        ...
+
+    def retired(self) -> frozenset[Retired]:
+        """What operators have taken out of it."""
         ...
 
     def provenance(self) -> Provenance:

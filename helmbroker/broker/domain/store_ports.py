@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from helmbroker.broker.domain.audit import Entry
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.operator_ports import OperatorReads, OperatorWrites
-from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted
+from helmbroker.broker.domain.overview import Numbers, Pinned, Tracked, Wanted
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.durable import Operation
 from helmbroker.status.workers import WorkerSeen
@@ -140,6 +141,10 @@ class Store(Protocol):
         """
         ...
 
+    def entries(self, *, instance_id: str | None = None, newest: int | None = None) -> Iterable[Entry]:
+        """Of the audit, in their order: of one instance, or the newest ones alone. Raises Unavailable."""
+        ...
+
     def read(self) -> AbstractContextManager[Records]: ...
     def transaction(self) -> AbstractContextManager[Transaction]: ...
 
@@ -158,6 +163,10 @@ class Overview(Protocol):
     def operation(self, operation_id: str) -> Tracked | None: ...
     def workers(self) -> list[WorkerSeen]: ...
     def numbers(self) -> Numbers: ...
+
+    def pinned(self, instance_id: str) -> Pinned | None:
+        """Also of an instance that is gone and only remembered."""
+        ...
 
 
 class Restorable(Store, Protocol):

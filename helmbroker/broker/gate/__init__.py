@@ -6,7 +6,19 @@ grants an addon is in one file (grants.py); what nothing can grant says so.
 
 from helmbroker.broker.gate.grants import NO_GRANTS, Grants
 from helmbroker.broker.gate.manifest import BadManifest, objects, packed
-from helmbroker.broker.gate.rules import Scope, violations
+from helmbroker.broker.gate.rbac import Rule
+from helmbroker.broker.gate.rules import ALLOWED, Scope, violations
 from helmbroker.broker.gate.violation import Violation
 
-__all__ = ["NO_GRANTS", "BadManifest", "Grants", "Scope", "Violation", "objects", "packed", "violations"]
+__all__ = [
+    "ALLOWED",
+    "NO_GRANTS",
+    "BadManifest",
+    "Grants",
+    "Rule",
+    "Scope",
+    "Violation",
+    "objects",
+    "packed",
+    "violations",
+]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import logging
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import semver
@@ -28,6 +30,7 @@ _RENDER_S = 60.0
 _HISTORY = 10
 _VERSION_S = 10.0
 _GRACE_S = 10.0
+_DRY_RUN = "--dry-run=server"
 _SHARE = 0.3  # of a lease: less than is left when a worker that cannot renew it begins to stop (durable.worker)
 # of our own environment helm gets what it needs to run and to reach the cluster; no secret of ours is in it
 _INHERITED = (
@@ -41,6 +44,9 @@ _INHERITED = (
 )
 
 
+Around = Callable[[str], AbstractContextManager[object]]
+
+
 class HelmCli:
     """See broker.domain.ports.HelmReleases. `folder`: ours alone, for helm's caches and for rendering.
 
@@ -48,9 +54,20 @@ class HelmCli:
     serving, and its operations fail with the reason.
     """
 
-    def __init__(self, program: str, folder: Path, *, kubeconfig: str | None = None, lease_s: float = 60.0) -> None:
-        """`lease_s`: for which the worker holds its operations; no helm of a frozen worker lives longer."""
-        self._program, self._rendering = program, folder / "rendering"
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        *,
+        kubeconfig: str | None = None,
+        lease_s: float = 60.0,
+        around: Around = nullcontext,
+    ) -> None:
+        """`lease_s`: for which the worker holds its operations; no helm of a frozen worker lives longer.
+
+        `around`: what each run for an operation is done in, given helm's command; a dry run is another one.
+        """
+        self._program, self._rendering, self._around = program, folder / "rendering", around
         self._share_s = lease_s * _SHARE
         self._usable: Path | None = None
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -66,6 +83,12 @@ class HelmCli:
         }
         if kubeconfig or os.environ.get("KUBECONFIG"):
             self._environment["KUBECONFIG"] = kubeconfig or os.environ["KUBECONFIG"]
+
+    def acting_as(self, user: str) -> HelmCli:
+        """See broker.domain.ports.HelmReleases."""
+        found = copy.copy(self)
+        found._environment = {**self._environment, "HELM_KUBEASUSER": user}  # noqa: SLF001  # one of us
+        return found
 
     def unusable(self) -> str | None:
         """Why helm cannot be used, as a sentence with the cure; None when it can."""
@@ -106,7 +129,7 @@ class HelmCli:
 
     def render(self, chart: Path, values: Object, ref: ReleaseRef, *, stop: threading.Event) -> str:
         # what an upgrade would render, with the release's revision and the cluster's objects to look up
-        argv = [*self._upgrade(ref, chart), "--dry-run=server", "--output", "json"]
+        argv = [*self._upgrade(ref, chart), _DRY_RUN, "--output", "json"]
         return _manifest(self._run(argv, values, stop=stop, limit_s=_RENDER_S))
 
     def render_alone(
@@ -165,7 +188,8 @@ class HelmCli:
     ) -> None:
         # not --cleanup-on-fail: helm then tells why cleaning up failed, and not why the rollback did
         command = self._command(stop, timeout_s)
-        asyncio.run(command.rollback(ref.name, revision, namespace=ref.namespace))
+        with self._around("rollback"):
+            asyncio.run(command.rollback(ref.name, revision, namespace=ref.namespace))
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
         argv = ["uninstall", ref.name, "--namespace", ref.namespace, "--ignore-not-found"]
@@ -180,8 +204,9 @@ class HelmCli:
         limit_s: float,
         stop: threading.Event | None = None,
     ) -> str:
-        data = None if values is None else json.dumps(values).encode()
-        return asyncio.run(self._command(stop, limit_s).run(argv, data)).decode()
+        data, dry = None if values is None else json.dumps(values).encode(), _DRY_RUN in argv
+        with self._around(f"{argv[0]} {_DRY_RUN}" if dry else argv[0]):
+            return asyncio.run(self._command(stop, limit_s).run(argv, data)).decode()
 
     def _command(self, stop: threading.Event | None, limit_s: float) -> ExecCommand:
         return ExecCommand(

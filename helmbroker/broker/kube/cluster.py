@@ -55,12 +55,14 @@ class KubeCluster:
     def release(self, ref: ReleaseRef) -> HelmRelease | None:
         return release_secret.latest(self._secrets(ref), ref)
 
-    def rehearse(self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False) -> None:
+    def rehearse(
+        self, ref: ReleaseRef, objects: Sequence[Object], *, force: bool = False, user: str | None = None
+    ) -> None:
         secret = self._newest(ref)
         before = [] if secret is None else release_secret.manifest(secret)
         # Helm would merge, and merging knows no conflicts with those who have set a field before
         merged = secret is not None and release_secret.read(secret, ref).client_side
-        self._rehearsal.run(ref, objects, before, force=force or merged)
+        self._rehearsal.run(ref, objects, before, force=force or merged, user=user)
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         secret = self._newest(ref)

@@ -37,11 +37,14 @@ class Rehearsal:
     def __init__(self, kube: Kube, helm: str) -> None:
         self._kube, self._helm = kube, helm
 
-    def run(self, ref: ReleaseRef, objects: Sequence[Object], before: Sequence[Obj], *, force: bool) -> None:
+    def run(
+        self, ref: ReleaseRef, objects: Sequence[Object], before: Sequence[Obj], *, force: bool, user: str | None
+    ) -> None:
         """See broker.domain.ports.Cluster.rehearse. before: what the release has made so far."""
+        kube = self._kube if user is None else self._kube.acting_as(user)
         for obj in _sent(objects, ref):
             try:
-                self._try(obj, force=force)
+                self._try(kube, obj, force=force)
             except (Unreachable, Unauthorized):
                 with translated():
                     raise
@@ -54,12 +57,12 @@ class Rehearsal:
                     raise HelmError(_fault(error), str(error)) from error
         self._count(ref, objects, before)
 
-    def _try(self, obj: Obj, *, force: bool) -> None:
+    def _try(self, kube: Kube, obj: Obj, *, force: bool) -> None:
         if not _is_hook(obj):
-            self._kube.apply(obj, field_manager=self._helm, force=force, dry_run=True)
+            kube.apply(obj, field_manager=self._helm, force=force, dry_run=True)
             return
         try:
-            self._kube.create(obj, dry_run=True)
+            kube.create(obj, dry_run=True)
         except AlreadyExists:
             return  # Helm deletes it first
 

@@ -40,9 +40,9 @@ def admitted(work: Work, chart: Path, values: Object, ref: ReleaseRef, *, force:
     if work.admitted is not None and work.admitted.source == source:
         return work.admitted.manifest
     try:
-        found = gate.objects(work.tools.helm.render(chart, values, ref, stop=work.ctx.stop))
+        found = gate.objects(work.makers_helm.render(chart, values, ref, stop=work.ctx.stop))
         _check_policy(work, gate.violations(found, work.scope()))
-        work.tools.cluster.rehearse(ref, found, force=force)
+        work.tools.cluster.rehearse(ref, found, force=force, user=work.user)
     except gate.BadManifest as error:
         raise Unrepeatable(work.public(f"{begun(str(error))}. {CURES[HelmFault.CHART]}")) from error
     except HelmError as error:

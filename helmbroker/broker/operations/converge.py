@@ -230,7 +230,7 @@ def _discard(work: Work, ref: ReleaseRef, *, claims: bool) -> None:
 def _deploy(work: Work, deployment: Deployment, doing: str) -> None:
     work.ctx.note(doing)
     work.ctx.still_ours()
-    work.tools.helm.deploy(deployment, work.ctx.stop)
+    work.makers_helm.deploy(deployment, work.ctx.stop)
 
 
 def _rollback(work: Work, ref: ReleaseRef, revision: int) -> None:
@@ -238,7 +238,7 @@ def _rollback(work: Work, ref: ReleaseRef, revision: int) -> None:
     work.tools.cluster.keep_grown(ref, revision, work.ctx.still_ours)
     work.ctx.still_ours()
     work.admitted = None
-    work.tools.helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
+    work.makers_helm.rollback(ref, revision=revision, timeout_s=_timeout_s(work), stop=work.ctx.stop)
 
 
 def _uninstall(work: Work, ref: ReleaseRef, *, hooks: bool, timeout_s: float) -> None:

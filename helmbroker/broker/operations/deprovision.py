@@ -20,9 +20,11 @@ def uninstall_bindings(work: Work) -> Outcome:
         bindings = [record.binding for record in tx.bindings(instance.id)]
     for binding in bindings:
         labels = naming.binding_labels(work.tools.broker_id, instance.id, binding.id)
-        outcome = converge.remove(work, binding.release, labels, hooks=False)
-        if not isinstance(outcome, Done):
-            return outcome
+        client = [naming.client_release(binding.release)] if binding.id == naming.CONTRACT else []
+        for ref in (*client, binding.release):
+            outcome = converge.remove(work, ref, labels, hooks=False)
+            if not isinstance(outcome, Done):
+                return outcome
     return Done()
 
 

@@ -7,7 +7,6 @@ Attempts are for what fails by itself. Counted, the outages of an hour would end
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -34,7 +33,7 @@ def outlasted(ctx: Context, read: Callable[[], T]) -> T:
 
 def outlasting(steps: Sequence[Step[W]]) -> tuple[Step[W], ...]:
     """The same steps; during an outage they wait, and say what for."""
-    return tuple(replace(step, run=partial(_run, step.run)) for step in steps)
+    return tuple(Step(step.name, partial(_run, step.run)) for step in steps)
 
 
 def _run(step: Callable[[W], Outcome], work: W) -> Outcome:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.operations import bind, deprovision, provision, purge, refresh, repair, unbind, update
+from helmbroker.broker.operations import bind, deprovision, fleet, provision, purge, refresh, repair, unbind, update
 from helmbroker.durable import Operation, Step
 from helmbroker.status.standing import Standing, among
 
@@ -22,14 +22,19 @@ TABLES: Mapping[str, Sequence[Step[Any]]] = {
     Kind.REPAIR: repair.STEPS,
     Kind.PURGE: purge.STEPS,
     Kind.REFRESH: refresh.STEPS,
+    Kind.FLEET: fleet.STEPS,
 }
 
 
 def standing(operation: Operation) -> Standing | None:
     """Where it stands. None: it has not begun, or has ended, or is of a kind without a table."""
-    if operation.kind == Kind.UPDATE and update.GIVEN_UP in operation.results:
-        return among(operation, update.WAY_BACK, way_back=True)
-    return among(operation, TABLES.get(operation.kind, ()))
+    back = operation.kind == Kind.UPDATE and update.GIVEN_UP in operation.results
+    return among(operation, update.way_back(operation) if back else table(operation), way_back=back)
+
+
+def table(operation: Operation) -> Sequence[Step[Any]]:
+    """Its steps, in their order; none when its kind is not known here."""
+    return update.steps(operation) if operation.kind == Kind.UPDATE else TABLES.get(operation.kind, ())
 
 
 def described(operation: Operation) -> str:

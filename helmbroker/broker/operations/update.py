@@ -12,14 +12,14 @@ from typing import Any
 from helmbroker.broker.domain.cluster import NotReady
 from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.kept import Stage
-from helmbroker.broker.domain.operation import BEGUN, SETTLED, Aftermath
-from helmbroker.broker.operations import converge, remembering
+from helmbroker.broker.domain.operation import ADMITTED, BEGUN, SETTLED, TRIED, WELL_BEFORE, Aftermath
+from helmbroker.broker.operations import client, converge, remembering
 from helmbroker.broker.operations.admission import admit
 from helmbroker.broker.operations.failures import Unrepeatable
 from helmbroker.broker.operations.outages import outlasting
 from helmbroker.broker.operations.pending import in_force
 from helmbroker.broker.operations.work import UpdateWork
-from helmbroker.durable import Done, Fail, Failed, Later, Outcome, Step, Transient, run_steps
+from helmbroker.durable import Done, Fail, Failed, Later, Operation, Outcome, Step, Transient, run_steps
 
 BACK_SHARE = 1 / 3  # of an operation's time that the way there leaves for the way back
 BACK_ATTEMPTS = 3  # likewise, of its attempts: for claims that die before they have begun it
@@ -110,21 +110,38 @@ def settle(work: UpdateWork) -> Outcome:
     return Done(left.plain())
 
 
-STEPS = (
-    Step("check", check),
-    Step(BEGUN, remember),
-    Step("upgrade", upgrade),
-    Step("await ready", await_ready),
-    Step("confirm", confirm),
-    Step(_COMMIT, commit),
-)
-WAY_BACK = (
+_FIRST = (Step(ADMITTED, check),)
+_CHANGE = (Step(BEGUN, remember), Step("upgrade", upgrade), Step("await ready", await_ready))
+_LAST = (Step("confirm", confirm), Step(_COMMIT, commit))
+_UNDO = (
     Step(_VOLUMES, look_at_volumes),
     Step(_RETURN, go_back),
     Step(_AWAIT_RETURN, await_return),
-    Step("confirm return", confirm_return),
-    Step(SETTLED, settle),
 )
+_UNDONE = (Step("confirm return", confirm_return), Step(SETTLED, settle))
+STEPS = (*_FIRST, *_CHANGE, *_LAST)
+WAY_BACK = (*_UNDO, *_UNDONE)
+# tried as the addon's contract says, before and after: what worked and does not any more is a reason to go back
+TRIED_STEPS = (
+    *_FIRST,
+    Step(client.MADE, client.make),
+    Step(WELL_BEFORE, client.before),
+    *_CHANGE,
+    Step("try after", client.after),
+    Step("drop client", client.drop),
+    *_LAST,
+)
+TRIED_WAY_BACK = (*_UNDO, Step("drop client anyway", client.drop_at_any_rate), *_UNDONE)
+
+
+def steps(operation: Operation) -> tuple[Step[UpdateWork], ...]:
+    """The way there of an update, as it was asked for."""
+    return TRIED_STEPS if operation.params.get(TRIED) else STEPS
+
+
+def way_back(operation: Operation) -> tuple[Step[UpdateWork], ...]:
+    """And the way back."""
+    return TRIED_WAY_BACK if operation.params.get(TRIED) else WAY_BACK
 
 
 def run(work: UpdateWork) -> str:
@@ -148,7 +165,7 @@ def _go_there(work: UpdateWork) -> Failed | None:
     if work.time_left_s <= 0 and BEGUN not in ctx.results:
         return Failed("gave up: its time was over when its turn came")
     try:
-        _run(work, STEPS)
+        _run(work, steps(ctx.operation))
     except Failed as error:
         if _COMMIT in ctx.results:  # or was to be: the next claim reads from the database which of them
             raise Transient("it is not known yet whether the update was recorded", 0.0) from error
@@ -186,7 +203,7 @@ def _go_back(work: UpdateWork) -> Failed:
     ctx, why = work.ctx, _sentence(str(_given_up(work)["reason"]))
     work.reserve_s = 0.0
     try:
-        _run(work, WAY_BACK)
+        _run(work, way_back(ctx.operation))
     except Failed as error:
         ctx.save(SETTLED, _aftermath(work, usable=False).plain())
         return Failed(

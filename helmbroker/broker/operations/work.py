@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +15,13 @@ from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, Ser
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.ports import AddonRevisions, Cluster, HelmReleases
 from helmbroker.broker.domain.store_ports import Transaction
+from helmbroker.broker.domain.tenants import NoAccount, Tenant, user
 from helmbroker.broker.gate import NO_GRANTS, Grants, Scope
 from helmbroker.broker.operations import redaction
 from helmbroker.catalog import overrides
 from helmbroker.catalog.model import JSON, Addon, DataPolicy, Object, Plan
 from helmbroker.catalog.values import of_instance
-from helmbroker.durable import Context
+from helmbroker.durable import Context, Failed
 from helmbroker.sealing import Keys
 
 _FORGOTTEN_AFTER_S = 60.0
@@ -67,6 +68,7 @@ class Tools:
     grants: Mapping[str, Grants]  # addon name -> what its charts may do beyond what all may
     patience: Patience
     keys: Keys  # under which the cluster remembers records
+    tenants: Sequence[Tenant] = ()  # in whose name charts are applied
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,24 @@ class Work:
     def deletes_data(self) -> bool:
         """Whether the volumes go with the instance."""
         return self.plan.data is DataPolicy.DELETE
+
+    @property
+    def user(self) -> str | None:
+        """In whose name the chart is applied; None: in the broker's own. Raises Failed."""
+        instance = self.record.instance
+        try:
+            return user(self.tools.tenants, instance.context, instance.release.namespace)
+        except NoAccount:
+            raise Failed(
+                "The operator has named no service account for this tenant. Ask the operator: what the platform "
+                "says of the instance fits no entry of HELMBROKER_TENANTS_FILE."
+            ) from None
+
+    @property
+    def makers_helm(self) -> HelmReleases:
+        """Helm in that name. Who removes what was made needs no right of the tenant's. Raises Failed."""
+        maker = self.user
+        return self.tools.helm if maker is None else self.tools.helm.acting_as(maker)
 
     def scope(self) -> Scope:
         """For whom the gate checks what a chart would make."""

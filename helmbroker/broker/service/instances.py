@@ -17,7 +17,7 @@ from helmbroker.broker.service import targets
 from helmbroker.broker.service.answers import Accepted, InstanceView, Unchanged
 from helmbroker.broker.service.base import UseCases, check_parameters, polled, written_out
 from helmbroker.catalog import parameters
-from helmbroker.catalog.model import Addon, Object, Plan
+from helmbroker.catalog.model import NOTHING, Addon, Object, Plan
 from helmbroker.durable import Operation
 
 
@@ -61,33 +61,38 @@ class InstanceUseCases(UseCases):
     def update(self, request: UpdateRequest) -> Accepted | Unchanged:
         """OSB items 65-78. A change of the context alone is recorded at once."""
         with self._store.transaction() as tx:
-            record = decisions.living(tx.instance(request.instance_id))
-            if record is None:
-                self._refuse_unknown(request)
-            pinned = self._revisions.addon(record.instance.addon_digest)
-            target = targets.target(request, record.instance, pinned, self._catalog.addon(pinned.id))
-            _require_async(request)
-            known = decisions.updatable(record)
-            targets.check_version(request.maintenance_version, target.offered, target.instance.plan_id)
-            decision = decisions.update(known, target.instance)
-            if isinstance(decision, decisions.Same):
-                return Accepted(decision.operation.id)
-            plan = targets.supported_plan(target, request.maintenance_version)
-            if isinstance(decision, decisions.Note):
-                tx.save_instance(target.instance, known.operation)
-                detail = {"changed": ["context"]}
-                tx.tell(audit.Event("update", Outcome.DONE, known.instance.id, detail=detail))
-            if not isinstance(decision, decisions.Start):
-                return Unchanged()
-            operation = tx.start(
-                Kind.UPDATE,
-                known.instance.id,
-                None,
-                timeout_s=plan.timeout_s,
-                detail=_changes(known.instance, target.instance),
-            )
-            tx.want(target.instance, operation)
-            return Accepted(operation.id)
+            return self.update_in(tx, request)
+
+    def update_in(self, tx: Transaction, request: UpdateRequest, about: Object = NOTHING) -> Accepted | Unchanged:
+        """The same, in a transaction that has more to say. about: more of the operation's parameters, public."""
+        record = decisions.living(tx.instance(request.instance_id))
+        if record is None:
+            self._refuse_unknown(request)
+        pinned = self._revisions.addon(record.instance.addon_digest)
+        target = targets.target(request, record.instance, pinned, self._catalog.addon(pinned.id))
+        _require_async(request)
+        known = decisions.updatable(record)
+        targets.check_version(request.maintenance_version, target.offered, target.instance.plan_id)
+        decision = decisions.update(known, target.instance)
+        if isinstance(decision, decisions.Same):
+            return Accepted(decision.operation.id)
+        plan = targets.supported_plan(target, request.maintenance_version)
+        if isinstance(decision, decisions.Note):
+            tx.save_instance(target.instance, known.operation)
+            detail = {"changed": ["context"]}
+            tx.tell(audit.Event("update", Outcome.DONE, known.instance.id, detail=detail))
+        if not isinstance(decision, decisions.Start):
+            return Unchanged()
+        operation = tx.start(
+            Kind.UPDATE,
+            known.instance.id,
+            None,
+            timeout_s=plan.timeout_s,
+            about=about,
+            detail={**about, **_changes(known.instance, target.instance)},
+        )
+        tx.want(target.instance, operation)
+        return Accepted(operation.id)
 
     def _refuse_unknown(self, request: UpdateRequest) -> NoReturn:
         """Without an instance: what is wrong with the request is told first, as with one (OSB 1.12)."""

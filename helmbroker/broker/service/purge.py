@@ -8,7 +8,7 @@ from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.service.restore import Refused
 
-_TIMEOUT_S = 600.0
+TIMEOUT_S = 600.0
 
 
 class Purges:
@@ -33,4 +33,4 @@ class Purges:
     def begin(self, ref: ReleaseRef, *, with_data: bool) -> str:
         """The id of the operation."""
         with self._store.transaction() as tx:
-            return tx.start_purge(ref, with_data=with_data, timeout_s=_TIMEOUT_S).id
+            return tx.start_purge(ref, with_data=with_data, timeout_s=TIMEOUT_S).id

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from helmbroker.broker.domain.sources import SourceSeen
-from helmbroker.broker.store.schema import addon_revisions, catalog_addons, catalog_sources
+from helmbroker.broker.domain.sources import Retired, SourceSeen
+from helmbroker.broker.store.schema import addon_revisions, catalog_addons, catalog_sources, retired
 from helmbroker.catalog import archive
 from helmbroker.catalog.model import Addon, Fault, Severity
 from helmbroker.catalog.sources.model import Listed, Reason, SourceKind, Standing
@@ -43,6 +43,19 @@ def listed(conn: sa.Connection) -> tuple[Listed, ...]:
         )
         for row in rows
     )
+
+
+def retirements(conn: sa.Connection) -> frozenset[Retired]:
+    """What is not offered any more though a source has it."""
+    return frozenset(Retired(row.service_id, row.plan_id or None) for row in conn.execute(sa.select(retired)))
+
+
+def retire(conn: sa.Connection, which: Retired, *, undo: bool) -> None:
+    """Once more makes no difference."""
+    ids = {"service_id": which.service_id, "plan_id": which.plan_id or ""}
+    conn.execute(retired.delete().where(*(retired.c[name] == value for name, value in ids.items())))
+    if not undo:
+        conn.execute(retired.insert().values(**ids, since=now(conn)))
 
 
 def list_anew(conn: sa.Connection, rows: Sequence[Listed]) -> None:

@@ -10,13 +10,16 @@ import sqlalchemy as sa
 from helmbroker.audit import Outcome
 from helmbroker.broker.domain.audit import Event
 from helmbroker.broker.domain.drift import Finding, Seen
+from helmbroker.broker.domain.fleet import Member, Running
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import DELETIONS, Kind
-from helmbroker.broker.store import findings
+from helmbroker.broker.domain.sources import Retired
+from helmbroker.broker.store import catalog, findings, fleet
 from helmbroker.broker.store.schema import bindings, instances, operations
 from helmbroker.catalog.model import NOTHING, Object
 from helmbroker.database import now
 from helmbroker.durable import Operation, Queue, State
+from helmbroker.durable.queue import read_row
 
 Tell: TypeAlias = Callable[[Event], None]
 _OUTCOMES = {State.SUCCEEDED: Outcome.DONE, State.FAILED: Outcome.FAILED, State.CANCELLED: Outcome.CANCELLED}
@@ -37,6 +40,51 @@ class OperatorRecords:
 
     def replace_findings(self, found: Sequence[Finding]) -> None:
         findings.replace(self._conn, found)
+
+    def retire(self, which: Retired, *, undo: bool) -> None:
+        catalog.retire(self._conn, which, undo=undo)
+        detail: Object = {"service_id": which.service_id, "plan_id": which.plan_id}
+        self.tell(Event("offer again" if undo else "retire", Outcome.DONE, detail=detail))
+
+    def running(self, service_id: str) -> list[Running]:
+        return fleet.running(self._conn, service_id)
+
+    def runs(self, most: int) -> list[Operation]:
+        return fleet.runs(self._conn, most)
+
+    def members(self, run_id: str) -> list[Member]:
+        return fleet.members(self._conn, run_id)
+
+    def note_member(self, run_id: str, member: Member) -> None:
+        fleet.note(self._conn, run_id, member)
+
+    def move_members(self, run_id: str, to: str) -> None:
+        fleet.move(self._conn, run_id, to)
+
+    def start_run(
+        self, subject: str, params: Object, instance_ids: Sequence[str], *, timeout_s: float
+    ) -> Operation:
+        kind = Kind.FLEET
+        operation = self._queue.enqueue(
+            self._conn, id=kind.new_id(), kind=kind, subject=subject, params=params, timeout_s=timeout_s
+        )
+        fleet.add(self._conn, operation.id, instance_ids)
+        self.tell(beginning(operation, {**params, "instances": len(instance_ids)}))
+        return operation
+
+    def stop(self, operation_id: str, why: str) -> bool:
+        operation = self._queue.get(self._conn, operation_id)
+        if operation is None:
+            return False
+        stopped = self._queue.cancel(self._conn, operation.subject, description=why, only=operation_id)
+        self.tell_stopped(stopped)
+        return bool(stopped)
+
+    def tell_stopped(self, operation_ids: Sequence[str]) -> None:
+        """What had not begun has ended by this; of the others their workers tell."""
+        ended = operations.c.id.in_(operation_ids), operations.c.state == State.CANCELLED
+        for row in self._conn.execute(sa.select(operations).where(*ended).order_by(operations.c.seq)):
+            self.tell(ending(read_row(row)))
 
     def has_record(self, ref: ReleaseRef) -> bool:
         """Whether an instance or a binding that is not deleted has this Helm release."""

@@ -7,15 +7,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker.broker.domain.operation import Kind, Phase, phase_of
-from helmbroker.broker.domain.overview import Numbers, Tracked, Wanted
-from helmbroker.broker.store.schema import bindings, instances, metadata, operations
+from helmbroker.broker.domain.overview import Numbers, Pinned, Tracked, Wanted
+from helmbroker.broker.store.schema import bindings, findings, instances, metadata, operations
 from helmbroker.database import now, seen
 from helmbroker.durable import State
 from helmbroker.durable.queue import read_row
+from helmbroker.status.numbers import read
 from helmbroker.status.workers import WorkerSeen
 
-_OPEN = (State.QUEUED, State.RUNNING)
 _workers = metadata.tables["workers"]
+_FINDINGS = sa.select(findings.c.kind, sa.func.count().label("n")).group_by(findings.c.kind)
 
 
 class SqlOverview:
@@ -44,28 +45,17 @@ class SqlOverview:
         return [WorkerSeen(*row) for row in seen(self._conn, _workers)]
 
     def numbers(self) -> Numbers:
-        t, moment = operations.c, now(self._conn)
-        ours, going_on = t.kind.in_(list(Kind)), t.state.in_(_OPEN)
-        counts = self._conn.execute(
-            sa.select(t.kind, t.state, sa.func.count().label("n")).group_by(t.kind, t.state)
-        )
-        schedules = sa.select(t.kind, (t.run_at - moment).label("due_in_s")).where(
-            t.kind.not_in(list(Kind)), going_on
-        )
-        oldest = sa.select(sa.func.max(moment - t.created_at)).where(t.state == State.QUEUED, ours)
         return Numbers(
-            operations={(row.kind, State(row.state)): row.n for row in counts},
-            oldest_queued_s=float(self._conn.scalar(oldest) or 0.0),
-            retrying=self._count(going_on, ours, t.attempt > 1),
-            leases_expired=self._count(t.state == State.RUNNING, t.lease_until < moment),
-            workers=sum(each.lives for each in self.workers()),
-            schedules_due_s={row.kind: float(row.due_in_s) for row in self._conn.execute(schedules)},
+            work=read(self._conn, operations, _workers, list(Kind), patient=Kind.FLEET),
             instances=self._phases(instances),
             bindings=self._phases(bindings),
+            findings={row.kind: row.n for row in self._conn.execute(_FINDINGS)},
         )
 
-    def _count(self, *where: sa.ColumnElement[bool]) -> int:
-        return int(self._conn.scalar(sa.select(sa.func.count()).select_from(operations).where(*where)) or 0)
+    def pinned(self, instance_id: str) -> Pinned | None:
+        columns = (instances.c.addon_digest, instances.c.plan_id)
+        row = self._conn.execute(sa.select(*columns).where(instances.c.id == instance_id)).first()
+        return None if row is None else Pinned(*row)
 
     def _phases(self, table: sa.Table) -> dict[tuple[str, str, Phase], int]:
         """How many instances or bindings of each plan are in each phase."""

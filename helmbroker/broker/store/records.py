@@ -15,13 +15,13 @@ from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord, ServiceBinding, ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
-from helmbroker.broker.store.operators import OperatorRecords, Tell, beginning, ending, untold
-from helmbroker.broker.store.schema import bindings, instances, operations
+from helmbroker.broker.store.operators import OperatorRecords, Tell, beginning, untold
+from helmbroker.broker.store.schema import bindings, instances
 from helmbroker.broker.store.sealed import place
 from helmbroker.broker.store.statements import NOTHING_WANTED, save_instance, with_operation
 from helmbroker.catalog.model import NOTHING, Lifetime, Object
 from helmbroker.database import now
-from helmbroker.durable import Operation, Queue, State
+from helmbroker.durable import Operation, Queue
 from helmbroker.durable.queue import read_row
 from helmbroker.sealing import Keys
 
@@ -138,19 +138,10 @@ class SqlRecords(OperatorRecords):
         return operation
 
     def cancel_all(self, instance_id: str) -> None:
-        self._cancelled(self._queue.cancel(self._conn, instance_id, description=CANCELLED))
+        self.tell_stopped(self._queue.cancel(self._conn, instance_id, description=CANCELLED))
 
     def cancel(self, operation_id: str) -> None:
-        operation = self._queue.get(self._conn, operation_id)
-        if operation is not None:
-            subject = operation.subject
-            self._cancelled(self._queue.cancel(self._conn, subject, description=CANCELLED, only=operation_id))
-
-    def _cancelled(self, operation_ids: Sequence[str]) -> None:
-        """What had not begun has ended by this; of the others their workers tell."""
-        ended = operations.c.id.in_(operation_ids), operations.c.state == State.CANCELLED
-        for row in self._conn.execute(sa.select(operations).where(*ended).order_by(operations.c.seq)):
-            self.tell(ending(read_row(row)))
+        self.stop(operation_id, CANCELLED)
 
     def save_instance(self, instance: ServiceInstance, operation: Operation) -> None:
         values = {

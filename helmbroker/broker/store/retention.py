@@ -7,7 +7,14 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from helmbroker.broker.domain.operation import DELETIONS
-from helmbroker.broker.store.schema import addon_revisions, bindings, catalog_addons, instances, operations
+from helmbroker.broker.store.schema import (
+    addon_revisions,
+    bindings,
+    catalog_addons,
+    fleet_members,
+    instances,
+    operations,
+)
 from helmbroker.database import delete_in_batches, now
 from helmbroker.durable import State
 
@@ -36,6 +43,7 @@ class Retention:
             "bindings": self._delete(bindings.c.operation_id, _removed(bindings, start), between),
             "instances": self._delete(instances.c.operation_id, _removed(instances, start), between),
             "operations": self._delete(operations.c.id, _pointless(start), between),
+            "fleet_members": self._delete(fleet_members.c.run_id, _forgotten_run(), between),
             "addon_revisions": self._delete(addon_revisions.c.digest, _unused(start), between),
             "workers": self._delete(_WORKERS.c.owner, _WORKERS.c.seen_at < self._now - _WORKER_KEPT_S, between),
         }
@@ -50,6 +58,11 @@ def _unused(start: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
     pins = (instances.c.addon_digest, instances.c.wanted_digest, catalog_addons.c.digest)
     pinned = (sa.exists().where(pin == addon_revisions.c.digest) for pin in pins)
     return sa.and_(addon_revisions.c.kept_at < start, *(~each for each in pinned))
+
+
+def _forgotten_run() -> sa.ColumnElement[bool]:
+    """What became of instances in a run that is forgotten itself."""
+    return ~sa.exists().where(operations.c.id == fleet_members.c.run_id)
 
 
 def _removed(table: sa.Table, start: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:

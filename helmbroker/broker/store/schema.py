@@ -15,6 +15,8 @@ from helmbroker.durable import define
 
 metadata = sa.MetaData()
 operations = define(metadata)
+# begins with the id, so that nothing but counting all of them is tempted to use it
+sa.Index("operations_counted", operations.c.id, operations.c.kind, operations.c.state)
 
 facts = define_facts(metadata)  # schema_version, broker_id, key_check, audit_key
 
@@ -84,6 +86,27 @@ findings = sa.Table(
     sa.Column("since", sa.Double, nullable=False),
     sa.Column("seen", sa.Double, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),  # public: what differs, and the cure
+)
+
+# the instances that runs over the fleet are about; run_id: of the run's operation
+fleet_members = sa.Table(
+    "fleet_members",
+    metadata,
+    sa.Column("run_id", sa.String(255), primary_key=True),
+    sa.Column("instance_id", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("operation_id", sa.String(255)),  # its update, once that has begun
+    sa.Column("outcome", sa.String(16)),  # null: it has not ended
+    sa.Column("detail", sa.Text, nullable=False),  # public
+)
+
+# what sources have and the catalog does not offer any more; plan_id: "" for all plans
+retired = sa.Table(
+    "retired",
+    metadata,
+    sa.Column("service_id", sa.String(255), primary_key=True),
+    sa.Column("plan_id", sa.String(255), primary_key=True),
+    sa.Column("since", sa.Double, nullable=False),  # seconds since the epoch, on the database's clock
 )
 
 # how each source of addons was found when it was asked last

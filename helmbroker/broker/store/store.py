@@ -17,7 +17,7 @@ from helmbroker.audit.chain import KEY_BYTES, Chain, at_one_moment
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.audit import BROKER, Entry, Event
 from helmbroker.broker.domain.errors import Unavailable
-from helmbroker.broker.domain.sources import Provenance
+from helmbroker.broker.domain.sources import Provenance, Retired
 from helmbroker.broker.store import catalog, polling, revisions
 from helmbroker.broker.store.audit import entry, row
 from helmbroker.broker.store.operators import ending
@@ -41,6 +41,7 @@ from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import Keys, KeysAway
 from helmbroker.sealing.stored import check, sealed_fact
+from helmbroker.telemetry.carried import carried
 
 _LOG = logging.getLogger("helmbroker.store")
 _TURN_S = 20.0
@@ -55,7 +56,7 @@ class SqlStore:
         self.engine = connect(url)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _overwrite_what_is_deleted)
-        self.queue = Queue(self.engine, operations)
+        self.queue = Queue(self.engine, operations, carried)
         self._reader = reader(self.engine)
         # one statement needs no transaction, which on PostgreSQL would be two more ways to the server
         postgresql = self.engine.dialect.name == "postgresql"
@@ -140,9 +141,13 @@ class SqlStore:
         with _outages(), self._reader.connect() as conn:
             yield SqlOverview(conn)
 
-    def on(self, conn: sa.Connection) -> SqlRecords:
-        """Records in somebody else's transaction: that of a durable operation, with its fence."""
-        return SqlRecords(conn, self.queue, self._keys, tell=partial(self._tell, conn))
+    def on(self, conn: sa.Connection, *, decides: bool = False) -> SqlRecords:
+        """Records in somebody else's transaction: that of a durable operation, with its fence.
+
+        decides: about instances, as requests do, and so alone with each.
+        """
+        alone = self._alone if decides else None
+        return SqlRecords(conn, self.queue, self._keys, alone=alone, tell=partial(self._tell, conn))
 
     def _tell(self, conn: sa.Connection, event: Event) -> None:
         self.audit.append(conn, [row(who(BROKER), event)])
@@ -176,6 +181,11 @@ class SqlStore:
         """See the port Catalogs."""
         with _outages(), self._reader.connect() as conn:
             return catalog.listed(conn)
+
+    def retired(self) -> frozenset[Retired]:
+        """See the port Catalogs."""
+        with _outages(), self._reader.connect() as conn:
+            return catalog.retirements(conn)
 
     def provenance(self) -> Provenance:
         """See the port Catalogs."""

@@ -28,17 +28,28 @@ class _Known(NamedTuple):
     passes: bool
 
 
+class _Standing(NamedTuple):
+    """Where an app is, as its members see it, and the user's role there."""
+
+    workspace: str | None
+    role: Role | None
+
+
 @dataclass(frozen=True)
 class DryccUser:
     """Who has a token at the controller. Superusers and staff pass every check, as there."""
 
     user: str
     passes: bool
-    member_of: Callable[[str], Role | None] = field(repr=False)
+    standing: Callable[[str], _Standing] = field(repr=False)
 
     def role_in(self, app: str) -> Role | None:
         """See Identity.role_in."""
-        return Role.ADMIN if self.passes else self.member_of(app)
+        return Role.ADMIN if self.passes else self.standing(app).role
+
+    def workspace_of(self, app: str) -> str | None:
+        """See Identity.workspace_of. Superusers are shown only the apps they are members of."""
+        return None if self.passes else self.standing(app).workspace
 
 
 class DryccAuthority:
@@ -47,7 +58,7 @@ class DryccAuthority:
     def __init__(self, client: ControllerClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._users: Memory[bytes, _Known | None] = Memory(clock)
-        self._roles: Memory[tuple[bytes, str], Role | None] = Memory(clock)
+        self._standings: Memory[tuple[bytes, str], _Standing] = Memory(clock)
 
     def identify(self, token: str) -> DryccUser | None:
         """See Authority.identify."""
@@ -55,10 +66,10 @@ class DryccAuthority:
         if known is None:
             return None
 
-        def member_of(app: str) -> Role | None:
-            return self._roles.get((digest(token), app), lambda: self._role(token, known.user, app))
+        def standing(app: str) -> _Standing:
+            return self._standings.get((digest(token), app), lambda: self._standing(token, known.user, app))
 
-        return DryccUser(known.user, known.passes, member_of)
+        return DryccUser(known.user, known.passes, standing)
 
     def _whoami(self, token: str) -> _Known | None:
         answer = self._client.call("GET", "/v2/auth/whoami/", token)
@@ -70,15 +81,15 @@ class DryccAuthority:
             raise self._strange("who has a token")
         return _Known(user, me.get("is_superuser") is True or me.get("is_staff") is True)
 
-    def _role(self, token: str, user: str, app: str) -> Role | None:
+    def _standing(self, token: str, user: str, app: str) -> _Standing:
         """The app is in a workspace, and the user has a role there. Who is no member is not shown the app."""
         found = self._get(token, f"/v2/apps/{app}/") if is_namespace(app) else None
         workspace = found.get("workspace") if found else None
         if not isinstance(workspace, str):
-            return None
+            return _Standing(None, None)
         path = f"/v2/workspaces/{quote(workspace, safe='')}/members/{quote(user, safe='')}/"
         member = self._get(token, path) or {}
-        return _ROLES.get(str(member.get("role")))
+        return _Standing(workspace, _ROLES.get(str(member.get("role"))))
 
     def _get(self, token: str, path: str) -> Mapping[str, Any] | None:
         answer = self._client.call("GET", path, token)

@@ -30,6 +30,9 @@ class KubeUser:
         """See Identity.role_in."""
         return self.allowed(app)
 
+    def workspace_of(self, _app: str) -> None:
+        """See Identity.workspace_of: there are no workspaces."""
+
 
 class KubeAuthority:
     """The port Authority."""

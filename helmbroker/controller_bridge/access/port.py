@@ -22,6 +22,13 @@ class Identity(Protocol):
         """
         ...
 
+    def workspace_of(self, app: str, /) -> str | None:
+        """The workspace of the app, as `role_in` has found it; None: the platform has none, or does not tell.
+
+        Raises as `role_in`.
+        """
+        ...
+
 
 class Authority(Protocol):
     """Whoever knows the tokens of users."""

@@ -17,6 +17,7 @@ from helmbroker.controller_bridge.api import (
     deploy_hook,
     errors,
     health,
+    metrics,
     operations,
     releases,
     resources,
@@ -29,7 +30,8 @@ from helmbroker.controller_bridge.model import Role
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
 _HOOK = "/v2/hooks/deploy/"
-_OPEN = frozenset({"/healthz", "/readyz", _HOOK, _HOOK.rstrip("/")})  # the hook has a signature instead of a token
+# the hook has a signature instead of a token, and metrics have a token that is no user's
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics", _HOOK, _HOOK.rstrip("/")})
 _VIEWER, _MEMBER, _ADMIN = Role.VIEWER, Role.MEMBER, Role.ADMIN
 
 
@@ -76,6 +78,7 @@ ROUTES = (
     Route("POST", _HOOK, deploy_hook.receive, _VIEWER),
     Route("GET", "/healthz", health.healthz, _VIEWER),
     Route("GET", "/readyz", health.readyz, _VIEWER),
+    Route("GET", "/metrics", metrics.get_metrics, _VIEWER),
 )
 
 
@@ -96,6 +99,8 @@ def make_app(api: Api) -> Flask:
     app.url_map.strict_slashes = False  # a trailing slash is optional, and nothing redirects
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"app": _AppConverter, "name": _NameConverter}
+    if api.requests is not None:
+        api.requests.watch(app)
     app.before_request(_authenticate(api))
     app.after_request(_mark)
     for route in ROUTES:

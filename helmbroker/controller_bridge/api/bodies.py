@@ -40,25 +40,26 @@ def json_object() -> dict[str, JSON]:
 def window() -> tuple[int, int]:
     """(limit, offset) of the query; what is no number falls back to 100 and 0. An array shows all that may be."""
     limit, offset = _number("limit"), _number("offset")
-    return min(limit, MAX_PAGE) if limit else PAGE if _in_pages() else MAX_PAGE, offset or 0
+    return min(limit, MAX_PAGE) if limit else PAGE if of_controller() else MAX_PAGE, offset or 0
 
 
 def page(results: Sequence[object], count: int, limit: int, offset: int) -> Response:
     """`{"count", "next", "previous", "results"}`, or the results alone."""
-    if not _in_pages():
+    if not of_controller():
         return jsonify(results)
     following = _url(limit, offset + limit) if offset + limit < count else None
     before = _url(limit, max(0, offset - limit)) if offset > 0 else None
     return jsonify({"count": count, "next": following, "previous": before, "results": results})
 
 
+def of_controller() -> bool:
+    """Whether it is asked in the dialect of the controller's former API."""
+    return request.path.startswith(f"{CONTROLLER}/")
+
+
 def moment(seconds: float) -> str:
     """Seconds since the epoch as `YYYY-MM-DDTHH:MM:SSZ`."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _in_pages() -> bool:
-    return request.path.startswith(f"{CONTROLLER}/")
 
 
 def _number(name: str) -> int | None:

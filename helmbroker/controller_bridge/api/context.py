@@ -21,6 +21,8 @@ from helmbroker.controller_bridge.sharing import Sharing
 
 if TYPE_CHECKING:
     from helmbroker.controller_bridge.api.deploy_hook import DeployHook
+    from helmbroker.controller_bridge.api.metrics import Metrics
+    from helmbroker.telemetry.requests import Requests
 
 EXTENSION = "helmbroker_bridge"
 
@@ -29,7 +31,8 @@ EXTENSION = "helmbroker_bridge"
 class Api:
     """The ports of the API. `apps` is a function because few requests need the cluster, and its client is big.
 
-    `deploy_hook`: only under a Drycc controller that tells of releases.
+    `deploy_hook`: only under a Drycc controller that tells of releases. `metrics`: only where somebody may read
+    them. `requests`: what learns of each.
     `leaving`: once set, the process is not ready any more, and serves what comes nevertheless.
     """
 
@@ -41,6 +44,8 @@ class Api:
     apps: Callable[[], AppReleases]
     leaving: Event
     deploy_hook: DeployHook | None = None
+    metrics: Metrics | None = None
+    requests: Requests | None = None
 
 
 def api() -> Api:
@@ -70,6 +75,11 @@ def role() -> Role:
 def user() -> str:
     """The name of the authenticated user."""
     return _identity().user
+
+
+def workspace(app: str) -> str | None:
+    """The workspace of that app; None: see Identity.workspace_of."""
+    return _identity().workspace_of(app)
 
 
 def require(app: str, role: Role) -> Role:

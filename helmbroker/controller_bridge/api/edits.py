@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from helmbroker.controller_bridge.api.errors import Invalid
+from helmbroker.controller_bridge.api.errors import Invalid, Unprocessable
 from helmbroker.controller_bridge.apps.environment import GLOBAL, OWN
 from helmbroker.controller_bridge.apps.manager import AppConfig
 from helmbroker.controller_bridge.apps.port import CannotRelease, ConfigChange
@@ -34,7 +34,7 @@ class Edit:
         return Edit(values, refs, merge, detach)
 
     def change(self, config: AppConfig) -> ConfigChange:
-        """What it changes of a config. Raises CannotRelease."""
+        """What it changes of a config. Raises CannotRelease, Unprocessable."""
         groups: dict[str, dict[str, str]] = {}
         for group, name, value in self.values:
             if group.startswith(BINDING_GROUP):
@@ -55,13 +55,18 @@ class Edit:
         before = {group: set(present.get(group, ())) for group in attachable}
         whose = {group: set(process_types) for group, process_types in before.items()}
         for process_type, named in self.refs:
-            for group in named or attachable:
+            for group in named:
                 if group not in attachable:
                     raise CannotRelease(f"there is no config group {group} that could be attached or detached")
-                if self.detach or not named:
+                if self.detach:
                     whose[group].discard(process_type)
                 else:
                     whose[group].add(process_type)
+            if not named and not self.detach:
+                if not any(process_type in process_types for process_types in whose.values()):
+                    raise Unprocessable(f"{process_type} does not exist under values_refs")
+                for process_types in whose.values():
+                    process_types.discard(process_type)
         other = {group for group in attachable if whose[group] != before[group] or group not in config.groups}
         return {group: sorted(whose[group]) for group in other}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from helmbroker.controller_bridge.apps.port import AppNotFound, AppReleaseError, AppsUnavailable
+from helmbroker.controller_bridge.apps.port import AppNotFound, AppReleaseError, AppsUnavailable, CannotRelease
 from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
 from helmbroker.controller_bridge.service import Conflicting, NotUnique, Refused
 from helmbroker.controller_bridge.tokens import TokensError
@@ -40,6 +41,10 @@ class NotFound(Exception):
     """Nothing of this name; the text is the whole body, as the controller does."""
 
 
+class Unprocessable(CannotRelease):
+    """What the body takes away is not there."""
+
+
 _Body = Callable[[Exception], object]
 
 
@@ -66,6 +71,7 @@ _TABLE: Mapping[type[Exception], tuple[int, _Body]] = {
     Conflicting: (409, _detail),
     AppNotFound: (404, _detail),
     AppsUnavailable: (503, _detail),
+    Unprocessable: (422, _detail),
     AppReleaseError: (400, _detail),
     Unreachable: (503, _detail),
     BrokerError: (503, _detail),
@@ -97,6 +103,8 @@ def _handler(status: int, body: _Body) -> Callable[[Exception], Response]:
         response.status_code = status
         if status == 401:
             response.headers["WWW-Authenticate"] = "token"
+        if isinstance(error, AppsUnavailable) and error.after_s > 0:
+            response.headers["Retry-After"] = str(math.ceil(error.after_s))
         return response
 
     return handle

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
 
 from flask import Response, jsonify, request
 
@@ -29,15 +28,14 @@ _STATES = {
 def list_releases(app: str) -> Response:
     """One page, newest first. Names of variables, never values."""
     limit, offset = window()
-    releases = api().apps().releases(app)
-    shown = [_release_object(app, release) for release in releases[offset : offset + limit]]
-    return page(shown, len(releases), limit, offset)
+    count, releases = api().apps().page(app, limit=limit, offset=offset)
+    return page([_release_object(app, release) for release in releases], count, limit, offset)
 
 
 def get_release(app: str, version: str) -> Response:
     """One, and (without a controller) what is other in it than in the one it was made from, or in `?since=`."""
     apps, number, since = api().apps(), version_of(version), request.args.get("since")
-    release = _one(apps.releases(app), number)
+    release = apps.release(app, number)
     if release is None:
         raise NotFound("No Release matches the given query.")
     shown = _release_object(app, release)
@@ -49,14 +47,14 @@ def get_release(app: str, version: str) -> Response:
 def roll_back(app: str) -> Response:
     """`{"version": N}`: begins; 201. `version` is null: the new release gets its number when the work begins."""
     version = version_of(json_object().get("version"))
-    target = _one(api().apps().releases(app), version)
+    target = api().apps().release(app, version)
     if target is None:
         raise Refused(f"There is no release v{version} of {app}.")
     if target.state is ReleaseState.FAILED:
         raise Refused("Cannot roll back to failed release.")
     if target.state is ReleaseState.PENDING:
         raise Refused("Cannot roll back to a release that is not deployed yet.")
-    response = jsonify(_operation_object(api().service.rollback(app, version, user())))
+    response = jsonify(_operation_object(api().service.releasing.rollback(app, version, user())))
     response.status_code = 201
     return response
 
@@ -80,10 +78,6 @@ def version_of(value: JSON) -> int:
     if match is None:
         raise Invalid({"version": ["A valid integer is required."]})
     return int(match[1])
-
-
-def _one(releases: Iterable[AppRelease], version: int) -> AppRelease | None:
-    return next((one for one in releases if one.version == version), None)
 
 
 def _release_object(app: str, release: AppRelease) -> dict[str, JSON]:

@@ -7,8 +7,8 @@ import re
 from flask import Response, jsonify
 
 from helmbroker.controller_bridge import options
-from helmbroker.controller_bridge.api.bodies import json_object, moment, page, window
-from helmbroker.controller_bridge.api.context import api, require, user
+from helmbroker.controller_bridge.api.bodies import json_object, moment, of_controller, page, window
+from helmbroker.controller_bridge.api.context import api, require, user, workspace
 from helmbroker.controller_bridge.api.errors import Invalid
 from helmbroker.controller_bridge.api.shown import credentials, parameters
 from helmbroker.controller_bridge.model import BindingState, Resource, Role
@@ -45,13 +45,18 @@ def get_resource(app: str, name: str) -> Response:
 
 
 def update_resource(app: str, name: str) -> Response:
-    """`{"plan", "options"}`: begin to change the instance, and answer 200 with the resource."""
+    """`{"plan", "options"}`: begin to change the instance, and answer 200 with the resource.
+
+    Without a plan it keeps its own, but not for clients of the controller's API, who know that as a refusal.
+    """
     api().service.look(app, name)
     body = json_object()
-    if not body.get("plan"):
+    plan = body.get("plan") or None
+    if plan is None and of_controller():
         raise Refused(UNCHANGEABLE)
-    given = _options(body, _faults(body))
-    return jsonify(resource_object(api().service.update(app, name, str(body["plan"]), given, user())))
+    given = _options(body, _faults(body, keeps_plan=plan is None))
+    updated = api().service.update(app, name, None if plan is None else str(plan), given, user())
+    return jsonify(resource_object(updated))
 
 
 def destroy_resource(app: str, name: str) -> Response:
@@ -67,7 +72,7 @@ def resource_object(resource: Resource) -> dict[str, JSON]:
         "uuid": resource.uuid,
         "app": resource.app,
         "app_id": resource.app,
-        "workspace_id": None,
+        "workspace_id": workspace(resource.app),
         "owner": resource.owner,
         "name": resource.name,
         "plan": resource.plan_name,
@@ -110,11 +115,11 @@ def _new(app: str, body: dict[str, JSON]) -> NewResource:
     return NewResource(app, str(body["name"]), service, plan_name, given)
 
 
-def _faults(body: dict[str, JSON]) -> dict[str, list[str]]:
+def _faults(body: dict[str, JSON], *, keeps_plan: bool = False) -> dict[str, list[str]]:
     """What is wrong with plan and options, by field."""
     messages: dict[str, list[str]] = {}
     given = body.get("options")
-    if error := _plan_error(body.get("plan")):
+    if not keeps_plan and (error := _plan_error(body.get("plan"))):
         messages["plan"] = [error]
     if given is not None and not isinstance(given, dict):
         messages["options"] = [f'Expected a dictionary of items but got type "{type(given).__name__}".']

@@ -153,6 +153,22 @@ class KubernetesAppReleases:
                 told[0] = replace(told[0], drift=drift(ledger.latest, processes))
             return told
 
+    def page(self, app: str, *, limit: int, offset: int) -> tuple[int, list[AppRelease]]:
+        """See AppReleases.page. The ledger is read whole, as it is short."""
+        found = self.releases(app)
+        return len(found), found[offset : offset + limit]
+
+    def release(self, app: str, version: int) -> AppRelease | None:
+        """See AppReleases.release."""
+        return next((each for each in self.releases(app) if each.version == version), None)
+
+    def of_key(self, app: str, key: str) -> int | None:
+        """See AppReleases.of_key."""
+        with translated():
+            self._cluster.processes(app)
+            made = self._store.read(app).of_key(key)
+            return None if made is None else made.number
+
     def config(self, app: str, version: int | None = None) -> AppConfig:
         """See ReleaseManager.config."""
         with translated():

@@ -134,3 +134,15 @@ class AppReleases(Protocol):
     def releases(self, app: str) -> list[AppRelease]:
         """All releases, newest first."""
         ...
+
+    def page(self, app: str, *, limit: int, offset: int) -> tuple[int, list[AppRelease]]:
+        """How many releases the app has, and some of them, newest first: no more than that are read for it."""
+        ...
+
+    def release(self, app: str, version: int) -> AppRelease | None:
+        """That one; None: the app has none of this number."""
+        ...
+
+    def of_key(self, app: str, key: str) -> int | None:
+        """The number of the release that `key` has asked for; None: it got no release."""
+        ...

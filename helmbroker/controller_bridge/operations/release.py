@@ -19,9 +19,9 @@ def release(ctx: Context, ports: Ports) -> str:
 
 def _find(work: Work) -> Outcome:
     operation = work.ctx.operation
-    for one in work.ports.apps.releases(work.app):
-        if one.key == operation.id:
-            return Done({"version": one.version})
+    version = work.ports.apps.of_key(work.app, operation.id)
+    if version is not None:
+        return Done({"version": version})
     if work.now - operation.created_at < WRITTEN_S:
         return Wait(work.pause_s, "the release is being written")
     return Fail("the request that asked for a release has ended before one was written: ask again")

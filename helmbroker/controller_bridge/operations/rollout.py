@@ -37,7 +37,7 @@ def change(work: Work, group: str, variables: Mapping[str, str] | None, summary:
         work.app, ConfigChange({group: variables}), author=work.user, summary=summary, key=work.ctx.operation.id
     )
     if version is None:
-        newest = next(iter(apps.releases(work.app)), None)
+        newest = next(iter(apps.page(work.app, limit=1, offset=0)[1]), None)
         if newest is not None and newest.state is ReleaseState.PENDING and newest.key:
             version = newest.version
     return version
@@ -79,8 +79,7 @@ def _begun(work: Work, source: str) -> int | None:
     """As `made`; also what the step made when it failed after that, so that it could not say so."""
     if source in work.ctx.results:
         return made(work, source)
-    operation = work.ctx.operation
-    return next((one.version for one in work.ports.apps.releases(work.app) if one.key == operation.id), None)
+    return work.ports.apps.of_key(work.app, work.ctx.operation.id)
 
 
 def recovery_failed(results: Mapping[str, JSON]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,6 +42,15 @@ class Reconciler(Protocol):
 
 
 @dataclass(frozen=True)
+class Seen:
+    """Of one kind: bindings that are known, those whose last look failed, looks since the beginning."""
+
+    bindings: int
+    failing: int
+    looks: int
+
+
+@dataclass(frozen=True)
 class _Binding:
     reconciler: Reconciler
     namespace: str
@@ -69,6 +79,7 @@ class Loop:
         self._first_s = pause_s
         self._agenda: Agenda[_Binding] = Agenda()
         self._failures: dict[_Binding, int] = {}
+        self._looks: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._depends: dict[_Binding, Collection[str]] = {}
         self._seen: dict[str, tuple[object, ...]] = {}  # uid of what bindings depend on -> what matters of it
@@ -84,12 +95,20 @@ class Loop:
         while (binding := self._agenda.take()) is not None:
             self._look_at(binding)
 
+    def seen(self) -> dict[str, Seen]:
+        """By kind of binding. From any thread."""
+        with self._lock:
+            known = Counter(each.reconciler.kind for each in self._depends)
+        failing = Counter(each.reconciler.kind for each in self._failures.copy())
+        return {kind: Seen(known[kind], failing[kind], self._looks[kind]) for kind in self._reconcilers}
+
     def _close_after(self, stop: threading.Event) -> None:
         stop.wait()
         self._stop.set()
         self._agenda.close()
 
     def _look_at(self, binding: _Binding) -> None:
+        self._looks[binding.reconciler.kind] += 1
         try:
             again_s = binding.reconciler.reconcile(binding.namespace, binding.name)
         except (KubeError, AppReleaseError) as error:

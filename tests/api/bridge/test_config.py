@@ -90,6 +90,10 @@ def test_groups_reach_whom_they_are_attached_to(call: Calls) -> None:
     assert post(call, worker=["queue"]).json["values_refs"] == {"worker": ["queue"]}
     assert post(call, web=["queue"], clock=["queue"]).json["values_refs"]["clock"] == ["queue"]
     assert post(call, clock=[]).json["values_refs"] == {"web": ["queue"], "worker": ["queue"]}
+    again = post(call, clock=[])
+    assert (again.status_code, again.json) == (422, {"detail": "clock does not exist under values_refs"})
+    kept = call("DELETE", CONFIG, {"values_refs": {"web": []}})
+    assert (kept.status_code, kept.json) == (409, {"detail": "shop changed nothing - release stopped"})
     gone = call("DELETE", CONFIG, {"values_refs": {"web": ["queue"]}})
     assert (gone.status_code, gone.json["values_refs"]) == (200, {"worker": ["queue"]})
     assert post(call, worker=["queue"]).status_code == 409
@@ -191,7 +195,7 @@ def test_one_release_and_what_is_other_in_it(call: Calls) -> None:
 def test_where_a_controller_has_the_config(call: Calls) -> None:
     """Then `apps` is no ReleaseManager."""
     post(call, item("A", "1"))
-    apps = SimpleNamespace(releases=call.world.apps.releases)
+    apps = SimpleNamespace(release=call.world.apps.release)
     client = make_app(replace(call.api, apps=lambda: cast("AppReleases", apps))).test_client()
     headers = {"Authorization": f"token {call.tokens['admin']}"}
     for path in (CONFIG, "/v2/apps/shop/builds/"):

@@ -119,6 +119,16 @@ def test_without_a_cluster(call: Calls) -> None:
     call.world.apps.before = away
     answer = call("GET", RELEASES)
     assert (answer.status_code, answer.json) == (503, {"detail": "the cluster does not answer"})
+    assert "Retry-After" not in answer.headers
+
+
+def test_who_asks_for_too_much_is_told_when_to_ask_again(call: Calls) -> None:
+    def busy(_method: str, _app: str) -> None:
+        raise AppsUnavailable("the requests that are allowed in a minute are used up for 12 s", after_s=11.2)
+
+    call.world.apps.before = busy
+    answer = call("GET", f"{RELEASES}v1/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "12")
 
 
 def test_only_rollbacks_of_this_app_can_be_followed(call: Calls) -> None:

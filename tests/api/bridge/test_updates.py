@@ -49,6 +49,17 @@ def test_bad_updates(call: Calls, body: object, answer: object) -> None:
     assert call.world.resource().instance == "Ready"
 
 
+@pytest.mark.parametrize("body", [{"options": {"replicas": "2"}}, {"plan": None, "options": {"replicas": "2"}}])
+def test_without_a_plan_the_service_s_own_dialect_keeps_it(call: Calls, body: object) -> None:
+    """As the plugin of Drycc's resources service asks: it sends no plan."""
+    call.world.created()
+    call.world.run(call.world.service.update("shop", "my-db", "postgresql:large", {}, "alice").instance_operation)
+    assert call("PUT", DB.removeprefix("/v2"), body).status_code == 200
+    work(call)
+    shown = call("GET", DB).json
+    assert (shown["plan"], shown["options"]["replicas"], shown["failed"]) == ("postgresql:large", "2", False)
+
+
 def test_options_that_a_broker_does_not_show(call: Calls) -> None:
     call("POST", RESOURCES, {"name": "cache", "plan": "redis:standard-128", "options": {"a": "b"}})
     work(call)

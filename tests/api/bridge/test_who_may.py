@@ -15,22 +15,12 @@ from helmbroker.controller_bridge.api.app import ROUTES, make_app
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.model import Role
 from tests.api.bridge.calls import Calls
+from tests.api.bridge.permissions import APPS, PAGE, PEOPLE, expected, section
 from tests.api.bridge.test_everywhere import OPEN, path_of
 from tests.fakes.drycc.config import Refusal
 from tests.fakes.drycc_controller import DryccController
 from tests.fakes.kube import FakeKube
 
-# who -> their roles by app; the last may do everything everywhere
-PEOPLE: dict[str, dict[str, Role]] = {
-    "viewer": {"shop": Role.VIEWER},
-    "member": {"shop": Role.MEMBER},
-    "admin": {"shop": Role.ADMIN},
-    "stranger": {"blog": Role.ADMIN},
-    "both": {"shop": Role.VIEWER, "blog": Role.MEMBER},
-    "nobody": {},
-    "root": {"shop": Role.ADMIN, "blog": Role.ADMIN},
-}
-APPS = ("shop", "blog")
 OF_FILE = {"viewer": "viewer", "member": "member", "stranger": "stranger", "root": "admin"}
 
 
@@ -56,21 +46,6 @@ class Doors:
             if route.path not in OPEN
         ]
         return {(method, path): self.status(method, path, who) != 403 for method, path in tried}
-
-
-def expected(who: str) -> dict[tuple[str, str], bool]:
-    """The table."""
-    table = {}
-    for route in ROUTES:
-        if route.path in OPEN:
-            continue
-        if "<app:app>" not in route.path:
-            table[route.method, path_of(route.path)] = True
-            continue
-        for app in APPS:
-            role = PEOPLE[who].get(app)
-            table[route.method, path_of(route.path, app)] = role is not None and role >= route.role
-    return table
 
 
 @pytest.fixture(params=["file", "drycc", "kubernetes"])
@@ -148,13 +123,18 @@ def test_without_the_controller_nobody_gets_in_and_nobody_is_refused(call: Calls
         controller.close()
 
 
-def test_operations_carry_the_name_of_the_platform(call: Calls) -> None:
+def test_operations_carry_the_name_of_the_platform_and_resources_the_workspace(call: Calls) -> None:
     controller = DryccController()
     try:
         doors = _of_a_controller(call, controller)
         body = {"name": "my-db", "plan": "postgresql:small"}
         headers = {"Authorization": f"token {doors.tokens['member']}"}
         answer = doors.client.post("/v2/apps/shop/resources/", json=body, headers=headers)
-        assert (answer.status_code, (answer.json or {})["owner"]) == (201, "member")
+        made = answer.json or {}
+        assert (answer.status_code, made["owner"], made["workspace_id"]) == (201, "member", "shopteam")
     finally:
         controller.close()
+
+
+def test_the_page_says_so() -> None:
+    assert section() in PAGE.read_text(), "python -m tests.api.bridge.permissions writes it anew"

@@ -80,8 +80,8 @@ class Desk:
             # a test does not outlive a power failure, and waiting for the disk would be most of its time
             sa.event.listen(self.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA synchronous=OFF"))
         self.room = FakeWaitingRoom(self.store)
-        self._revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
-        service = Service(self.store, lambda: catalog, self._revisions, "instances", self.room)
+        self.revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
+        self.service = service = Service(self.store, lambda: catalog, self.revisions, "instances", self.room)
         login = LoginFile(folder / "platform-credentials", plain)
         login.path.write_text(":".join(USER))
         app = create_app(
@@ -167,7 +167,7 @@ class Desk:
     def _deliver(self, records: SqlRecords, instance_id: str, binding_id: str) -> None:
         record = records.instance(instance_id)
         assert record is not None
-        plan = self._revisions.addon(record.instance.addon_digest).plan(record.instance.plan_id)
+        plan = self.revisions.addon(record.instance.addon_digest).plan(record.instance.plan_id)
         assert plan is not None
         credentials = Credentials(CREDENTIALS)
         records.deliver(instance_id, binding_id, credentials, self.endpoints, plan.binding_lifetime)

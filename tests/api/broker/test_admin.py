@@ -22,6 +22,7 @@ from helmbroker.broker.api.auth.chain import Authentication
 from helmbroker.broker.domain.drift import Finding, FindingKind
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.operations.progress import TABLES
+from helmbroker.broker.operator_wiring import make_admin
 from helmbroker.broker.store.schema import metadata, operations
 from helmbroker.catalog.model import Catalog
 from helmbroker.database import now
@@ -48,6 +49,10 @@ class Office:
     def get(self, path: str, token: str | None = None) -> TestResponse:
         return self.desk.client.get(path, headers={"Authorization": f"Bearer {token or self.token}"})
 
+    def post(self, path: str, body: Any = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return self.desk.client.post(path, headers=headers, **({} if body is None else {"json": body}))
+
     def json(self, path: str) -> dict[str, Any]:
         answer = self.get(path)
         assert answer.status_code == 200, answer.text
@@ -66,9 +71,8 @@ def office(data: Path, catalog: Catalog) -> Iterator[Office]:
     def admin(desk: Desk) -> Admin:
         users = BasicUsers([logins.LoginFile(desk.folder / "platform-credentials", logins.plain)])
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
-        return Admin(
-            Admins(tokens, Authentication([users])), desk.store.overview, desk.store, lambda: catalog, desk.store
-        )
+        found = Admins(tokens, Authentication([users]))
+        return make_admin(desk.store, found, desk.service, lambda: catalog, desk.revisions, lambda: catalog, bytes)
 
     desk = Desk(data, catalog, admin=admin)
     yield Office(desk, token)
@@ -242,7 +246,7 @@ def test_nothing_secret_is_shown(office: Office) -> None:
     office.desk.patch(parameters={"admin": {"password": "canary-update-51f0"}})
     operation_id = office.latest()["id"]
     told = "".join(office.get(path).text for path in [*PATHS, f"/admin/operations/{operation_id}"])
-    assert "canary" not in told
+    assert "canary-" not in told
     assert USER[1] not in told
     assert office.token not in told
 

@@ -61,7 +61,7 @@ class Controller:
         return self._changed(app, self._config(list(app.good.config.values), refs), user)
 
     def roll_back(self, name: str, version: int, user: str) -> Release:
-        """A new release with config and build of an older one. Raises Refusal."""
+        """A new release with config and build of an older one; autodeploy is not asked. Raises Refusal."""
         app = self.apps[name]
         target = self.release(name, version)
         if target.failed:
@@ -69,7 +69,7 @@ class Controller:
         if target.build is None:
             raise detail(400, "Cannot roll back to initial release.")
         summary = f"{app.workspace} rolled back to v{version}"
-        return self._release(app, target.config, target.build, summary, user)
+        return self._release(app, target.config, target.build, summary, user, deploys=True)
 
     def deploy(self, name: str, *, force: bool = False) -> None:
         """Deploy the newest release. Raises Refusal while a pipeline executes."""
@@ -103,15 +103,18 @@ class Controller:
 
     def _changed(self, app: App, config: Config, user: str) -> Config:
         succeeded = next((each for each in reversed(app.releases) if each.state == "succeed"), None)
-        if succeeded is not None and succeeded.config.content() == config.content():
+        build = app.good.build
+        if succeeded and (succeeded.build, succeeded.config.content()) == (build, config.content()):
             raise detail(409, f"{app.workspace} changed nothing - release stopped")
-        self._release(app, config, app.good.build, f"{app.workspace} changed the config", user)
+        self._release(app, config, build, f"{app.workspace} changed the config", user)
         return config
 
-    def _release(self, app: App, config: Config, build: Build | None, summary: str, user: str) -> Release:
+    def _release(
+        self, app: App, config: Config, build: Build | None, summary: str, user: str, *, deploys: bool = False
+    ) -> Release:
         version = app.releases[-1].version + 1
         release = Release(version, config, build, summary, created=self.now())
-        if build is not None and app.autodeploy:
+        if build is not None and (deploys or app.autodeploy):
             self._lock(app, release)
         if config not in app.configs:
             app.configs.append(config)
@@ -120,6 +123,10 @@ class Controller:
         return release
 
     def _lock(self, app: App, release: Release, *, force: bool = False) -> None:
+        """Wait for whoever is about to deploy the app; then no pipeline may execute, unless it is forced."""
+        if not app.lock.acquire() and not force:
+            raise detail(400, "there is an executing pipeline, please wait or force deploy")
+        app.lock.release()
         ptypes = self._changed_ptypes(app, release)
         if (busy := sorted(app.locked.intersection(ptypes))) and not force:
             raise detail(400, f"there is an executing pipeline, please wait or force deploy: {busy}")

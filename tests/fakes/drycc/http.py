@@ -133,8 +133,10 @@ def post_config(controller: Controller, app: str) -> tuple[Response, int]:
 
 
 def delete_config(controller: Controller, app: str) -> Response:
-    """Detach groups from process types."""
-    return _shown(_app(controller, app), controller.detach(app, request.get_json(), g.user.username))
+    """Detach groups from process types: the answer has no body (views/app.py)."""
+    _app(controller, app)
+    controller.detach(app, request.get_json(), g.user.username)
+    return Response(status=200)
 
 
 def list_releases(controller: Controller, app: str) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.fakes.drycc.config import Config
+from tests.fakes.drycc.lock import CacheLock
 
 CREATED = "2026-01-02T03:04:05Z"
 VIEWER, MEMBER, ADMIN = "viewer", "member", "admin"
@@ -65,6 +66,7 @@ class App:
     configs: list[Config] = field(default_factory=list)
     pods: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # process type -> image, environment
     locked: set[str] = field(default_factory=set)  # process types in a pipeline
+    lock: CacheLock = field(default_factory=CacheLock)
     autodeploy: bool = True
     autorollback: bool = True
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))

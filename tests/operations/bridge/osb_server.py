@@ -1,4 +1,4 @@
-"""A service broker over real HTTP, small: one plan, asynchronous, and its answers wait for the test's word."""
+"""A service broker over real HTTP, small: one plan, asynchronous unless told so; operations wait for the test."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ CATALOG = {
 
 
 class OsbServer:
-    """Listens on a free port of the loopback until `close`. `finish`: set it, and operations succeed."""
+    """Listens on a free port of the loopback until `close`. `finish`: set it, and operations succeed.
 
-    def __init__(self) -> None:
+    binds_at_once: the answer to the PUT of a binding is 201 with its credentials.
+    """
+
+    def __init__(self, *, binds_at_once: bool = False) -> None:
+        self.binds_at_once = binds_at_once
         self.credentials: dict[str, str] = {"uri": "postgres://"}
         self.finish = threading.Event()
         self.polled = threading.Semaphore(0)  # released at every look at an operation
@@ -51,6 +55,8 @@ class OsbServer:
                 "state": "succeeded" if self.finish.is_set() else "in progress",
                 "description": "pods start",
             }
+        if method == "PUT" and self.binds_at_once and "/service_bindings/" in path:
+            return 201, {"credentials": self.credentials}
         if method == "PUT":
             self.puts.append(body)
             self.instances.add(instance)

@@ -136,7 +136,7 @@ def test_credentials_that_collide_touch_no_app(world: World) -> None:
     asked: list[str] = []
     world.apps.before = lambda method, _app: asked.append(method)
     world.run(bind(world))
-    assert asked == ["releases", "offer"], "what undoes it: a release is looked for, the Secret taken away"
+    assert asked == ["of_key", "offer"], "what undoes it: a release is looked for, the Secret taken away"
     assert "'HOST' and 'host' both become MY_DB_HOST" in world.message()
     assert "canary" not in world.message()
     assert world.ledger() == []

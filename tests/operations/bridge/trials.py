@@ -9,7 +9,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
+from helmbroker.controller_bridge.apps.port import AppReleaseError, AppsUnavailable
 from helmbroker.controller_bridge.beginning import begin_revocation
 from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, Broker, BrokerError, Unreachable
 from helmbroker.controller_bridge.brokers import Brokers
@@ -20,7 +20,7 @@ from helmbroker.controller_bridge.service import NewResource, Refused
 from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.durable import JSON, State
 from tests.operations.bridge.world import APP, DB, OTHER_APP, SEALER, World
-from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
+from tests.operations.course import Context, Course, Moment, Place, Rows, Watched
 from tests.operations.sweep import How, Trial
 
 
@@ -85,15 +85,15 @@ def destroy(world: World) -> str:
 
 def rollback(world: World) -> str:
     world.bound()
-    return world.service.rollback(APP, 1, "alice").id
+    return world.service.releasing.rollback(APP, world.first, "alice").id
 
 
 def reinject(world: World) -> str:
     """A build has taken the credentials."""
     world.bound()
-    world.apps.replace_config(APP)
+    world.lose_credentials()
     with world.store.writing() as conn:
-        world.service.reinject(conn, APP, "3")
+        world.service.releasing.reinject(conn, APP, "3")
         return str(conn.scalar(sa.text("SELECT id FROM operations WHERE kind = 'reinject'")))
 
 
@@ -308,6 +308,9 @@ ROWS: dict[str, Row] = {
 ELSEWHERE: dict[str, str] = {}
 
 
+_UNFENCED = frozenset({"broker.provision", "broker.bind", "controller.change", "controller.roll_back"})
+
+
 class BridgeTrial(Trial):
     """One row in one world."""
 
@@ -319,10 +322,10 @@ class BridgeTrial(Trial):
         self.hand.claims = Context
         watched = cast("Broker", Watched(world.each_broker[row.broker], "broker", self.course))
         broker = Brokers(world.each_broker | {row.broker: watched})
-        apps = cast("AppReleases", Watched(world.apps, "apps", self.course))
+        apps = world.watched_apps(self.course)
         self.hand.worker.handlers = handlers(Ports(world.store, broker, apps, SEALER, Pace(0.0, 0.0), 0.0))
         self._rows = Rows(world.store.engine)
-        self._memory = Memory(world.broker, world.apps)
+        self._memory = world.memory()
 
     def put_back(self) -> None:
         self._rows.put_back()
@@ -351,15 +354,15 @@ class BridgeTrial(Trial):
         with suppress(NoSuchResource):  # of a sharing resource the instance is the other app's
             world.service.destroy(OTHER_APP, DB, "alice")
             world.run(world.resource(app=OTHER_APP).instance_operation)
-        groups = world.apps.releases(APP)
-        config = groups[0].config if groups else {}
         at_brokers = [*world.broker.instances, *world.broker.bindings, *["kept"] * world.kept()]
-        return [*at_brokers, *world.environment(), *world.offered(), *config]
+        return [*at_brokers, *world.environment(), *world.offered(), *world.config()]
 
     def only_removable(self, place: Place, how: How) -> bool:
-        """A request that was frozen on its way and arrives when all is undone: OSB knows no fence against it."""
-        late = place.moment is Moment.BEFORE and place.what in {"broker.provision", "broker.bind"}
-        return late and how is How.TAKEN_OVER
+        """A request that was frozen on its way, and arrives when all is done or undone.
+
+        OSB knows no fence against it, nor does a controller.
+        """
+        return place.moment is Moment.BEFORE and place.what in _UNFENCED and how is How.TAKEN_OVER
 
     def away(self, port: str) -> Exception | None:
         return Unreachable("lost") if port == "broker" else AppsUnavailable("lost")

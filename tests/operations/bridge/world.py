@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import sqlalchemy as sa
 
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.given import GivenSecrets
+from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL, Broker
 from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.external import ExternalBroker
@@ -26,6 +28,7 @@ from helmbroker.sealing import KeyRing, Keys
 from tests.fakes.app_releases import FakeAppReleases
 from tests.fakes.kube import FakeKube
 from tests.fakes.osb_broker import FakeBroker
+from tests.operations.course import Course, Memory, Watched
 from tests.operations.harness import Case, Hand
 
 APP, OTHER_APP, DB = "shop", "blog", "my-db"
@@ -54,8 +57,10 @@ def _careless(connection: sqlite3.Connection, _record: object) -> None:
 class World:
     """Everything of one test; the database of `folder`, or of `engine`, is emptied.
 
-    `looks`: how often asynchronous work of broker and apps is in progress.
+    `looks`: how often asynchronous work of broker and apps is in progress. first: the release before all of ours.
     """
+
+    first = 1
 
     def __init__(
         self,
@@ -133,6 +138,23 @@ class World:
         """Where instance and binding stand."""
         resource = self.resource(name)
         return resource.instance, resource.binding
+
+    def watched_apps(self, course: Course) -> AppReleases:
+        """The port, whose calls are places."""
+        return cast("AppReleases", Watched(self.apps, "apps", course))
+
+    def memory(self) -> Memory:
+        """What is not in the database, to be put back."""
+        return Memory(self.broker, self.apps)
+
+    def config(self) -> list[str]:
+        """The config groups that the app's next release begins with."""
+        newest = self.apps.page(APP, limit=1, offset=0)[1]
+        return sorted(newest[0].config) if newest else []
+
+    def lose_credentials(self) -> None:
+        """A build whose repository brings its own config."""
+        self.apps.replace_config(APP)
 
     def environment(self) -> dict[str, str]:
         """What the app's pods have from us."""

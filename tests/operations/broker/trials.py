@@ -13,9 +13,10 @@ from typing import cast
 from helmbroker.broker.domain.cluster import NotReady, Ready
 from helmbroker.broker.domain.helm_errors import ClusterRefused, ClusterUnavailable, HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.domain.operation import Kind, Phase
+from helmbroker.broker.domain.operation import TRIED, Kind, Phase
 from helmbroker.broker.domain.ports import Cluster, HelmReleases
-from helmbroker.broker.service import Expiry
+from helmbroker.broker.domain.requests import UpdateRequest
+from helmbroker.broker.service import Accepted, Expiry
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.purge import Purges
 from helmbroker.broker.service.repair import Repairs
@@ -27,7 +28,7 @@ from tests.fakes.cluster import CLAIM
 from tests.fakes.helm import Call
 from tests.fakes.survey import FakeSurvey
 from tests.operations.broker.test_update import newer
-from tests.operations.broker.world import BINDING_RELEASE, KEYS, NAMESPACE, RELEASE, SHARING, World
+from tests.operations.broker.world import ADDON, BINDING_RELEASE, INSTANCE, KEYS, NAMESPACE, RELEASE, SHARING, World
 from tests.operations.course import Context, Course, Memory, Moment, Place, Rows, Watched
 from tests.operations.sweep import How, Trial
 
@@ -120,6 +121,17 @@ def upgrade(world: World) -> str:
     return world.update(version="2.0.0")
 
 
+def upgrade_tried(world: World) -> str:
+    """With a client of ours before and after, as runs over the fleet have it."""
+    _bound(world)
+    world.offer(_newer())
+    request = UpdateRequest(INSTANCE, ADDON.id, None, None, None, "2.0.0", accepts_incomplete=True)
+    with world.store.transaction() as tx:
+        answer = world.service.update_in(tx, request, {TRIED: True})
+    assert isinstance(answer, Accepted)
+    return answer.operation_id
+
+
 def failing_update(world: World) -> str:
     """The chart's own Job fails, when the release has been changed: there and back."""
     _bound(world)
@@ -208,6 +220,7 @@ ROWS: dict[str, Row] = {
     "revoke expired": Row(Kind.UNBIND, revoke_expired),
     "update": Row(Kind.UPDATE, update),
     "upgrade": Row(Kind.UPDATE, upgrade),
+    "upgrade, tried": Row(Kind.UPDATE, upgrade_tried),
     "failing update": Row(Kind.UPDATE, failing_update, State.FAILED),
     "refused update": Row(Kind.UPDATE, refused_update, State.FAILED),
     "repair": Row(Kind.REPAIR, repair),

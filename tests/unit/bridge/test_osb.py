@@ -25,6 +25,7 @@ from helmbroker.controller_bridge.broker_port import (
 )
 from helmbroker.controller_bridge.osb import OsbBroker
 from helmbroker.controller_bridge.osb_login import CredentialsFile
+from helmbroker.telemetry.carried import carrying
 
 URL = "http://broker.test/osb"
 INSTANCE = InstanceRef("i 1", "svc", "plan", app="shop", name="my-db")
@@ -324,3 +325,15 @@ def test_nothing_secret_is_logged(broker: OsbBroker, wire: Any, caplog: pytest.L
     broker.bind(BINDING, ALICE)
     assert "canary" not in caplog.text
     assert "pass:word" not in caplog.text
+
+
+def test_a_call_says_whose_work_it_is(broker: OsbBroker, wire: Any) -> None:
+    """Who asked, and the trace (OSB item 15): on every call, polling too."""
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    wire.get(requests_mock.ANY, json={"services": []})
+    with carrying({"request_identity": "r1", "traceparent": parent}):
+        broker.catalog()
+    broker.catalog()
+    during, after = (each.headers for each in wire.request_history)
+    assert (during["X-Broker-API-Request-Identity"], during["traceparent"]) == ("r1", parent)
+    assert not {"X-Broker-API-Request-Identity", "traceparent"} & set(after)

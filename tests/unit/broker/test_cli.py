@@ -99,8 +99,9 @@ def test_init_keeps_what_is_there(made: Place) -> None:
 @pytest.mark.osb(121)
 def test_what_the_broker_has_can_be_listed(made: Place) -> None:
     """Nothing at first; what a line holds is tested in tests/api/broker/test_inventory.py."""
-    result = made.run("list", "--gone")
+    result = made.run("list", "--gone", "-o", "json")
     assert (result.exit_code, result.output) == (0, "")
+    assert made.run("list").output == "INSTANCE  BINDING  PHASE  RELEASE  DESCRIPTION\n"
 
 
 def test_who_reads_only_the_beginning_of_a_list_is_told_nothing_wrong(made: Place) -> None:

@@ -1,18 +1,22 @@
-"""The reference of the settings says what the code says."""
+"""The reference of settings and errors says what the code says."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings
 
 from helmbroker.broker.api import bodies, ids, wire
+from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.settings import Settings as BrokerSettings
 from helmbroker.controller_bridge.settings import Settings as BridgeSettings
 from helmbroker.runtime import http_worker, serve
 
 PAGE = Path(__file__).parents[3] / "docs/reference/settings.md"
+ERRORS = PAGE.with_name("errors.md")
 
 
 def table(prefix: str, settings: type[BaseSettings]) -> str:
@@ -48,3 +52,25 @@ def test_every_limit_is_documented() -> None:
         f"| time for a request to arrive | {http_worker.REQUEST_S:.0f} s | 408 |",
     ):
         assert limit in page
+
+
+importlib.import_module("helmbroker.broker.api.app")  # with every error that it answers with
+
+
+def _kinds(error: type[OsbError]) -> Iterator[type[OsbError]]:
+    for each in error.__subclasses__():
+        if "word" in vars(each):
+            yield each
+        yield from _kinds(each)
+
+
+KINDS = {each.word: each for each in _kinds(OsbError)}
+
+
+@pytest.mark.parametrize("error", KINDS.values(), ids=KINDS)
+def test_every_error_is_documented(error: type[OsbError]) -> None:
+    rows = [line for line in ERRORS.read_text("utf-8").splitlines() if f"| `{error.word}` |" in line]
+    assert len(rows) == 1
+    assert rows[0].startswith(f"| {error.status} |")
+    assert (f"({error.retry_after_s} s)" in rows[0]) == (error.retry_after_s is not None)
+    assert all(f"`{name}: {str(value).lower()}`" in rows[0] for name, value in error.flags.items())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from helmbroker.broker import wiring
+from helmbroker.broker import checkup_wiring, wiring
 from helmbroker.broker.cli import main
 from helmbroker.broker.domain.drift import Finding, FindingKind
+from helmbroker.broker.service.checkup import Area, Symptom
 from helmbroker.broker.settings import Settings
 from tests.unit.catalog.folders import write
 from tests.unit.logs import logs_as_before
@@ -28,6 +30,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(tmp_path / "addons/demo")
     monkeypatch.setenv("HELMBROKER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HELMBROKER_ADDONS_DIR", str(tmp_path / "addons"))
+    monkeypatch.setenv("HELMBROKER_HELM", str(tmp_path / "no-helm"))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))
     assert run("init").exit_code == 0
     return tmp_path / "data"
@@ -42,6 +45,7 @@ class Check:
 
     def __init__(self, *found: Finding) -> None:
         self.found = list(found)
+        self.wrong: list[Symptom] = []
 
     def check(self) -> list[Finding]:
         return self.found
@@ -51,6 +55,7 @@ class Check:
 def found(data: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
     made = Check()
     monkeypatch.setattr(wiring, "make_drift_check", lambda _settings, _store: made)
+    monkeypatch.setattr(checkup_wiring, "symptoms", lambda _settings, _store: made.wrong)
     return made
 
 
@@ -58,6 +63,8 @@ def test_without_a_cluster_nothing_can_be_looked_at(data: Path) -> None:
     result = run("doctor")
     assert result.exit_code == 2
     assert result.stderr.startswith("helmbroker: ")
+    kinds = [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert kinds == ["workers", "helm", "cluster"]
 
 
 def test_without_a_data_directory_too(data: Path) -> None:
@@ -82,6 +89,16 @@ def test_what_differs_is_shown(found: Check) -> None:
         '{"kind": "orphan", "subject": "release n/hb-x", "detail": "without a record. Cure.", "instance": null}\n'
     )
     assert run("doctor", "--instance", "j").exit_code == 0
+
+
+def test_what_is_wrong_in_the_installation_is_shown(found: Check) -> None:
+    """In the same words, and not where only differences are asked for."""
+    found.wrong = [Symptom(Area.WORKERS, "workers", "no worker lives. Start one")]
+    result = run("doctor", "-o", "json")
+    told = {"kind": "workers", "subject": "workers", "detail": "no worker lives. Start one", "instance": None}
+    assert json.loads(result.output) == told
+    assert (result.exit_code, run("doctor", "--kind", "lost").exit_code) == (1, 0)
+    assert "workers       workers\n              no worker lives. Start one" in run("doctor").output
 
 
 def test_a_repair_is_asked_for(found: Check) -> None:

@@ -18,7 +18,7 @@ apiVersion: v1
 kind: Config
 clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}]
 contexts: [{name: c, context: {cluster: c, user: u}}]
-users: [{name: u}]
+users: [{name: u, user: {token: t}}]
 current-context: c
 """
 

@@ -1,16 +1,28 @@
-"""A controller of one test, over HTTP."""
+"""A controller of one test, over HTTP, and the adapter in front of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from helmbroker.controller_bridge.apps.drycc.budget import Turns
+from helmbroker.controller_bridge.apps.drycc.calls import Calls
+from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
+from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
+from helmbroker.controller_bridge.apps.port import ConfigChange
+from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes
+from helmbroker.controller_bridge.store import Store
 from tests.fakes.drycc_controller import DryccController
+from tests.operations.bridge.world import SEALER, empty_engine
 
 IMAGE = "shop:1"
+WHO = {"author": "ann", "summary": "bind db"}
+DATABASE = ConfigChange({"addon_db": {"DB_URI": "s3cr3t-pw"}})
 
 
 class Seat:
@@ -65,6 +77,43 @@ def seat() -> Iterator[Seat]:
     controller = DryccController(clock=lambda: clock[0])
     yield Seat(controller, clock)
     controller.close()
+
+
+class Bench:
+    """The adapter of one test, with a clock that it sets."""
+
+    def __init__(self, seat: Seat, folder: Path) -> None:
+        self.seat, self.store = seat, Store(empty_engine(folder))
+        self.store.prepare(SEALER.keys)
+        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        self.client = ControllerClient(seat.controller.url)
+        self.token = lambda: seat.controller.staff
+        self.waits: list[float] = []
+
+    def apps(self, per_minute: int = 10**6) -> DryccAppReleases:
+        """A new one, as after a restart."""
+        turns = Turns(SqlBudget(self.store, per_minute), sleep=self.waits.append)
+        return DryccAppReleases(Calls(self.client, self.token, turns), SqlNotes(self.store), now=lambda: self.now)
+
+    def change(self, change: ConfigChange = DATABASE, key: str = "op-1") -> int | None:
+        return self.apps().change_config("shop", change, **WHO, key=key)
+
+    def out(self, change: ConfigChange = DATABASE, key: str = "op-1") -> int:
+        """A change that is deployed and settled."""
+        number = self.change(change, key)
+        assert number is not None
+        self.seat.rules.work("shop")
+        self.apps().settle("shop", number)
+        self.seat.rules.work("shop")
+        return number
+
+
+@pytest.fixture
+def bench(seat: Seat, tmp_path: Path) -> Iterator[Bench]:
+    found = Bench(seat, tmp_path)
+    yield found
+    found.store.engine.dispose()
+    empty_engine.cache_clear()
 
 
 def var(name: str, value: Any, group: str = "addon_db") -> dict[str, Any]:

@@ -37,6 +37,18 @@ def test_roles(seat: Seat, who: str, user: str, role: Role | None) -> None:
     assert (found.user, found.role_in("shop")) == (user, role)
 
 
+@pytest.mark.parametrize(
+    ("who", "workspace"), [("viewer", "myteam"), ("admin", "myteam"), ("stranger", None), ("staff", None)]
+)
+def test_the_workspace_of_an_app_comes_with_the_role(seat: Seat, who: str, workspace: str | None) -> None:
+    found = authority(seat).identify(seat.tokens[who])
+    assert found is not None
+    found.role_in("shop")
+    asked = len(seat.controller.calls)
+    assert found.workspace_of("shop") == workspace
+    assert len(seat.controller.calls) == asked
+
+
 @pytest.mark.parametrize("token", ["nope", "nope\r\nX: 1", "näpe", "\udcff"])
 def test_nobody(seat: Seat, token: str) -> None:
     assert authority(seat).identify(token) is None
@@ -102,7 +114,7 @@ def test_no_token_is_kept(seat: Seat) -> None:
     assert found.role_in("shop") is Role.MEMBER
     del found
     assert "max" in reachable(door._users._known)
-    assert token not in reachable(door._users._known) | reachable(door._roles._known)
+    assert token not in reachable(door._users._known) | reachable(door._standings._known)
 
 
 def reachable(start: object) -> set[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
-from helmbroker.controller_bridge.apps.drycc.config import Detach, Post, edit, going_back, leftovers
+from helmbroker.controller_bridge.apps.drycc.config import Detach, Post, edit, going_back, leftovers, taking_back
 from helmbroker.controller_bridge.apps.drycc.wire import HeldConfig
 from helmbroker.controller_bridge.apps.port import CannotRelease, ConfigChange
 from tests.unit.drycc.conftest import var
@@ -13,7 +16,7 @@ PTYPES = ["web", "worker"]
 BOTH = {"web": ["addon_db"], "worker": ["addon_db"]}
 
 
-def held(*values: dict[str, str], **refs: list[str]) -> HeldConfig:
+def held(*values: dict[str, Any], **refs: Sequence[str]) -> HeldConfig:
     return HeldConfig.model_validate({"uuid": "u", "values": values, "values_refs": refs})
 
 
@@ -105,6 +108,24 @@ def test_credentials_of_bindings_that_are_gone_do_not_come_back() -> None:
 def test_a_reference_that_would_have_to_go_needs_a_rollback() -> None:
     now, then = held(var("G", "1", "own"), web=["own"]), held(var("G", "2", "own"))
     assert going_back(now, then) is None
+
+
+def test_what_a_change_has_brought_is_taken_away_in_two_requests_and_nothing_else() -> None:
+    had, new = var("A", "1"), var("B", "2", "addon_new")
+    theirs = {"name": "LEVEL", "value": "debug", "ptype": "web"}
+    before = held(had, web=["addon_db"], worker=["addon_db"])
+    made = held(had, new, web=["addon_db", "addon_new"], worker=["addon_db"])
+    now = held(had, new, theirs, web=["addon_db", "addon_new"], worker=["addon_db"])
+    assert taking_back(now, made, before) == Detach({"web": ["addon_new"], "worker": []})
+    detached = held(had, new, theirs, web=["addon_db"], worker=["addon_db"])
+    assert taking_back(detached, made, before) == Post([var("B", None, "addon_new")], {})
+    assert taking_back(held(had, theirs, web=["addon_db"], worker=["addon_db"]), made, before) is None
+
+
+def test_what_a_change_has_taken_or_replaced_comes_again() -> None:
+    before = held(var("A", "1"), var("G", "1", "own"), web=["own", "addon_db"])
+    made = held(var("A", "2"), var("G", "1", "own"), web=["own"])
+    assert taking_back(made, made, before) == Post([var("A", "1")], {"web": ["addon_db"]})
 
 
 def test_values_show_nowhere() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -73,6 +74,40 @@ def test_while_a_pipeline_executes_nothing_is_saved(seat: Seat) -> None:
     said = "there is an executing pipeline, please wait or force deploy: ['web', 'worker']"
     assert (answer.status_code, answer.json()) == (400, {"detail": said})
     assert seat.config()["values"] == [var("A", "1")]
+
+
+def test_a_request_waits_for_the_lock_of_the_app(seat: Seat) -> None:
+    """Section 3.3: it may take two minutes."""
+    lock = seat.rules.apps["shop"].lock
+    assert lock.longest_s == 120.0
+    assert lock.acquire()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(seat.set, var("A", "1"), refs=BOTH)
+        assert lock.waited.wait(10)
+        assert (answer.done(), seat.config()["values"]) == (False, [])
+        lock.release()
+        assert answer.result(10).status_code == 201
+    assert seat.states()[0] == (3, "created")
+
+
+def test_who_waits_for_the_lock_in_vain_has_changed_nothing(seat: Seat) -> None:
+    lock = seat.rules.apps["shop"].lock
+    lock.longest_s = 0.0
+    assert lock.acquire()
+    answer = seat.set(var("A", "1"), refs=BOTH)
+    said = "there is an executing pipeline, please wait or force deploy"
+    assert (answer.status_code, answer.json()) == (400, {"detail": said})
+    assert (seat.config()["values"], seat.states()[0]) == ([], (2, "succeed"))
+
+
+@pytest.mark.parametrize("autodeploy", [True, False])
+def test_a_rollback_is_deployed_whatever_autodeploy_says(seat: Seat, autodeploy: bool) -> None:
+    seat.set(var("A", "1"), refs=BOTH)
+    seat.rules.work("shop")
+    seat.rules.apps["shop"].autodeploy = autodeploy
+    seat("POST", f"{RELEASES}rollback/", {"version": 2})
+    seat.rules.work("shop")
+    assert seat.states()[0] == (4, "succeed")
 
 
 def test_only_process_types_that_change_are_deployed_and_locked(seat: Seat) -> None:

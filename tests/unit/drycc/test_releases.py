@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from helmbroker.controller_bridge.apps.drycc.budget import Turns
-from helmbroker.controller_bridge.apps.drycc.calls import Calls
-from helmbroker.controller_bridge.apps.drycc.client import ControllerClient, TokenFile
-from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
+from helmbroker.controller_bridge.apps.drycc.client import READ_S, ControllerClient, TokenFile
 from helmbroker.controller_bridge.apps.port import (
     AppNotFound,
     AppsUnavailable,
@@ -22,54 +20,14 @@ from helmbroker.controller_bridge.apps.port import (
     Healthy,
     Rolling,
 )
-from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes
-from helmbroker.controller_bridge.store import Store
 from tests.fakes.drycc.config import Refusal
+from tests.fakes.drycc.lock import LONGEST_S
 from tests.fakes.drycc_controller import Lost
-from tests.operations.bridge.world import SEALER, empty_engine
-from tests.unit.drycc.conftest import Seat, var
+from tests.unit.drycc.conftest import DATABASE, WHO, Bench, var
 
-CONFIG, WHO = "/v2/apps/shop/config/", {"author": "ann", "summary": "bind db"}
-DATABASE = ConfigChange({"addon_db": {"DB_URI": "s3cr3t-pw"}})
+CONFIG = "/v2/apps/shop/config/"
 BROKEN = ConfigChange({"addon_db": {"BREAK": "s3cr3t-pw"}})
 GONE = ConfigChange({"addon_db": None})
-
-
-class Bench:
-    """The adapter of one test, with a clock that it sets."""
-
-    def __init__(self, seat: Seat, folder: Path) -> None:
-        self.seat, self.store = seat, Store(empty_engine(folder))
-        self.store.prepare(SEALER.keys)
-        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        self.client = ControllerClient(seat.controller.url)
-        self.token = lambda: seat.controller.staff
-        self.waits: list[float] = []
-
-    def apps(self, per_minute: int = 10**6) -> DryccAppReleases:
-        """A new one, as after a restart."""
-        turns = Turns(SqlBudget(self.store, per_minute), sleep=self.waits.append)
-        return DryccAppReleases(Calls(self.client, self.token, turns), SqlNotes(self.store), now=lambda: self.now)
-
-    def change(self, change: ConfigChange = DATABASE, key: str = "op-1") -> int | None:
-        return self.apps().change_config("shop", change, **WHO, key=key)
-
-    def out(self, change: ConfigChange = DATABASE, key: str = "op-1") -> int:
-        """A change that is deployed and settled."""
-        number = self.change(change, key)
-        assert number is not None
-        self.seat.rules.work("shop")
-        self.apps().settle("shop", number)
-        self.seat.rules.work("shop")
-        return number
-
-
-@pytest.fixture
-def bench(seat: Seat, tmp_path: Path) -> Iterator[Bench]:
-    found = Bench(seat, tmp_path)
-    yield found
-    found.store.engine.dispose()
-    empty_engine.cache_clear()
 
 
 def test_a_lost_answer_is_found_again(bench: Bench) -> None:
@@ -113,6 +71,44 @@ def test_while_a_pipeline_executes_it_is_tried_later_and_later(bench: Bench) -> 
     assert waits == [5.0, 15.0, 30.0, 45.0, 60.0, 60.0]
     bench.seat.rules.work("shop")
     assert bench.change() == 4
+
+
+def test_a_lock_of_the_app_is_waited_for_as_long_as_the_controller_does(bench: Bench) -> None:
+    """The request blocks; the client is more patient than the controller."""
+    assert READ_S >= LONGEST_S + 30
+    lock = bench.seat.rules.apps["shop"].lock
+    assert lock.acquire()
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(bench.change)
+        assert lock.waited.wait(10)
+        lock.release()
+        assert made.result(10) == 3
+
+
+def test_a_lock_that_nobody_gives_back_is_a_pipeline_that_executes(bench: Bench) -> None:
+    lock = bench.seat.rules.apps["shop"].lock
+    lock.longest_s = 0.0
+    assert lock.acquire()
+    with pytest.raises(AppsUnavailable, match="app shop is being deployed"):
+        bench.change()
+    lock.release()
+    assert bench.change() == 3
+
+
+def test_a_request_that_is_given_up_and_goes_through_all_the_same_is_found(bench: Bench) -> None:
+    """Whoever held the lock for longer than the client waits lets the request through at last."""
+    bench.client = ControllerClient(bench.seat.controller.url, read_s=0.2)
+    rules, lock = bench.seat.rules, bench.seat.rules.apps["shop"].lock
+    through = Event()
+    rules.on_release = lambda *_: through.set()
+    assert lock.acquire()
+    with pytest.raises(AppsUnavailable, match="no answer within"):
+        bench.change()
+    lock.release()
+    assert through.wait(10)
+    bench.client = ControllerClient(bench.seat.controller.url)
+    assert bench.change() == 3
+    assert [number for number, _ in bench.seat.states()] == [3, 2, 1]
 
 
 def test_a_race_for_a_number_is_tried_again(bench: Bench) -> None:
@@ -273,6 +269,45 @@ def test_the_token_is_read_again(tmp_path: Path) -> None:
     file.unlink()
     file.write_text("another")
     assert token() == "another"
+
+
+@pytest.fixture
+def long(bench: Bench) -> Bench:
+    """An app with many releases."""
+    for number in range(130):
+        bench.seat.rules.change_config("shop", {"values": [var("A", str(number), "global")]}, "ann")
+        bench.seat.rules.work("shop")
+    bench.seat.controller.calls.clear()
+    return bench
+
+
+def test_a_page_is_one_request_and_its_first_configs_once(long: Bench) -> None:
+    apps, calls = long.apps(), long.seat.controller.calls
+    for limit, offset, requests in ((3, 0, 4), (3, 0, 1), (20, 0, 8), (20, 0, 1), (100, 100, 11)):
+        count, found = apps.page("shop", limit=limit, offset=offset)
+        assert (count, found[0].version, len(found)) == (132, 132 - offset, min(limit, 132 - offset))
+        assert len(calls) == requests, (limit, offset)
+        calls.clear()
+
+
+def test_one_release_is_one_request_and_its_config_once(long: Bench) -> None:
+    apps, calls = long.apps(), long.seat.controller.calls
+    for requests in (2, 1):
+        found = apps.release("shop", 3)
+        assert found is not None
+        assert (found.version, found.config) == (3, {"global": ("A",)})
+        assert len(calls) == requests
+        calls.clear()
+    assert apps.release("shop", 999) is None
+
+
+def test_a_rollback_reads_no_more_than_it_needs(long: Bench) -> None:
+    """Not the pages of all releases before the one to go back to."""
+    number = long.apps().rollback("shop", 3, author="bob", key="r")
+    asked = long.seat.controller.calls
+    assert len(asked) <= 8
+    assert asked.count(("GET", "/v2/apps/shop/releases/")) <= 3
+    assert number == 133
 
 
 def test_few_requests_tell_many_releases(bench: Bench) -> None:

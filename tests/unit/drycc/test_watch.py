@@ -17,7 +17,7 @@ from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
 from helmbroker.controller_bridge.broker_port import BrokerError
 from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes, WatchedApps
-from helmbroker.controller_bridge.drycc_watch import Watch
+from helmbroker.controller_bridge.drycc_watch import EVERY_S, Watch
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Kind
 from helmbroker.controller_bridge.operations.handlers import handlers
 from helmbroker.controller_bridge.operations.work import Pace, Ports
@@ -73,7 +73,7 @@ class Tower:
         """One run of the schedule."""
         self.now += timedelta(seconds=after_s)
         calls = self.calls(per_minute, idle=True)
-        watch = Watch(self.store, self.service, calls, POLL_S, GRACE_S, lambda: self.now)
+        watch = Watch(self.store, self.service, calls, POLL_S, GRACE_S, self.now.timestamp)
         return watch.run(cast("Context", Unbothered()))
 
     def work(self) -> None:
@@ -300,7 +300,7 @@ def test_a_controller_that_does_not_know_us_is_not_believed(bound: Tower) -> Non
     bound.seat.controller.fail("GET", RELEASES, missing)
     bound.seat.controller.fail("GET", "/v2/auth/whoami/", missing)
     assert "it is not believed" in bound.look(POLL_S + 1)
-    assert WatchedApps(bound.store).missing() == (0, 1)
+    assert WatchedApps(bound.store).missing() == []
 
 
 def test_an_app_that_took_the_name_gets_nothing(bound: Tower) -> None:
@@ -334,17 +334,81 @@ def test_a_controller_that_was_restored_gets_the_credentials_again(bound: Tower)
     assert len(bound.broker.bindings) == 1
 
 
+def test_with_autodeploy_off_a_repair_that_nobody_deploys_is_tried_once(bound: Tower) -> None:
+    """What takes it back is no news, and the build of the user waits on."""
+    bound.push()
+    bound.rules.apps[APP].autodeploy = False
+    bound.rules.push(APP, {"web": "shop:3", "worker": "shop:3"})
+    bound.look(POLL_S + 1)
+    bound.look(1800)
+    (repair,) = (each for each in bound.reinjections() if not each.state.finished)
+    bound.world.shorten(repair.id, to_s=400)
+    bound.work()
+    told = bound.world.hand.operation(repair.id).description
+    assert "took too long" in told
+    assert "could not" not in told
+    newest = bound.rules.apps[APP].releases[-1]
+    assert newest.build is not None
+    assert (newest.build.images["web"], newest.state, newest.config.environment("web")) == ("shop:3", "created", {})
+    tried, released = len(bound.reinjections()), len(bound.seat.states())
+    for _ in range(3):
+        bound.look(1801)
+        bound.work()
+    assert (len(bound.reinjections()), len(bound.seat.states())) == (tried, released)
+
+
+def many(bound: Tower) -> list[str]:
+    """Apps with resources besides the one."""
+    apps = [f"app-{number}" for number in range(4)]
+    for app in apps:
+        bound.rules.create_app(app)
+        bound.service.create(NewResource(app, DB, "postgresql", "small", {}), "alice")
+    bound.work()
+    bound.look()
+    bound.work()
+    return apps
+
+
 def test_many_apps_do_not_go_at_once(bound: Tower, caplog: pytest.LogCaptureFixture) -> None:
     """A controller that was restored from an old backup knows none of the newer ones."""
-    for number in range(4):
-        bound.service.create(NewResource(f"app-{number}", DB, "postgresql", "small", {}), "alice")
-    bound.work()
+    many(bound)
     bound.rules.apps.clear()
     bound.look(POLL_S + 1)
     bound.look(GRACE_S + 1)
     bound.work()
     assert len(bound.broker.instances) == 5
-    assert "nothing is removed; look whether the controller has lost its apps" in caplog.text
+    assert "so are 5 of 5, at about the same time: nothing is removed" in caplog.text
+
+
+def test_apps_that_go_one_after_the_other_are_let_go(bound: Tower) -> None:
+    """Their owners delete four of five within a day, and none of them at once."""
+    for app in many(bound):
+        del bound.rules.apps[app]
+        bound.look(3601)
+    assert [each.app for each in WatchedApps(bound.store).missing()] == [f"app-{number}" for number in range(4)]
+    for _ in range(4):
+        bound.look(GRACE_S)
+        bound.work()
+    assert list(bound.broker.instances) == [bound.resource().instance_id]
+
+
+def test_an_operator_says_which_of_many_is_meant_to_be_gone(bound: Tower) -> None:
+    """It is removed at once, and no other; one that comes back is not."""
+    gone, back, *_ = many(bound)
+    kept = {name: bound.rules.apps.pop(name) for name in list(bound.rules.apps)}
+    bound.look(POLL_S + 1)
+    watched = WatchedApps(bound.store)
+    assert (watched.confirm(gone), watched.confirm(back), watched.confirm("none")) == (True, True, False)
+    bound.rules.apps[back] = kept[back]
+    bound.now = datetime.fromtimestamp(watched.clock(), UTC)
+    bound.look()
+    bound.work()
+    assert len(bound.broker.instances) == 4
+    assert bound.service.page(gone, limit=1, offset=0)[0] == 0
+    bound.look()
+    assert {each.app: each.confirmed for each in watched.missing()} == dict.fromkeys((APP, "app-2", "app-3")), (
+        "who is back is confirmed no more"
+    )
 
 
 def test_five_hundred_apps_are_looked_at_without_a_burst(tower: Tower) -> None:
@@ -356,6 +420,15 @@ def test_five_hundred_apps_are_looked_at_without_a_burst(tower: Tower) -> None:
     assert len(tower.seat.controller.calls) <= 8
     budget = SqlBudget(tower.store, 60)
     assert [budget.turn(0.0) for _ in range(6)] == [0.0] * 6
+
+
+@pytest.mark.parametrize("per_minute", [20, 60, 600])
+def test_no_turn_of_looks_is_lost_between_two_runs(tower: Tower, per_minute: int) -> None:
+    """Else there would be fewer looks than the controller allows, and 500 apps would take longer than a poll."""
+    budget = SqlBudget(tower.store, per_minute)
+    in_a_run = [budget.turn(0.0, idle=True) for _ in range(per_minute)].count(0.0)
+    evenly_per_s = per_minute * 0.75 / 60
+    assert in_a_run >= EVERY_S * evenly_per_s
 
 
 def test_an_app_that_cannot_be_looked_at_holds_up_nobody(bound: Tower) -> None:
@@ -423,7 +496,7 @@ def test_an_app_that_took_the_name_and_went_on_gets_nothing(bound: Tower) -> Non
     bound.look(POLL_S + 1)
     bound.work()
     assert (bound.environment(), len(bound.reinjections())) == ({}, before)
-    assert WatchedApps(bound.store).missing() == (1, 1)
+    assert [each.app for each in WatchedApps(bound.store).missing()] == [APP]
 
 
 def test_an_app_that_took_the_name_is_known_by_its_few_releases(bound: Tower) -> None:
@@ -432,7 +505,7 @@ def test_an_app_that_took_the_name_is_known_by_its_few_releases(bound: Tower) ->
     take_name(bound, builds=releases - 1)
     assert len(bound.rules.apps[APP].releases) == releases
     bound.look(POLL_S + 1)
-    assert WatchedApps(bound.store).missing() == (1, 1)
+    assert [each.app for each in WatchedApps(bound.store).missing()] == [APP]
 
 
 def test_no_rotation_gives_the_credentials_to_an_app_that_took_the_name(bound: Tower) -> None:

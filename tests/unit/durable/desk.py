@@ -3,13 +3,13 @@
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
 
 from helmbroker.database import reader
-from helmbroker.durable import JSON, Context, Handler, Operation, Queue, Worker, define
+from helmbroker.durable import JSON, Context, Handler, Observer, Operation, Queue, Worker, define
 
 METADATA = sa.MetaData()
 OPERATIONS = define(METADATA)
@@ -20,6 +20,28 @@ BOUND_S = 10.0  # no wait of a test lasts longer
 def at_once(_ctx: Context) -> str:
     """A handler that has nothing to do."""
     return "done"
+
+
+class Seen:
+    """Writes down what an observer is told: the attempt of each claim, its steps, its state afterwards."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+
+    def __call__(self, operation: Operation) -> AbstractContextManager[Observer]:
+        self.told.append(("claimed", operation.attempt))
+        return nullcontext(_Seeing(self.told))
+
+
+class _Seeing(Observer):
+    def __init__(self, told: list[tuple[str, object]]) -> None:
+        self._told = told
+
+    def step(self, name: str) -> None:
+        self._told.append(("step", name))
+
+    def left(self, after: Operation | None) -> None:
+        self._told.append(("left", None if after is None else after.state))
 
 
 class Desk:

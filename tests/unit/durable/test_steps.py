@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from helmbroker.durable import (
     Context,
@@ -10,6 +11,7 @@ from helmbroker.durable import (
     Fail,
     Failed,
     Outcome,
+    Queue,
     State,
     Step,
     Transient,
@@ -17,7 +19,7 @@ from helmbroker.durable import (
     run_steps,
 )
 from tests.operations.harness import LEASE_S, Case, Dies, Hand, assert_same_end
-from tests.unit.durable.desk import Desk, at_once
+from tests.unit.durable.desk import OPERATIONS, Desk, Seen, at_once
 
 HandOf = Callable[..., Hand]
 
@@ -239,17 +241,29 @@ def test_the_text_of_an_unexpected_exception_is_never_public(
     assert "canary in parameters" not in caplog.text
 
 
-def test_log_lines_carry_the_operation(desk: Desk, hand_of: HandOf, caplog: pytest.LogCaptureFixture) -> None:
-    operation = desk.enqueue(subject="s")
-    hand = hand_of(Work(Transient("not now", 0.0)).handler("a"))
+def test_an_observer_learns_of_each_claim_and_step(desk: Desk, hand_of: HandOf) -> None:
+    operation, seen = desk.enqueue(subject="s"), Seen()
+    hand = hand_of(Work(Transient("not now", 0.0)).handler("a", "b"), observed=seen)
     hand.run(operation.id)
-    lines = [(r.getMessage(), r.__dict__["operation"], r.__dict__["attempt"]) for r in caplog.records]
-    assert lines == [
-        ("operation started", operation.id, 1),
-        ("operation is now queued: not now", operation.id, 1),
-        ("operation started", operation.id, 2),
-        ("operation is now succeeded: all steps done", operation.id, 2),
+    assert seen.told == [
+        ("claimed", 1),
+        ("step", "a"),
+        ("left", State.QUEUED),
+        ("claimed", 2),
+        ("step", "a"),
+        ("step", "b"),
+        ("left", State.SUCCEEDED),
     ]
+
+
+def test_a_carrier_is_kept_and_makes_no_conflict(engine: sa.Engine) -> None:
+    """Who asks again for the same operation may belong to another trace."""
+    carriers = iter([{"trace": "1"}, {"trace": "2"}])
+    queue = Queue(engine, OPERATIONS, lambda: next(carriers))
+    for _ in range(2):
+        with engine.begin() as conn:
+            found = queue.enqueue(conn, id="o", kind="work", subject="s", params={}, timeout_s=9.0)
+        assert found.carrier == {"trace": "1"}
 
 
 class Counter:

@@ -257,3 +257,12 @@ def test_a_missing_helm_that_is_installed_later_is_found(tmp_path: Path) -> None
     assert helm.unusable() == f"there is no program {tmp_path / 'helm'}. {CURE}"
     stand_in(tmp_path)
     assert helm.unusable() is None
+
+
+def test_in_the_name_of_somebody_else(tmp_path: Path) -> None:
+    """Helm takes it from its environment; ours is as it was."""
+    alice, helm = "system:serviceaccount:instances:alice", cli(tmp_path, stand_in(tmp_path))
+    helm.acting_as(alice).uninstall(REF, hooks=False, timeout_s=1, stop=NEVER)
+    assert asked(tmp_path)["env"]["HELM_KUBEASUSER"] == alice
+    helm.uninstall(REF, hooks=False, timeout_s=1, stop=NEVER)
+    assert "HELM_KUBEASUSER" not in asked(tmp_path)["env"]

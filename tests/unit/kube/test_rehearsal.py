@@ -207,3 +207,9 @@ def test_a_broker_that_may_not_see_quotas_does_without(kube: FakeKube) -> None:
 
     kube.before = raising
     KubeCluster(kube).rehearse(REF, [stateful_set()])
+
+
+def test_it_is_tried_in_the_name_of_whoever_is_to_make_it(kube: FakeKube) -> None:
+    KubeCluster(kube).rehearse(REF, [obj("ConfigMap")], user="system:serviceaccount:instances:alice")
+    KubeCluster(kube).rehearse(REF, [obj("ConfigMap")])
+    assert kube.users == ["system:serviceaccount:instances:alice"]

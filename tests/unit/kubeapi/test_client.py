@@ -251,3 +251,14 @@ def test_a_server_that_does_not_tell_what_it_serves(server: Server, kube: KubeCl
     server.answer(200, {"kind": "APIVersions", "versions": ["v1"]})
     server.answer(200, {"kind": "APIGroupList", "groups": []})
     assert kube.api_versions() == ()
+
+
+def test_in_the_name_of_somebody_else(server: Server, kube: KubeClient) -> None:
+    """Beside the one that asks in its own."""
+    for each in (kube.acting_as("system:serviceaccount:shop:alice"), kube):
+        server.answer(200, SECRET)
+        each.get("Secret", "shop", "credentials")
+    assert [request.headers.get("impersonate-user") for request in server.requests] == [
+        "system:serviceaccount:shop:alice",
+        None,
+    ]

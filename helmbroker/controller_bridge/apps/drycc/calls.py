@@ -30,6 +30,10 @@ class PipelineBusy(AppsUnavailable):
     """The app is being deployed: nothing was changed."""
 
 
+class NoSuchRelease(CannotRelease):
+    """The app has no release of this number."""
+
+
 class Calls:
     """One controller, one user of it. Every request waits for its turn."""
 
@@ -42,14 +46,17 @@ class Calls:
         return self._get(wire.HeldConfig, app, f"config/{query}")
 
     def change(self, app: str, change: Post | Detach) -> str | None:
-        """The uuid of the new config; None: the controller says that this changes nothing.
+        """The uuid of the new config, or "" after a DELETE, which is answered without a body.
 
+        None: the controller says that this is what succeeded last, build and all.
         Raises PipelineBusy, CannotRelease.
         """
         answer = self._call("POST" if isinstance(change, Post) else "DELETE", app, "config/", change.body())
         if answer.status == HTTPStatus.CONFLICT:
             return None
-        return self._read(wire.HeldConfig, app, answer, {200, 201}).uuid
+        if isinstance(change, Detach) and answer.status == HTTPStatus.OK:
+            return ""
+        return self._read(wire.HeldConfig, app, answer, {201}).uuid
 
     def roll_back(self, app: str, version: int) -> int:
         """The number of the new release. Raises PipelineBusy, CannotRelease."""
@@ -63,19 +70,24 @@ class Calls:
             raise AppsUnavailable(f"the controller at {self._client.place} shows no release of app {app}")
         return found
 
+    def page(self, app: str, limit: int, offset: int) -> wire.Releases:
+        """Some of them, newest first."""
+        return self._get(wire.Releases, app, f"releases/?limit={limit}&offset={offset}")
+
     def releases(self, app: str) -> Iterator[wire.Release]:
-        """All of them, newest first."""
+        """All of them, newest first; read as far as the caller goes."""
         offset, count = 0, 1
         while offset < count:
-            page = self._get(wire.Releases, app, f"releases/?limit={_PAGE}&offset={offset}")
+            page = self.page(app, _PAGE, offset)
             yield from page.results
             offset, count = offset + _PAGE, page.count
 
     def release(self, app: str, version: int) -> wire.Release:
-        """That one. Raises CannotRelease when there is none."""
+        """That one. Raises NoSuchRelease."""
         answer = self._call("GET", app, f"releases/v{version}/")
         if answer.status == HTTPStatus.NOT_FOUND:
-            raise no_release(app, version, self.newest(app, 1)[0].version)
+            newest = self.newest(app, 1)[0].version
+            raise NoSuchRelease(f"app {app} has no release v{version}: the newest is v{newest}")
         return self._read(wire.Release, app, answer, {200})
 
     def ptypes(self, app: str) -> list[str]:
@@ -145,8 +157,3 @@ class Calls:
             "its operator has to put the token of a staff user into the bridge's token file",
             after_s=60.0,
         )
-
-
-def no_release(app: str, version: int, newest: int) -> CannotRelease:
-    """The error for a release that is not there."""
-    return CannotRelease(f"app {app} has no release v{version}: the newest is v{newest}")

@@ -16,7 +16,9 @@ import requests
 from helmbroker.controller_bridge.apps.port import AppsUnavailable
 
 _CONNECT_S = 5.0
-_READ_S = 180.0  # the controller itself may hold a request for 120 s, until it gets a lock
+READ_S = 180.0
+"""Seconds for an answer: the controller itself may hold a request for 120 s, until it gets a lock."""
+
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 _MAX_RETRY_AFTER_S = 3600.0
 _DEFAULT_RETRY_AFTER_S = 60.0  # the window of the controller's throttle
@@ -36,7 +38,7 @@ class Answer:
 class ControllerClient:
     """One controller. Safe for threads: each has its own connections."""
 
-    def __init__(self, url: str, *, ca_file: Path | None = None, read_s: float = _READ_S) -> None:
+    def __init__(self, url: str, *, ca_file: Path | None = None, read_s: float = READ_S) -> None:
         self._url = url.rstrip("/")
         self.place = urlsplit(url).netloc.rpartition("@")[2]
         self._verify: bool | str = str(ca_file) if ca_file else True

@@ -92,6 +92,23 @@ def going_back(held: HeldConfig, target: HeldConfig) -> Post | None:
     return _post(held, {name: wanted.get(name, {}) for name in {*now, *wanted}}, refs)
 
 
+def taking_back(held: HeldConfig, made: HeldConfig, before: HeldConfig) -> Post | Detach | None:
+    """The next request that undoes the change from `before` to `made` in `held`; None: it is undone.
+
+    What else is other in `held` stays. References go first, as a POST cannot take any away.
+    """
+    ptypes = sorted({*held.values_refs, *before.values_refs})
+    has, got, had = ({ptype: each.values_refs.get(ptype, ()) for ptype in ptypes} for each in (held, made, before))
+    added = {ptype: [g for g in has[ptype] if g in got[ptype] and g not in had[ptype]] for ptype in ptypes}
+    if any(added.values()):
+        return Detach(added)
+    lost = {ptype: [g for g in had[ptype] if g not in {*got[ptype], *has[ptype]}] for ptype in ptypes}
+    was, became = containers(before), containers(made)
+    other = [name for name in {*was, *became} if was.get(name) != became.get(name)]
+    refs = {ptype: groups for ptype, groups in lost.items() if groups}
+    return _post(held, {name: was.get(name, {}) for name in other}, refs)
+
+
 def alike(held: HeldConfig, other: HeldConfig) -> bool:
     """Whether all but the credentials of bindings is the same."""
     return _own(held) == _own(other)

@@ -18,6 +18,7 @@ class Note:
     removed: tuple[str, ...] = ()  # config groups
     version: int | None = None  # None: not known yet
     reason: str = ""  # why it failed
+    waits: bool = False  # nobody deploys it by itself: it takes back what was never deployed either
 
 
 class Notes(Protocol):
@@ -31,8 +32,11 @@ class Notes(Protocol):
         """Those of an app whose release is known."""
         ...
 
-    def begin(self, app: str, note: Note) -> None:
-        """Write it down; a note with this key that has no release yet is replaced."""
+    def begin(self, app: str, note: Note) -> int | None:
+        """Write it down; a note with this key that has no release yet is replaced.
+
+        The release that it has, when another worker had the operation meanwhile: then nothing is written.
+        """
         ...
 
     def made(self, app: str, key: str, version: int) -> None:

@@ -29,10 +29,9 @@ class Shown:
         self._names: dict[str, Names] = {}
 
     def told(self, app: str, releases: Sequence[Release], notes: Sequence[Note]) -> list[AppRelease]:
-        """Newest first, as they came. The config of those that are older than the newest ones stays empty."""
+        """Newest first, as they came. The config of all but the first stays empty, if it was never asked for."""
         by_version = {note.version: note for note in notes}
-        unknown = dict.fromkeys(each.config for each in releases if each.config not in self._names)
-        wanted = set(list(unknown)[:CONFIGS_A_LOOK])
+        wanted = {each.config for each in releases[:CONFIGS_A_LOOK]}
         return [self._one(app, each, by_version.get(each.version), wanted) for each in releases]
 
     def trouble(self, app: str, release: Release, notes: Sequence[Note]) -> str:

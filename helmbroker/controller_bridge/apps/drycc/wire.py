@@ -60,6 +60,11 @@ class Release(_Wire):
         return ReleaseState.FAILED if self.failed else _STATES.get(self.state, ReleaseState.PENDING)
 
     @property
+    def waits(self) -> bool:
+        """Whether it has a build, and nobody has begun to deploy it: as long as autodeploy is off, for example."""
+        return self.outcome is ReleaseState.PENDING and self.build is not None and not self.deployed_ptypes
+
+    @property
     def trouble(self) -> str:
         """What the controller says about a crash. It may quote values."""
         told = self.conditions[0].exception if self.conditions else None

@@ -1,0 +1,75 @@
+"""What the API server's audit log says of an account: which rights it used, and what it was refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pytest
+
+from helmbroker.kubeapi.port import Obj
+from sandbox.settings import Settings
+
+_CREATED = 201
+
+
+class Use(NamedTuple):
+    """A verb on a resource, with its subresource, as RBAC has them."""
+
+    group: str
+    resource: str
+    verb: str
+
+
+@dataclass
+class Heard:
+    """Of one account."""
+
+    used: set[Use] = field(default_factory=set)
+    refused: set[tuple[Use, str]] = field(default_factory=set)  # in which namespace; "" in none
+
+
+def heard(namespace: str, name: str) -> Heard:
+    """Everything that this service account has asked for so far."""
+    user, found = f"system:serviceaccount:{namespace}:{name}", Heard()
+    for event in _events(user):
+        if "impersonatedUser" in event:
+            continue  # that is another one's doing
+        about = event.get("objectRef") or {}
+        part = f"/{about['subresource']}" if about.get("subresource") else ""
+        use = Use(about.get("apiGroup", ""), f"{about.get('resource')}{part}", event["verb"])
+        if event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid":
+            found.refused.add((use, about.get("namespace", "")))
+            continue
+        found.used.add(use)
+        if (event["verb"], (event.get("responseStatus") or {}).get("code")) == ("patch", _CREATED):
+            found.used.add(use._replace(verb="create"))  # server-side apply asks for both
+    return found
+
+
+def uses(roles: Iterable[Obj]) -> set[Use]:
+    """Everything that roles allow."""
+    return {
+        Use(group, resource, verb)
+        for role in roles
+        for rule in role.get("rules", ())
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def _events(user: str) -> Iterator[dict[str, Any]]:
+    log = Settings.from_environment(os.environ).audit
+    if not log.exists():
+        pytest.fail(
+            f"there is no {log}: the sandbox is that of an older checkout; `sandbox/sandbox down`, then `up`"
+        )
+    for path in sorted(log.parent.iterdir()):
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                if f'"username":"{user}"' in line:
+                    yield json.loads(line)

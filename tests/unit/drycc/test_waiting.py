@@ -1,0 +1,139 @@
+"""With autodeploy off a release waits until somebody deploys it; the way back leaves what else waits alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from helmbroker.controller_bridge.apps.port import AppsUnavailable, ConfigChange, Healthy, Rolling
+from tests.fakes.drycc_controller import Lost
+from tests.unit.drycc.conftest import Bench, var
+
+NEW = {"web": "shop:2", "worker": "shop:2"}
+ROTATED = ConfigChange({"addon_db": {"DB_URI": "rotated"}})
+BOTH = {"web": ["addon_db"], "worker": ["addon_db"]}
+
+
+@pytest.fixture
+def manual(bench: Bench) -> Bench:
+    """An app with a binding that runs, whose owner deploys by hand, and a build of theirs that waits for it."""
+    bench.out()
+    bench.seat.rules.apps["shop"].autodeploy = False
+    bench.seat.rules.push("shop", NEW)
+    return bench
+
+
+def undone(bench: Bench, change: ConfigChange, key: str = "op-2") -> int:
+    """A change that nobody deploys in time, taken back; the number of the release that does so."""
+    number = bench.change(change, key)
+    assert number is not None
+    bench.now += timedelta(seconds=1200)
+    assert isinstance(bench.apps().rollout("shop", number), Rolling)
+    back = bench.apps().recover("shop", number, reason="too long", key=f"{key}:recover")
+    assert bench.apps().recover("shop", number, reason="too long", key=f"{key}:recover") == back
+    assert bench.apps().rollout("shop", back) == Healthy()
+    bench.apps().settle("shop", back)
+    return back
+
+
+def deployed(bench: Bench) -> tuple[str, dict[str, str]]:
+    """What runs once the owner deploys."""
+    bench.seat.rules.deploy("shop")
+    bench.seat.rules.work("shop")
+    return bench.seat.rules.apps["shop"].pods["web"]
+
+
+def test_a_rotation_is_taken_back_and_the_build_waits_on(manual: Bench) -> None:
+    assert undone(manual, ROTATED) == 6
+    assert [state for _, state in manual.seat.states()[:3]] == ["created"] * 3, "nothing was deployed"
+    assert deployed(manual) == ("shop:2", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_a_bind_is_taken_back_with_its_references(manual: Bench) -> None:
+    undone(manual, ConfigChange({"addon_cache": {"CACHE_URI": "s3cr3t"}}))
+    config = manual.seat.config()
+    assert (config["values"], config["values_refs"]) == ([var("DB_URI", "s3cr3t-pw")], BOTH)
+    assert deployed(manual) == ("shop:2", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_an_unbind_is_taken_back(manual: Bench) -> None:
+    undone(manual, ConfigChange({"addon_db": None}))
+    assert deployed(manual) == ("shop:2", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_config_of_the_user_that_waits_stays(manual: Bench) -> None:
+    manual.seat.set(var("LEVEL", "debug", "global"))
+    undone(manual, ROTATED)
+    assert deployed(manual) == ("shop:2", {"LEVEL": "debug", "DB_URI": "s3cr3t-pw"})
+
+
+def test_a_build_that_came_after_it_stays(bench: Bench) -> None:
+    bench.out()
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change(ROTATED, "op-2")
+    assert number is not None
+    bench.seat.rules.push("shop", NEW)
+    back = bench.apps().recover("shop", number, reason="too long", key="back")
+    assert bench.apps().rollout("shop", back) == Healthy()
+    assert deployed(bench) == ("shop:2", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_a_build_that_takes_it_back_itself_is_left_alone(bench: Bench) -> None:
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change()
+    assert number is not None
+    theirs = bench.seat.rules.push("shop", NEW, dryccfile={"values": []})
+    back = bench.apps().recover("shop", number, reason="too long", key="back")
+    assert (back, bench.apps().rollout("shop", back)) == (2, Healthy())
+    assert bench.seat.states()[0] == (theirs.version, "created")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_lost_answer_makes_no_second_release(manual: Bench, method: str) -> None:
+    """A bind goes back in two requests; each may have been heard."""
+    number = manual.change(ConfigChange({"addon_cache": {"CACHE_URI": "s3cr3t"}}), "op-2")
+    assert number == 5
+    manual.seat.controller.fail(method, "/v2/apps/shop/config/", Lost)
+    with pytest.raises(AppsUnavailable):
+        manual.apps().recover("shop", number, reason="too long", key="back")
+    assert manual.apps().recover("shop", number, reason="too long", key="back") == 7
+    assert manual.seat.states()[0][0] == 7
+
+
+def test_where_nothing_else_waits_the_app_goes_back_to_what_runs(bench: Bench) -> None:
+    """The controller refuses the config of then: it has succeeded last. A rollback to it makes it the newest."""
+    bench.out()
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change(ROTATED, "op-2")
+    assert number is not None
+    back = bench.apps().recover("shop", number, reason="too long", key="back")
+    bench.seat.rules.work("shop")
+    assert bench.apps().rollout("shop", back) == Healthy()
+    assert bench.seat.states()[0] == (back, "succeed")
+    assert deployed(bench) == ("shop:1", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_config_of_then_that_has_succeeded_last_comes_by_a_rollback(bench: Bench) -> None:
+    """The user's own changes add up to nothing, so the controller answers 409."""
+    bench.out()
+    bench.seat.rules.apps["shop"].autodeploy = False
+    bench.seat.set(var("LEVEL", "debug", "global"))
+    number = bench.change(ROTATED, "op-2")
+    assert number is not None
+    bench.seat.set(var("LEVEL", None, "global"))
+    back = bench.apps().recover("shop", number, reason="too long", key="back")
+    bench.seat.rules.work("shop")
+    assert bench.apps().recover("shop", number, reason="too long", key="back") == back
+    assert deployed(bench) == ("shop:1", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_a_release_that_was_deployed_and_crashed_goes_back_to_what_ran(manual: Bench) -> None:
+    number = manual.change(ConfigChange({"addon_db": {"BREAK": "it"}}), "op-2")
+    assert number is not None
+    manual.seat.rules.deploy("shop")
+    manual.seat.rules.work("shop")
+    back = manual.apps().recover("shop", number, reason="it broke", key="back")
+    manual.seat.rules.work("shop")
+    assert manual.apps().rollout("shop", back) == Healthy()
+    assert manual.seat.rules.apps["shop"].pods["web"] == ("shop:1", {"DB_URI": "s3cr3t-pw"})
