@@ -124,11 +124,13 @@ bench: $(VENV)/installed postgresql ## measure speed and size; compare with bare
 	$(BIN)/python -m bench.plugin
 	$(BIN)/python -m bench.bridge
 	$(BIN)/python -m bench.operators
+	$(BIN)/python -m bench.recheck
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m bench
 	$(SANDBOX_ENV); $(BIN)/python -m bench.helm
 	$(SANDBOX_ENV); $(BIN)/python -m bench.bind
 	$(SANDBOX_ENV); $(BIN)/python -m bench.rotation
+	$(SANDBOX_ENV); $(BIN)/python -m bench.injected
 
 constraints: $(VENV)/installed ## pin all dependencies anew
 	$(BIN)/pip-compile --quiet --upgrade --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -35,14 +35,17 @@ LOOK_S = 0.01
 REFILL_S = 20.0
 """In which all of the burst of requests that a Drycc controller allows is there again."""
 INTRO = """\
-Made by `python -m bench.injected --write docs/reference/performance.md`. API and worker of the bridge are
-processes on SQLite, their settings as they are by default; a broker answers the PUT of a binding at once, over
-HTTP on the loopback. From sending the PATCH that asks for the bind until the app has a newer release with the
-variables, looked for a hundred times a second. *Drycc*: at the test controller, a process that allows 60 requests
-a minute, by its list of releases: one request to it makes config and release. *Kubernetes*: at the API server of a
-cluster, once the pods of the app's Deployment are to have the new Secret. Provisioning came before it and the
-rollout comes after it; there is no Job.
-""".rstrip()
+API and worker of the bridge are processes on SQLite, their settings as they are by default; a broker answers the
+PUT of a binding at once, over HTTP on the loopback. From sending the PATCH that asks for the bind until the app has
+a newer release with the variables, looked for a hundred times a second. Provisioning came before it and the rollout
+comes after it; there is no Job."""
+SEEN = {
+    "Drycc": """\
+It is seen at the test controller, a process that allows 60 requests a minute, by its list of releases: one request
+to it makes config and release.""",
+    "Kubernetes": """\
+It is seen at the API server of a cluster, once the pods of the app's Deployment are to have the new Secret.""",
+}
 
 
 @dataclass(frozen=True)
@@ -158,16 +161,25 @@ def main() -> int:
     platforms = chosen.platforms or list(PLATFORMS)
     if unknown := [name for name in platforms if name not in PLATFORMS]:
         parser.error(f"no such platforms: {', '.join(unknown)}; there are {', '.join(PLATFORMS)}")
+    found = []
     try:
-        found = [figure for platform in platforms for figure in measure(platform, chosen.rounds)]
+        for platform in platforms:
+            figures = measure(platform, chosen.rounds)
+            found += figures
+            if chosen.write is not None:
+                page.put(chosen.write, f"injected-{platform.lower()}", section(platform, figures))
     except FAILURES as error:
         sys.stderr.write(f"bench: {error}\n")
         return 2
     sys.stdout.write(json.dumps([figure.record() for figure in found], indent=2) + "\n")
-    if chosen.write is not None:
-        text = f"## From a bind to the app's release\n\n{INTRO}\n\nMachine: {machine()}.\n\n{table(found)}"
-        page.put(chosen.write, "injected", text)
     return 0 if all(figure.kept for figure in found) else 1
+
+
+def section(platform: str, found: list[Figure]) -> str:
+    """For docs/reference/performance.md."""
+    made = f"Made by `python -m bench.injected {platform} --write docs/reference/performance.md`."
+    head = f"## From a bind to the app's release: {platform}"
+    return "\n\n".join([head, made, f"{INTRO}\n{SEEN[platform]}", f"Machine: {machine()}.", table(found)])
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ PATHS = (
     "/admin/operations",
     "/admin/operations?limit=1000",
     "/admin/operations?state=running&state=queued",
-    "/admin/instances/i5000",
+    "/admin/operations?instance_id=i5000",
     "/admin/workers",
     "/admin/findings",
 )

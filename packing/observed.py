@@ -13,6 +13,7 @@ from helmbroker.broker import telemetry_wiring as broker
 from helmbroker.broker.api import metrics as broker_told
 from helmbroker.controller_bridge import telemetry_wiring as bridge
 from helmbroker.controller_bridge.api import metrics as bridge_told
+from helmbroker.controller_bridge.numbers import PREFIX
 from helmbroker.telemetry import requests
 from helmbroker.telemetry.metric import Metric
 
@@ -35,7 +36,7 @@ EVERYTHING = (
     Told("Broker: API, requests", _PROCESS, (requests.described(broker_told.PREFIX),)),
     Told("Broker: worker", _PROCESS, (*broker.WORK, broker.HELM)),
     Told("Bridge: API, what there is", _DATABASE, bridge_told.TOLD),
-    Told("Bridge: API, requests", _PROCESS, (requests.described(bridge_told.PREFIX),)),
+    Told("Bridge: API, requests", _PROCESS, (requests.described(PREFIX),)),
     Told("Bridge: worker", _PROCESS, bridge.WORK),
     Told(
         "Bridge: `watch`", "One process looks after all bindings.", (bridge.BINDINGS, bridge.FAILING, bridge.LOOKS)

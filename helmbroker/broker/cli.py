@@ -22,6 +22,7 @@ from helmbroker.broker import (
     fleet_cli,
     keys_cli,
     login_wiring,
+    migrate_cli,
     rights_cli,
     transfer_cli,
     wiring,
@@ -247,7 +248,7 @@ def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path])
         logins.remove(file(settings), name)
 
 
-for part in (admin_cli, fleet_cli, drift_cli, transfer_cli, author_cli):
+for part in (admin_cli, fleet_cli, drift_cli, transfer_cli, migrate_cli, author_cli):
     for each in part.COMMANDS:
         main.add_command(each)
 _logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)

@@ -17,6 +17,7 @@ from helmbroker.broker.api.app import create_app
 from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
+from helmbroker.broker.domain.operator_ports import Takeover
 from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.domain.tenants import Tenant
@@ -219,6 +220,14 @@ def make_drift_check(settings: Settings, store: Store) -> DriftCheck:
     survey = KubeSurvey(KubeClient.from_environment(settings.kubeconfig), Path(settings.helm).name)
     keys = Keys.load(settings.keys_file)
     return DriftCheck(store, make_cluster(settings), survey, keys, settings.instance_namespace)
+
+
+def make_takeover(settings: Settings) -> Takeover:
+    """What makes Helm releases of another broker ours. Raises KubeError."""
+    from helmbroker.broker.kube.takeover import KubeTakeover  # noqa: PLC0415  # heavy
+    from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
+
+    return KubeTakeover(KubeClient.from_environment(settings.kubeconfig))
 
 
 def make_restore(settings: Settings, store: SqlStore) -> Restore:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from helmbroker.catalog.model import JSON, Object
+from helmbroker.catalog.model import JSON, NOTHING, Addon, Object, Plan
 
 
 def merge(*layers: Object) -> dict[str, JSON]:
@@ -23,6 +23,12 @@ def merge(*layers: Object) -> dict[str, JSON]:
             else:
                 result[key] = value
     return result
+
+
+def of_instance(addon: Addon, plan: Plan, given: Object, overrides: Object, fullname: str) -> dict[str, JSON]:
+    """What Helm is given for an instance: the operator's overrides win over the user, what has to be over both."""
+    forced = {addon.fullname_value: fullname} if addon.fullname_value else NOTHING
+    return merge(plan.values, given, overrides, forced)
 
 
 def coalesce(defaults: Object, given: Object) -> dict[str, Any]:

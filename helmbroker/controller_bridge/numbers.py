@@ -13,6 +13,7 @@ from helmbroker.database import now
 from helmbroker.status import numbers
 from helmbroker.status.numbers import WorkNumbers
 
+PREFIX = "helmbroker_bridge"  # of the names of all metrics
 _PHASES = (
     sa.select(RESOURCES.c.instance, RESOURCES.c.binding, sa.func.count().label("n"))
     .where(RESOURCES.c.deleted.is_(None))

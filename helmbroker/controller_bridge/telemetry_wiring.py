@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from helmbroker.controller_bridge.api.metrics import PREFIX, Metrics
-from helmbroker.controller_bridge.apps.drycc.client import TokenFile
 from helmbroker.controller_bridge.model import Kind
-from helmbroker.controller_bridge.numbers import read
+from helmbroker.controller_bridge.numbers import PREFIX, read
 from helmbroker.controller_bridge.settings import Settings
 from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import Operation
 from helmbroker.telemetry import metric, traces
 from helmbroker.telemetry import work as told_work
 from helmbroker.telemetry.metric import Metric, Sort
-from helmbroker.telemetry.requests import Requests
 from helmbroker.telemetry.work import Work
 
 if TYPE_CHECKING:
+    from helmbroker.controller_bridge.api.metrics import Metrics
     from helmbroker.controller_bridge.watch.loop import Loop
+    from helmbroker.telemetry.requests import Requests
 
 WORK = told_work.described(PREFIX)
 BINDINGS = Metric(
@@ -37,6 +36,8 @@ FIELDS = {"app": "app", "name": "name"}
 
 def requests_of_api() -> Requests:
     """What learns of each request to the API."""
+    from helmbroker.telemetry.requests import Requests  # noqa: PLC0415  # Flask, which a worker does without
+
     return Requests(PREFIX, traces.from_environment("helmbroker-bridge-api"), FIELDS)
 
 
@@ -44,6 +45,9 @@ def metrics_of_api(settings: Settings, store: Store, requests: Requests) -> Metr
     """What is shown to who has the token; None: nobody is meant to have one."""
     if settings.metrics_token_file is None:
         return None
+    from helmbroker.controller_bridge.api.metrics import Metrics  # noqa: PLC0415  # as above
+    from helmbroker.controller_bridge.apps.drycc.client import TokenFile  # noqa: PLC0415
+
     token = TokenFile(settings.metrics_token_file, "the token of whoever reads metrics")
     return Metrics(token, lambda: read(store), requests.text)
 

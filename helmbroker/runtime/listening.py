@@ -13,6 +13,7 @@ from helmbroker.runtime.deadlines import TlsSocket
 
 _LOG = logging.getLogger("helmbroker.serve")
 _HIGHEST_PORT = 65535
+REQUEST_IDENTITY = "helmbroker.request_identity"  # in a WSGI environ: as the application has found or made it
 PEER_CERTIFICATE = "helmbroker.peer_certificate"  # in a WSGI environ: ssl's getpeercert(), when a client showed one
 
 

@@ -21,7 +21,7 @@ from gunicorn.glogging import Logger
 
 from helmbroker.runtime.hangup import after_hangup
 from helmbroker.runtime.http_worker import REQUEST_S, Edge, HttpWorker
-from helmbroker.runtime.listening import RenewedContext, Tls
+from helmbroker.runtime.listening import REQUEST_IDENTITY, RenewedContext, Tls
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication as WSGIApp
@@ -136,6 +136,7 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
                 "path": str(environ.get("RAW_URI", "-")).partition("?")[0],
                 "status": str(resp.status).split(None, 1)[0],
                 "duration_s": round(request_time.total_seconds(), 4),
+                "request_identity": environ.get(REQUEST_IDENTITY),
             },
         )
 

@@ -12,6 +12,7 @@ from functools import cache
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from helmbroker.runtime.listening import REQUEST_IDENTITY
 from helmbroker.telemetry import metric
 from helmbroker.telemetry.carried import IDENTITY, carrying, read
 from helmbroker.telemetry.metric import Metric, Sort
@@ -59,6 +60,7 @@ class Requests:
         g.began, g.watched = time.perf_counter(), ExitStack()
         carrier = read(request.headers.get)
         carrier.setdefault(IDENTITY, uuid.uuid4().hex)
+        request.environ[REQUEST_IDENTITY] = carrier[IDENTITY]
         path = request.view_args or {}
         named: dict[str, str | None] = {field: path.get(variable) for variable, field in self._fields.items()}
         g.watched.enter_context(carrying(carrier, **named))

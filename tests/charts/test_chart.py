@@ -147,7 +147,7 @@ class TestEverySet:
         assert "*" not in words
         assert not words & {"escalate", "bind", "impersonate", "pods/exec"}
         assert subjects <= accounts
-        assert subjects <= {f"{RELEASE}-worker", f"{RELEASE}-bridge"}
+        assert subjects <= {f"{RELEASE}-worker", f"{RELEASE}-bridge", f"{RELEASE}-watch"}
         assert {t["spec"]["serviceAccountName"] for t in objects.templates().values()} <= accounts
 
     def test_services_find_their_pods(self, objects: Objects) -> None:
@@ -339,11 +339,11 @@ class TestSwitches:
     )
     def test_where_the_bridge_may_touch_apps(self, rights: dict[str, Any], namespaces: set[str | None]) -> None:
         objects = render({"rights": rights})
-        named = (f"{RELEASE}-bridge", f"{NAMESPACE}:{RELEASE}-bridge")
+        named = (f"{RELEASE}-bridge", f"{NAMESPACE}-{RELEASE}-bridge")
         found = {
             each["metadata"].get("namespace")
-            for each in objects.of("RoleBinding", "ClusterRoleBinding")
-            if each["metadata"]["name"] in named
+            for each in objects.of("Role", "ClusterRole")
+            if each["metadata"]["name"] in named and any("deployments" in rule["resources"] for rule in each["rules"])
         }
 
         assert found == namespaces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,6 +23,13 @@ class Use(NamedTuple):
     group: str
     resource: str
     verb: str
+
+
+# read anew when somebody else writes at that very moment: tests/unit/apps/test_crashes.py makes that happen
+RARE = {
+    Use(group, resource, "get")
+    for group, resource in (("apps", "deployments"), ("apps", "statefulsets"), ("batch", "cronjobs"))
+}
 
 
 @dataclass
@@ -60,6 +68,24 @@ def uses(roles: Iterable[Obj]) -> set[Use]:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
+
+
+def compare(
+    home: str,
+    name: str,
+    roles: list[Obj],
+    *,
+    rare: AbstractSet[Use] = frozenset(),
+    may_be_refused: AbstractSet[Use] = frozenset(),
+) -> None:
+    """What an account was given, what it used, and what it was refused.
+
+    may_be_refused: what it looks for in the whole cluster, and does without.
+    """
+    found, has = heard(home, name), uses(roles)
+    missed = {(use, namespace) for use, namespace in found.refused if namespace or use not in may_be_refused}
+    assert (name, missed) == (name, set())
+    assert (name, sorted(has - found.used - rare)) == (name, [])
 
 
 def _events(user: str) -> Iterator[dict[str, Any]]:

@@ -27,9 +27,10 @@ from helmbroker.controller_bridge.watch.service_bindings import MAPPINGS
 from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.kubeapi.port import Obj
-from tests.cluster.accounts import account
+from tests.cluster.accounts import BRIDGE, account, given, printed, service_account
+from tests.cluster.audit import RARE, Use, compare
 from tests.cluster.reach import eventually
-from tests.cluster.shop import PATIENT, environments, nightly, process, said_by_job
+from tests.cluster.shop import PATIENT, environments, nightly, process, said_by_job, stateful
 
 pytestmark = pytest.mark.cluster
 
@@ -110,6 +111,68 @@ def test_bindings_of_others_reach_pods_and_leave_them(
         projected_and_taken_back(kube, namespace)
         provisioned_for_a_mapped_workload(kube, namespace)
         injected_and_taken_out(kube, namespace)
+
+
+# of app releases: tests/cluster/test_rights.py makes the bridge need it; and a binding that cannot be injected:
+# tests/unit/watch/test_catalog_bindings.py
+RARELY = RARE | {Use("", "pods", "delete"), Use("", "events", "list"), Use("", "events", "create")}
+
+
+@pytest.mark.sandbox
+def test_no_right_is_missed_and_none_is_unused(
+    kube: KubeClient, namespace: str, kinds: None, tmp_path: Path
+) -> None:
+    kubeconfig = service_account(kube, namespace, "watch", tmp_path / "watch")
+    roles = printed(BRIDGE, "--watch", "--namespace", namespace, "--account", f"{namespace}/watch")
+    with given(kube, roles, namespace), watching(kubeconfig, namespace):
+        projected_into_all_kinds(kube, namespace)
+        injected_and_taken_out(kube, namespace)
+    compare(namespace, "watch", roles, rare=RARELY)
+
+
+def projected_into_all_kinds(kube: KubeClient, namespace: str) -> None:
+    """None of them has pods; CronJobs need the mapping of the page."""
+    text = PAGES.with_suffix(".md").read_text("utf-8")
+    (mapping,) = (
+        part.partition("```")[0]
+        for part in text.split("```yaml\n")
+        if "kind: ClusterWorkloadResourceMapping" in part
+    )
+    kube.create(yaml.safe_load(mapping))
+    kube.create(secret(namespace, "mail", type="smtp"))
+    made = [process(namespace, "idle", replicas=0), stateful(namespace, "store", replicas=0)]
+    made += [nightly(namespace, "report"), everywhere(namespace)]
+    for workload in made:
+        del workload["metadata"]["labels"]["helmbroker.io/process-type"]
+        kube.create(workload)
+        about = {
+            "apiVersion": workload["apiVersion"],
+            "kind": workload["kind"],
+            "name": workload["metadata"]["name"],
+        }
+        spec = {"service": {"apiVersion": "v1", "kind": "Secret", "name": "mail"}, "workload": about}
+        metadata = {"name": about["name"], "namespace": namespace}
+        kube.create(
+            {"apiVersion": "servicebinding.io/v1", "kind": "ServiceBinding", "metadata": metadata, "spec": spec}
+        )
+
+    def ready() -> bool | None:
+        found = [each.get("status", {}).get("conditions", ()) for each in kube.list(BINDING, namespace)]
+        states = [each["status"] for conditions in found for each in conditions if each["type"] == "Ready"]
+        return states == ["True"] * len(made) or None
+
+    eventually(ready, within_s=30)
+    for workload in made:
+        kube.delete(BINDING, namespace, workload["metadata"]["name"])
+    eventually(lambda: kube.list(BINDING, namespace) == [] or None, within_s=30)
+
+
+def everywhere(namespace: str) -> Obj:
+    """A DaemonSet for nodes that there are not."""
+    found = process(namespace, "agent")
+    spec = {key: value for key, value in found["spec"].items() if key != "replicas"}
+    spec["template"]["spec"]["nodeSelector"] = {"helmbroker.io/none": "such"}
+    return {**found, "kind": "DaemonSet", "spec": spec}
 
 
 @contextmanager

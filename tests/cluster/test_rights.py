@@ -6,7 +6,6 @@ What is used is read from the audit log of the sandbox's API server.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ import pytest
 from helmbroker.catalog.values import merge
 from helmbroker.controller_bridge.access.kubernetes import GROUP, RESOURCE, VERBS
 from helmbroker.kubeapi.client import KubeClient
-from helmbroker.kubeapi.port import Obj
 from helmbroker.kubeapi.rights import Account, Right, objects
 from tests.cluster.accounts import BRIDGE, BROKER, given, printed, service_account, token_in
 from tests.cluster.addons import ADDONS, NAMES, document
-from tests.cluster.audit import Use, heard, uses
+from tests.cluster.audit import RARE, Use, compare, heard, uses
 from tests.cluster.bridge import Bridge, Resource, bridge
 from tests.cluster.broker import OVERRIDES, Broker, broker
 from tests.cluster.inventory import await_nothing
@@ -33,11 +31,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.sandbox, pytest.mark.timeout(600)
 
 HUGE: dict[str, Any] = {"resources": {"requests": {"cpu": "1000", "memory": "32Mi"}}}
 AT_ONCE = 3  # lives of addons: servers take their time to start
-# read anew when somebody else writes at that very moment: tests/unit/apps/test_crashes.py makes that happen
-RARE = {
-    Use(group, resource, "get")
-    for group, resource in (("apps", "deployments"), ("apps", "statefulsets"), ("batch", "cronjobs"))
-}
 # looked at when a pod does not go, or is not ready though its containers are: tests/unit/kube/test_cluster.py
 NODE = Use("", "nodes", "get")
 
@@ -93,24 +86,6 @@ def test_where_all_namespaces_are_the_cluster_is_looked_at(kube: KubeClient, hom
     found = heard(home, "worker")
     assert found.refused == set()
     assert beside - found.used == {NODE}
-
-
-def compare(
-    home: str,
-    name: str,
-    roles: list[Obj],
-    *,
-    rare: AbstractSet[Use] = frozenset(),
-    may_be_refused: AbstractSet[Use] = frozenset(),
-) -> None:
-    """What an account was given, what it used, and what it was refused.
-
-    may_be_refused: what it looks for in the whole cluster, and does without.
-    """
-    found, has = heard(home, name), uses(roles)
-    missed = {(use, namespace) for use, namespace in found.refused if namespace or use not in may_be_refused}
-    assert (name, missed) == (name, set())
-    assert (name, sorted(has - found.used - rare)) == (name, [])
 
 
 def _life(running: Broker, addon: str) -> None:

@@ -62,7 +62,14 @@ class FakeWorld:
         known = self.cluster.releases.get(release.ref)
         if known is None or known.revision < release.revision:
             self.cluster.releases[release.ref] = HelmRelease(
-                release.ref, release.revision, release.status, release.labels, release.values, given=release.values
+                release.ref,
+                release.revision,
+                release.status,
+                release.labels,
+                release.values,
+                given=release.values,
+                chart="probe-1.0.0",
+                client_side=release.client_side,
             )
         self.cluster.asked[release.ref, release.revision] = {
             obj["metadata"]["name"]: obj["spec"]["resources"]["requests"]["storage"]
@@ -78,7 +85,9 @@ class FakeWorld:
 
     def damage(self, release: StoredRelease) -> None:
         known = self.cluster.releases[release.ref]
-        self.cluster.releases[release.ref] = replace(known, status=HelmStatus.UNREADABLE, values={}, given={})
+        self.cluster.releases[release.ref] = replace(
+            known, status=HelmStatus.UNREADABLE, values={}, given={}, chart="", client_side=False
+        )
 
     def break_down(self) -> None:
         self.cluster.down = True
@@ -180,7 +189,12 @@ def test_the_newest_revision_counts(world: World, ref: ReleaseRef) -> None:
     for revision in (9, 10):
         world.store(StoredRelease(ref, revision, HelmStatus.FAILED, {"a": "b"}, {"n": revision}))
     release = world.cluster.release(ref)
-    assert release == HelmRelease(ref, 10, HelmStatus.FAILED, {"a": "b"}, {"n": 10}, given={"n": 10})
+    made = {"given": {"n": 10}, "chart": "probe-1.0.0"}
+    assert release == HelmRelease(ref, 10, HelmStatus.FAILED, {"a": "b"}, {"n": 10}, **made)
+    world.store(StoredRelease(ref, 11, client_side=True))
+    release = world.cluster.release(ref)
+    assert release is not None
+    assert release.client_side, "helm 3 has made it"
 
 
 def test_a_release_that_is_not_there_is_none(world: World, ref: ReleaseRef) -> None:
@@ -214,6 +228,21 @@ def test_sweeping_takes_what_hooks_left_and_nothing_else(world: World, ref: Rele
     assert not world.has(kept)
     assert all(world.has(thing) for thing in theirs)
     world.cluster.sweep(ref, claims=True)
+
+
+def test_of_a_release_that_others_have_named_only_what_is_named_after_it(world: World, ref: ReleaseRef) -> None:
+    """They may have chosen that label, too; the names begin like nobody else's."""
+    theirs = replace(ref, name="mydb")
+    mine = [
+        Thing("Secret", ref.namespace, "helmbroker-mydb-tls", "mydb"),
+        Thing(CLAIM, ref.namespace, "data-helmbroker-mydb-0", "mydb"),
+    ]
+    others = [Thing("Secret", ref.namespace, "mydb", "mydb"), Thing(CLAIM, ref.namespace, "data-mydb-0", "mydb")]
+    for thing in (*mine, *others):
+        world.put(thing)
+    assert world.cluster.leftovers(theirs, claims=True) == [f"{CLAIM} data-helmbroker-mydb-0"]
+    world.cluster.sweep(theirs, claims=True)
+    assert [world.has(thing) for thing in (*mine, *others)] == [False, False, True, True]
 
 
 def refused() -> None:

@@ -217,7 +217,9 @@ class FakeCluster:
                 self.put(Thing("Secret", ref.namespace, each.name, label, ref.name, texts=texts))
 
     def _of(self, ref: ReleaseRef) -> list[Thing]:
-        return [each for each in self.all() if (each.namespace, each.label) == (ref.namespace, ref.name)]
+        found = [each for each in self.all() if (each.namespace, each.label) == (ref.namespace, ref.name)]
+        own = naming.fullname(ref.name)
+        return [each for each in found if naming.is_ours(ref.name) or own in each.name]
 
     def _answer(self) -> None:
         if self.down:

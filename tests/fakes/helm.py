@@ -1,8 +1,9 @@
 """FakeHelm: the port HelmReleases in memory, on a FakeCluster.
 
 Modelled: release statuses and what each command makes of them, revisions, labels that stay, values over
-defaults, hooks, namespaces that must exist, passwords kept over upgrades. It does not read charts: every chart
-makes a Secret, a ConfigMap and a pod with a claim, which keeps what it has grown to (the value size), and behaves
+defaults, hooks, namespaces that must exist, passwords kept over upgrades, and that releases of helm 3 cannot be
+forced. It does not read charts: every chart makes a Secret, a ConfigMap and a pod with a claim, which keeps what it
+has grown to (the value size), named as naming.fullname says, and behaves
 like the chart tests/charts/probe does with the values make, drop, refuse and text.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from helmbroker.broker.domain.cluster import Capabilities, HelmRelease, HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
-from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef
+from helmbroker.broker.domain.naming import LABEL_CLAIM, ReleaseRef, fullname
 from helmbroker.broker.domain.ports import Deployment
 from helmbroker.catalog.model import Object
 from helmbroker.catalog.values import coalesce
@@ -129,6 +130,9 @@ class FakeHelm:
             raise HelmError(HelmFault.PENDING, "another operation (install/upgrade/rollback) is in progress")
         if current is not None and current.status is HelmStatus.UNREADABLE:
             raise HelmError(HelmFault.OTHER, f"secrets sh.helm.release.v1.{ref.name}.v1 already exists")
+        merged = current is not None and current.client_side
+        if merged and deployment.force:
+            raise HelmError(HelmFault.OTHER, "forceConflicts enabled when serverSideApply disabled")
         revision = 1 if current is None else current.revision + 1
         before = {} if current is None else current.labels
         labels = {**before, **deployment.labels}
@@ -136,7 +140,9 @@ class FakeHelm:
             self._earlier.setdefault(ref, []).append(current)
         carried = LABEL_CLAIM in before and before[LABEL_CLAIM] == labels[LABEL_CLAIM]
         given = deployment.values
-        release = HelmRelease(ref, revision, HelmStatus.DEPLOYED, labels, values, by_others=carried, given=given)
+        release = HelmRelease(
+            ref, revision, HelmStatus.DEPLOYED, labels, values, carried, given, client_side=merged
+        )
         self._make_objects(ref, str(values.get("text", "")))
         self._claim(ref, str(values.get("size", SMALLEST)), revision)
         self.made[ref] = deployment.manifest
@@ -221,7 +227,7 @@ class FakeHelm:
         if len(text) > LONGEST_TEXT:
             raise HelmError(HelmFault.VALUES, "the text is too long")
         self._end(Call("render", ref))
-        return template.replace("{name}", ref.name).replace("{text}", text)
+        return template.replace("{name}", fullname(ref.name)).replace("{text}", text)
 
     def _begin(self, call: Call, stop: threading.Event) -> None:
         self.calls.append(replace(call, user=self._user))
@@ -248,18 +254,19 @@ class FakeHelm:
         return coalesce(self.defaults, given)
 
     def _make_objects(self, ref: ReleaseRef, text: str) -> None:
-        known = self.cluster.thing("Secret", ref.namespace, ref.name)
+        name = fullname(ref.name)
+        known = self.cluster.thing("Secret", ref.namespace, name)
         password = known.texts["password"] if known is not None else uuid.uuid4().hex
         for kind, texts in (("Secret", {"password": password}), ("ConfigMap", {"text": text})):
-            self.cluster.put(Thing(kind, ref.namespace, ref.name, ref.name, ref.name, texts=texts))
+            self.cluster.put(Thing(kind, ref.namespace, name, ref.name, ref.name, texts=texts))
         if _has_server(ref):
-            self.cluster.put(Thing("Pod", ref.namespace, f"{ref.name}-0", ref.name))
+            self.cluster.put(Thing("Pod", ref.namespace, f"{name}-0", ref.name))
 
     def _claim(self, ref: ReleaseRef, size: str, revision: int) -> None:
         """The claim becomes as large as the revision asks, or stays larger, as the chart looks that up."""
         if not _has_server(ref):
             return
-        name = f"data-{ref.name}-0"
+        name = f"data-{fullname(ref.name)}-0"
         has = self.cluster.thing(CLAIM, ref.namespace, name)
         larger = size if has is None else max(size, has.content.get("size", SMALLEST), key=room.quantity)
         texts = {} if has is None else has.texts
@@ -272,7 +279,7 @@ class FakeHelm:
         self.cluster.failed_jobs.pop(ref, None)
         if found is None:
             return None
-        job = f"{ref.name}-{name}"
+        job = f"{fullname(ref.name)}-{name}"
         self.cluster.put(Thing("Job", ref.namespace, job, ref.name))
         self.cluster.failed_jobs[ref] = f"Job {job}: {found[1]} (exit code {found[2]})"
         return f"resource Job/{ref.namespace}/{job} not ready. status: Failed"

@@ -17,7 +17,7 @@ from helmbroker.kubeapi.port import Obj
 
 @dataclass(frozen=True)
 class StoredRelease:
-    """One revision. workloads: objects of the manifest; jobs: names of its hook Jobs."""
+    """One revision. workloads: objects of the manifest; jobs: names of its hook Jobs; client_side: of helm 3."""
 
     ref: ReleaseRef
     revision: int = 1
@@ -26,6 +26,7 @@ class StoredRelease:
     values: dict[str, JSON] = field(default_factory=dict)
     workloads: list[Obj] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
+    client_side: bool = False
 
 
 def stored_release(release: StoredRelease) -> Obj:
@@ -38,6 +39,7 @@ def stored_release(release: StoredRelease) -> Obj:
         "chart": {"metadata": {"name": "probe", "version": "1.0.0", "apiVersion": "v2"}, "values": {}},
         "config": release.values,
         "manifest": yaml.safe_dump_all(release.workloads, explicit_start=True),
+        **({} if release.client_side else {"apply_method": "ssa"}),
         "hooks": [{"kind": "Job", "name": name} for name in release.jobs],
     }
     packed = base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0))

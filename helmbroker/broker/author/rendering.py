@@ -14,7 +14,7 @@ from helmbroker.broker.helm.releases import HelmCli
 from helmbroker.catalog.documents import read
 from helmbroker.catalog.formats import native
 from helmbroker.catalog.model import JSON, NOTHING, Addon, Object, Plan
-from helmbroker.catalog.values import coalesce, merge
+from helmbroker.catalog.values import coalesce, of_instance
 
 INSTANCE = naming.instance_release("helmbroker-instances", "author", "instance")
 BINDING = naming.binding_release(INSTANCE, "instance", "binding")
@@ -32,8 +32,7 @@ class Rendering:
 
     def values(self, plan: Plan, parameters: Object = NOTHING) -> dict[str, JSON]:
         """What is given to the chart of an instance."""
-        forced = {self.addon.fullname_value: INSTANCE.name} if self.addon.fullname_value else NOTHING
-        return merge(plan.values, parameters, self.overrides, forced)
+        return of_instance(self.addon, plan, parameters, self.overrides, INSTANCE.name)
 
     def instance(self, plan: Plan, parameters: Object = NOTHING) -> str:
         """The manifest of an instance. Raises HelmError."""

@@ -30,6 +30,8 @@ class HelmRelease:
     """The newest revision of a Helm release. `values`: what templates see, chart defaults merged in.
 
     given: what helm was given for this revision, without the chart's defaults.
+    chart: what it was made of, as NAME-VERSION.
+    client_side: helm 3 has made it, and so helm goes on to merge what changes, and applies nothing on the server.
     by_others: its label of the broker's claim is that of the revision before, as Helm carries labels over; so
     it was made by a helm that was not the broker's.
     """
@@ -41,6 +43,8 @@ class HelmRelease:
     values: Object = field(repr=False)
     by_others: bool = False
     given: Object = field(default_factory=dict, repr=False)
+    chart: str = ""
+    client_side: bool = False
 
     def belongs_to(self, labels: Mapping[str, str]) -> bool:
         """Whether it carries all these labels, so is ours to change."""

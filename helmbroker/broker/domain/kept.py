@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,7 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.sealing import KeyRingError, Keys
 
 FORMAT = 1
+MOST_BYTES = 700_000  # of a record with its addon revision: in base64 it must fit into an object of etcd
 INSTANCE, BINDING = "instance", "binding"  # values of the label LABEL_RECORD
 
 
@@ -58,6 +59,15 @@ class Kept:
 def sealed(keys: Keys, kept: Kept) -> bytes:
     """As it lies in its Secret, and opens only there."""
     return keys.seal(encode(kept), place(kept.thing.release))
+
+
+def fitting(kept: Kept, addon: bytes | None) -> tuple[Kept, bytes | None]:
+    """What of a record and its packed addon revision has room in one object: see decision 0020."""
+    size = len(encode(kept))
+    if size > MOST_BYTES:
+        kept = replace(kept, secrets=())
+        size = len(encode(kept))
+    return kept, addon if addon is None or size + len(addon) <= MOST_BYTES else None
 
 
 def opened(keys: Keys, record: RecordSecret) -> Kept:

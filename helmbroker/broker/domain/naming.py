@@ -17,10 +17,18 @@ def digest(*parts: str, length: int) -> str:
 
 @dataclass(frozen=True)
 class ReleaseRef:
-    """A Helm release. Both are valid Kubernetes names; the name has at most 47 characters."""
+    """A Helm release. Both are valid Kubernetes names.
+
+    The name has at most 47 characters, or, where another broker has chosen it (see `fullname`), 70.
+    """
 
     namespace: str
     name: str
+
+
+LONGEST_FULLNAME = 63
+_OURS = "hb-"
+_PREDECESSORS = "helmbroker-"  # of the Drycc helmbroker, for all that it installed
 
 
 def instance_release(namespace: str, broker_id: str, instance_id: str) -> ReleaseRef:
@@ -28,7 +36,20 @@ def instance_release(namespace: str, broker_id: str, instance_id: str) -> Releas
 
     With the broker's id in it: what carries the name is this broker's, also when its Helm release is lost.
     """
-    return ReleaseRef(namespace, f"hb-{digest(broker_id, instance_id, length=20)}")
+    return ReleaseRef(namespace, f"{_OURS}{digest(broker_id, instance_id, length=20)}")
+
+
+def is_ours(release: str) -> bool:
+    """Whether a Helm release of this name was made here, and not by the broker before (decision 0056)."""
+    return release.startswith(_OURS)
+
+
+def fullname(release: str) -> str:
+    """What the objects of a Helm release are named after. It never changes: data lies under these names.
+
+    At most LONGEST_FULLNAME characters, as charts cut it off there, too (B73).
+    """
+    return release if is_ours(release) else f"{_PREDECESSORS}{release}"[:LONGEST_FULLNAME]
 
 
 def binding_key(instance_id: str, binding_id: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from helmbroker.broker.domain.audit import Event
+from helmbroker.broker.domain.cluster import HelmRelease
 from helmbroker.broker.domain.drift import Finding, Seen, SeenRelease
 from helmbroker.broker.domain.fleet import Member, Running
 from helmbroker.broker.domain.instance import ServiceBinding
@@ -98,6 +99,20 @@ class OperatorWrites(Protocol):
 
     def deliver_again(self, binding: ServiceBinding) -> None:
         """Keep what a restored binding has delivered before, and how long it lives."""
+        ...
+
+
+class Takeover(Protocol):
+    """What makes a Helm release of another broker ours. Raises ClusterUnavailable, ClusterRefused."""
+
+    def manifest(self, ref: ReleaseRef) -> str:
+        """The objects that its newest revision has made, hooks left out; empty when there is none."""
+        ...
+
+    def claim(self, release: HelmRelease, labels: Mapping[str, str]) -> None:
+        """Write these labels on the newest revision, which must be as it was seen. Nothing else is touched, and no
+        revision is made.
+        """
         ...
 
 

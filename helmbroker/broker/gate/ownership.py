@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from helmbroker.broker.domain import naming
 from helmbroker.broker.gate.violation import Breach, dig, mapping
 
 CLAIM = "PersistentVolumeClaim"
@@ -14,16 +15,24 @@ _PUBLIC = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "defa
 
 @dataclass(frozen=True)
 class Own:
-    """What a manifest may refer to: what it makes itself, what is named after the instance's Helm release
-    (release names are hashes: nobody else's object is called so), and what the operator has granted."""
+    """What a manifest may refer to: what it makes itself, what is named after the instance (the names are hashes,
+    or begin like nobody else's: nobody else's object is called so), and what the operator has granted.
+
+    release: the Helm release of the instance, as labels have it.
+    """
 
     made: frozenset[tuple[str, str]]
     release: str
     granted: Collection[tuple[str, str]]
 
     def named(self, name: object) -> bool:
-        """Whether the name is the release's, or begins with it."""
-        return isinstance(name, str) and (name == self.release or name.startswith(f"{self.release}-"))
+        """Whether the name is that of the instance's objects, or begins with it."""
+        known = naming.fullname(self.release)
+        return isinstance(name, str) and (name == known or name.startswith(f"{known}-"))
+
+    def labelled(self, value: object) -> bool:
+        """Whether a label's value says that something is of the instance."""
+        return value == self.release or self.named(value)
 
     def has(self, kind: str, name: str) -> bool:
         """Whether the object is the instance's own."""
@@ -38,13 +47,13 @@ class Own:
     def foreign_label(self, labelled: object, field: str) -> Iterator[Breach]:
         """With the label of another instance a pod would get what is sent to that one, passwords too."""
         value = dig(labelled, "metadata", "labels", INSTANCE_LABEL)
-        if value is not None and not self.named(value):
+        if value is not None and not self.labelled(value):
             at = f"{field}.metadata" if field else "metadata"
             yield Breach(f"{at}.labels[{INSTANCE_LABEL}]", f"must be the Helm release, not {value}")
 
     def selects(self, labels: object) -> bool:
         """Whether labels to be matched are those of the instance: one of them is its Helm release."""
-        return any(self.named(value) for value in mapping(labels).values())
+        return any(self.labelled(value) for value in mapping(labels).values())
 
 
 def claim_sources(spec: object, field: str, own: Own) -> Iterator[Breach]:

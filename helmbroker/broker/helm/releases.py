@@ -187,9 +187,8 @@ class HelmCli:
         self, ref: ReleaseRef, *, revision: int | None = None, timeout_s: float, stop: threading.Event
     ) -> None:
         # not --cleanup-on-fail: helm then tells why cleaning up failed, and not why the rollback did
-        command = self._command(stop, timeout_s)
         with self._around("rollback"):
-            asyncio.run(command.rollback(ref.name, revision, namespace=ref.namespace))
+            asyncio.run(self._command(stop, timeout_s).rollback(ref.name, revision, namespace=ref.namespace))
 
     def uninstall(self, ref: ReleaseRef, *, hooks: bool, timeout_s: float, stop: threading.Event) -> None:
         argv = ["uninstall", ref.name, "--namespace", ref.namespace, "--ignore-not-found"]

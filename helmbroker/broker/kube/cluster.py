@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import Capabilities, HelmRelease, NotReady, Readiness, RecordSecret
 from helmbroker.broker.domain.kept import MadeSecret
 from helmbroker.broker.domain.naming import ReleaseRef
@@ -59,7 +60,9 @@ class KubeCluster:
     ) -> None:
         secret = self._newest(ref)
         before = [] if secret is None else release_secret.manifest(secret)
-        self._rehearsal.run(ref, objects, before, force=force, user=user)
+        # Helm would merge, and merging knows no conflicts with those who have set a field before
+        merged = secret is not None and release_secret.read(secret, ref).client_side
+        self._rehearsal.run(ref, objects, before, force=force or merged, user=user)
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         secret = self._newest(ref)
@@ -188,11 +191,15 @@ class KubeCluster:
     def _labelled(self, kind: str, ref: ReleaseRef) -> list[Obj]:
         with translated():
             try:
-                return self._kube.list(kind, ref.namespace, labels={_INSTANCE: ref.name})
+                found = self._kube.list(kind, ref.namespace, labels={_INSTANCE: ref.name})
             except Forbidden:
                 if kind in ("Job", "Pod", CLAIM):
                     raise
                 return []  # with the broker's rights no object of this kind can have been made
+        if naming.is_ours(ref.name):
+            return found
+        # the name of a predecessor's release is no hash, so others may have chosen that label, too
+        return [obj for obj in found if naming.fullname(ref.name) in obj["metadata"]["name"]]
 
     def _delete(self, obj: Obj) -> None:
         metadata = obj["metadata"]

@@ -22,6 +22,7 @@ from helmbroker.kubeapi.port import Obj
 
 _WORKLOADS = frozenset({"StatefulSet", "Deployment", "DaemonSet", "Job"})
 _STATUSES = {status.value: status for status in HelmStatus}
+_SERVER_SIDE = "ssa"  # releases of helm 3 do not say
 _OWN_LABELS = frozenset({"name", "owner", "status", "version", "createdAt", "modifiedAt"})
 
 
@@ -62,20 +63,28 @@ def read(secret: Obj, ref: ReleaseRef) -> HelmRelease:
     """The revision that a release Secret holds."""
     labels: dict[str, str] = secret["metadata"]["labels"]
     content, status = _content(secret), _STATUSES.get(labels.get("status", ""), HelmStatus.UNKNOWN)
-    given = content.get("config") or {}
+    given, chart = content.get("config") or {}, content.get("chart") or {}
+    about = chart.get("metadata") or {}
     return HelmRelease(
         ref=ref,
         revision=int(labels["version"]),
         status=status if content else HelmStatus.UNREADABLE,
         labels={key: value for key, value in labels.items() if key not in _OWN_LABELS},
-        values=coalesce((content.get("chart") or {}).get("values") or {}, given),
+        values=coalesce(chart.get("values") or {}, given),
         given=given,
+        chart=f"{about['name']}-{about['version']}" if about else "",
+        client_side=bool(content) and content.get("apply_method") != _SERVER_SIDE,
     )
 
 
 def manifest(secret: Obj) -> list[Obj]:
     """What the release has made, as its chart says it, hooks left out."""
-    return [obj for obj in yaml.load_all(_content(secret).get("manifest") or "", Loader=yaml.CSafeLoader) if obj]
+    return [obj for obj in yaml.load_all(text(secret), Loader=yaml.CSafeLoader) if obj]
+
+
+def text(secret: Obj) -> str:
+    """The manifest as Helm keeps it."""
+    return str(_content(secret).get("manifest") or "")
 
 
 def asking(secret: Obj, sizes: Mapping[str, str]) -> Obj:

@@ -62,7 +62,8 @@ def install(
             work.tools.cluster.drop_unreadable(ref, work.ctx.still_ours)
             again()
             work.admitted = None
-        force = again is not None
+            release = work.tools.cluster.release(ref)
+        force = again is not None and not (release is not None and release.client_side)  # which sets back anyway
         manifest = admitted(work, chart, values, ref, force=force)
         labels, timeout_s = _claimed(work, mark), _timeout_s(work)
         _deploy(work, Deployment(ref, chart, values, manifest, labels, timeout_s, force), doing)

@@ -11,13 +11,21 @@ from dataclasses import replace
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.cluster import RecordSecret
 from helmbroker.broker.domain.instance import ServiceBinding, ServiceInstance
-from helmbroker.broker.domain.kept import BINDING, INSTANCE, CannotRead, Kept, Stage, encode, opened, sealed
+from helmbroker.broker.domain.kept import (
+    BINDING,
+    INSTANCE,
+    CannotRead,
+    Kept,
+    Stage,
+    encode,
+    fitting,
+    opened,
+    sealed,
+)
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.operations.work import BindingWork, Work
 from helmbroker.catalog import archive
 from helmbroker.sealing import Keys
-
-MOST_BYTES = 700_000  # of a record with its addon revision: in base64 it must fit into an object of etcd
 
 
 def instance_kept(work: Work, instance: ServiceInstance, stage: Stage) -> int | None:
@@ -57,14 +65,9 @@ def _seen(work: Work, thing: ServiceInstance | ServiceBinding, stage: Stage) -> 
 
 
 def _keep(work: Work, kept: Kept, labels: Mapping[str, str], addon: bytes | None) -> int | None:
-    """Write it, unless it is so already. What is too large for an object is left out: see decision 0020."""
+    """Write it, unless it is so already."""
     record = work.tools.cluster.record(kept.thing.release)
-    size = len(encode(kept))
-    if size > MOST_BYTES:
-        kept = replace(kept, secrets=())
-        size = len(encode(kept))
-    if addon is not None and size + len(addon) > MOST_BYTES:
-        addon = None
+    kept, addon = fitting(kept, addon)
     if record is None or not record.belongs_to(labels) or not _says(work.tools.keys, record, kept, addon):
         _write(work, kept, labels, addon)
     return kept.revision

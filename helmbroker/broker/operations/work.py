@@ -19,8 +19,8 @@ from helmbroker.broker.domain.tenants import NoAccount, Tenant, user
 from helmbroker.broker.gate import NO_GRANTS, Grants, Scope
 from helmbroker.broker.operations import redaction
 from helmbroker.catalog import overrides
-from helmbroker.catalog.model import JSON, NOTHING, Addon, DataPolicy, Object, Plan
-from helmbroker.catalog.values import merge
+from helmbroker.catalog.model import JSON, Addon, DataPolicy, Object, Plan
+from helmbroker.catalog.values import of_instance
 from helmbroker.durable import Context, Failed
 from helmbroker.sealing import Keys
 
@@ -124,10 +124,10 @@ class Work:
         return naming.instance_labels(self.tools.broker_id, self.record.instance.id)
 
     def values(self) -> dict[str, JSON]:
-        """Helm values of the instance; the operator's overrides win over the user, and what has to be over both."""
-        given, addon = self.record.instance.parameters.reveal(), self.addon
-        forced = {addon.fullname_value: self.record.instance.release.name} if addon.fullname_value else NOTHING
-        return merge(self.plan.values, given, self.overrides, forced)
+        """Helm values of the instance."""
+        instance = self.record.instance
+        fullname = naming.fullname(instance.release.name)
+        return of_instance(self.addon, self.plan, instance.parameters.reveal(), self.overrides, fullname)
 
     @property
     def overrides(self) -> Object:

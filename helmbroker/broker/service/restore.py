@@ -15,7 +15,10 @@ from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Restorable, Transaction
 from helmbroker.sealing import Keys
 
-_HOW = {
+Words = Mapping[Stage, tuple[bool, str]]
+"""Of each stage: whether the operation that stands for it has succeeded, and what it says."""
+
+_HOW: Words = {
     Stage.MADE: (True, "restored from what the cluster remembers"),
     Stage.MAKING: (False, "it was being made when the database was lost; delete it, then ask for it again"),
     Stage.REMOVING: (False, "it was being removed when the database was lost; delete it again"),
@@ -128,16 +131,16 @@ def write_all(store: Restorable, found: Sequence[Found], restored: Restored) -> 
 
 def _try(store: Restorable, kept: Kept, restored: Restored) -> None:
     with store.transaction() as tx:
-        reason = _write(tx, kept)
+        reason = write(tx, kept, _HOW)
     if reason is None:
         restored.done.append(f"{_words(kept.thing)} ({kept.stage})")
     else:
         restored.left.append(f"{_words(kept.thing)}: {reason}")
 
 
-def _write(tx: Transaction, kept: Kept) -> str | None:
-    """Why not; None: it is written."""
-    succeeded, text = _HOW[kept.stage]
+def write(tx: Transaction, kept: Kept, how: Words) -> str | None:
+    """Record it. Why not; None: it is written."""
+    succeeded, text = how[kept.stage]
     removing = kept.stage is Stage.REMOVING
     thing = kept.thing
     if isinstance(thing, ServiceInstance):

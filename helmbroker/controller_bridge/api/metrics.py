@@ -10,12 +10,10 @@ from flask import Response, request
 
 from helmbroker.controller_bridge.api.context import api
 from helmbroker.controller_bridge.api.errors import NotFound, Unauthenticated
-from helmbroker.controller_bridge.numbers import Numbers
+from helmbroker.controller_bridge.numbers import PREFIX, Numbers
 from helmbroker.telemetry import metric
 from helmbroker.telemetry.metric import Metric, Sort
 from helmbroker.telemetry.queues import Queues
-
-PREFIX = "helmbroker_bridge"
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> Metric:

@@ -65,3 +65,11 @@ def test_labels_prove_that_a_release_is_ours() -> None:
     assert labels.items() >= naming.instance_labels("broker-1", "i").items()
     assert labels["helmbroker.io/broker"] == "broker-1"
     assert naming.instance_labels("broker-1", "i") != naming.instance_labels("broker-2", "i")
+
+
+@pytest.mark.bug(73)
+def test_objects_are_named_after_the_release_or_as_the_broker_before_has_named_them() -> None:
+    ours = naming.instance_release("ns", "broker", "i")
+    bound = naming.binding_release(ours, "i", "b")
+    assert [naming.fullname(each.name) for each in (ours, bound)] == [ours.name, bound.name]
+    assert naming.fullname("mydb") == "helmbroker-mydb"

@@ -207,3 +207,18 @@ def test_every_object_is_told_with_every_rule() -> None:
 
 def test_the_namespace_may_be_named() -> None:
     assert told(obj("ConfigMap") | {"metadata": {"name": "a", "namespace": NAMESPACE}}) == []
+
+
+def test_what_another_broker_has_installed_is_named_otherwise() -> None:
+    """Its Helm release has a name that somebody chose: it is good in labels, but no object is known by it."""
+
+    def hook(name: str) -> dict[str, Any]:
+        labels = {"app.kubernetes.io/instance": "mydb"}
+        return obj("ConfigMap") | {
+            "metadata": {"name": name, "labels": labels, "annotations": {"helm.sh/hook": "test"}}
+        }
+
+    selecting = obj("Service", name="helmbroker-mydb", spec={"selector": {"app.kubernetes.io/instance": "mydb"}})
+    assert told(hook("helmbroker-mydb-make"), selecting, release="mydb") == []
+    for name in ("mydb", "mydb-make", "helmbroker-mydb2"):
+        assert told(hook(name), release="mydb") == [("metadata.name", "hooks must be named after the Helm release")]

@@ -6,6 +6,8 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +221,22 @@ def test_a_kubeconfig_of_the_settings_wins(tmp_path: Path, monkeypatch: pytest.M
     helm = HelmCli(str(stand_in(tmp_path)), tmp_path / "helm-home", kubeconfig="/else/where")
     helm.uninstall(REF, hooks=True, timeout_s=1, stop=NEVER)
     assert asked(tmp_path)["env"]["KUBECONFIG"] == "/else/where"
+
+
+def test_each_run_is_done_in_what_was_given(chart: Path, tmp_path: Path) -> None:
+    """What it does for itself, telling its version, is no run of an operation."""
+    seen: list[str] = []
+
+    @contextmanager
+    def around(command: str) -> Iterator[None]:
+        seen.append(command)
+        yield
+
+    helm = HelmCli(str(stand_in(tmp_path, TELLS)), tmp_path / "helm-home", around=around)
+    helm.render(chart, {}, REF, stop=NEVER)
+    helm.uninstall(REF, hooks=True, timeout_s=1, stop=NEVER)
+    helm.rollback(REF, timeout_s=1, stop=NEVER)
+    assert seen == ["upgrade --dry-run=server", "uninstall", "rollback"]
 
 
 CURE = "Install helm 4.2.4 or newer, or set HELMBROKER_HELM to its path"

@@ -102,6 +102,16 @@ def test_fields_of_others_are_told_unless_they_are_taken_back(kube: FakeKube) ->
     KubeCluster(kube, "somebody").rehearse(REF, [mine])
 
 
+def test_a_release_of_helm_3_is_merged_which_knows_no_conflicts(kube: FakeKube) -> None:
+    config = obj("ConfigMap", data={"a": "1"})
+    kube.apply({**config, "metadata": {"name": "x", "namespace": NAMESPACE}}, field_manager="helm 3")
+    mine = obj("ConfigMap", data={"a": "2"})
+    kube.create(stored_release(StoredRelease(REF)))
+    assert refused(kube, mine).fault is HelmFault.CONFLICT
+    kube.create(stored_release(StoredRelease(REF, 2, client_side=True)))
+    KubeCluster(kube).rehearse(REF, [mine])
+
+
 @pytest.mark.parametrize(
     ("error", "fault"),
     [

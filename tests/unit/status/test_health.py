@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,3 +141,11 @@ def test_probes_are_answered() -> None:
         assert get(port, "/secrets")[0] == 404
     with pytest.raises(ConnectionRefusedError):
         get(port, "/healthz")
+
+
+def test_metrics_are_answered_as_they_stand() -> None:
+    with served.probes("127.0.0.1:0", {}, {served.METRICS: lambda: b"a_total 1.0\n"}) as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            assert (answer.status, answer.read()) == (200, b"a_total 1.0\n")
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert get(port, "/healthz")[0] == 404

@@ -43,13 +43,13 @@ class Looks:
 
 
 @contextmanager
-def running(kube: FakeKube, looks: Looks, resync_s: float = 60.0) -> Iterator[None]:
+def running(kube: FakeKube, looks: Looks, resync_s: float = 60.0) -> Iterator[Loop]:
     stop = threading.Event()
     loop = Loop(kube, [looks], namespaces=None, resync_s=resync_s, pause_s=0.01)
     thread = threading.Thread(target=loop.run, args=(stop,))
     thread.start()
     try:
-        yield
+        yield loop
     finally:
         stop.set()
         thread.join(WAIT_S)
@@ -107,6 +107,19 @@ def test_what_it_depends_on_has_it_looked_at_when_it_matters(
         assert {looks.next(), looks.next()} == {"shop/orders", "shop/marker"}
         kube.delete("Deployment", SHOP, "web")
         assert {looks.next(), looks.next()} == {"shop/orders", "shop/marker"}
+
+
+def test_it_tells_what_it_looks_after(kube: FakeKube) -> None:
+    looks = Looks()
+    looks.fails = [KubeError("get", "no", status=403)]
+    kube.create(binding())
+    with running(kube, looks) as loop:
+        looks.next()  # which fails
+        looks.next()
+        kube.create(binding("late"))
+        looks.next()  # the one before has ended
+        told = loop.seen()[KIND]
+    assert (told.bindings, told.failing, told.looks) == (2, 0, 3)
 
 
 def test_a_service_that_exposes_its_secret_is_heard(kube: FakeKube, watched: Callable[[str], None]) -> None:

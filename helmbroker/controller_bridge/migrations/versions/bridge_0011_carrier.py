@@ -2,8 +2,8 @@
 
 from helmbroker.durable.migrations import operations_0004
 
-revision = "bridge_0010"
-down_revision = "bridge_0009"
+revision = "bridge_0011"
+down_revision = "bridge_0010"
 
 
 def upgrade() -> None:
