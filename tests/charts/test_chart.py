@@ -343,7 +343,8 @@ class TestSwitches:
         found = {
             each["metadata"].get("namespace")
             for each in objects.of("Role", "ClusterRole")
-            if each["metadata"]["name"] in named and any("deployments" in rule["resources"] for rule in each["rules"])
+            if each["metadata"]["name"] in named
+            and any("deployments" in rule["resources"] for rule in each["rules"])
         }
 
         assert found == namespaces
