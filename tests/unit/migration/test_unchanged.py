@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from helmbroker.broker.migration import unchanged
+from helmbroker.catalog.model import Object
 
 
 def obj(kind: str, name: str = "helmbroker-mydb", **spec: Any) -> dict[str, Any]:
@@ -62,12 +63,12 @@ def test_what_may_come_and_go() -> None:
 
 
 def test_values_that_will_be_others() -> None:
-    before = {"a": {"b": 1, "c": "x"}, "left": 1, "n": 1.0}
+    before: Object = {"a": {"b": 1, "c": "x"}, "left": 1, "n": 1.0}
     assert unchanged.differing(before, {"a": {"b": 2, "c": "x"}, "new": {}, "n": 1}) == ["a.b", "left", "new"]
 
 
 def test_the_operators_values_that_nobody_sets_any_more() -> None:
-    operator = {"registry": "r", "size": "1Gi", "both": {"one": 1, "two": 2}}
-    below = {"size": "2Gi", "both": {"one": 1}}
+    operator: Object = {"registry": "r", "size": "1Gi", "both": {"one": 1, "two": 2}}
+    below: Object = {"size": "2Gi", "both": {"one": 1}}
     assert unchanged.lacking(operator, below, {}) == ["both.two", "registry"]
     assert unchanged.lacking(operator, below, {"registry": "another", "both": {"two": 3}}) == []
