@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from helmbroker.broker import wiring
+from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.domain.overview import Wanted
+from helmbroker.broker.rights import rights
 from helmbroker.broker.service import checkup
 from helmbroker.broker.service.checkup import Area, Symptom
+from helmbroker.broker.service.offered import Offered
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import SqlStore
+from helmbroker.catalog.made import made
 from helmbroker.durable import State
 from helmbroker.kubeapi.errors import KubeError
+from helmbroker.kubeapi.rights import Right, Scope, ordered
 
 _MOST = 10_000
 _OPEN = (State.QUEUED, State.RUNNING)
 
 
 def symptoms(settings: Settings, store: SqlStore) -> list[Symptom]:
-    """All that is wrong. Raises Unavailable."""
+    """All that is wrong. Raises Unavailable, CannotStart."""
     with store.overview() as overview:
         numbers, going_on = overview.numbers(), overview.operations(Wanted(_OPEN, limit=_MOST))
     found = checkup.look(numbers, going_on, store.provenance())
-    return [*found, *_helm(settings), *_cluster(settings)]
+    return [*found, *_helm(settings), *_cluster(settings, _needed(settings, store))]
+
+
+def lacking(needed: Iterable[Right], rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of these rights, what the rules of a SelfSubjectRulesReview do not allow."""
+    found: dict[str, set[str]] = {}
+    for each in needed:
+        resource = f"{each.resource}.{each.group}" if each.group else each.resource
+        missing = {verb for verb in each.verbs if not any(_allows(rule, each, verb) for rule in rules)}
+        if missing:
+            found.setdefault(resource, set()).update(missing)
+    return [f"{', '.join(ordered(verbs))} {resource}" for resource, verbs in sorted(found.items())]
+
+
+def _allows(rule: Mapping[str, Any], wanted: Right, verb: str) -> bool:
+    named = frozenset(rule.get("resourceNames") or ())
+    parts = {"apiGroups": wanted.group, "resources": wanted.resource, "verbs": verb}
+    whole = all({"*", each} & set(rule.get(part) or ()) for part, each in parts.items())
+    return whole and (not named or (bool(wanted.names) and wanted.names <= named))
+
+
+def _needed(settings: Settings, store: SqlStore) -> list[Right]:
+    """In the namespace of the instances, for the addons that are offered."""
+    offered = Offered(store, catalog_wiring.make_revisions(settings, store))
+    offered.look()
+    try:
+        charts = {addon.name: made(addon) for addon in offered.whole.addons}
+    except tarfile.TarError:  # of an addon's chart: `helmbroker addon lint` tells that
+        charts = {}
+    every = rights(charts, wiring.read_grants(settings))
+    return [each for each in every if each.scope is Scope.NAMESPACED]
 
 
 def _helm(settings: Settings) -> Iterator[Symptom]:
@@ -35,7 +71,7 @@ def _helm(settings: Settings) -> Iterator[Symptom]:
         yield Symptom(Area.HELM, settings.helm, reason)
 
 
-def _cluster(settings: Settings) -> Iterator[Symptom]:
+def _cluster(settings: Settings, needed: Iterable[Right]) -> Iterator[Symptom]:
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
 
     namespace = settings.instance_namespace
@@ -46,7 +82,7 @@ def _cluster(settings: Settings) -> Iterator[Symptom]:
     except KubeError as error:
         yield Symptom(Area.CLUSTER, "cluster", " ".join(str(error).split()))
         return
-    lacking = checkup.lacking(answer.get("status", {}).get("resourceRules") or ())
-    if lacking:
-        detail = f"the broker may not: {'; '.join(lacking)}. Give its service account these rights"
+    missing = lacking(needed, answer.get("status", {}).get("resourceRules") or ())
+    if missing:
+        detail = f"the broker may not: {'; '.join(missing)}. `helmbroker rights` prints what it needs"
         yield Symptom(Area.CLUSTER, f"rights in namespace {namespace}", detail)

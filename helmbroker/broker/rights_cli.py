@@ -38,9 +38,8 @@ def show(settings: Settings, /, *, kinds: tuple[str, ...], tenant: bool, **asked
     """Print the rights that the worker needs: exactly the verbs that it uses. The API needs none.
 
     \b
-    In the namespace of the instances:
+    Examples (in the namespace of the instances; for the chart, with addons of your own):
       helmbroker rights --account helmbroker/worker | kubectl apply -f -
-    For the chart, with addons of your own:
       helmbroker rights -o rules
     """
     with catalog_wiring.reading(settings) as found:

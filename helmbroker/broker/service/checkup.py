@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from helmbroker.broker.domain.overview import Numbers, Tracked
 from helmbroker.broker.domain.sources import Provenance
 
 LATE_S, STUCK_S, MANY = 120.0, 600.0, 3  # of schedules; of what waits for its turn; attempts
-
-
-# verbs on resources in the namespace of instances, without which no instance of any addon of ours could be made
-_RIGHTS = (
-    ("", "secrets", "get list create update patch delete"),
-    ("", "configmaps", "get create patch delete"),
-    ("", "services", "get create patch delete"),
-    ("", "persistentvolumeclaims", "get"),
-    ("", "pods", "list"),
-    ("", "events", "list"),
-    ("apps", "statefulsets", "get create patch delete"),
-    ("batch", "jobs", "get create delete"),
-    ("networking.k8s.io", "networkpolicies", "get create patch delete"),
-)
 
 
 class Area(StrEnum):
@@ -56,21 +41,6 @@ def look(numbers: Numbers, going_on: Sequence[Tracked], found: Provenance) -> li
         detail = "no worker lives, so what is accepted waits. Start `helmbroker worker`, or look at its log"
         return [Symptom(Area.WORKERS, "workers", detail), *_sources(found)]
     return [*_schedules(numbers), *_operations(going_on), *_sources(found)]
-
-
-def lacking(rules: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of what instances of our addons need, what these rules of a SelfSubjectRulesReview do not allow."""
-    found = []
-    for group, resource, verbs in _RIGHTS:
-        missing = [verb for verb in verbs.split() if not any(_allows(r, group, resource, verb) for r in rules)]
-        found += [f"{', '.join(missing)} {resource}"] if missing else []
-    return found
-
-
-def _allows(rule: Mapping[str, Any], *wanted: str) -> bool:
-    parts = ("apiGroups", "resources", "verbs")
-    whole = all({"*", each} & set(rule.get(part) or ()) for part, each in zip(parts, wanted, strict=True))
-    return whole and not rule.get("resourceNames")
 
 
 def _schedules(numbers: Numbers) -> Iterator[Symptom]:

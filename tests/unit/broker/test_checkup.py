@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from helmbroker.broker.checkup_wiring import lacking
 from helmbroker.broker.domain.overview import Numbers, Tracked
 from helmbroker.broker.domain.sources import Provenance, SourceSeen
-from helmbroker.broker.service.checkup import Area, lacking, look
+from helmbroker.broker.service.checkup import Area, look
 from helmbroker.catalog.model import Fault
 from helmbroker.catalog.sources.model import Listed, Reason, SourceKind, Standing
 from helmbroker.durable import Operation, State
+from helmbroker.kubeapi.rights import right
 from helmbroker.status.numbers import WorkNumbers
 
 WELL = Numbers(WorkNumbers(workers=1))
@@ -97,9 +99,15 @@ def test_sources_and_addons() -> None:
 
 
 def test_rights() -> None:
+    needed = [right("Secret", "get list", "why"), right("Job", "get create", "why"), right("Job", "delete", "why")]
     every = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
-    assert lacking([every]) == []
-    assert lacking([{**every, "resourceNames": ["one"]}])[0] == "get, list, create, update, patch, delete secrets"
-    some = [{"apiGroups": ["", "apps", "networking.k8s.io"], "resources": ["*"], "verbs": ["*"]}]
+    assert lacking(needed, [every]) == []
+    assert lacking(needed, [{**every, "resourceNames": ["one"]}]) == [
+        "get, create, delete jobs.batch",
+        "get, list secrets",
+    ]
+    some = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]
     some += [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "delete"]}]
-    assert lacking(some) == ["create jobs"]
+    assert lacking(needed, some) == ["create jobs.batch"]
+    named = replace(needed[0], names=frozenset({"one"}))
+    assert lacking([named], [{**every, "resourceNames": ["one", "two"]}]) == []

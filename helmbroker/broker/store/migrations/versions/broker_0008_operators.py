@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "broker_0009"
-down_revision = "broker_0008"
+revision = "broker_0008"
+down_revision = "broker_0007"
 
 
 def upgrade() -> None:
