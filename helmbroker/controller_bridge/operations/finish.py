@@ -117,7 +117,7 @@ def _reinjected(conn: sa.Connection, store: Store, operation: Operation) -> None
     """
     app = str(operation.params["app"])
     found = (operation.results.get(name) for name in ("inject", "recover"))
-    versions = [each["version"] for each in found if isinstance(each, Mapping)]
+    versions = [each.get("version") for each in found if isinstance(each, Mapping)]
     WatchedApps(store).advance(conn, app, max((each for each in versions if isinstance(each, int)), default=0))
     if operation.state is State.FAILED:
         if not isinstance(operation.results.get("recover"), Mapping):

@@ -217,6 +217,20 @@ def test_what_crashes_is_not_tried_again_until_a_better_release(bound: Tower) ->
     assert "MY_DB_URI" in bound.environment()
 
 
+def test_a_repair_ends_though_the_way_back_is_refused(bound: Tower) -> None:
+    """Pods of a release that has crashed are those of before anyway."""
+    bound.push()
+    bound.rules._breaks = lambda _ptype, variables: "no" if "MY_DB_URI" in variables else None
+    bound.seat.controller.fail("POST", f"{RELEASES}rollback/", Refusal(400, {"detail": "no"}))
+    bound.look(POLL_S + 1)
+    bound.work()
+    failed = bound.reinjections()[-1]
+    assert failed.state is State.FAILED
+    tried = len(bound.reinjections())
+    bound.look(POLL_S + 1)
+    assert len(bound.reinjections()) == tried
+
+
 def test_each_worse_release_is_one_try(bound: Tower) -> None:
     bound.rules._breaks = lambda _ptype, variables: "no" if "MY_DB_URI" in variables else None
     for number in range(3):
