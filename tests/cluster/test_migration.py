@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.kube.cluster import KubeCluster
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.broker import Broker, broker
 from tests.cluster.inventory import await_nothing
@@ -34,6 +36,9 @@ def test_the_pod_does_not_notice(kube: Kube, tmp_path: Path) -> None:
         old = OldInstance(str(uuid.uuid4()), "mydb", shop, parameters={"auth.password": "c4n4ry"})
         write_root(root, old)
         shell("helm", "install", *old.helm(root), "--server-side=false", "--wait")
+        installed = KubeCluster(kube).release(ReleaseRef(shop, "mydb"))
+        assert installed is not None
+        assert installed.client_side
         replace(old, binding=bound()).write(root)
         before = _uids(kube, shop)
         releases = _releases(kube, shop)
@@ -68,6 +73,9 @@ def test_the_pod_does_not_notice(kube: Kube, tmp_path: Path) -> None:
         repaired = operate(running, "doctor", "--repair", "--yes", ADDONS_DIR=str(addons))
         assert repaired.status == 0, repaired
         _agree(running, addons)
+        updated = KubeCluster(kube).release(installed.ref)
+        assert updated is not None
+        assert updated.client_side, "as it was made"
         assert binding.unbind().state == "succeeded"
         assert instance.delete().state == "succeeded"
         await_nothing(shop)

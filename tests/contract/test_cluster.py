@@ -189,8 +189,9 @@ def test_the_newest_revision_counts(world: World, ref: ReleaseRef) -> None:
     for revision in (9, 10):
         world.store(StoredRelease(ref, revision, HelmStatus.FAILED, {"a": "b"}, {"n": revision}))
     release = world.cluster.release(ref)
-    labels, given = {"a": "b"}, {"n": 10}
-    assert release == HelmRelease(ref, 10, HelmStatus.FAILED, labels, {"n": 10}, given=given, chart="probe-1.0.0")
+    assert release == HelmRelease(
+        ref, 10, HelmStatus.FAILED, {"a": "b"}, {"n": 10}, given={"n": 10}, chart="probe-1.0.0"
+    )
     world.store(StoredRelease(ref, 11, client_side=True))
     release = world.cluster.release(ref)
     assert release is not None

@@ -82,10 +82,10 @@ class DataDirectory:
 def _dump(path: Path) -> Mapping[str, JSON]:
     try:
         found = _json(path)
-    except Unclear as error:
-        raise BadDirectory(f"{path}: {error}") from None
+    except Unclear:
+        found = None
     if not isinstance(found, Mapping):
-        raise BadDirectory(f"{path}: must be an object of the keys of Valkey and what they hold")
+        raise BadDirectory(f"{path} is no JSON object of the keys of Valkey and what they hold; write it anew")
     return found
 
 
