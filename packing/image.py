@@ -8,7 +8,9 @@ this checkout. The standard library is enough, with `venv`.
 from __future__ import annotations
 
 import compileall
+import json
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -39,14 +41,9 @@ UNUSED = (
         for name in ("aiohappyeyeballs", "aiohttp", "aiosignal", "frozenlist", "multidict", "propcache", "yarl")
     ),
 )
-LOADED = (
-    "alembic",
-    "flask",
-    "kubernetes.client",
-    "kubernetes.config",
-    "psycopg",
-    "sqlalchemy",
-)  # and must not miss it
+# What must not miss any of it.
+LOADED = ("alembic", "flask", "kubernetes.client", "kubernetes.config", "psycopg", "sqlalchemy")
+_PIN = re.compile(r"^([\w.-]+)==(\S+) +(--hash=.+)$", re.MULTILINE)
 SCRIPT = """\
 #!/usr/bin/python3
 from {module} import {name}
@@ -60,13 +57,19 @@ def dependencies(root: Path) -> None:
     needed = _project()["dependencies"] + _project()["optional-dependencies"]["postgresql"]
     library = root / LIBRARY
     with TemporaryDirectory() as folder:
-        wheels = Path(folder) / "wheels"
-        venv.create(Path(folder) / "venv", with_pip=True)
-        pip = [str(Path(folder) / "venv" / "bin" / "pip"), "--quiet", "--disable-pip-version-check"]
-        fetched = ["--require-hashes", "--requirement", str(CHECKOUT / "constraints.txt"), "--dest", str(wheels)]
-        subprocess.run([*pip, "download", "--only-binary=:all:", *fetched], check=True)
-        found = ["--no-index", "--find-links", str(wheels), "--no-compile", "--target", str(library)]
-        subprocess.run([*pip, "install", *found, *needed], check=True)
+        here = Path(folder)
+        venv.create(here / "venv", with_pip=True)
+        pip = [str(here / "venv" / "bin" / "pip"), "--quiet", "--disable-pip-version-check", "install"]
+        wheels = ["--only-binary=:all:", "--ignore-installed"]
+        pins = _pins()
+        (here / "pins").write_text("".join(f"{name}=={version}\n" for name, (version, _) in pins.items()))
+        resolve = ["--dry-run", "--report", str(here / "report"), "--constraint", str(here / "pins")]
+        subprocess.run([*pip, *wheels, *resolve, *needed], check=True)
+        found = [each["metadata"]["name"] for each in json.loads((here / "report").read_text())["install"]]
+        hashed = [f"{name}=={pins[name][0]} {pins[name][1]}\n" for name in map(_normal, found)]
+        (here / "hashed").write_text("".join(hashed))
+        fetch = ["--require-hashes", "--no-deps", "--no-compile", "--requirement", str(here / "hashed")]
+        subprocess.run([*pip, *wheels, *fetch, "--target", str(library)], check=True)
     for pattern in UNUSED:
         for path in library.glob(pattern):
             _remove(path)
@@ -93,6 +96,16 @@ def program(root: Path) -> None:
         (root / PROGRAMS / command).write_text(SCRIPT.format(module=module, name=name))
         (root / PROGRAMS / command).chmod(0o755)
     _compile(library)
+
+
+def _pins() -> dict[str, tuple[str, str]]:
+    """By name: version and options `--hash=...` of constraints.txt, which has what tests need, too."""
+    text = (CHECKOUT / "constraints.txt").read_text().replace("\\\n", "")
+    return {_normal(name): (version, hashes) for name, version, hashes in _PIN.findall(text)}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _remove(path: Path) -> None:

@@ -61,7 +61,7 @@ EVERYTHING: dict[str, Any] = {
         "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}],
     },
     "metrics": {
-        "serviceMonitor": {"enabled": True},
+        "monitors": {"enabled": True},
         "prometheusRule": {"enabled": True},
         "dashboard": {"enabled": True},
     },
@@ -365,15 +365,33 @@ class TestSwitches:
 
         assert watch["HELMBROKER_BRIDGE_WATCH_NAMESPACES"] == "shop,blog"
 
-    def test_metrics(self) -> None:
-        monitor = render({"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}}).named(
-            "ServiceMonitor", f"{RELEASE}-broker"
-        )
-        (endpoint,) = monitor["spec"]["endpoints"]
+    def test_prometheus_finds_every_process(self) -> None:
+        objects = render({"metrics": {"monitors": {"enabled": True, "labels": {"release": "p"}}}, **WATCH})
+        for monitor in objects.of("ServiceMonitor"):
+            selected = monitor["spec"]["selector"]["matchLabels"].items()
+            (service,) = [each for each in objects.of("Service") if selected <= each["metadata"]["labels"].items()]
+            (endpoint,) = monitor["spec"]["endpoints"]
+            assert endpoint["port"] == service["spec"]["ports"][0]["name"]
+            assert endpoint["authorization"]["credentials"] == {"name": f"{RELEASE}-metrics", "key": "token"}
+            assert monitor["metadata"]["labels"]["release"] == "p"
+        (pods,) = objects.of("PodMonitor")
+        followed = {each["port"] for each in pods["spec"]["podMetricsEndpoints"]}
+        names = {each["name"] for each in objects.containers().values()}
 
-        assert monitor["metadata"]["labels"]["release"] == "p"
-        assert endpoint["authorization"]["credentials"] == {"name": f"{RELEASE}-metrics", "key": "token"}
-        assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+        assert len(objects.of("ServiceMonitor")) == 2
+        assert names - {"api"} == followed
+        (policy,) = objects.of("NetworkPolicy")
+        assert {"ports": [{"port": 8090}]} in policy["spec"]["ingress"]
+
+    def test_the_bridge_knows_the_token_of_metrics(self) -> None:
+        containers = render().containers()
+        (mount,) = [
+            each for each in containers[f"{RELEASE}-bridge/api"]["volumeMounts"] if each["name"] == "metrics"
+        ]
+
+        told = environment(containers[f"{RELEASE}-bridge/api"])["HELMBROKER_BRIDGE_METRICS_TOKEN_FILE"]
+        assert told == f"{mount['mountPath']}/token"
+        assert "metrics" not in {each["name"] for each in containers[f"{RELEASE}-bridge/worker"]["volumeMounts"]}
 
     @pytest.mark.parametrize(("kind", "file"), [("PrometheusRule", "alerts.yaml"), ("ConfigMap", "dashboard.json")])
     def test_alerts_and_dashboard_are_there_when_the_chart_has_them(self, kind: str, file: str) -> None:

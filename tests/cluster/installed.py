@@ -85,7 +85,7 @@ def namespaces(kube: Kube) -> Iterator[Installed]:
             yield installed
         finally:
             for each in kube.list("ClusterRoleBinding", None) + kube.list("ClusterRole", None):
-                if each["metadata"]["name"].startswith(f"{namespace}:"):
+                if each["metadata"]["name"].startswith(f"{namespace}-"):
                     kube.delete(each["kind"], None, each["metadata"]["name"])
             kube.delete("Namespace", None, installed.instances)
 

@@ -52,7 +52,7 @@ def ask():
                 seen[str(answer.status)] += 1
         except Exception as error:
             seen[repr(error)] += 1
-        if seen["200"] == 1:
+        if seen["200"] and not os.path.exists("/tmp/begun"):
             open("/tmp/begun", "w").close()
         time.sleep(0.02)
 threads = [threading.Thread(target=ask) for _ in range(3)]

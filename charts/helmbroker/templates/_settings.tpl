@@ -36,6 +36,7 @@ HELMBROKER_BRIDGE_BROKER_CREDENTIALS_FILE: /etc/helmbroker/login/credentials
 {{- if and .Values.tls.enabled (not .Values.tls.publicCA) }}
 HELMBROKER_BRIDGE_BROKER_CA_FILE: /etc/helmbroker/tls/ca.crt
 {{- end }}
+HELMBROKER_BRIDGE_METRICS_TOKEN_FILE: /etc/helmbroker/metrics/token
 HELMBROKER_BRIDGE_PLATFORM: {{ .Values.bridge.platform }}
 {{- if eq .Values.bridge.platform "drycc" }}
 HELMBROKER_BRIDGE_DRYCC_CONTROLLER_URL: {{ .Values.bridge.drycc.url }}
