@@ -110,6 +110,9 @@ class Back:
 
     def _by_build(self, app: str, to_version: int, note: Note) -> int:
         """By the controller's rollback; then what the app had of newer credentials, if any."""
+        known = self._notes.find(app, note.key)
+        if known is not None and known.version is not None:  # by another worker, meanwhile
+            return known.version
         back, base = self._asking.roll_back(app, to_version, replace(note, key=_build_key(note.key)))
         newest = edits.credentials(self._calls.config(app, base))
         then = edits.credentials(self._calls.config(app, to_version))
