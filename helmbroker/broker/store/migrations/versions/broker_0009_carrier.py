@@ -2,8 +2,8 @@
 
 from helmbroker.durable.migrations import operations_0004
 
-revision = "broker_0008"
-down_revision = "broker_0007"
+revision = "broker_0009"
+down_revision = "broker_0008"
 
 
 def upgrade() -> None:
