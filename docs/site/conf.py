@@ -6,7 +6,14 @@ The source is the whole repository, so that links between its pages lead in the 
 project = "helmbroker"
 copyright = "helmbroker's authors"  # noqa: A001  # Sphinx calls it so
 extensions = ["myst_parser"]
-include_patterns = ["docs/**", "addons/*/README.md", "charts/*/README.md", "sandbox/README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+include_patterns = [
+    "docs/**",
+    "addons/*/README.md",
+    "charts/*/README.md",
+    "sandbox/README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+]
 exclude_patterns = [".*", "build"]
 root_doc = "docs/index"
 html_theme = "furo"
