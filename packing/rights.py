@@ -30,7 +30,8 @@ _PAGE = """\
 
 Made by `make rights` from the tables `rights.py` of broker and bridge; not edited by hand. How they are given:
 [give rights](../how-to/give-rights.md). `tests/cluster/test_rights.py` runs the life of every addon under them, and
-reads the API server's audit log: nothing is refused, and nothing is granted that is not used.
+reads the API server's audit log: nothing is refused, and nothing is granted that is not used. What only a failure
+or a write at the same moment makes use of is named there, with the test that makes it happen.
 
 The broker's API needs none. Rights are `namespaced`, given by a Role in each namespace; `everywhere`, given by a
 ClusterRole and only where all namespaces are (without them, sentences about pods that find no node are shorter, and

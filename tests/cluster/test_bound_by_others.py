@@ -115,7 +115,12 @@ def test_bindings_of_others_reach_pods_and_leave_them(
 
 # of app releases: tests/cluster/test_rights.py makes the bridge need it; and a binding that cannot be injected:
 # tests/unit/watch/test_catalog_bindings.py
-RARELY = RARE | {Use("", "pods", "delete"), Use("", "events", "list"), Use("", "events", "create")}
+RARELY = RARE | {
+    Use("", "pods", "delete"),
+    Use("", "secrets", "delete"),
+    Use("", "events", "list"),
+    Use("", "events", "create"),
+}
 
 
 @pytest.mark.sandbox
