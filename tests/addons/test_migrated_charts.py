@@ -19,6 +19,8 @@ from helmbroker.catalog.values import of_instance
 from tests.addons.programs import helm, program
 from tests.fakes.drycc_directory import OldInstance, bound, write_addon, write_root
 
+pytestmark = pytest.mark.cluster
+
 PLAIN = OldInstance("i", "mydb", parameters={"auth.password": "s3cret"})
 CASES = [
     PLAIN,
