@@ -105,7 +105,7 @@ class Service(Views):
         """
         with self._store.writing() as conn:
             resource = self._usable(conn, app, name)
-            service, _, plan = (plan_name or resource.plan_name).partition(":")
+            service, _, plan = (resource.plan_name if plan_name is None else plan_name).partition(":")
             if resource.source is not None:
                 raise Refused(f"the resource instance is that of {resource.source}: update that")
             if service != resource.service or not plan:

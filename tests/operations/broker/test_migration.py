@@ -343,14 +343,14 @@ def test_what_an_update_will_change_besides_is_told(move: Move) -> None:
     move.has(replace(DB, parameters={"auth.password": "x", "image": "theirs"}))
     given = {**move.world.cluster.releases[REF].given, "left": "c4n4ry"}  # of a plan before (B45)
     move.world.cluster.releases[REF] = replace(move.world.cluster.releases[REF], given=given)
-    move.world.helm.manifest = move.takeover.manifests[REF] + "---\nkind: Pod\nmetadata: {name: y}\n"
+    move.world.helm.manifest = move.takeover.manifests[REF] + "---\nkind: Pod\nmetadata: {name: pod}\n"
     found = move.one()
     assert found.verdict is Verdict.MIGRATED
     notes = " | ".join(found.notes)
     for part in (
         "will also change what helm was given there: left",
         "not allowed here: parameters: unknown 'image'",
-        "(HELMBROKER_GRANTS_FILE): Pod y",
+        "(HELMBROKER_GRANTS_FILE): Pod pod",
     ):
         assert part in notes, notes
     assert "c4n4ry" not in notes
