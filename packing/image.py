@@ -1,8 +1,9 @@
-"""`python3 -m packing.image dependencies|program ROOT`: what an image of helmbroker has on top of Debian.
+"""`python3 -m packing.image dependencies|program|traces ROOT`: what an image of helmbroker has on top of Debian.
 
 Both ways to make the image run this, with the Python that the image has: the Dockerfile, and the sandbox by its
 table of images. `dependencies` are fetched by pip and held against the hashes of constraints.txt; `program` is
-this checkout. The standard library is enough, with `venv`.
+this checkout; `traces` is for an image on top of that one, as docs/how-to/observe.md makes it. The standard library
+is enough, with `venv`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tomllib
 import venv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,8 +42,9 @@ UNUSED = (
         for name in ("aiohappyeyeballs", "aiohttp", "aiosignal", "frozenlist", "multidict", "propcache", "yarl")
     ),
 )
-# What must not miss any of it.
+# What must not miss any of it
 LOADED = ("alembic", "flask", "kubernetes.client", "kubernetes.config", "psycopg", "sqlalchemy")
+LOADED_BY_TRACES = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk.trace")
 _PIN = re.compile(r"^([\w.-]+)==(\S+) +(--hash=.+)$", re.MULTILINE)
 SCRIPT = """\
 #!/usr/bin/python3
@@ -54,28 +56,12 @@ from {module} import {name}
 
 def dependencies(root: Path) -> None:
     """What the project needs to run with both databases. Raises CalledProcessError: pip has said why."""
-    needed = _project()["dependencies"] + _project()["optional-dependencies"]["postgresql"]
-    library = root / LIBRARY
-    with TemporaryDirectory() as folder:
-        here = Path(folder)
-        venv.create(here / "venv", with_pip=True)
-        pip = [str(here / "venv" / "bin" / "pip"), "--quiet", "--disable-pip-version-check", "install"]
-        wheels = ["--only-binary=:all:", "--ignore-installed"]
-        pins = _pins()
-        (here / "pins").write_text("".join(f"{name}=={version}\n" for name, (version, _) in pins.items()))
-        resolve = ["--dry-run", "--report", str(here / "report"), "--constraint", str(here / "pins")]
-        subprocess.run([*pip, *wheels, *resolve, *needed], check=True)
-        found = [each["metadata"]["name"] for each in json.loads((here / "report").read_text())["install"]]
-        hashed = [f"{name}=={pins[name][0]} {pins[name][1]}\n" for name in map(_normal, found)]
-        (here / "hashed").write_text("".join(hashed))
-        fetch = ["--require-hashes", "--no-deps", "--no-compile", "--requirement", str(here / "hashed")]
-        subprocess.run([*pip, *wheels, *fetch, "--target", str(library)], check=True)
-    for pattern in UNUSED:
-        for path in library.glob(pattern):
-            _remove(path)
-    alone = {"PYTHONPATH": str(library)}
-    subprocess.run([sys.executable, "-B", "-c", f"import {', '.join(LOADED)}"], env=alone, check=True)
-    _compile(library)
+    _fetch(root / LIBRARY, _project()["dependencies"] + _project()["optional-dependencies"]["postgresql"], LOADED)
+
+
+def traces(root: Path) -> None:
+    """What sends traces, for who wants them. Raises CalledProcessError: pip has said why."""
+    _fetch(root / LIBRARY, _project()["optional-dependencies"]["traces"], LOADED_BY_TRACES)
 
 
 def program(root: Path) -> None:
@@ -95,6 +81,30 @@ def program(root: Path) -> None:
         module, _, name = place.partition(":")
         (root / PROGRAMS / command).write_text(SCRIPT.format(module=module, name=name))
         (root / PROGRAMS / command).chmod(0o755)
+    _compile(library)
+
+
+def _fetch(library: Path, needed: Sequence[str], loaded: Sequence[str]) -> None:
+    """These requirements and theirs, without what is unused; `loaded` are modules that must not miss any of it."""
+    with TemporaryDirectory() as folder:
+        here = Path(folder)
+        venv.create(here / "venv", with_pip=True)
+        pip = [str(here / "venv" / "bin" / "pip"), "--quiet", "--disable-pip-version-check", "install"]
+        wheels = ["--only-binary=:all:", "--ignore-installed"]
+        pins = _pins()
+        (here / "pins").write_text("".join(f"{name}=={version}\n" for name, (version, _) in pins.items()))
+        resolve = ["--dry-run", "--report", str(here / "report"), "--constraint", str(here / "pins")]
+        subprocess.run([*pip, *wheels, *resolve, *needed], check=True)
+        found = [each["metadata"]["name"] for each in json.loads((here / "report").read_text())["install"]]
+        hashed = [f"{name}=={pins[name][0]} {pins[name][1]}\n" for name in map(_normal, found)]
+        (here / "hashed").write_text("".join(hashed))
+        fetch = ["--require-hashes", "--no-deps", "--no-compile", "--requirement", str(here / "hashed")]
+        subprocess.run([*pip, *wheels, *fetch, "--target", str(library)], check=True)
+    for pattern in UNUSED:
+        for path in library.glob(pattern):
+            _remove(path)
+    alone = {"PYTHONPATH": str(library)}
+    subprocess.run([sys.executable, "-B", "-c", f"import {', '.join(loaded)}"], env=alone, check=True)
     _compile(library)
 
 
@@ -128,7 +138,11 @@ def _compile(library: Path) -> None:
     )
 
 
-PARTS: Mapping[str, Callable[[Path], None]] = {"dependencies": dependencies, "program": program}
+PARTS: Mapping[str, Callable[[Path], None]] = {
+    "dependencies": dependencies,
+    "program": program,
+    "traces": traces,
+}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1]](Path(sys.argv[2]))

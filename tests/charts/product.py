@@ -47,9 +47,12 @@ class Objects(list[Object]):
         }
 
 
-def render(values: dict[str, Any] | None = None, *files: Path) -> Objects:
-    """The chart's objects, with values over those of the files. Raises programs.Failed."""
-    given = [word for file in files for word in ("--values", str(file))]
+def render(values: dict[str, Any] | None = None, *files: Path, hooks: bool = True) -> Objects:
+    """The chart's objects, with values over those of the files; without hooks only those of the release.
+
+    Raises programs.Failed.
+    """
+    given = [word for file in files for word in ("--values", str(file))] + ([] if hooks else ["--no-hooks"])
     text = helm(
         "template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", "1.36.0", *given,
         values=values or {},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from helmbroker.catalog.model import PodSecurity, Severity
 from helmbroker.sealing import RingFile
 from tests.addons.programs import Failed, helm
 from tests.charts.product import CHART, HA, NAMESPACE, RELEASE, SERVED, Objects, environment, render
+from tests.unit.observed.expressions import names
 
 pytestmark = pytest.mark.cluster
 
@@ -58,11 +60,13 @@ EVERYTHING: dict[str, Any] = {
     "gateway": {"enabled": True, "parentRefs": [{"name": "g"}], "brokerHost": "broker.org"},
     "networkPolicy": {
         "from": [{"namespaceSelector": {}}],
+        "metricsFrom": [{"podSelector": {}}],
         "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}],
     },
+    "environment": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "NO_PROXY": ".svc"},
     "metrics": {
         "monitors": {"enabled": True},
-        "prometheusRule": {"enabled": True},
+        "prometheusRule": {"enabled": True, "runbooks": "https://git.example.com/helmbroker/blob/main/"},
         "dashboard": {"enabled": True},
     },
     "serviceCatalog": {"register": True},
@@ -139,7 +143,7 @@ class TestEverySet:
             assert not [name for name in environment(container) if name.endswith("DATABASE_URL")]
 
     def test_rights_have_no_wildcard_and_no_account_twice(self, objects: Objects) -> None:
-        rules = [rule for each in objects.of("Role", "ClusterRole") for rule in each["rules"]]
+        rules = [rule for each in objects.of("Role", "ClusterRole") for rule in each.get("rules", ())]
         words = {word for rule in rules for part in rule.values() for word in part}
         subjects = {s["name"] for each in objects.of("RoleBinding", "ClusterRoleBinding") for s in each["subjects"]}
         accounts = {each["metadata"]["name"] for each in objects.of("ServiceAccount")}
@@ -204,6 +208,19 @@ class TestDefault:
             ({"database": {"kind": "postgresql"}}, "database.broker.secretName"),
             ({"bridge": {"platform": "drycc"}}, "bridge.drycc.url"),
             ({"tls": {"enabled": True}}, "tls.secretName"),
+            ({"bridge": {"watch": {"enabled": True}}}, r"rights\.namespaces: .* none is; list those of the apps"),
+            ({"rights": {"worker": "namespaced: [[::"}}, r"rights\.worker: not YAML"),
+            (
+                {"secrets": {"create": False}, "logins": {"admins": ["me:" + "1" * 64]}},
+                rf"logins: .* your Secret {RELEASE}-logins",
+            ),
+            (
+                {
+                    "networkPolicy": {"from": [{"podSelector": {}}]},
+                    "metrics": {"monitors": {"enabled": True}},
+                },
+                r"networkPolicy\.metricsFrom: ",
+            ),
         ],
     )
     def test_what_is_missing_is_named(self, values: dict[str, Any], told: str) -> None:
@@ -216,6 +233,20 @@ class TestDefault:
     def test_what_the_schema_does_not_name_is_refused(self, values: dict[str, Any]) -> None:
         with pytest.raises(Failed, match=r"additional properties|not allowed"):
             render(values)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("LD_PRELOAD", "/tmp/x"),
+            ("HELMBROKER_LISTEN", "0.0.0.0:1"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=secret"),
+            ("HTTPS_PROXY", "http://me:secret@proxy"),
+        ],
+    )
+    def test_variables_that_are_no_ones_secret(self, name: str, value: str) -> None:
+        with pytest.raises(Failed, match="environment"):
+            render({"environment": {name: value}})
 
 
 class TestHighAvailability:
@@ -274,14 +305,27 @@ class TestSecrets:
             assert each["data"] != second.named("Secret", each["metadata"]["name"])["data"]
         assert made[f"{RELEASE}-broker-keys"] != made[f"{RELEASE}-bridge-keys"]
 
-    def test_key_rings_outlive_the_chart(self) -> None:
+    def test_key_rings_are_no_part_of_the_release(self) -> None:
+        """`helm rollback` brings back what is in the manifest; an old ring cannot read what was sealed since."""
+        rings = {f"{RELEASE}-broker-keys", f"{RELEASE}-bridge-keys"}
+        made = {each["metadata"]["name"]: each["metadata"].get("annotations") for each in render().of("Secret")}
+
+        assert rings & {each["metadata"]["name"] for each in render(hooks=False).of("Secret")} == set()
+        assert {name for name, annotations in made.items() if annotations} == rings
+        for name in rings:
+            assert made[name] == {
+                "helm.sh/hook": "pre-install,pre-upgrade",
+                "helm.sh/hook-delete-policy": "hook-failed",
+            }
+
+    def test_the_namespace_of_instances_outlives_the_chart(self) -> None:
         kept = {
             each["metadata"]["name"]
             for each in render()
             if each["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
         }
 
-        assert kept == {f"{RELEASE}-broker-keys", f"{RELEASE}-bridge-keys", f"{NAMESPACE}-instances"}
+        assert kept == {f"{NAMESPACE}-instances"}
 
     def test_where_helm_cannot_look_they_are_left_alone(self) -> None:
         assert not render({"secrets": {"create": False}}).of("Secret")
@@ -365,6 +409,38 @@ class TestSwitches:
 
         assert watch["HELMBROKER_BRIDGE_WATCH_NAMESPACES"] == "shop,blog"
 
+    def test_watch_gathers_what_others_say_of_their_services(self) -> None:
+        """As docs/how-to/bound-by-others/rights.yaml does; not where apps are in some namespaces alone."""
+        objects = render({**WATCH, "rights": {"mode": "all"}})
+        name = f"{NAMESPACE}-{RELEASE}-watch"
+        label = {"servicebinding.io/controller": "true"}
+        whole, own = objects.named("ClusterRole", name), objects.named("ClusterRole", f"{name}-own")
+
+        assert whole["aggregationRule"] == {"clusterRoleSelectors": [{"matchLabels": label}]}
+        assert "rules" not in whole  # the cluster's; to apply them again would be a conflict
+        assert label.items() <= own["metadata"]["labels"].items()
+        assert any("deployments" in rule["resources"] for rule in own["rules"])
+        assert objects.named("ClusterRoleBinding", name)["roleRef"]["name"] == name
+        assert not [each for each in render(WATCH).of("ClusterRole") if "aggregationRule" in each]
+        labelled = [each for each in objects if label.items() <= each["metadata"].get("labels", {}).items()]
+        assert labelled == [own]
+
+    @pytest.mark.parametrize("listen_on", ["10.0.0.7", "[::]"])
+    def test_where_it_listens(self, listen_on: str) -> None:
+        for name, container in render({"service": {"listenOn": listen_on}}).containers().items():
+            prefix = "HELMBROKER_BRIDGE_" if "bridge" in name else "HELMBROKER_"
+            told = environment(container)
+            assert told[f"{prefix}LISTEN"] == f"{listen_on}:8080"
+            assert told[f"{prefix}WORKER_LISTEN"] == f"{listen_on}:8090"
+
+    def test_variables_that_are_not_our_own(self) -> None:
+        given = {"OTEL_TRACES_SAMPLER_ARG": 0.1, "HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc,10.0.0.0/8"}
+        containers = render({"environment": given, **WATCH}).containers()
+
+        assert len(containers) == 5
+        for container in containers.values():
+            assert {name: str(value) for name, value in given.items()}.items() <= environment(container).items()
+
     def test_prometheus_finds_every_process(self) -> None:
         objects = render({"metrics": {"monitors": {"enabled": True, "labels": {"release": "p"}}}, **WATCH})
         for monitor in objects.of("ServiceMonitor"):
@@ -381,7 +457,25 @@ class TestSwitches:
         assert len(objects.of("ServiceMonitor")) == 2
         assert names - {"api"} == followed
         (policy,) = objects.of("NetworkPolicy")
-        assert {"ports": [{"port": 8090}]} in policy["spec"]["ingress"]
+        assert {"ports": [{"port": 8080}, {"port": 8090}]} in policy["spec"]["ingress"]
+
+    def test_alerts_are_of_this_namespace_and_say_where_their_pages_are(self) -> None:
+        (made,) = render(EVERYTHING).of("PrometheusRule")
+        rules = [rule for group in made["spec"]["groups"] for rule in group["rules"]]
+        (plain,) = render({"metrics": {"prometheusRule": {"enabled": True}}}).of("PrometheusRule")
+
+        assert len(rules) > 20
+        for rule in rules:
+            assert rule["labels"]["namespace"] == NAMESPACE
+            assert rule["labels"]["severity"] in {"critical", "warning"}
+            page = rule["annotations"]["runbook_url"]
+            assert page == f"https://git.example.com/helmbroker/blob/main/docs/how-to/runbooks/{rule['alert']}.md"
+            assert names(rule["expr"])
+            said = re.findall(rf'helmbroker_[a-z_]+\{{namespace="{NAMESPACE}"[,}}]', rule["expr"])
+            assert len(said) == len(names(rule["expr"])), rule["expr"]
+            assert "helmbroker_" not in rule["annotations"]["description"]
+        page = plain["spec"]["groups"][0]["rules"][0]["annotations"]["runbook_url"]
+        assert page.startswith("docs/how-to/runbooks/")
 
     def test_the_bridge_knows_the_token_of_metrics(self) -> None:
         containers = render().containers()
@@ -425,6 +519,11 @@ class TestSwitches:
         assert open_["spec"]["policyTypes"] == ["Ingress"]
         assert open_["spec"]["ingress"] == [{"ports": [{"port": 8080}]}]
         assert len(closed["spec"]["ingress"][0]["from"]) == 2
+        (scraped,) = render(EVERYTHING).of("NetworkPolicy")
+        assert scraped["spec"]["ingress"][1] == {
+            "ports": [{"port": 8080}, {"port": 8090}],
+            "from": [{"podSelector": {}}],
+        }
         assert not render({"networkPolicy": {"enabled": False}}).of("NetworkPolicy")
 
     def test_a_namespace_of_the_clusters_own(self) -> None:

@@ -54,6 +54,11 @@ class Installed:
         for workload in kubectl(*asked, "--selector", "app.kubernetes.io/name=helmbroker").split():
             kubectl("rollout", "status", "--namespace", self.namespace, workload, f"--timeout={READY_S:.0f}s")
 
+    def roll_back(self) -> None:
+        """To the revision before; returns when all pods are of it and ready."""
+        helm("rollback", RELEASE, "--namespace", self.namespace)
+        self.await_ready()
+
     def uninstall(self) -> None:
         helm("uninstall", RELEASE, "--namespace", self.namespace, "--wait")
 
@@ -67,6 +72,11 @@ class Installed:
         found = self.kube.get("Secret", self.namespace, f"{RELEASE}-{name}")
         assert found is not None, f"there is no Secret {RELEASE}-{name}"
         return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
+    def change_secret(self, name: str, data: dict[str, str]) -> None:
+        """Put these keys into a Secret of the chart."""
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        self.kube.patch("Secret", self.namespace, f"{RELEASE}-{name}", {"data": encoded})
 
     @contextmanager
     def platform(self) -> Iterator[Platform]:

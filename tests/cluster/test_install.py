@@ -97,6 +97,13 @@ def test_the_default_profile(kube: Kube, installed: Installed) -> None:
     with installed.platform() as platform:
         platform.expect(200, "GET", binding.path)
 
+    made["broker-keys"] = {"keys.json": made["broker-keys"]["keys.json"] + "\n"}  # as one that was rotated since
+    installed.change_secret("broker-keys", made["broker-keys"])
+    installed.roll_back()
+    assert {name: installed.secret(name) for name in SECRETS} == made
+    with installed.platform() as platform:
+        platform.expect(200, "GET", binding.path)
+
     installed.uninstall()
     left = [each["metadata"]["name"] for each in kube.list("Secret", installed.namespace)]
     claims = [each["metadata"]["name"] for each in kube.list("PersistentVolumeClaim", installed.namespace)]

@@ -69,4 +69,18 @@ labels: {{- include "helmbroker.labels" . | nindent 2 }}
 {{- $_ := required "bridge.drycc.url: the Drycc controller, without /v2" .Values.bridge.drycc.url -}}
 {{- $_ := required "bridge.drycc.secretName: the Secret with the token of a staff user" .Values.bridge.drycc.secretName -}}
 {{- end -}}
+{{- if and .Values.bridge.enabled .Values.bridge.watch.enabled (eq .Values.rights.mode "namespaces") (not .Values.rights.namespaces) -}}
+{{- fail "rights.namespaces: bridge.watch looks at the namespaces that are listed, and none is; list those of the apps, or set rights.mode" -}}
+{{- end -}}
+{{- if and (not .Values.secrets.create) (or .Values.logins.users .Values.logins.tokens .Values.logins.admins) -}}
+{{- fail (printf "logins: with secrets.create false the logins are those of your Secret %s-logins; add them there, and leave logins empty" (include "helmbroker.name" .)) -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled .Values.metrics.monitors.enabled .Values.networkPolicy.from (not .Values.networkPolicy.metricsFrom) -}}
+{{- fail "networkPolicy.metricsFrom: networkPolicy.from shuts Prometheus out of the APIs; list the peers that may scrape" -}}
+{{- end -}}
+{{- end }}
+
+{{- /* yaml: what fromYaml made of a text; what: the text, for who has to mend it. It puts a mistake into the key Error, and goes on. */ -}}
+{{- define "helmbroker.understood" -}}
+{{- with .yaml.Error }}{{ fail (printf "%s: not YAML: %s" $.what .) }}{{ end -}}
 {{- end }}

@@ -63,6 +63,7 @@ strategy: {rollingUpdate: {maxUnavailable: {{ ternary 1 0 $alone }}, maxSurge: {
 
 {{- /* root, name, command, env (a map), resources, port, scheme */ -}}
 {{- define "helmbroker.container" -}}
+{{- include "helmbroker.understood" (dict "what" "the settings that the chart makes of its values" "yaml" .env) -}}
 name: {{ .name }}
 image: {{ include "helmbroker.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
