@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -123,6 +123,9 @@ class WatchedApp:
     confirmed: float | None = None  # since when an operator has said that it is gone
 
 
+_APPS = sa.select(*(DRYCC.apps.c[each.name] for each in fields(WatchedApp)))
+
+
 class WatchedApps:
     """The apps that have resources. Methods with a connection work in the caller's transaction."""
 
@@ -191,18 +194,20 @@ class WatchedApps:
         """The next look finds its newest release unknown."""
         conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == app).values(seen=None))
 
-    def looked(self, conn: sa.Connection, found: WatchedApp, *, again: float) -> None:
-        """How it was found, and when it is looked at again. What an operator has said holds while it is missing."""
-        values = {"look_at": again, "seen": found.seen, "born": found.born, "missing_since": found.missing_since}
-        if found.missing_since is None:
-            values["confirmed"] = None
-        conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == found.app).values(**values))
+    def locked(self, conn: sa.Connection, app: str) -> WatchedApp | None:
+        """As it is by now, and until the transaction ends; None: it is watched no more."""
+        row = conn.execute(_APPS.where(DRYCC.apps.c.app == app).with_for_update()).first()
+        return None if row is None else WatchedApp(*row)
+
+    def looked(self, conn: sa.Connection, app: WatchedApp, *, again: float, **found: float | str | None) -> None:
+        """When it is looked at again, unless others have said so since it was `app`; as keywords what was found."""
+        t = DRYCC.apps.c
+        look_at = sa.case((t.look_at == app.look_at, again), else_=t.look_at)
+        conn.execute(sa.update(DRYCC.apps).where(t.app == app.app).values(look_at=look_at, **found))
 
     def _found(self, where: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]]) -> list[WatchedApp]:
-        t = DRYCC.apps.c
-        query = sa.select(t.app, t.seen, t.born, t.missing_since, t.look_at, t.confirmed)
         with self._store.reading() as conn:
-            return [WatchedApp(*row) for row in conn.execute(query.where(where).order_by(*order))]
+            return [WatchedApp(*row) for row in conn.execute(_APPS.where(where).order_by(*order))]
 
 
 def _note(row: sa.RowMapping) -> Note:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
@@ -86,7 +86,9 @@ class Watch:
                 looked += 1
             except AppReleaseError as error:
                 failed += 1
-                watched.hurry(app.app, self.clock() + _SOON_S)
+                again = self.clock() + _SOON_S
+                with self.store.writing() as conn:
+                    watched.looked(conn, app, again=again)
                 if failed == _MOST_FAILED or (isinstance(error, AppsUnavailable) and error.after_s):
                     return f"looked at {looked} apps; {error}"
         return f"looked at {looked} apps"
@@ -108,15 +110,20 @@ class Watch:
             self._miss(watched, app, moment, "another app has its name now")
             return
         good = next((each for each in recent if each.outcome is not ReleaseState.FAILED), recent[0])
-        seen = None if going_back else app.seen  # a controller that was restored begins anew
         again = moment + self.poll_s
         with self.store.writing() as conn:
+            by_now = watched.locked(conn, app.app)
+            if by_now is None:
+                return
+            seen = by_now.seen
+            if going_back and seen == app.seen:  # a controller that was restored begins anew
+                seen = None
             if self._deploying(good, moment):
                 again = moment + _SOON_S
             elif seen is None or good.version > seen:
                 self.service.releasing.reinject(conn, app.app, f"{app.look_at}/{good.version}/{good.uuid}")
                 seen = good.version
-            watched.looked(conn, replace(app, seen=seen, born=born, missing_since=None), again=again)
+            watched.looked(conn, app, again=again, seen=seen, born=born, missing_since=None, confirmed=None)
 
     def _born(self, app: WatchedApp, recent: Sequence[Release]) -> str:
         """The uuid of v1, by which apps of one name are told apart; asked for whenever there is news of the app."""
@@ -128,10 +135,13 @@ class Watch:
 
     def _miss(self, watched: WatchedApps, app: WatchedApp, moment: float, why: str) -> None:
         """One wrong answer, or a controller that lost its apps, must not cost a database."""
-        app = app if app.missing_since is not None else replace(app, missing_since=moment)
+        since = moment if app.missing_since is None else app.missing_since
         with self.store.writing() as conn:
-            watched.looked(conn, app, again=moment + self.poll_s)
-        found = missed(watched, app, self.grace_s, self.poll_s)
+            watched.looked(conn, app, again=moment + self.poll_s, missing_since=since)
+            by_now = watched.locked(conn, app.app)
+        if by_now is None:
+            return
+        found = missed(watched, by_now, self.grace_s, self.poll_s)
         if found.held:
             _LOG.error(
                 "app %s is gone: %s; so are %d of %d, at about the same time: nothing is removed. Look whether the "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def lose(watched: WatchedApps, *sinces: float) -> None:
     """The first apps are missing, since these moments."""
     for app, since in zip(watched.due(1.0), sinces, strict=False):
         with watched._store.writing() as conn:
-            watched.looked(conn, replace(app, missing_since=since), again=0.0)
+            watched.looked(conn, app, again=0.0, missing_since=since)
 
 
 def rows() -> list[dict[str, object]]:

@@ -69,11 +69,19 @@ class Tower:
     def apps(self) -> DryccAppReleases:
         return DryccAppReleases(self.calls(), SqlNotes(self.store), now=lambda: self.now)
 
-    def look(self, after_s: float = 0.0, per_minute: int = 10**6) -> str:
-        """One run of the schedule."""
+    def look(
+        self, after_s: float = 0.0, per_minute: int = 10**6, meanwhile: Callable[[], object] = lambda: None
+    ) -> str:
+        """One run of the schedule. meanwhile: what others do when the first look has begun."""
         self.now += timedelta(seconds=after_s)
-        calls = self.calls(per_minute, idle=True)
-        watch = Watch(self.store, self.service, calls, POLL_S, GRACE_S, self.now.timestamp)
+        others: list[Callable[[], object]] = [meanwhile, lambda: None]
+
+        def clock() -> float:
+            if others:
+                others.pop()()
+            return self.now.timestamp()
+
+        watch = Watch(self.store, self.service, self.calls(per_minute, idle=True), POLL_S, GRACE_S, clock)
         return watch.run(cast("Context", Unbothered()))
 
     def work(self) -> None:
@@ -280,6 +288,51 @@ def test_a_hook_brings_the_look_forward(bound: Tower) -> None:
     bound.look()
     bound.work()
     assert "MY_DB_URI" in bound.environment()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_hook_during_a_look_brings_the_next_one_forward(bound: Tower, fails: bool) -> None:
+    """What it tells of may have come after the controller was asked."""
+    if fails:
+        bound.seat.controller.fail("GET", RELEASES, Refusal(500, {"detail": "Server Error"}))
+    watched = WatchedApps(bound.store)
+    bound.look(POLL_S + 1, meanwhile=lambda: watched.hurry(APP, bound.now.timestamp()))
+    assert bound.look() == "looked at 1 apps"
+    assert bound.look() == "looked at 0 apps"
+
+
+def test_an_operator_who_confirms_during_a_look_is_not_kept_waiting(bound: Tower) -> None:
+    del bound.rules.apps[APP]
+    bound.look(POLL_S + 1)
+    bound.look(POLL_S + 1, meanwhile=lambda: WatchedApps(bound.store).confirm(APP))
+    bound.look()
+    bound.work()
+    assert bound.broker.instances == {}
+
+
+def test_what_an_operation_released_during_a_look_is_no_news(bound: Tower) -> None:
+    bound.push()
+    newest, before = bound.rules.apps[APP].releases[-1].version, len(bound.reinjections())
+
+    def end() -> None:
+        with bound.store.writing() as conn:
+            WatchedApps(bound.store).advance(conn, APP, newest)
+
+    bound.look(POLL_S + 1, meanwhile=end)
+    bound.look(POLL_S + 1)
+    assert len(bound.reinjections()) == before
+
+
+def test_an_operation_that_failed_during_a_look_is_tried_again(bound: Tower) -> None:
+    before = len(bound.reinjections())
+
+    def fail() -> None:
+        with bound.store.writing() as conn:
+            WatchedApps(bound.store).forget(conn, APP)
+
+    bound.look(POLL_S + 1, meanwhile=fail)
+    bound.look(POLL_S + 1)
+    assert len(bound.reinjections()) == before + 1
 
 
 def test_an_app_that_is_gone_is_let_go_after_a_day(bound: Tower, caplog: pytest.LogCaptureFixture) -> None:
