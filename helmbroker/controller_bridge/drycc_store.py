@@ -121,6 +121,7 @@ class WatchedApp:
     missing_since: float | None  # since when the controller does not know it, or has another of its name
     look_at: float  # each look has another
     confirmed: float | None = None  # since when an operator has said that it is gone
+    held: int | None = None  # how many went missing at once with it, itself included, when that was too many
 
 
 _APPS = sa.select(*(DRYCC.apps.c[each.name] for each in fields(WatchedApp)))
@@ -156,14 +157,20 @@ class WatchedApps:
         t = DRYCC.apps.c
         return self._found(t.missing_since.is_not(None), order=(t.missing_since, t.app))
 
-    def together(self, since: float, within_s: float) -> tuple[int, int]:
-        """How many apps went missing at most `within_s` before or after that moment, and how many there are."""
+    def together(self, conn: sa.Connection, since: float, within_s: float) -> tuple[int, int, int]:
+        """How many apps went missing at most `within_s` before or after that moment; how many there are; the most
+        with which one of the former is held, 0 when none is.
+        """
+        then = _missed_near(since, within_s)
+        count, held = sa.func.count(sa.case((then, 1))), sa.func.max(sa.case((then, DRYCC.apps.c.held)))
+        row = conn.execute(sa.select(count, sa.func.count(), held).select_from(DRYCC.apps)).one()
+        return row[0], row[1], row[2] or 0
+
+    def hold(self, conn: sa.Connection, since: float, within_s: float, together: int) -> None:
+        """Those that `together` counts are held, each until it is found again, or an operator confirms it."""
         t = DRYCC.apps.c
-        then = t.missing_since.between(since - within_s, since + within_s)
-        query = sa.select(sa.func.count(sa.case((then, 1))), sa.func.count()).select_from(DRYCC.apps)
-        with self._store.reading() as conn:
-            row = conn.execute(query).one()
-        return row[0], row[1]
+        fewer = sa.or_(t.held.is_(None), t.held < together)
+        conn.execute(sa.update(DRYCC.apps).where(_missed_near(since, within_s), fewer).values(held=together))
 
     def confirm(self, app: str) -> bool:
         """An operator knows that it is gone: the next look, which comes soon, may remove its resources.
@@ -208,6 +215,10 @@ class WatchedApps:
     def _found(self, where: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]]) -> list[WatchedApp]:
         with self._store.reading() as conn:
             return [WatchedApp(*row) for row in conn.execute(_APPS.where(where).order_by(*order))]
+
+
+def _missed_near(since: float, within_s: float) -> sa.ColumnElement[bool]:
+    return DRYCC.apps.c.missing_since.between(since - within_s, since + within_s)
 
 
 def _note(row: sa.RowMapping) -> Note:

@@ -90,7 +90,9 @@ def test_apps_with_resources_are_watched_until_they_have_none(store: Store) -> N
         watched.advance(conn, "shop", 5)
         store.delete(conn, service.look("blog", "my-db").resource.uuid)
     assert watched.missing() == [WatchedApp("shop", 6, "uuid", 7.0, 30.0)]
-    assert [watched.together(at, 2.0) for at in (4.9, 5.0, 9.0, 9.1)] == [(0, 2), (1, 2), (1, 2), (0, 2)]
+    with store.writing() as conn:
+        counted = [watched.together(conn, at, 2.0) for at in (4.9, 5.0, 9.0, 9.1)]
+    assert counted == [(0, 2, 0), (1, 2, 0), (1, 2, 0), (0, 2, 0)]
     watched.gather(20.0)
     assert watched.due(29.0) == []
     watched.hurry("shop", 12.0)
@@ -162,3 +164,20 @@ def test_a_look_takes_nothing_back_that_others_wrote_meanwhile(
 def test_who_is_not_watched_cannot_be_looked_at(store: Store) -> None:
     with store.writing() as conn:
         assert WatchedApps(store).locked(conn, "shop") is None
+
+
+def test_apps_are_held_by_when_they_went(store: Store) -> None:
+    service, watched = Service(store, SEALER), WatchedApps(store)
+    for number in range(4):
+        service.create(NewResource(f"app-{number}", "my-db", "postgresql", "small", {}), "ann")
+    watched.gather(10.0)
+    with store.writing() as conn:
+        for app, since in zip(watched.due(10.0), (100.0, 110.0, 120.0), strict=False):
+            watched.looked(conn, app, again=30.0, missing_since=since)
+        watched.hold(conn, 105.0, 10.0, 7)
+        assert watched.together(conn, 111.0, 10.0) == (2, 4, 7)
+        watched.hold(conn, 115.0, 10.0, 3)
+    assert [(each.app, each.held) for each in watched.missing()] == [("app-0", 7), ("app-1", 7), ("app-2", 3)], (
+        "the most of those that were counted"
+    )
+    assert watched.due(10.0)[0].held is None

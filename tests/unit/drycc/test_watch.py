@@ -444,7 +444,74 @@ def test_many_apps_do_not_go_at_once(bound: Tower, caplog: pytest.LogCaptureFixt
     bound.look(GRACE_S + 1)
     bound.work()
     assert len(bound.broker.instances) == 5
-    assert "so are 5 of 5, at about the same time: nothing is removed" in caplog.text
+    assert "5 apps went missing at about the same time: nothing is removed" in caplog.text
+
+
+def confirm_one(bound: Tower, gone: list[str]) -> None:
+    """An operator says of one that it is meant to be gone."""
+    watched = WatchedApps(bound.store)
+    assert watched.confirm(gone[0])
+    bound.now = max(bound.now, datetime.fromtimestamp(watched.clock(), UTC))
+
+
+def destroy_one(bound: Tower, gone: list[str]) -> None:
+    """An operator removes by hand what one had."""
+    bound.service.destroy(gone[0], DB, "root")
+
+
+@pytest.mark.parametrize("fewer", [confirm_one, destroy_one])
+def test_apps_that_went_at_once_are_held_however_few_are_left(
+    bound: Tower, fewer: Callable[[Tower, list[str]], None]
+) -> None:
+    """Each of them waits for a word of its own."""
+    gone = many(bound)
+    for app in gone:
+        del bound.rules.apps[app]
+    bound.look(POLL_S + 1)
+    fewer(bound, gone)
+    for _ in range(3):
+        bound.work()
+        bound.look(GRACE_S + 1)
+    bound.work()
+    assert [each.app for each in WatchedApps(bound.store).missing()] == gone[1:]
+    assert len(bound.broker.instances) == 4
+
+
+def test_apps_that_went_at_once_are_held_though_others_came_back(bound: Tower) -> None:
+    """A backup that is restored half-way leaves three; they are let go by themselves once they were found again."""
+    gone = many(bound)
+    kept = {app: bound.rules.apps.pop(app) for app in gone}
+    bound.look(POLL_S + 1)
+    bound.rules.apps[gone[0]] = kept[gone[0]]
+    for _ in range(3):
+        bound.look(GRACE_S + 1)
+        bound.work()
+    assert len(bound.broker.instances) == 5
+    bound.rules.apps.update(kept)
+    bound.look(POLL_S + 1)
+    del bound.rules.apps[gone[1]]
+    for _ in range(2):
+        bound.look(GRACE_S + 1)
+        bound.work()
+    assert bound.service.page(gone[1], limit=1, offset=0)[0] == 0
+    assert len(bound.broker.instances) == 4
+
+
+def test_an_app_that_is_missed_beside_held_ones_is_held(bound: Tower) -> None:
+    """It was looked at last, and those that were confirmed till then are not there to be counted."""
+    *gone, last = [APP, *many(bound)]
+    kept = {app: bound.rules.apps.pop(app) for app in gone}
+    bound.look(POLL_S + 1)
+    for app in gone[:3]:
+        bound.rules.apps[app] = kept[app]
+    del bound.rules.apps[last]
+    for _ in range(3):
+        bound.look(POLL_S + 1)
+    assert [each.app for each in WatchedApps(bound.store).missing()] == [gone[3], last]
+    for _ in range(2):
+        bound.look(GRACE_S)
+        bound.work()
+    assert len(bound.broker.instances) == 5
 
 
 def test_apps_that_go_one_after_the_other_are_let_go(bound: Tower) -> None:
