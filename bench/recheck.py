@@ -13,7 +13,7 @@ import threading
 import time
 from bisect import bisect_left
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -108,7 +108,7 @@ def _known(world: World, controller: DryccController) -> WatchedApps:
     with world.store.writing() as conn:
         for found in watched.due(moment):
             first, *_, last = controller.rules.apps[found.app].releases
-            watched.looked(conn, replace(found, seen=last.version, born=first.uuid), again=moment)
+            watched.looked(conn, found, again=moment, seen=last.version, born=first.uuid)
     return watched
 
 

@@ -13,8 +13,7 @@ import click
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 
 if TYPE_CHECKING:  # heavy; the program that supervises does without
-    from helmbroker.controller_bridge.drycc_store import WatchedApps
-    from helmbroker.controller_bridge.drycc_watch import Missed
+    from helmbroker.controller_bridge.drycc_store import WatchedApp, WatchedApps
 
 _output = click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed.")
 
@@ -32,12 +31,15 @@ def group(with_settings: Callable[..., Any]) -> click.Group:
 
 
 def missing(settings: Settings, *, output: str) -> None:
-    """The apps that the controller does not know, and when their resources are removed."""
-    from helmbroker.controller_bridge.drycc_watch import missed  # noqa: PLC0415
+    """The apps that the controller does not know, and when their resources are removed.
+
+    Of many that went at once nothing is removed: each is held until it is confirmed, or found again.
+    """
+    from helmbroker.controller_bridge.drycc_watch import removed_at  # noqa: PLC0415
 
     with _watched(settings) as watched:
         for app in watched.missing():
-            _print(missed(watched, app, settings.drycc_gone_grace_s, settings.drycc_poll_s), output)
+            _print(app, removed_at(app, settings.drycc_gone_grace_s), output)
 
 
 def confirm_gone(settings: Settings, *, app: str) -> None:
@@ -48,29 +50,28 @@ def confirm_gone(settings: Settings, *, app: str) -> None:
         click.echo(f"app {app} is gone: a worker looks once more, and removes its resources if it finds the same")
 
 
-def _print(found: Missed, output: str) -> None:
+def _print(app: WatchedApp, removed_at: float | None, output: str) -> None:
     if output == "json":
         row = {
-            "app": found.app.app,
-            "missing_since": _time(found.since),
-            "confirmed": None if found.app.confirmed is None else _time(found.app.confirmed),
-            "removed_at": None if found.held else _time(found.removed_at),
-            "together": found.together,
-            "known": found.known,
+            "app": app.app,
+            "missing_since": _time(app.missing_since),
+            "confirmed": _time(app.confirmed),
+            "removed_at": _time(removed_at),
+            "held": app.held,
         }
         click.echo(json.dumps(row))
         return
-    if found.app.confirmed is not None:
+    if app.confirmed is not None:
         what = "confirmed, being removed"
-    elif found.held:
-        what = f"nothing is removed: {found.together} of {found.known} apps went missing at about the same time"
+    elif removed_at is None:
+        what = f"nothing is removed: {app.held} apps went missing at about the same time"
     else:
-        what = f"its resources are removed at {_time(found.removed_at)}"
-    click.echo(f"{found.app.app:<24}  missing since {_time(found.since)}  {what}")
+        what = f"its resources are removed at {_time(removed_at)}"
+    click.echo(f"{app.app:<24}  missing since {_time(app.missing_since)}  {what}")
 
 
-def _time(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _time(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager

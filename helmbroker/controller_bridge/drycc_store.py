@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -121,6 +121,10 @@ class WatchedApp:
     missing_since: float | None  # since when the controller does not know it, or has another of its name
     look_at: float  # each look has another
     confirmed: float | None = None  # since when an operator has said that it is gone
+    held: int | None = None  # how many went missing at once with it, itself included, when that was too many
+
+
+_APPS = sa.select(*(DRYCC.apps.c[each.name] for each in fields(WatchedApp)))
 
 
 class WatchedApps:
@@ -153,14 +157,20 @@ class WatchedApps:
         t = DRYCC.apps.c
         return self._found(t.missing_since.is_not(None), order=(t.missing_since, t.app))
 
-    def together(self, since: float, within_s: float) -> tuple[int, int]:
-        """How many apps went missing at most `within_s` before or after that moment, and how many there are."""
+    def together(self, conn: sa.Connection, since: float, within_s: float) -> tuple[int, int, int]:
+        """How many apps went missing at most `within_s` before or after that moment; how many there are; the most
+        with which one of the former is held, 0 when none is.
+        """
+        then = _missed_near(since, within_s)
+        count, held = sa.func.count(sa.case((then, 1))), sa.func.max(sa.case((then, DRYCC.apps.c.held)))
+        row = conn.execute(sa.select(count, sa.func.count(), held).select_from(DRYCC.apps)).one()
+        return row[0], row[1], row[2] or 0
+
+    def hold(self, conn: sa.Connection, since: float, within_s: float, together: int) -> None:
+        """Those that `together` counts are held, each until it is found again, or an operator confirms it."""
         t = DRYCC.apps.c
-        then = t.missing_since.between(since - within_s, since + within_s)
-        query = sa.select(sa.func.count(sa.case((then, 1))), sa.func.count()).select_from(DRYCC.apps)
-        with self._store.reading() as conn:
-            row = conn.execute(query).one()
-        return row[0], row[1]
+        fewer = sa.or_(t.held.is_(None), t.held < together)
+        conn.execute(sa.update(DRYCC.apps).where(_missed_near(since, within_s), fewer).values(held=together))
 
     def confirm(self, app: str) -> bool:
         """An operator knows that it is gone: the next look, which comes soon, may remove its resources.
@@ -191,18 +201,24 @@ class WatchedApps:
         """The next look finds its newest release unknown."""
         conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == app).values(seen=None))
 
-    def looked(self, conn: sa.Connection, found: WatchedApp, *, again: float) -> None:
-        """How it was found, and when it is looked at again. What an operator has said holds while it is missing."""
-        values = {"look_at": again, "seen": found.seen, "born": found.born, "missing_since": found.missing_since}
-        if found.missing_since is None:
-            values["confirmed"] = None
-        conn.execute(sa.update(DRYCC.apps).where(DRYCC.apps.c.app == found.app).values(**values))
+    def locked(self, conn: sa.Connection, app: str) -> WatchedApp | None:
+        """As it is by now, and until the transaction ends; None: it is watched no more."""
+        row = conn.execute(_APPS.where(DRYCC.apps.c.app == app).with_for_update()).first()
+        return None if row is None else WatchedApp(*row)
+
+    def looked(self, conn: sa.Connection, app: WatchedApp, *, again: float, **found: float | str | None) -> None:
+        """When it is looked at again, unless others have said so since it was `app`; as keywords what was found."""
+        t = DRYCC.apps.c
+        look_at = sa.case((t.look_at == app.look_at, again), else_=t.look_at)
+        conn.execute(sa.update(DRYCC.apps).where(t.app == app.app).values(look_at=look_at, **found))
 
     def _found(self, where: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]]) -> list[WatchedApp]:
-        t = DRYCC.apps.c
-        query = sa.select(t.app, t.seen, t.born, t.missing_since, t.look_at, t.confirmed)
         with self._store.reading() as conn:
-            return [WatchedApp(*row) for row in conn.execute(query.where(where).order_by(*order))]
+            return [WatchedApp(*row) for row in conn.execute(_APPS.where(where).order_by(*order))]
+
+
+def _missed_near(since: float, within_s: float) -> sa.ColumnElement[bool]:
+    return DRYCC.apps.c.missing_since.between(since - within_s, since + within_s)
 
 
 def _note(row: sa.RowMapping) -> Note:

@@ -39,6 +39,7 @@ def define(metadata: sa.MetaData) -> DryccTables:
         sa.Column("born", sa.String(64)),  # of its v1: another app that takes the name has another
         sa.Column("missing_since", sa.Double),
         sa.Column("confirmed", sa.Double),  # since when an operator has said that it is gone
+        sa.Column("held", sa.Integer),  # how many went missing at once with it, when that was too many
         sa.Column("look_at", sa.Double, nullable=False, index=True),
     )
     turns = sa.Table(

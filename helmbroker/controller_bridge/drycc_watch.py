@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
+
+import sqlalchemy as sa
 
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
 from helmbroker.controller_bridge.apps.drycc.wire import Release
@@ -28,33 +30,14 @@ _DEPLOYING_S = 1800.0  # after that nobody will end it any more
 _MOST_FAILED = 3
 _MOST_GONE, _MOST_GONE_SHARE = 3, 0.1  # apps that may go at once; more of them, and it is the controller
 _AT_ONCE_S = 3600.0
+_THERE = {"missing_since": None, "held": None, "confirmed": None}
 
 
-@dataclass(frozen=True)
-class Missed:
-    """When an app that is missing loses its resources. Times are seconds since the epoch, on the database's clock.
-
-    together: how many apps of `known` went missing with it, itself included.
-    """
-
-    app: WatchedApp
-    since: float
-    removed_at: float
-    together: int
-    known: int
-
-    @property
-    def held(self) -> bool:
-        """Whether it looks like a fault of the controller: nothing is removed before an operator confirms it."""
-        return self.app.confirmed is None and self.together > max(_MOST_GONE, self.known * _MOST_GONE_SHARE)
-
-
-def missed(watched: WatchedApps, app: WatchedApp, grace_s: float, poll_s: float) -> Missed:
-    """Of an app that is missing. At once is within an hour, or from look to look, if that is longer."""
-    since = app.missing_since or 0.0
-    together, known = watched.together(since, max(_AT_ONCE_S, poll_s))
-    removed_at = since + grace_s if app.confirmed is None else app.confirmed
-    return Missed(app, since, removed_at, together, known)
+def removed_at(app: WatchedApp, grace_s: float) -> float | None:
+    """When an app that is missing loses its resources (seconds since the epoch); None: when it is confirmed."""
+    if app.confirmed is not None:
+        return app.confirmed
+    return None if app.held is not None or app.missing_since is None else app.missing_since + grace_s
 
 
 @dataclass(frozen=True)
@@ -86,7 +69,9 @@ class Watch:
                 looked += 1
             except AppReleaseError as error:
                 failed += 1
-                watched.hurry(app.app, self.clock() + _SOON_S)
+                again = self.clock() + _SOON_S
+                with self.store.writing() as conn:
+                    watched.looked(conn, app, again=again)
                 if failed == _MOST_FAILED or (isinstance(error, AppsUnavailable) and error.after_s):
                     return f"looked at {looked} apps; {error}"
         return f"looked at {looked} apps"
@@ -108,15 +93,20 @@ class Watch:
             self._miss(watched, app, moment, "another app has its name now")
             return
         good = next((each for each in recent if each.outcome is not ReleaseState.FAILED), recent[0])
-        seen = None if going_back else app.seen  # a controller that was restored begins anew
         again = moment + self.poll_s
         with self.store.writing() as conn:
+            by_now = watched.locked(conn, app.app)
+            if by_now is None:
+                return
+            seen = by_now.seen
+            if going_back and seen == app.seen:  # a controller that was restored begins anew
+                seen = None
             if self._deploying(good, moment):
                 again = moment + _SOON_S
             elif seen is None or good.version > seen:
                 self.service.releasing.reinject(conn, app.app, f"{app.look_at}/{good.version}/{good.uuid}")
                 seen = good.version
-            watched.looked(conn, replace(app, seen=seen, born=born, missing_since=None), again=again)
+            watched.looked(conn, app, again=again, seen=seen, born=born, **_THERE)
 
     def _born(self, app: WatchedApp, recent: Sequence[Release]) -> str:
         """The uuid of v1, by which apps of one name are told apart; asked for whenever there is news of the app."""
@@ -128,26 +118,39 @@ class Watch:
 
     def _miss(self, watched: WatchedApps, app: WatchedApp, moment: float, why: str) -> None:
         """One wrong answer, or a controller that lost its apps, must not cost a database."""
-        app = app if app.missing_since is not None else replace(app, missing_since=moment)
+        since = moment if app.missing_since is None else app.missing_since
         with self.store.writing() as conn:
-            watched.looked(conn, app, again=moment + self.poll_s)
-        found = missed(watched, app, self.grace_s, self.poll_s)
-        if found.held:
+            watched.looked(conn, app, again=moment + self.poll_s, missing_since=since)
+            self._hold(watched, conn, since)
+            by_now = watched.locked(conn, app.app)
+        if by_now is None:
+            return
+        end = removed_at(by_now, self.grace_s)
+        if end is None:
             _LOG.error(
-                "app %s is gone: %s; so are %d of %d, at about the same time: nothing is removed. Look whether the "
-                "controller has lost its apps; if not: `helmbroker-bridge apps confirm-gone %s`",
+                "app %s is gone: %s; %d apps went missing at about the same time: nothing is removed. Look "
+                "whether the controller has lost its apps; if not: `helmbroker-bridge apps confirm-gone %s`",
                 app.app,
                 why,
-                found.together,
-                found.known,
+                by_now.held,
                 app.app,
             )
-        elif moment < found.removed_at:
-            left_s = found.removed_at - moment
-            _LOG.warning("app %s is gone: %s; in %.0f s its resources are removed", app.app, why, left_s)
+        elif moment < end:
+            _LOG.warning("app %s is gone: %s; in %.0f s its resources are removed", app.app, why, end - moment)
         else:
             count = self.service.abandon(app.app)
             _LOG.warning("app %s is gone: %s; %d resources are removed", app.app, why, count)
+
+    def _hold(self, watched: WatchedApps, conn: sa.Connection, since: float) -> None:
+        """Many that go at once look like a fault of the controller: an operator has to confirm each of them.
+
+        At once is within an hour, or from look to look, if that is longer. It is written down for each, and for who
+        is missed beside them: those that are confirmed, removed by hand or found again cannot be counted any more.
+        """
+        within_s = max(_AT_ONCE_S, self.poll_s)
+        together, known, held = watched.together(conn, since, within_s)
+        if held or together > max(_MOST_GONE, known * _MOST_GONE_SHARE):
+            watched.hold(conn, since, within_s, max(held, together))
 
     def _deploying(self, release: Release, moment: float) -> bool:
         created = release.created if release.created.tzinfo else release.created.replace(tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -85,12 +85,14 @@ def test_apps_with_resources_are_watched_until_they_have_none(store: Store) -> N
     assert watched.due(9.0) == []
     assert [each.app for each in watched.due(10.0)] == ["blog", "shop"]
     with store.writing() as conn:
-        watched.looked(conn, WatchedApp("shop", 4, "uuid", 7.0, 10.0), again=30.0)
+        watched.looked(conn, watched.due(10.0)[1], again=30.0, seen=4, born="uuid", missing_since=7.0)
         watched.advance(conn, "shop", 6)
         watched.advance(conn, "shop", 5)
         store.delete(conn, service.look("blog", "my-db").resource.uuid)
     assert watched.missing() == [WatchedApp("shop", 6, "uuid", 7.0, 30.0)]
-    assert [watched.together(at, 2.0) for at in (4.9, 5.0, 9.0, 9.1)] == [(0, 2), (1, 2), (1, 2), (0, 2)]
+    with store.writing() as conn:
+        counted = [watched.together(conn, at, 2.0) for at in (4.9, 5.0, 9.0, 9.1)]
+    assert counted == [(0, 2, 0), (1, 2, 0), (1, 2, 0), (0, 2, 0)]
     watched.gather(20.0)
     assert watched.due(29.0) == []
     watched.hurry("shop", 12.0)
@@ -107,17 +109,75 @@ def test_what_an_operator_says_holds_while_the_app_is_missing(store: Store) -> N
     assert not watched.confirm("shop")
     (app,) = watched.due(10.0)
     with store.writing() as conn:
-        watched.looked(conn, replace(app, missing_since=7.0), again=30.0)
+        watched.looked(conn, app, again=30.0, missing_since=7.0)
     before = watched.clock()
     assert watched.confirm("shop")
     (missing,) = watched.missing()
     assert missing.confirmed == missing.look_at
     assert before <= missing.look_at <= watched.clock()
     with store.writing() as conn:
-        watched.looked(conn, replace(app, missing_since=7.0), again=30.0)
-    assert watched.missing()[0].confirmed == missing.confirmed
-    with store.writing() as conn:
-        watched.looked(conn, replace(missing, missing_since=None), again=30.0)
-    assert watched.due(30.0)[0].confirmed is None
+        watched.looked(conn, app, again=30.0, missing_since=7.0)
+    assert watched.missing() == [missing], "nor is the look put off that comes soon"
     (told,) = (each for each in store.audit.entries(only="shop") if each["action"] == "confirm gone")
     assert (told["outcome"], told["resource"]) == ("done", None)
+
+
+def advance(store: Store, watched: WatchedApps) -> None:
+    with store.writing() as conn:
+        watched.advance(conn, "shop", 9)
+
+
+def forget(store: Store, watched: WatchedApps) -> None:
+    with store.writing() as conn:
+        watched.forget(conn, "shop")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda _store, watched: watched.hurry("shop", 20.0),
+        lambda _store, watched: watched.confirm("shop"),
+        advance,
+        forget,
+    ],
+)
+def test_a_look_takes_nothing_back_that_others_wrote_meanwhile(
+    store: Store, write: Callable[[Store, WatchedApps], object]
+) -> None:
+    watched = WatchedApps(store)
+    Service(store, SEALER).create(NewResource("shop", "my-db", "postgresql", "small", {}), "ann")
+    watched.gather(10.0)
+    (new,) = watched.due(10.0)
+    with store.writing() as conn:
+        watched.looked(conn, new, again=15.0, seen=4, missing_since=7.0)
+    (app,) = watched.due(15.0)
+    write(store, watched)
+    (written,) = watched.missing()
+    assert written != app
+    with store.writing() as conn:
+        assert watched.locked(conn, "shop") == written
+        watched.looked(conn, app, again=30.0, born="uuid")
+    kept_at = 30.0 if written.look_at == app.look_at else written.look_at
+    assert watched.missing() == [replace(written, born="uuid", look_at=kept_at)]
+
+
+def test_who_is_not_watched_cannot_be_looked_at(store: Store) -> None:
+    with store.writing() as conn:
+        assert WatchedApps(store).locked(conn, "shop") is None
+
+
+def test_apps_are_held_by_when_they_went(store: Store) -> None:
+    service, watched = Service(store, SEALER), WatchedApps(store)
+    for number in range(4):
+        service.create(NewResource(f"app-{number}", "my-db", "postgresql", "small", {}), "ann")
+    watched.gather(10.0)
+    with store.writing() as conn:
+        for app, since in zip(watched.due(10.0), (100.0, 110.0, 120.0), strict=False):
+            watched.looked(conn, app, again=30.0, missing_since=since)
+        watched.hold(conn, 105.0, 10.0, 7)
+        assert watched.together(conn, 111.0, 10.0) == (2, 4, 7)
+        watched.hold(conn, 115.0, 10.0, 3)
+    assert [(each.app, each.held) for each in watched.missing()] == [("app-0", 7), ("app-1", 7), ("app-2", 3)], (
+        "the most of those that were counted"
+    )
+    assert watched.due(10.0)[0].held is None

@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from helmbroker.controller_bridge.apps.port import AppNotFound, AppReleaseError, AppsUnavailable, CannotRelease
+from helmbroker.controller_bridge.apps.port import (
+    AppNotFound,
+    AppReleaseError,
+    AppsUnavailable,
+    CannotRelease,
+    TokenFileUnusable,
+)
 from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable
 from helmbroker.controller_bridge.service import Conflicting, NotUnique, Refused
 from helmbroker.controller_bridge.tokens import TokensError
@@ -71,6 +77,10 @@ _TABLE: Mapping[type[Exception], tuple[int, _Body]] = {
     Conflicting: (409, _detail),
     AppNotFound: (404, _detail),
     AppsUnavailable: (503, _detail),
+    TokenFileUnusable: (
+        503,
+        _fixed({"detail": "A token file of the bridge is not usable; the log of the bridge says which."}),
+    ),
     Unprocessable: (422, _detail),
     AppReleaseError: (400, _detail),
     Unreachable: (503, _detail),

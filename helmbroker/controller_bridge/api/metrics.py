@@ -41,7 +41,7 @@ class Metrics:
 
 
 def get_metrics() -> Response:
-    """404 when no token is set up; 401 for every other one."""
+    """404 when no token is set up; 401 for every other one; 503 while its file is not usable."""
     metrics = api().metrics
     if metrics is None:
         raise NotFound("There are no metrics here: HELMBROKER_BRIDGE_METRICS_TOKEN_FILE is not set.")

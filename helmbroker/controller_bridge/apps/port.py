@@ -89,6 +89,10 @@ class AppsUnavailable(AppReleaseError):
         self.after_s = after_s
 
 
+class TokenFileUnusable(AppsUnavailable):
+    """The bridge cannot read a token of its own. The message names the file, so it is not for strangers."""
+
+
 class AppReleases(Protocol):
     """Numbered releases of apps. Every method may be repeated; `key` (an operation's id) makes changes idempotent.
 

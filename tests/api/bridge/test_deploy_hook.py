@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helmbroker.controller_bridge.api.app import make_app
 from helmbroker.controller_bridge.api.deploy_hook import DeployHook
+from helmbroker.controller_bridge.apps.drycc.client import TokenFile
 from tests.api.bridge.calls import Calls
 from tests.fakes.drycc.controller import Controller
 from tests.fakes.drycc_controller import hook_login, hook_url
@@ -75,6 +77,16 @@ def test_what_others_send_is_not(desk: Desk, signature: str) -> None:
 def test_a_bridge_without_a_hook_takes_none(call: Calls) -> None:
     answer = call.client.post("/v2/hooks/deploy/?app=shop", headers={"Authorization": signed("app=shop")})
     assert answer.status_code == 401
+
+
+def test_without_the_file_of_the_key_strangers_are_not_told_where_it_should_be(
+    call: Calls, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = TokenFile(tmp_path / "hook-key", "the secret key of the controller's deploy hook")
+    api = replace(call.api, deploy_hook=DeployHook(URL, key, print))
+    answer = make_app(api).test_client().post("/v2/hooks/deploy/?app=shop")
+    assert (answer.status_code, str(tmp_path) in answer.text) == (503, False)
+    assert str(tmp_path / "hook-key") in caplog.text
 
 
 def test_the_key_shows_nowhere(desk: Desk) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from helmbroker.controller_bridge.drycc_store import WatchedApps
@@ -20,7 +18,7 @@ def gone(call: Calls) -> Calls:
     watched.gather(0.0)
     (app,) = watched.due(1.0)
     with call.world.store.writing() as conn:
-        watched.looked(conn, replace(app, missing_since=1.0), again=2.0)
+        watched.looked(conn, app, again=2.0, missing_since=1.0)
     return call
 
 

@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from helmbroker.controller_bridge.api.app import make_app
-from helmbroker.controller_bridge.apps.port import AppsUnavailable
 from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.operations.finish import on_finish
 from helmbroker.controller_bridge.settings import Settings
@@ -29,6 +28,7 @@ from tests.unit.telemetry.spans import Spans
 
 __all__ = ["logs_as_before"]
 TOKEN = "the-metrics-token"
+NO_TOKEN = "A token file of the bridge is not usable; the log of the bridge says which."
 
 
 class Watched:
@@ -79,10 +79,15 @@ def test_where_no_token_is_set_up_there_are_none(call: Calls) -> None:
     assert (answer.status_code, "METRICS_TOKEN_FILE" in answer.text) == (404, True)
 
 
-def test_a_token_file_that_is_gone_lets_nobody_in(watched: Watched, tmp_path: Path) -> None:
+def test_a_token_file_that_is_gone_lets_nobody_in(
+    watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Strangers are not told where it should be; the log is."""
     (tmp_path / "metrics-token").unlink()
-    assert watched.get("").status_code == 503
-    assert AppsUnavailable.__name__ not in watched.get("").text
+    for token in ("", "wrong", TOKEN):
+        answer = watched.get(token)
+        assert (answer.status_code, answer.json) == (503, {"detail": NO_TOKEN})
+    assert f"{tmp_path / 'metrics-token'} lacks the token of whoever reads metrics" in caplog.text
 
 
 def test_what_there_is(watched: Watched, call: Calls) -> None:

@@ -69,11 +69,19 @@ class Tower:
     def apps(self) -> DryccAppReleases:
         return DryccAppReleases(self.calls(), SqlNotes(self.store), now=lambda: self.now)
 
-    def look(self, after_s: float = 0.0, per_minute: int = 10**6) -> str:
-        """One run of the schedule."""
+    def look(
+        self, after_s: float = 0.0, per_minute: int = 10**6, meanwhile: Callable[[], object] = lambda: None
+    ) -> str:
+        """One run of the schedule. meanwhile: what others do when the first look has begun."""
         self.now += timedelta(seconds=after_s)
-        calls = self.calls(per_minute, idle=True)
-        watch = Watch(self.store, self.service, calls, POLL_S, GRACE_S, self.now.timestamp)
+        others: list[Callable[[], object]] = [meanwhile, lambda: None]
+
+        def clock() -> float:
+            if others:
+                others.pop()()
+            return self.now.timestamp()
+
+        watch = Watch(self.store, self.service, self.calls(per_minute, idle=True), POLL_S, GRACE_S, clock)
         return watch.run(cast("Context", Unbothered()))
 
     def work(self) -> None:
@@ -282,6 +290,51 @@ def test_a_hook_brings_the_look_forward(bound: Tower) -> None:
     assert "MY_DB_URI" in bound.environment()
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_hook_during_a_look_brings_the_next_one_forward(bound: Tower, fails: bool) -> None:
+    """What it tells of may have come after the controller was asked."""
+    if fails:
+        bound.seat.controller.fail("GET", RELEASES, Refusal(500, {"detail": "Server Error"}))
+    watched = WatchedApps(bound.store)
+    bound.look(POLL_S + 1, meanwhile=lambda: watched.hurry(APP, bound.now.timestamp()))
+    assert bound.look() == "looked at 1 apps"
+    assert bound.look() == "looked at 0 apps"
+
+
+def test_an_operator_who_confirms_during_a_look_is_not_kept_waiting(bound: Tower) -> None:
+    del bound.rules.apps[APP]
+    bound.look(POLL_S + 1)
+    bound.look(POLL_S + 1, meanwhile=lambda: WatchedApps(bound.store).confirm(APP))
+    bound.look()
+    bound.work()
+    assert bound.broker.instances == {}
+
+
+def test_what_an_operation_released_during_a_look_is_no_news(bound: Tower) -> None:
+    bound.push()
+    newest, before = bound.rules.apps[APP].releases[-1].version, len(bound.reinjections())
+
+    def end() -> None:
+        with bound.store.writing() as conn:
+            WatchedApps(bound.store).advance(conn, APP, newest)
+
+    bound.look(POLL_S + 1, meanwhile=end)
+    bound.look(POLL_S + 1)
+    assert len(bound.reinjections()) == before
+
+
+def test_an_operation_that_failed_during_a_look_is_tried_again(bound: Tower) -> None:
+    before = len(bound.reinjections())
+
+    def fail() -> None:
+        with bound.store.writing() as conn:
+            WatchedApps(bound.store).forget(conn, APP)
+
+    bound.look(POLL_S + 1, meanwhile=fail)
+    bound.look(POLL_S + 1)
+    assert len(bound.reinjections()) == before + 1
+
+
 def test_an_app_that_is_gone_is_let_go_after_a_day(bound: Tower, caplog: pytest.LogCaptureFixture) -> None:
     del bound.rules.apps[APP]
     caplog.set_level(logging.WARNING)
@@ -391,7 +444,74 @@ def test_many_apps_do_not_go_at_once(bound: Tower, caplog: pytest.LogCaptureFixt
     bound.look(GRACE_S + 1)
     bound.work()
     assert len(bound.broker.instances) == 5
-    assert "so are 5 of 5, at about the same time: nothing is removed" in caplog.text
+    assert "5 apps went missing at about the same time: nothing is removed" in caplog.text
+
+
+def confirm_one(bound: Tower, gone: list[str]) -> None:
+    """An operator says of one that it is meant to be gone."""
+    watched = WatchedApps(bound.store)
+    assert watched.confirm(gone[0])
+    bound.now = max(bound.now, datetime.fromtimestamp(watched.clock(), UTC))
+
+
+def destroy_one(bound: Tower, gone: list[str]) -> None:
+    """An operator removes by hand what one had."""
+    bound.service.destroy(gone[0], DB, "root")
+
+
+@pytest.mark.parametrize("fewer", [confirm_one, destroy_one])
+def test_apps_that_went_at_once_are_held_however_few_are_left(
+    bound: Tower, fewer: Callable[[Tower, list[str]], None]
+) -> None:
+    """Each of them waits for a word of its own."""
+    gone = many(bound)
+    for app in gone:
+        del bound.rules.apps[app]
+    bound.look(POLL_S + 1)
+    fewer(bound, gone)
+    for _ in range(3):
+        bound.work()
+        bound.look(GRACE_S + 1)
+    bound.work()
+    assert [each.app for each in WatchedApps(bound.store).missing()] == gone[1:]
+    assert len(bound.broker.instances) == 4
+
+
+def test_apps_that_went_at_once_are_held_though_others_came_back(bound: Tower) -> None:
+    """A backup that is restored half-way leaves three; they are let go by themselves once they were found again."""
+    gone = many(bound)
+    kept = {app: bound.rules.apps.pop(app) for app in gone}
+    bound.look(POLL_S + 1)
+    bound.rules.apps[gone[0]] = kept[gone[0]]
+    for _ in range(3):
+        bound.look(GRACE_S + 1)
+        bound.work()
+    assert len(bound.broker.instances) == 5
+    bound.rules.apps.update(kept)
+    bound.look(POLL_S + 1)
+    del bound.rules.apps[gone[1]]
+    for _ in range(2):
+        bound.look(GRACE_S + 1)
+        bound.work()
+    assert bound.service.page(gone[1], limit=1, offset=0)[0] == 0
+    assert len(bound.broker.instances) == 4
+
+
+def test_an_app_that_is_missed_beside_held_ones_is_held(bound: Tower) -> None:
+    """It was looked at last, and those that were confirmed till then are not there to be counted."""
+    *gone, last = [APP, *many(bound)]
+    kept = {app: bound.rules.apps.pop(app) for app in gone}
+    bound.look(POLL_S + 1)
+    for app in gone[:3]:
+        bound.rules.apps[app] = kept[app]
+    del bound.rules.apps[last]
+    for _ in range(3):
+        bound.look(POLL_S + 1)
+    assert [each.app for each in WatchedApps(bound.store).missing()] == [gone[3], last]
+    for _ in range(2):
+        bound.look(GRACE_S)
+        bound.work()
+    assert len(bound.broker.instances) == 5
 
 
 def test_apps_that_go_one_after_the_other_are_let_go(bound: Tower) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from helmbroker.controller_bridge.apps.port import AppsUnavailable
+from helmbroker.controller_bridge.apps.port import AppsUnavailable, TokenFileUnusable
 
 _CONNECT_S = 5.0
 READ_S = 180.0
@@ -122,7 +122,7 @@ class TokenFile:
         self._token = ""
 
     def __call__(self) -> str:
-        """The token. Raises AppsUnavailable when the file cannot be used."""
+        """The token. Raises TokenFileUnusable."""
         try:
             stat = self.path.stat()
             if self._seen != (stat.st_mtime_ns, stat.st_ino):
@@ -131,7 +131,7 @@ class TokenFile:
         except (OSError, UnicodeError):
             self._token, self._seen = "", None
         if not self._token or len(self._token.split()) != 1:
-            raise AppsUnavailable(f"{self.path} lacks {self._what}: write it there, in one line")
+            raise TokenFileUnusable(f"{self.path} lacks {self._what}: write it there, in one line")
         return self._token
 
 
