@@ -94,9 +94,10 @@ def test_cancel_reaches_another_process(desk: Desk, workers: Workers) -> None:
 @pytest.mark.bug(5, 15)
 def test_nothing_is_lost_and_nothing_overlaps_when_workers_are_killed(desk: Desk, workers: Workers) -> None:
     chance = random.Random(20261123)  # noqa: S311 - for a test, not for a secret
-    operations = [desk.enqueue(subject=f"subject {n % 6}", params={"step_s": 0.1}) for n in range(60)]
+    operations: list[Operation] = []
     workers.start_many(3, lease_s=1.0)
-    for _ in range(3):
+    for _ in range(3):  # with new work each time: there is some, however long the kill before has taken
+        operations += [desk.enqueue(subject=f"subject {n % 6}", params={"step_s": 0.1}) for n in range(30)]
         working = workers.await_new_begin().pid
         threading.Event().wait(chance.uniform(0.0, 0.1))
         workers.kill(working)
