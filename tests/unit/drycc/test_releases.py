@@ -59,6 +59,18 @@ def test_a_lost_rollback_is_found_again(bench: Bench) -> None:
     assert bench.seat.states()[0][0] == 4
 
 
+def test_what_the_user_made_after_a_rollback_that_was_not_heard_stays(bench: Bench) -> None:
+    bench.change(BROKEN)
+    bench.seat.rules.work("shop")
+    bench.seat.controller.fail("POST", "/v2/apps/shop/releases/rollback/", Refusal(503, {"detail": "Server Error"}))
+    with pytest.raises(AppsUnavailable):
+        bench.apps().recover("shop", 3, reason="it broke", key="back")
+    theirs = bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    bench.seat.rules.work("shop")
+    assert bench.apps().recover("shop", 3, reason="it broke", key="back") == theirs.version
+    assert bench.seat.states()[0] == (theirs.version, "succeed")
+
+
 def test_while_a_pipeline_executes_it_is_tried_later_and_later(bench: Bench) -> None:
     bench.seat.rules.now = lambda: bench.now.strftime("%Y-%m-%dT%H:%M:%SZ")
     bench.seat.set(var("A", "1", "global"))

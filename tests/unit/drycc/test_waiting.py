@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from helmbroker.controller_bridge.apps.port import AppsUnavailable, ConfigChange, Healthy, Rolling
+from helmbroker.controller_bridge.apps.port import AppsUnavailable, Broken, ConfigChange, Healthy, Rolling
 from tests.fakes.drycc_controller import Lost
 from tests.unit.drycc.conftest import Bench, var
 
@@ -137,3 +137,86 @@ def test_a_release_that_was_deployed_and_crashed_goes_back_to_what_ran(manual: B
     manual.seat.rules.work("shop")
     assert manual.apps().rollout("shop", back) == Healthy()
     assert manual.seat.rules.apps["shop"].pods["web"] == ("shop:1", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_what_the_user_went_back_before_is_undone(bench: Bench) -> None:
+    """Their rollback ran, without the new credentials: the old ones must not be revoked."""
+    first = bench.out()
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change(ROTATED, "op-2")
+    assert number is not None
+    theirs = bench.seat.rules.roll_back("shop", first, "ann")
+    bench.seat.rules.work("shop")
+    bench.now += timedelta(seconds=61)
+    told = f"v{number} was undone by v{theirs.version}: myteam rolled back to v{first}"
+    assert bench.apps().rollout("shop", number) == Broken(told)
+    assert bench.apps().recover("shop", number, reason=told, key="back") == theirs.version
+    assert bench.seat.states()[0][0] == theirs.version
+
+
+def test_a_build_that_brings_its_own_config_undoes_it(bench: Bench) -> None:
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change()
+    assert number is not None
+    theirs = bench.seat.rules.push("shop", NEW, dryccfile={"values": [var("LEVEL", "debug", "global")]})
+    deployed(bench)
+    bench.now += timedelta(seconds=61)
+    assert bench.apps().rollout("shop", number) == Broken(
+        f"v{number} was undone by v{theirs.version}: myteam deployed shop:2"
+    )
+
+
+def test_an_unbind_is_undone_by_a_release_that_refers_to_it_again(bench: Bench) -> None:
+    first = bench.out()
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change(ConfigChange({"addon_db": None}), "op-2")
+    assert number is not None
+    bench.seat.rules.roll_back("shop", first, "ann")
+    bench.seat.rules.work("shop")
+    bench.now += timedelta(seconds=61)
+    assert isinstance(bench.apps().rollout("shop", number), Broken)
+
+
+def test_a_newer_release_with_it_is_healthy_though_another_waits(manual: Bench) -> None:
+    number = manual.change(ROTATED, "op-2")
+    assert number is not None
+    manual.seat.set(var("LEVEL", "debug", "global"))
+    deployed(manual)
+    manual.seat.set(var("LEVEL", "info", "global"))
+    manual.now += timedelta(seconds=61)
+    assert manual.apps().rollout("shop", number) == Healthy()
+
+
+def test_a_release_of_theirs_that_has_it_and_is_deployed_is_waited_for_and_changed_back(bench: Bench) -> None:
+    """It is not what the app has gone back to: the credentials in it are about to be revoked."""
+    bench.out()
+    number = bench.change(ROTATED, "op-2")
+    assert number is not None
+    bench.seat.rules.apps["shop"].locked.clear()  # its worker has died
+    bench.seat.rules.release("shop", number).deployed_ptypes = []
+    theirs = bench.seat.rules.push("shop", NEW)
+    with pytest.raises(AppsUnavailable, match="app shop is being deployed"):
+        bench.apps().recover("shop", number, reason="too long", key="back")
+    bench.seat.rules.work("shop")
+    back = bench.apps().recover("shop", number, reason="too long", key="back")
+    assert back > theirs.version
+    assert bench.apps().recover("shop", number, reason="too long", key="back") == back
+    assert isinstance(bench.apps().rollout("shop", back), Rolling)
+    bench.seat.rules.work("shop")
+    assert bench.apps().rollout("shop", back) == Healthy()
+    assert bench.seat.rules.apps["shop"].pods["web"] == ("shop:2", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_without_autodeploy_what_takes_back_a_release_that_runs_has_to_be_deployed(bench: Bench) -> None:
+    bench.out()
+    bench.seat.rules.apps["shop"].autodeploy = False
+    number = bench.change(ROTATED, "op-2")
+    assert number is not None
+    bench.seat.rules.push("shop", NEW)
+    assert deployed(bench) == ("shop:2", {"DB_URI": "rotated"})
+    back = bench.apps().recover("shop", number, reason="too long", key="back")
+    bench.now += timedelta(seconds=61)
+    seen = bench.apps().rollout("shop", back)
+    assert isinstance(seen, Rolling)
+    assert "deploy it by" in seen.reason
+    assert deployed(bench) == ("shop:2", {"DB_URI": "s3cr3t-pw"})

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from helmbroker.controller_bridge.apps.drycc import config as edits
 from helmbroker.controller_bridge.apps.drycc.calls import Calls, PipelineBusy
 from helmbroker.controller_bridge.apps.drycc.config import Detach, Post
+from helmbroker.controller_bridge.apps.drycc.lineage import RECENT
 from helmbroker.controller_bridge.apps.drycc.notes import Note, Notes
 from helmbroker.controller_bridge.apps.drycc.wire import Release
 from helmbroker.controller_bridge.apps.port import AppsUnavailable, ConfigChange, ReleaseState
 
-_RECENT = 20  # releases that are looked at to find one again
 _LEAST_BUSY_S, _MOST_BUSY_S = 5.0, 60.0
 
 Mine = Callable[[Release], bool]
@@ -44,7 +44,7 @@ class Asking:
         note = self._notes.find(app, key)
         if note is not None and note.version is not None:
             return note.version, ()
-        recent = self._calls.newest(app, _RECENT)
+        recent = self._calls.newest(app, RECENT)
         newer = [each for each in reversed(recent) if note is not None and each.version > note.base]
         found = next((each for each in newer if mine(each)), None)
         if found is None:
@@ -60,7 +60,7 @@ class Asking:
         uuid = self.changed(app, edit, recent[0])
         if uuid is None:
             return None
-        newer = [each for each in reversed(self._calls.newest(app, _RECENT)) if each.version > note.base]
+        newer = [each for each in reversed(self._calls.newest(app, RECENT)) if each.version > note.base]
         found = next((each for each in newer if (each.config == uuid if uuid else mine(each))), None)
         if found is None:
             raise AppsUnavailable(f"the controller does not show the release it has just made of app {app}")
@@ -84,10 +84,7 @@ class Asking:
         """The controller's own way back: the new release, and the newest one before."""
         target = self._calls.release(app, to_version)
 
-        def mine(release: Release) -> bool:
-            return (release.config, release.build) == (target.config, target.build)
-
-        made, recent = self.begun(app, note.key, mine)
+        made, recent = self.begun(app, note.key, target.equals)
         if made is None:
             made = self._notes.begin(app, replace(note, base=recent[0].version))
         if made is None:
