@@ -181,7 +181,7 @@ def test_unbind_is_one_rollout_and_leaves_nothing(bench: Bench) -> None:
     assert bench.seat.rules.apps["shop"].environment("web") == {"DB_URI": "s3cr3t-pw"}
     number = bench.out(GONE, "op-2")
     assert bench.seat.states()[:2] == [(number + 1, "succeed"), (number, "succeed")]
-    assert bench.seat("GET", f"/v2/apps/shop/releases/v{number + 1}/").json()["deployed_ptypes"] == []
+    assert bench.seat.rules.release("shop", number + 1).pipeline == []
     config = bench.seat.config()
     assert (config["values"], config["values_refs"]) == ([], {"web": [], "worker": []})
 
@@ -213,7 +213,7 @@ def test_a_release_that_never_ended_is_healthy_in_a_newer_one(bench: Bench) -> N
     number = bench.change()
     assert number is not None
     bench.seat.rules.apps["shop"].locked.clear()
-    bench.seat.rules.release("shop", number).deployed_ptypes = []
+    bench.seat.rules.release("shop", number).pipeline = None
     bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
     bench.seat.rules.work("shop")
     bench.now += timedelta(seconds=61)
@@ -242,6 +242,31 @@ def test_going_back_to_another_build_brings_the_newest_credentials(bench: Bench)
     bench.seat.rules.work("shop")
     assert bench.seat.rules.apps["shop"].pods["web"] == ("shop:1", {"DB_URI": "rotated"})
     assert bench.seat.states()[0][0] == number
+
+
+def test_a_rollback_waits_for_a_pipeline_which_the_controller_would_not(bench: Bench) -> None:
+    first = bench.out()
+    bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    before = bench.seat.states()
+    with pytest.raises(AppsUnavailable, match="app shop is being deployed"):
+        bench.apps().rollback("shop", first, author="bob", key="r")
+    assert bench.seat.states() == before
+    bench.seat.rules.work("shop")
+    assert bench.apps().rollback("shop", first, author="bob", key="r") == before[0][0] + 1
+
+
+def test_a_pipeline_that_cannot_have_the_lock_any_more_is_not_waited_for(bench: Bench) -> None:
+    """The controller's lock ends after an hour."""
+    first = bench.out()
+    bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    bench.now += timedelta(seconds=3601)
+    assert bench.apps().rollback("shop", first, author="bob", key="r") == first + 2
+
+
+def test_the_way_back_does_not_wait_for_the_pipeline_that_took_too_long(bench: Bench) -> None:
+    number = bench.change()
+    assert number is not None
+    assert bench.apps().recover("shop", number, reason="too long", key="back") == number + 1
 
 
 def test_a_throttle_is_respected_by_all(bench: Bench) -> None:

@@ -193,7 +193,7 @@ def test_a_release_of_theirs_that_has_it_and_is_deployed_is_waited_for_and_chang
     number = bench.change(ROTATED, "op-2")
     assert number is not None
     bench.seat.rules.apps["shop"].locked.clear()  # its worker has died
-    bench.seat.rules.release("shop", number).deployed_ptypes = []
+    bench.seat.rules.release("shop", number).pipeline = None
     theirs = bench.seat.rules.push("shop", NEW)
     with pytest.raises(AppsUnavailable, match="app shop is being deployed"):
         bench.apps().recover("shop", number, reason="too long", key="back")

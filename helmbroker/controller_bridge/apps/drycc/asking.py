@@ -15,6 +15,7 @@ from helmbroker.controller_bridge.apps.drycc.wire import Release
 from helmbroker.controller_bridge.apps.port import AppsUnavailable, ConfigChange, ReleaseState
 
 _LEAST_BUSY_S, _MOST_BUSY_S = 5.0, 60.0
+_LOCK_S = 3600.0  # after which the controller takes the lock of a pipeline away
 
 Mine = Callable[[Release], bool]
 
@@ -80,21 +81,28 @@ class Asking:
             )
         return uuid
 
-    def roll_back(self, app: str, to_version: int, note: Note) -> tuple[int, int]:
-        """The controller's own way back: the new release, and the newest one before."""
+    def roll_back(self, app: str, to_version: int, note: Note, *, over: int = 0) -> tuple[int, int]:
+        """The controller's own way back: the new release, and the newest one before. over: see `wait_for_others`."""
         target = self._calls.release(app, to_version)
 
         made, recent = self.begun(app, note.key, target.equals)
         if made is None:
+            self.wait_for_others(app, recent, over)
             made = self._notes.begin(app, replace(note, base=recent[0].version))
         if made is None:
-            try:
-                made = self._calls.roll_back(app, to_version)
-            except PipelineBusy as busy:
-                raise AppsUnavailable(str(busy), after_s=self._busy_s(recent[0])) from None
+            made = self._calls.roll_back(app, to_version)
             self._notes.made(app, note.key, made)
         kept = self._notes.find(app, note.key)
         return made, made - 1 if kept is None else kept.base
+
+    def wait_for_others(self, app: str, recent: Sequence[Release], over: int) -> None:
+        """Raise AppsUnavailable while a release is deployed, as two pipelines at once end in any order.
+
+        The controller forces a rollback: it does not refuse one then. over: the release that has had its time.
+        """
+        for each in recent:
+            if each.begun and each.version != over and self.age_s(each) < _LOCK_S:
+                raise AppsUnavailable(f"app {app} is being deployed (v{each.version})", after_s=self._busy_s(each))
 
     def age_s(self, release: Release) -> float:
         """Seconds since it was made."""

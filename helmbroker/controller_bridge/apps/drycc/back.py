@@ -58,7 +58,7 @@ class Back:
         if target is None:
             raise CannotRelease(f"app {app} has no release before v{failed_version} that succeeded")
         summary = f"returned to v{target.version} after v{failed_version} failed: {reason}"
-        back, _ = self._asking.roll_back(app, target.version, Note(key, 0, BRIDGE, summary))
+        back, _ = self._asking.roll_back(app, target.version, Note(key, 0, BRIDGE, summary), over=failed_version)
         return back
 
     def _take_back(self, app: str, failed: Release, base: Release, runs: Release, note: Note) -> int | None:
