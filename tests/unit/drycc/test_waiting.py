@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -30,6 +31,9 @@ def undone(bench: Bench, change: ConfigChange, key: str = "op-2") -> int:
     assert number is not None
     bench.now += timedelta(seconds=1200)
     assert isinstance(bench.apps().rollout("shop", number), Rolling)
+    if "addon_db" not in change.groups:  # references go first, and it is looked again
+        with pytest.raises(AppsUnavailable, match="is taken back in steps, and one is done"):
+            bench.apps().recover("shop", number, reason="too long", key=f"{key}:recover")
     back = bench.apps().recover("shop", number, reason="too long", key=f"{key}:recover")
     assert bench.apps().recover("shop", number, reason="too long", key=f"{key}:recover") == back
     assert bench.apps().rollout("shop", back) == Healthy()
@@ -96,6 +100,8 @@ def test_a_lost_answer_makes_no_second_release(manual: Bench, method: str) -> No
     assert number == 5
     manual.seat.controller.fail(method, "/v2/apps/shop/config/", Lost)
     with pytest.raises(AppsUnavailable):
+        manual.apps().recover("shop", number, reason="too long", key="back")
+    with suppress(AppsUnavailable):  # the POST that is lost comes after the DELETE
         manual.apps().recover("shop", number, reason="too long", key="back")
     assert manual.apps().recover("shop", number, reason="too long", key="back") == 7
     assert manual.seat.states()[0][0] == 7
@@ -220,3 +226,38 @@ def test_without_autodeploy_what_takes_back_a_release_that_runs_has_to_be_deploy
     assert isinstance(seen, Rolling)
     assert "deploy it by" in seen.reason
     assert deployed(bench) == ("shop:2", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_autodeploy_is_asked_before_each_step_back(manual: Bench) -> None:
+    """Switched on in between, it deploys the rest; which is watched, then."""
+    number = manual.change(ConfigChange({"addon_cache": {"CACHE_URI": "s3cr3t"}}), "op-2")
+    assert number is not None
+    with pytest.raises(AppsUnavailable, match="is taken back in steps"):
+        manual.apps().recover("shop", number, reason="too long", key="back")
+    manual.seat.rules.apps["shop"].autodeploy = True
+    back = manual.apps().recover("shop", number, reason="too long", key="back")
+    assert isinstance(manual.apps().rollout("shop", back), Rolling)
+    manual.seat.rules.work("shop")
+    assert manual.apps().rollout("shop", back) == Healthy()
+    assert manual.seat.rules.apps["shop"].pods["web"] == ("shop:2", {"DB_URI": "s3cr3t-pw"})
+
+
+def test_what_is_taken_back_from_running_pods_goes_one_rollout_at_a_time(bench: Bench) -> None:
+    """A POST after the DELETE would hide how that ended."""
+    number = bench.change()
+    assert number is not None
+    bench.seat.rules.apps["shop"].locked.clear()
+    bench.seat.rules.release("shop", number).pipeline = None
+    bench.seat.rules.push("shop", NEW)
+    bench.seat.rules.work("shop")
+    bench.now += timedelta(seconds=3601)
+    bench.seat.rules.now = lambda: bench.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    with pytest.raises(AppsUnavailable, match="is taken back in steps"):
+        bench.apps().recover("shop", number, reason="too long", key="back")
+    with pytest.raises(AppsUnavailable, match="is being deployed"):
+        bench.apps().recover("shop", number, reason="too long", key="back")
+    bench.seat.rules.work("shop")
+    back = bench.apps().recover("shop", number, reason="too long", key="back")
+    bench.seat.rules.work("shop")
+    assert bench.apps().rollout("shop", back) == Healthy()
+    assert (bench.seat.config()["values"], bench.seat.rules.apps["shop"].pods["web"]) == ([], ("shop:2", {}))

@@ -82,7 +82,7 @@ class Asking:
         return uuid
 
     def roll_back(self, app: str, to_version: int, note: Note, *, over: int = 0) -> tuple[int, int]:
-        """The controller's own way back: the new release, and the newest one before. over: see `wait_for_others`."""
+        """The controller's own way back: the new release, and the newest one before. over: see wait_for_others."""
         target = self._calls.release(app, to_version)
 
         made, recent = self.begun(app, note.key, target.equals)

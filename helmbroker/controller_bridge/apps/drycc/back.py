@@ -11,7 +11,7 @@ from helmbroker.controller_bridge.apps.drycc.lineage import Lineage
 from helmbroker.controller_bridge.apps.drycc.notes import Note, Notes
 from helmbroker.controller_bridge.apps.drycc.shown import Shown
 from helmbroker.controller_bridge.apps.drycc.wire import HeldConfig, Release
-from helmbroker.controller_bridge.apps.port import CannotRelease, ConfigChange, ReleaseState
+from helmbroker.controller_bridge.apps.port import AppsUnavailable, CannotRelease, ConfigChange, ReleaseState
 
 BRIDGE = "helmbroker-bridge"
 
@@ -66,6 +66,7 @@ class Back:
 
         What others have undone already leaves the app with what `runs`. None: the controller says that this is what
         succeeded last, so that a rollback loses nothing.
+        Each call sends one change at most: AppsUnavailable asks for the next, at which all may be otherwise.
         """
         note = replace(note, summary=f"took back v{failed.version}: {note.summary}")
         made, then = self._calls.config(app, failed.version), self._calls.config(app, base.version)
@@ -76,14 +77,19 @@ class Back:
         def mine(release: Release) -> bool:
             return left(self._calls.config(app, release.version)) is None
 
-        while True:
-            undone, recent = self._asking.begun(app, note.key, mine)
-            edit = left(self._calls.config(app)) if undone is None else None
-            if edit is None:
-                return undone or runs.version
-            overtaken = self._notes.begin(app, replace(note, base=recent[0].version))
-            if overtaken is not None or self._calls.change(app, edit) is None:
-                return overtaken
+        undone, recent = self._asking.begun(app, note.key, mine)
+        edit = left(self._calls.config(app)) if undone is None else None
+        if edit is None:
+            return undone or runs.version
+        if not note.waits:
+            self._asking.wait_for_others(app, recent, failed.version)
+        overtaken = self._notes.begin(app, replace(note, base=recent[0].version))
+        if overtaken is not None or self._calls.change(app, edit) is None:
+            return overtaken
+        undone, _ = self._asking.begun(app, note.key, mine)
+        if undone is None:
+            raise AppsUnavailable(f"v{failed.version} of app {app} is taken back in steps, and one is done")
+        return undone
 
     def _by_config(self, app: str, to_version: int, note: Note) -> int | None:
         """With the build that is there; None: that will not do."""
