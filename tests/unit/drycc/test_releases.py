@@ -204,8 +204,10 @@ def test_without_autodeploy_it_is_said_what_to_do(bench: Bench) -> None:
     number = bench.change()
     assert number is not None
     bench.now += timedelta(seconds=61)
+    bench.seat.controller.calls.clear()
     seen = bench.apps().rollout("shop", number)
-    assert seen == Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", 15.0)
+    assert seen == Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", 30.0)
+    assert len(bench.seat.controller.calls) == 3
 
 
 def test_a_release_that_never_ended_is_healthy_in_a_newer_one(bench: Bench) -> None:

@@ -25,6 +25,7 @@ from helmbroker.controller_bridge.apps.port import (
 
 _STUCK_S = 60.0  # without an end, before it is asked why
 _LEAST_LOOK_S, _MOST_LOOK_S = 3.0, 15.0
+_WAITING_LOOK_S = 30.0  # where a person has to deploy it: each look is three requests
 
 
 class DryccAppReleases:
@@ -73,7 +74,7 @@ class DryccAppReleases:
         if verdict is not None:
             return verdict
         if not self._calls.autodeploy(app):
-            return Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", look_s)
+            return Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", _WAITING_LOOK_S)
         return Rolling(f"the controller has deployed it for {age_s:.0f} s", look_s)
 
     def settle(self, app: str, version: int) -> None:
