@@ -261,3 +261,23 @@ def test_what_is_taken_back_from_running_pods_goes_one_rollout_at_a_time(bench: 
     bench.seat.rules.work("shop")
     assert bench.apps().rollout("shop", back) == Healthy()
     assert (bench.seat.config()["values"], bench.seat.rules.apps["shop"].pods["web"]) == ([], ("shop:2", {}))
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_runs_below_a_release_that_waits_is_not_overlooked(manual: Bench, ended: bool) -> None:
+    """Theirs has the change and was deployed; more of theirs waits on top of it. It counts as running."""
+    number = manual.change(ROTATED, "op-2")
+    assert number is not None
+    manual.seat.set(var("LEVEL", "debug", "global"))
+    manual.seat.rules.deploy("shop")
+    if ended:
+        manual.seat.rules.work("shop")
+    manual.seat.set(var("LEVEL", "info", "global"))
+    if not ended:
+        with pytest.raises(AppsUnavailable, match="is being deployed"):
+            manual.apps().recover("shop", number, reason="too long", key="back")
+        manual.seat.rules.work("shop")
+    back = manual.apps().recover("shop", number, reason="too long", key="back")
+    assert isinstance(manual.apps().rollout("shop", back), Rolling), "its credentials would be revoked"
+    assert deployed(manual) == ("shop:2", {"LEVEL": "info", "DB_URI": "s3cr3t-pw"})
+    assert manual.apps().rollout("shop", back) == Healthy()

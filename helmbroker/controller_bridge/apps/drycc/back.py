@@ -49,7 +49,8 @@ class Back:
             return back
         latest = recent[0]
         theirs = latest.version != failed_version and latest.outcome is not ReleaseState.FAILED
-        waits = failed.waits and latest.waits and not self._calls.autodeploy(app)
+        unseen = failed.waits and all(each.waits for each in recent if each.version > failed_version)
+        waits = unseen and not self._calls.autodeploy(app)
         if base is not None and (theirs or (waits and base is not target)):
             runs = target if waits and target is not None else latest
             undone = self._take_back(app, failed, base, runs, Note(key, 0, BRIDGE, reason, waits=waits))
