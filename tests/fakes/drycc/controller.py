@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.fakes.drycc import config as configs
@@ -61,7 +61,10 @@ class Controller:
         return self._changed(app, self._config(list(app.good.config.values), refs), user)
 
     def roll_back(self, name: str, version: int, user: str) -> Release:
-        """A new release with config and build of an older one; autodeploy is not asked. Raises Refusal."""
+        """A new release with config and build of an older one. Raises Refusal.
+
+        It is deployed by force (models/release.py): neither autodeploy is asked nor a pipeline that executes.
+        """
         app = self.apps[name]
         target = self.release(name, version)
         if target.failed:
@@ -69,7 +72,7 @@ class Controller:
         if target.build is None:
             raise detail(400, "Cannot roll back to initial release.")
         summary = f"{app.workspace} rolled back to v{version}"
-        return self._release(app, target.config, target.build, summary, user, deploys=True)
+        return self._release(app, target.config, target.build, summary, user, force=True)
 
     def deploy(self, name: str, *, force: bool = False) -> None:
         """Deploy the newest release. Raises Refusal while a pipeline executes."""
@@ -86,14 +89,14 @@ class Controller:
     def work(self, name: str) -> None:
         """The pipeline ends: its release has succeeded, or crashed and the pods are those of before."""
         app = self.apps[name]
-        for release in (each for each in app.releases if each.state == "created" and each.build is not None):
-            if release.deployed_ptypes or not self._changed_ptypes(app, release):
-                self._run(app, release)
+        for release in (each for each in app.releases if each.state == "created"):
+            if release.pipeline is not None:
+                self._run(app, release, release.pipeline)
         app.locked.clear()
 
-    def _run(self, app: App, release: Release) -> None:
+    def _run(self, app: App, release: Release, ptypes: Sequence[str]) -> None:
         wanted = self._wanted(release)
-        whys = {ptype: self._breaks(ptype, wanted[ptype][1]) for ptype in release.deployed_ptypes}
+        whys = {ptype: self._breaks(ptype, wanted[ptype][1]) for ptype in ptypes}
         broken = next((why for why in whys.values() if why), None)
         release.state, release.exception = ("crashed", broken) if broken else ("succeed", "")
         if broken is None:
@@ -110,12 +113,12 @@ class Controller:
         return config
 
     def _release(
-        self, app: App, config: Config, build: Build | None, summary: str, user: str, *, deploys: bool = False
+        self, app: App, config: Config, build: Build | None, summary: str, user: str, *, force: bool = False
     ) -> Release:
         version = app.releases[-1].version + 1
         release = Release(version, config, build, summary, created=self.now())
-        if build is not None and (deploys or app.autodeploy):
-            self._lock(app, release)
+        if build is not None and (force or app.autodeploy):
+            self._lock(app, release, force=force)
         if config not in app.configs:
             app.configs.append(config)
         app.releases.append(release)
@@ -123,15 +126,20 @@ class Controller:
         return release
 
     def _lock(self, app: App, release: Release, *, force: bool = False) -> None:
-        """Wait for whoever is about to deploy the app; then no pipeline may execute, unless it is forced."""
+        """Wait for whoever is about to deploy the app; then no pipeline may execute, unless it is forced.
+
+        All process types are written down first, whatever of them changes, and also when it is refused then.
+        """
         if not app.lock.acquire() and not force:
             raise detail(400, "there is an executing pipeline, please wait or force deploy")
         app.lock.release()
-        ptypes = self._changed_ptypes(app, release)
+        ptypes = release.deployed_ptypes = list(self._wanted(release))
+        if app.autodeploy and not force:
+            ptypes = self._changed_ptypes(app, release)
         if (busy := sorted(app.locked.intersection(ptypes))) and not force:
             raise detail(400, f"there is an executing pipeline, please wait or force deploy: {busy}")
         app.locked |= set(ptypes)
-        release.deployed_ptypes = ptypes
+        release.pipeline = ptypes
 
     def _changed_ptypes(self, app: App, release: Release) -> list[str]:
         return [ptype for ptype, wanted in self._wanted(release).items() if app.pods.get(ptype) != wanted]

@@ -39,7 +39,7 @@ class Build:
 
 @dataclass
 class Release:
-    """One row; `exception` says why it crashed."""
+    """One row; `exception` says why it crashed. pipeline: what is deployed; None: nobody has begun to."""
 
     version: int
     config: Config
@@ -49,6 +49,7 @@ class Release:
     exception: str = ""
     created: str = CREATED
     deployed_ptypes: list[str] = field(default_factory=list)
+    pipeline: list[str] | None = None
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

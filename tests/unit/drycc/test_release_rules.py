@@ -111,8 +111,29 @@ def test_a_rollback_is_deployed_whatever_autodeploy_says(seat: Seat, autodeploy:
 
 
 def test_only_process_types_that_change_are_deployed_and_locked(seat: Seat) -> None:
+    """Whatever `deployed_ptypes` says: all of them are written there before anything is compared."""
     seat.set(var("A", "1"), refs={"web": ["addon_db"]})
-    assert seat("GET", f"{RELEASES}v3/").json()["deployed_ptypes"] == ["web"]
+    assert seat("GET", f"{RELEASES}v3/").json()["deployed_ptypes"] == ["web", "worker"]
+    assert seat.rules.apps["shop"].locked == {"web"}
+
+
+def test_a_rollback_does_not_wait_for_a_pipeline(seat: Seat) -> None:
+    """It is forced, so all process types are deployed, beside what executes."""
+    seat.set(var("A", "1"), refs={"web": ["addon_db"]})
+    assert seat("POST", f"{RELEASES}rollback/", {"version": 2}).status_code == 201
+    assert seat.states()[:2] == [(4, "created"), (3, "created")]
+    assert seat.rules.apps["shop"].locked == {"web", "worker"}
+
+
+def test_a_deployment_that_is_refused_has_its_process_types_all_the_same(seat: Seat) -> None:
+    seat.set(var("A", "1"), refs=BOTH)
+    seat.rules.apps["shop"].autodeploy = False
+    seat.set(var("B", "1"))
+    assert seat("GET", f"{RELEASES}v4/").json()["deployed_ptypes"] == []
+    assert seat("POST", f"{RELEASES}deploy/", {"ptypes": "", "force": False}).status_code == 400
+    assert seat("GET", f"{RELEASES}v4/").json()["deployed_ptypes"] == ["web", "worker"]
+    seat.rules.work("shop")
+    assert seat.states()[:2] == [(4, "created"), (3, "succeed")]
 
 
 def test_a_rollback_is_a_release_with_config_and_build_of_then(seat: Seat) -> None:

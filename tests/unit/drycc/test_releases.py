@@ -59,6 +59,18 @@ def test_a_lost_rollback_is_found_again(bench: Bench) -> None:
     assert bench.seat.states()[0][0] == 4
 
 
+def test_what_the_user_made_after_a_rollback_that_was_not_heard_stays(bench: Bench) -> None:
+    bench.change(BROKEN)
+    bench.seat.rules.work("shop")
+    bench.seat.controller.fail("POST", "/v2/apps/shop/releases/rollback/", Refusal(503, {"detail": "Server Error"}))
+    with pytest.raises(AppsUnavailable):
+        bench.apps().recover("shop", 3, reason="it broke", key="back")
+    theirs = bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    bench.seat.rules.work("shop")
+    assert bench.apps().recover("shop", 3, reason="it broke", key="back") == theirs.version
+    assert bench.seat.states()[0] == (theirs.version, "succeed")
+
+
 def test_while_a_pipeline_executes_it_is_tried_later_and_later(bench: Bench) -> None:
     bench.seat.rules.now = lambda: bench.now.strftime("%Y-%m-%dT%H:%M:%SZ")
     bench.seat.set(var("A", "1", "global"))
@@ -169,7 +181,7 @@ def test_unbind_is_one_rollout_and_leaves_nothing(bench: Bench) -> None:
     assert bench.seat.rules.apps["shop"].environment("web") == {"DB_URI": "s3cr3t-pw"}
     number = bench.out(GONE, "op-2")
     assert bench.seat.states()[:2] == [(number + 1, "succeed"), (number, "succeed")]
-    assert bench.seat("GET", f"/v2/apps/shop/releases/v{number + 1}/").json()["deployed_ptypes"] == []
+    assert bench.seat.rules.release("shop", number + 1).pipeline == []
     config = bench.seat.config()
     assert (config["values"], config["values_refs"]) == ([], {"web": [], "worker": []})
 
@@ -192,8 +204,10 @@ def test_without_autodeploy_it_is_said_what_to_do(bench: Bench) -> None:
     number = bench.change()
     assert number is not None
     bench.now += timedelta(seconds=61)
+    bench.seat.controller.calls.clear()
     seen = bench.apps().rollout("shop", number)
-    assert seen == Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", 15.0)
+    assert seen == Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", 30.0)
+    assert len(bench.seat.controller.calls) == 3
 
 
 def test_a_release_that_never_ended_is_healthy_in_a_newer_one(bench: Bench) -> None:
@@ -201,7 +215,7 @@ def test_a_release_that_never_ended_is_healthy_in_a_newer_one(bench: Bench) -> N
     number = bench.change()
     assert number is not None
     bench.seat.rules.apps["shop"].locked.clear()
-    bench.seat.rules.release("shop", number).deployed_ptypes = []
+    bench.seat.rules.release("shop", number).pipeline = None
     bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
     bench.seat.rules.work("shop")
     bench.now += timedelta(seconds=61)
@@ -230,6 +244,31 @@ def test_going_back_to_another_build_brings_the_newest_credentials(bench: Bench)
     bench.seat.rules.work("shop")
     assert bench.seat.rules.apps["shop"].pods["web"] == ("shop:1", {"DB_URI": "rotated"})
     assert bench.seat.states()[0][0] == number
+
+
+def test_a_rollback_waits_for_a_pipeline_which_the_controller_would_not(bench: Bench) -> None:
+    first = bench.out()
+    bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    before = bench.seat.states()
+    with pytest.raises(AppsUnavailable, match="app shop is being deployed"):
+        bench.apps().rollback("shop", first, author="bob", key="r")
+    assert bench.seat.states() == before
+    bench.seat.rules.work("shop")
+    assert bench.apps().rollback("shop", first, author="bob", key="r") == before[0][0] + 1
+
+
+def test_a_pipeline_that_cannot_have_the_lock_any_more_is_not_waited_for(bench: Bench) -> None:
+    """The controller's lock ends after an hour."""
+    first = bench.out()
+    bench.seat.rules.push("shop", {"web": "shop:2", "worker": "shop:2"})
+    bench.now += timedelta(seconds=3601)
+    assert bench.apps().rollback("shop", first, author="bob", key="r") == first + 2
+
+
+def test_the_way_back_does_not_wait_for_the_pipeline_that_took_too_long(bench: Bench) -> None:
+    number = bench.change()
+    assert number is not None
+    assert bench.apps().recover("shop", number, reason="too long", key="back") == number + 1
 
 
 def test_a_throttle_is_respected_by_all(bench: Bench) -> None:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from helmbroker.controller_bridge.apps.drycc import config as edits
 from helmbroker.controller_bridge.apps.drycc.calls import Calls, PipelineBusy
 from helmbroker.controller_bridge.apps.drycc.config import Detach, Post
+from helmbroker.controller_bridge.apps.drycc.lineage import RECENT
 from helmbroker.controller_bridge.apps.drycc.notes import Note, Notes
 from helmbroker.controller_bridge.apps.drycc.wire import Release
 from helmbroker.controller_bridge.apps.port import AppsUnavailable, ConfigChange, ReleaseState
 
-_RECENT = 20  # releases that are looked at to find one again
 _LEAST_BUSY_S, _MOST_BUSY_S = 5.0, 60.0
+_LOCK_S = 3600.0  # after which the controller takes the lock of a pipeline away
 
 Mine = Callable[[Release], bool]
 
@@ -44,7 +45,7 @@ class Asking:
         note = self._notes.find(app, key)
         if note is not None and note.version is not None:
             return note.version, ()
-        recent = self._calls.newest(app, _RECENT)
+        recent = self._calls.newest(app, RECENT)
         newer = [each for each in reversed(recent) if note is not None and each.version > note.base]
         found = next((each for each in newer if mine(each)), None)
         if found is None:
@@ -60,7 +61,7 @@ class Asking:
         uuid = self.changed(app, edit, recent[0])
         if uuid is None:
             return None
-        newer = [each for each in reversed(self._calls.newest(app, _RECENT)) if each.version > note.base]
+        newer = [each for each in reversed(self._calls.newest(app, RECENT)) if each.version > note.base]
         found = next((each for each in newer if (each.config == uuid if uuid else mine(each))), None)
         if found is None:
             raise AppsUnavailable(f"the controller does not show the release it has just made of app {app}")
@@ -80,24 +81,28 @@ class Asking:
             )
         return uuid
 
-    def roll_back(self, app: str, to_version: int, note: Note) -> tuple[int, int]:
-        """The controller's own way back: the new release, and the newest one before."""
+    def roll_back(self, app: str, to_version: int, note: Note, *, over: int = 0) -> tuple[int, int]:
+        """The controller's own way back: the new release, and the newest one before. over: see wait_for_others."""
         target = self._calls.release(app, to_version)
 
-        def mine(release: Release) -> bool:
-            return (release.config, release.build) == (target.config, target.build)
-
-        made, recent = self.begun(app, note.key, mine)
+        made, recent = self.begun(app, note.key, target.equals)
         if made is None:
+            self.wait_for_others(app, recent, over)
             made = self._notes.begin(app, replace(note, base=recent[0].version))
         if made is None:
-            try:
-                made = self._calls.roll_back(app, to_version)
-            except PipelineBusy as busy:
-                raise AppsUnavailable(str(busy), after_s=self._busy_s(recent[0])) from None
+            made = self._calls.roll_back(app, to_version)
             self._notes.made(app, note.key, made)
         kept = self._notes.find(app, note.key)
         return made, made - 1 if kept is None else kept.base
+
+    def wait_for_others(self, app: str, recent: Sequence[Release], over: int) -> None:
+        """Raise AppsUnavailable while a release is deployed, as two pipelines at once end in any order.
+
+        The controller forces a rollback: it does not refuse one then. over: the release that has had its time.
+        """
+        for each in recent:
+            if each.begun and each.version != over and self.age_s(each) < _LOCK_S:
+                raise AppsUnavailable(f"app {app} is being deployed (v{each.version})", after_s=self._busy_s(each))
 
     def age_s(self, release: Release) -> float:
         """Seconds since it was made."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 from helmbroker.controller_bridge.apps.drycc import config as edits
 from helmbroker.controller_bridge.apps.drycc.asking import Asking
 from helmbroker.controller_bridge.apps.drycc.calls import Calls
+from helmbroker.controller_bridge.apps.drycc.lineage import Lineage
 from helmbroker.controller_bridge.apps.drycc.notes import Note, Notes
 from helmbroker.controller_bridge.apps.drycc.shown import Shown
 from helmbroker.controller_bridge.apps.drycc.wire import HeldConfig, Release
-from helmbroker.controller_bridge.apps.port import CannotRelease, ConfigChange, ReleaseState
+from helmbroker.controller_bridge.apps.port import AppsUnavailable, CannotRelease, ConfigChange, ReleaseState
 
 BRIDGE = "helmbroker-bridge"
 
@@ -18,8 +19,9 @@ BRIDGE = "helmbroker-bridge"
 class Back:
     """Rollbacks and recoveries of one controller."""
 
-    def __init__(self, calls: Calls, notes: Notes, asking: Asking, shown: Shown) -> None:
+    def __init__(self, calls: Calls, notes: Notes, asking: Asking, shown: Shown, lineage: Lineage) -> None:
         self._calls, self._notes, self._asking, self._shown = calls, notes, asking, shown
+        self._lineage = lineage
 
     def rollback(self, app: str, to_version: int, *, author: str, key: str) -> int:
         """See AppReleases.rollback. Another build is one release, its newest credentials are a second one."""
@@ -33,46 +35,41 @@ class Back:
     def recover(self, app: str, failed_version: int, *, reason: str, key: str) -> int:
         """See AppReleases.recover. A release that somebody made after the failed one stays.
 
-        So does what waits to be deployed, where the controller does not deploy by itself.
+        So does what waits to be deployed, where the controller does not deploy by itself. What they have of the
+        failed one is changed back on top of them.
         """
         known = self._notes.find(app, key)
         if known is not None and known.version is not None:
             return known.version
-        failed, latest = self._calls.release(app, failed_version), self._calls.newest(app, 1)[0]
+        failed = self._calls.release(app, failed_version)
         self._notes.failed(app, failed_version, reason)
-        base, target = self._before(app, failed_version)
+        base, target = self._lineage.before(app, failed_version)
+        back, recent = self._asking.begun(app, key, lambda each: target is not None and each.equals(target))
+        if back is not None:
+            return back
+        latest = recent[0]
         theirs = latest.version != failed_version and latest.outcome is not ReleaseState.FAILED
-        waiting = failed.waits and latest.waits and not self._calls.autodeploy(app)
-        if waiting and base is not None and (theirs or base is not target):
-            undone = self._take_back(app, failed, base, target or latest, Note(key, 0, BRIDGE, reason, waits=True))
+        unseen = failed.waits and all(each.waits for each in recent if each.version > failed_version)
+        waits = unseen and not self._calls.autodeploy(app)
+        if base is not None and (theirs or (waits and base is not target)):
+            runs = target if waits and target is not None else latest
+            undone = self._take_back(app, failed, base, runs, Note(key, 0, BRIDGE, reason, waits=waits))
             if undone is not None:
                 return undone
-        elif theirs and (known is None or known.waits):
-            return latest.version
         if target is None:
             raise CannotRelease(f"app {app} has no release before v{failed_version} that succeeded")
         summary = f"returned to v{target.version} after v{failed_version} failed: {reason}"
-        back, _ = self._asking.roll_back(app, target.version, Note(key, 0, BRIDGE, summary))
+        back, _ = self._asking.roll_back(app, target.version, Note(key, 0, BRIDGE, summary), over=failed_version)
         return back
 
-    def _before(self, app: str, version: int) -> tuple[Release | None, Release | None]:
-        """The release that `version` was made from, and the newest before it that succeeded."""
-        base = None
-        for each in self._calls.releases(app):
-            if each.version >= version or each.outcome is ReleaseState.FAILED:
-                continue
-            base = base or each
-            if each.outcome is ReleaseState.SUCCEEDED and each.build:
-                return base, each
-        return base, None
-
     def _take_back(self, app: str, failed: Release, base: Release, runs: Release, note: Note) -> int | None:
-        """Undo what `failed` changed since `base`, on top of what waits: none of it runs, and nobody deploys this.
+        """Undo what `failed` changed since `base`, on top of the newest; where that waits, nobody deploys this.
 
-        What others have undone already leaves the app with what runs. None: the controller says that this is what
+        What others have undone already leaves the app with what `runs`. None: the controller says that this is what
         succeeded last, so that a rollback loses nothing.
+        Each call sends one change at most: AppsUnavailable asks for the next, at which all may be otherwise.
         """
-        note = replace(note, summary=f"took back v{failed.version}, which was not deployed: {note.summary}")
+        note = replace(note, summary=f"took back v{failed.version}: {note.summary}")
         made, then = self._calls.config(app, failed.version), self._calls.config(app, base.version)
 
         def left(held: HeldConfig) -> edits.Post | edits.Detach | None:
@@ -81,14 +78,19 @@ class Back:
         def mine(release: Release) -> bool:
             return left(self._calls.config(app, release.version)) is None
 
-        while True:
-            undone, recent = self._asking.begun(app, note.key, mine)
-            edit = left(self._calls.config(app)) if undone is None else None
-            if edit is None:
-                return undone or runs.version
-            overtaken = self._notes.begin(app, replace(note, base=recent[0].version))
-            if overtaken is not None or self._calls.change(app, edit) is None:
-                return overtaken
+        undone, recent = self._asking.begun(app, note.key, mine)
+        edit = left(self._calls.config(app)) if undone is None else None
+        if edit is None:
+            return undone or runs.version
+        if not note.waits:
+            self._asking.wait_for_others(app, recent, failed.version)
+        overtaken = self._notes.begin(app, replace(note, base=recent[0].version))
+        if overtaken is not None or self._calls.change(app, edit) is None:
+            return overtaken
+        undone, _ = self._asking.begun(app, note.key, mine)
+        if undone is None:
+            raise AppsUnavailable(f"v{failed.version} of app {app} is taken back in steps, and one is done")
+        return undone
 
     def _by_config(self, app: str, to_version: int, note: Note) -> int | None:
         """With the build that is there; None: that will not do."""

@@ -109,6 +109,14 @@ def taking_back(held: HeldConfig, made: HeldConfig, before: HeldConfig) -> Post 
     return _post(held, {name: was.get(name, {}) for name in other}, refs)
 
 
+def has(held: HeldConfig, made: HeldConfig, before: HeldConfig) -> bool:
+    """Whether `held` has all of the change from `before` to `made`; what else is other in it does not matter."""
+    now, was, became = containers(held), containers(before), containers(made)
+    there, had, got = _attached(held), _attached(before), _attached(made)
+    values = all(now.get(name) == became.get(name) for name in {*was, *became} if was.get(name) != became.get(name))
+    return values and there >= got - had and not there & (had - got)
+
+
 def alike(held: HeldConfig, other: HeldConfig) -> bool:
     """Whether all but the credentials of bindings is the same."""
     return _own(held) == _own(other)
@@ -126,6 +134,11 @@ def containers(held: HeldConfig) -> dict[str, dict[str, str]]:
         name = f"{OWN}{each.ptype}" if each.group is None else each.group
         found.setdefault(name, {})[each.name] = each.value
     return found
+
+
+def _attached(held: HeldConfig) -> set[tuple[str, str]]:
+    """Process types, each with one of its groups."""
+    return {(ptype, group) for ptype, groups in held.values_refs.items() for group in groups}
 
 
 def _compared_with(held: HeldConfig, change: ConfigChange) -> dict[str, dict[str, str]]:

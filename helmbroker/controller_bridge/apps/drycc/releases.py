@@ -9,6 +9,7 @@ from helmbroker.controller_bridge.apps.drycc import config as edits
 from helmbroker.controller_bridge.apps.drycc.asking import Asking
 from helmbroker.controller_bridge.apps.drycc.back import Back
 from helmbroker.controller_bridge.apps.drycc.calls import Calls, NoSuchRelease
+from helmbroker.controller_bridge.apps.drycc.lineage import Lineage
 from helmbroker.controller_bridge.apps.drycc.notes import Note, Notes
 from helmbroker.controller_bridge.apps.drycc.shown import Shown
 from helmbroker.controller_bridge.apps.port import (
@@ -24,6 +25,7 @@ from helmbroker.controller_bridge.apps.port import (
 
 _STUCK_S = 60.0  # without an end, before it is asked why
 _LEAST_LOOK_S, _MOST_LOOK_S = 3.0, 15.0
+_WAITING_LOOK_S = 30.0  # where a person has to deploy it: each look is three requests
 
 
 class DryccAppReleases:
@@ -36,8 +38,8 @@ class DryccAppReleases:
         self, calls: Calls, notes: Notes, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._calls, self._notes, self._shown = calls, notes, Shown(calls)
-        self._asking = Asking(calls, notes, now)
-        self._back = Back(calls, notes, self._asking, self._shown)
+        self._asking, self._lineage = Asking(calls, notes, now), Lineage(calls)
+        self._back = Back(calls, notes, self._asking, self._shown, self._lineage)
 
     def change_config(self, app: str, change: ConfigChange, *, author: str, summary: str, key: str) -> int | None:
         """See AppReleases.change_config. Removals begin with the references; `settle` removes the values."""
@@ -68,11 +70,11 @@ class DryccAppReleases:
         look_s = min(_MOST_LOOK_S, max(_LEAST_LOOK_S, age_s / 4))
         if age_s < _STUCK_S:
             return Rolling("the controller deploys it", look_s)
-        newest = self._calls.newest(app, 1)[0]
-        if newest.version > version and newest.outcome is ReleaseState.SUCCEEDED:
-            return Healthy()  # a change starts from what has not failed, so the newer one contains it
+        verdict = self._lineage.judged_by_newer(app, version)
+        if verdict is not None:
+            return verdict
         if not self._calls.autodeploy(app):
-            return Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", look_s)
+            return Rolling("autodeploy of the app is off: deploy it by `drycc releases deploy`", _WAITING_LOOK_S)
         return Rolling(f"the controller has deployed it for {age_s:.0f} s", look_s)
 
     def settle(self, app: str, version: int) -> None:

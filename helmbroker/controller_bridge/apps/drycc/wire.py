@@ -65,6 +65,15 @@ class Release(_Wire):
         return self.outcome is ReleaseState.PENDING and self.build is not None and not self.deployed_ptypes
 
     @property
+    def begun(self) -> bool:
+        """Whether it was to be deployed, and has not ended: it is deployed, was refused, or its worker has died."""
+        return self.outcome is ReleaseState.PENDING and bool(self.deployed_ptypes)
+
+    def equals(self, other: Release) -> bool:
+        """Whether both have the same build and the same row of config, as a rollback and its goal do."""
+        return (self.config, self.build) == (other.config, other.build)
+
+    @property
     def trouble(self) -> str:
         """What the controller says about a crash. It may quote values."""
         told = self.conditions[0].exception if self.conditions else None
