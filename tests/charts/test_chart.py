@@ -37,7 +37,7 @@ EVERYTHING: dict[str, Any] = {
     "image": {"digest": "sha256:" + "ab" * 32},
     "imagePullSecrets": [{"name": "pull"}],
     "storage": {"className": "fast"},
-    "logins": {"users": ["ci:" + "0" * 64], "admins": ["me:" + "1" * 64]},
+    "logins": {"users": ["ci:" + "0" * 64], "admins": ["me:" + "1" * 64], "watchers": ["it:" + "2" * 64]},
     "addons": {
         "sources": [{"name": "team", "kind": "oci", "location": "oci://registry.example.com/addons/queue:1.0.0"}],
         "overrides": {"redis": {"settings": {"maxmemory": "1gb"}}},
@@ -269,6 +269,9 @@ class TestSecrets:
             f"platform:{hashlib.sha256(platform['password'].encode()).hexdigest()}",
             f"bridge:{hashlib.sha256(bridge.removeprefix('bridge:').encode()).hexdigest()}",
         ]
+        metrics, logins = made[f"{RELEASE}-metrics"]["token"].encode(), made[f"{RELEASE}-logins"]
+        assert logins["admins"] == "", "whoever may scrape may not have anything done"
+        assert logins["watchers"] == f"metrics:{hashlib.sha256(metrics).hexdigest()}"
         assert [key.id for key in RingFile(ring).keys] == [RingFile(ring).active.id]
         for each in first.of("Secret"):
             assert each["data"] != second.named("Secret", each["metadata"]["name"])["data"]

@@ -41,7 +41,7 @@ def office(data: Path, catalog: Catalog, tmp_path: Path) -> Iterator[Office]:
 
     def admin(desk: Desk) -> Admin:
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
-        found = Admins(tokens, Authentication([]))
+        found = Admins(tokens, tokens, Authentication([]))
         return make_admin(desk.store, found, desk.service, lambda: newer, desk.revisions, lambda: newer, bytes)
 
     desk = Desk(data, newer, admin=admin)
