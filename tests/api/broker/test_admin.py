@@ -75,7 +75,7 @@ def office(data: Path, catalog: Catalog) -> Iterator[Office]:
             BearerTokens(logins.LoginFile(desk.folder / name, logins.hashed)) for name in ("admins", "watchers")
         )
         found = Admins(admins, watchers, Authentication([users]))
-        return make_admin(desk.store, found, desk.service, lambda: catalog, desk.revisions, lambda: catalog, bytes)
+        return make_admin(desk.store, found, desk.service, lambda: catalog, desk.revisions, bytes)
 
     desk = Desk(data, catalog, admin=admin)
     yield Office(desk, token)
