@@ -402,6 +402,17 @@ class TestSwitches:
 
         assert bool(made) == (CHART / "files" / file).exists()
 
+    @pytest.mark.parametrize(("bridge", "missing"), [(True, set()), (False, {"helmbroker-bridge"})])
+    def test_alerts_are_those_of_the_file_and_without_a_bridge_none_of_it(
+        self, bridge: bool, missing: set[str]
+    ) -> None:
+        """Else it would be told for ever that the bridge is down."""
+        asked = {"metrics": {"prometheusRule": {"enabled": True}}, "bridge": {"enabled": bridge}}
+        (rule,) = render(asked).of("PrometheusRule")
+        whole = yaml.safe_load((CHART / "files/alerts.yaml").read_text())["groups"]
+
+        assert rule["spec"]["groups"] == [each for each in whole if each["name"] not in missing]
+
     def test_service_catalog(self) -> None:
         (broker,) = render({"serviceCatalog": {"register": True}}).of("ClusterServiceBroker")
 

@@ -119,10 +119,8 @@ def test_a_purge(office: Office) -> None:
     assert refusal(office.post("/admin/purges", asked)) == (409, "Conflict")
     for wrong in ({"release": "x"}, {**asked, "release": "../x"}, {**asked, "release": "a..b"}):
         assert refusal(office.post("/admin/purges", wrong)) == (400, "BadRequest")
-    for orphan in (
-        "hb-orphan",
-        "redis.of-before",
-    ):  # what was migrated keeps its name
+    # what was migrated keeps its name
+    for orphan in ("hb-orphan", "redis.of-before"):
         body = checked(office.post("/admin/purges", {**asked, "release": orphan}), "post", "/admin/purges")
         assert (body["kind"], body["state"]) == ("purge", "queued")
 

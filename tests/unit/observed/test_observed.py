@@ -87,10 +87,7 @@ def test_every_panel_is_of_metrics_that_there_are() -> None:
 def test_every_metric_is_on_the_dashboard_or_in_an_alert() -> None:
     expressions = [expr for _, row in dashboard.ROWS for panel in row for expr, _ in panel.series]
     shown = {series(name) for expr in (*expressions, *(rule["expr"] for rule in RULES)) for name in names(expr)}
-    assert set(KNOWN) - shown == {
-        "helmbroker_source_had_timestamp_seconds",
-        "helmbroker_bridge_schedule_due_seconds",
-    }
+    assert set(KNOWN) - shown == {"helmbroker_source_had_timestamp_seconds"}
 
 
 def test_the_dashboard_is_as_it_was_made() -> None:
