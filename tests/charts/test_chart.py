@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from helmbroker.broker.author import schemas
 from helmbroker.broker.gate import pod_security
