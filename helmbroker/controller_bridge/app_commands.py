@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from helmbroker import output as printing
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 
 if TYPE_CHECKING:  # heavy; the program that supervises does without
     from helmbroker.controller_bridge.drycc_store import WatchedApps
     from helmbroker.controller_bridge.drycc_watch import Missed
-
-_output = click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed.")
 
 
 def group(with_settings: Callable[..., Any]) -> click.Group:
@@ -26,7 +24,7 @@ def group(with_settings: Callable[..., Any]) -> click.Group:
     def apps() -> None:
         """Apps under a Drycc controller: docs/how-to/run-under-drycc.md."""
 
-    apps.command("missing")(_output(with_settings(missing)))
+    apps.command("missing")(printing.option(with_settings(missing)))
     apps.command("confirm-gone")(click.argument("app")(with_settings(confirm_gone)))
     return apps
 
@@ -48,25 +46,22 @@ def confirm_gone(settings: Settings, *, app: str) -> None:
         click.echo(f"app {app} is gone: a worker looks once more, and removes its resources if it finds the same")
 
 
-def _print(found: Missed, output: str) -> None:
-    if output == "json":
-        row = {
-            "app": found.app.app,
-            "missing_since": _time(found.since),
-            "confirmed": None if found.app.confirmed is None else _time(found.app.confirmed),
-            "removed_at": None if found.held else _time(found.removed_at),
-            "together": found.together,
-            "known": found.known,
-        }
-        click.echo(json.dumps(row))
-        return
+def _print(found: Missed, how: str) -> None:
+    row = {
+        "app": found.app.app,
+        "missing_since": _time(found.since),
+        "confirmed": None if found.app.confirmed is None else _time(found.app.confirmed),
+        "removed_at": None if found.held else _time(found.removed_at),
+        "together": found.together,
+        "known": found.known,
+    }
     if found.app.confirmed is not None:
         what = "confirmed, being removed"
     elif found.held:
         what = f"nothing is removed: {found.together} of {found.known} apps went missing at about the same time"
     else:
         what = f"its resources are removed at {_time(found.removed_at)}"
-    click.echo(f"{found.app.app:<24}  missing since {_time(found.since)}  {what}")
+    printing.said(row, f"{found.app.app:<24}  missing since {_time(found.since)}  {what}", how)
 
 
 def _time(moment: float) -> str:
