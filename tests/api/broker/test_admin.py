@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,12 +113,15 @@ def test_a_watcher_looks(office: Office) -> None:
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_a_watcher_changes_nothing(office: Office, path: str) -> None:
-    """Whoever may scrape may not have Helm releases removed."""
+def test_a_watcher_changes_nothing(office: Office, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever may scrape may not have Helm releases removed, and the log says who has tried it."""
+    caplog.set_level(logging.INFO)
     watcher = logins.add(office.desk.folder / "watchers", "prometheus")
     answer = office.post(path, {}, watcher)
     assert refusal(answer) == (403, "Forbidden")
     assert "may only look" in answer.get_json()["description"]
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "change requested"]
+    assert (line["caller"], line["status"]) == ("prometheus", 403)
 
 
 def test_a_watcher_is_no_platform(office: Office) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -123,6 +124,20 @@ def test_a_purge(office: Office) -> None:
     for orphan in ("hb-orphan", "redis.of-before"):
         body = checked(office.post("/admin/purges", {**asked, "release": orphan}), "post", "/admin/purges")
         assert (body["kind"], body["state"]) == ("purge", "queued")
+
+
+def test_what_an_operator_has_done_is_written_down(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    begun = office.post("/admin/purges", {"namespace": "n", "release": "hb-orphan"}).get_json()["id"]
+    office.post("/admin/retired", {"service": "demo"})
+    office.post("/admin/purges", {"namespace": "n"})
+    lines = [vars(record) for record in caplog.records if record.getMessage() == "change requested"]
+    said = ("method", "path", "status", "caller", "operation")
+    assert [tuple(map(line.get, said)) for line in lines] == [
+        ("POST", "/admin/purges", 202, "alice", begun),
+        ("POST", "/admin/retired", 200, "alice", None),
+        ("POST", "/admin/purges", 400, "alice", None),
+    ]
 
 
 def test_a_plan_is_retired_and_offered_again(office: Office) -> None:

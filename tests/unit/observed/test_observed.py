@@ -17,6 +17,7 @@ from helmbroker.broker.domain.overview import Numbers
 from helmbroker.broker.domain.sources import Provenance
 from helmbroker.catalog.model import Catalog
 from helmbroker.controller_bridge import numbers as bridge
+from helmbroker.controller_bridge import telemetry_wiring as bridge_telemetry
 from helmbroker.controller_bridge.api import metrics as bridge_metrics
 from helmbroker.status.numbers import WorkNumbers
 from packing import dashboard, observed
@@ -139,3 +140,13 @@ def test_each_alert_is_tried() -> None:
     tried = yaml.safe_load((Path(__file__).parent / "alerts.yaml").read_text("utf-8"))["tests"]
     quiet, *others = [each["name"] for each in tried]
     assert (quiet, others) == ("nothing is wrong", [rule["alert"] for rule in RULES])
+
+
+def test_what_lines_of_the_log_say_of_their_work_is_told() -> None:
+    """In the table of docs/how-to/observe.md: processes call the same things by different names."""
+    page = (ROOT / "docs/how-to/observe.md").read_text("utf-8").partition("## Logs")[2]
+    named = {
+        name for row in re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    said = {*broker.FIELDS.values(), *bridge_telemetry.FIELDS.values(), *bridge_telemetry.PARAMS}
+    assert said <= named

@@ -15,10 +15,14 @@ _LOOKS = frozenset({"GET", "HEAD"})
 
 
 class NotAdmin(OsbError):
-    """403: known, but as a platform, or as somebody who only looks."""
+    """403: known, but as a platform, or as somebody who only looks. caller: who it is, for the log."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.FORBIDDEN
     word: ClassVar[str] = "Forbidden"
+
+    def __init__(self, description: str, caller: Caller) -> None:
+        super().__init__(description)
+        self.caller = caller
 
 
 class Admins:
@@ -36,12 +40,11 @@ class Admins:
         if watcher is not None and request.method in _LOOKS:
             return watcher
         if watcher is not None:
-            raise NotAdmin(
-                "This login may only look; an admin's is required for this: `helmbroker admin add` makes one."
-            )
+            text = "This login may only look; an admin's is required for this: `helmbroker admin add` makes one."
+            raise NotAdmin(text, watcher)
         try:
-            self._platforms.caller(request)
+            platform = self._platforms.caller(request)
         except Unauthenticated:
             text = "An admin's bearer token is required; `helmbroker admin add` makes one."
             raise Unauthenticated(text, [CHALLENGE]) from None
-        raise NotAdmin("This login is one of a platform; an admin's is required here.")
+        raise NotAdmin("This login is one of a platform; an admin's is required here.", platform)
