@@ -258,7 +258,7 @@ _logins(
 )
 _logins(
     "watcher",
-    "Who looks at /admin and /metrics, and changes nothing (bearer tokens, as that of Prometheus)",
+    "Watchers, such as Prometheus (bearer tokens, for GETs of /admin and for /metrics),",
     "token",
     lambda settings: settings.watchers_file,
 )

@@ -165,5 +165,5 @@ def test_tenants_are_impersonated_and_migrated_instances_are_elsewhere(
             tx.save_instance(ServiceInstance(*ids, Parameters({}), {}, release, digest), ended)
     assert places(settings, store) == ["helmbroker-instances", "namespace-here"]
     found = [(each.resource, each.names) for each in needed(settings, store) if "impersonate" in each.verbs]
-    assert found == [("serviceaccounts", {"tenants"})]
+    assert found == [("serviceaccounts", frozenset({"tenants"}))]
     store.close()

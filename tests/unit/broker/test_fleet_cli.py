@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ def test_instances_of_what_is_retired_are_upgraded(fleet: Place, what: list[str]
     assert hand.turn()
     store.close()
     assert told(fleet, "--status", begun["id"])["counts"] == {"under way": 1}
+
+
+def test_what_is_retired_keeps_its_name_in_the_metrics(fleet: Place) -> None:
+    token = fleet.run("watcher", "add", "prometheus").stdout.strip()
+    assert fleet.run("retire", "--service", "demo").exit_code == 0
+    stopping = threading.Event()
+    client = wiring.make_app(Settings(), stopping).test_client()
+    told_then = client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).text
+    stopping.set()
+    assert 'helmbroker_instances{phase="ready",plan="large",service="demo"} 1.0' in told_then
 
 
 def test_the_status_of_a_run_ends_as_the_run_does(fleet: Place) -> None:
