@@ -9,10 +9,10 @@ from typing import Any
 import click
 import yaml
 
-from helmbroker.kubeapi.rights import Account, Right, by_scope, objects
+from helmbroker.kubeapi.rights import Account, Right, Scope, by_scope, objects
 
 _NAMESPACE = click.option("--namespace", "namespaces", multiple=True, help="In this namespace; may be repeated.")
-_ALL = click.option("--all-namespaces", is_flag=True, help="In all namespaces, by a ClusterRole.")
+_ALL = click.option("--all-namespaces", is_flag=True, help="For apps in all namespaces, by a ClusterRole.")
 _ACCOUNT = click.option("--account", help="NAMESPACE/NAME of the service account that gets them.")
 _OUTPUT = click.option(
     "--output",
@@ -38,8 +38,12 @@ def show(
     all_namespaces: bool,
     account: str | None,
     output: str,
+    home: bool = False,
 ) -> None:
-    """Print them as YAML. usual: the namespaces when none is named. Raises click.UsageError."""
+    """Print them as YAML. usual: the namespaces when none is named. Raises click.UsageError.
+
+    home: what is done in namespaces is done in the usual ones, though apps are in all of them.
+    """
     if output == "rules":
         click.echo(dumped(by_scope(rights)), nl=False)
         return
@@ -50,8 +54,10 @@ def show(
     place, slash, name = (account or "").partition("/")
     if not (place and slash and name):
         raise click.UsageError("say --account NAMESPACE/NAME: whose rights these are to be")
-    where = None if all_namespaces else namespaces or usual
-    click.echo(yaml.safe_dump_all(objects(role, rights, where, Account(place, name)), sort_keys=False), nl=False)
+    where = () if all_namespaces and not home else namespaces or usual
+    scopes = (set(Scope) if all_namespaces else {Scope.CLUSTER}) - ({Scope.NAMESPACED} if where else set())
+    made = objects(role, rights, where, Account(place, name), scopes)
+    click.echo(yaml.safe_dump_all(made, sort_keys=False), nl=False)
 
 
 def dumped(scopes: dict[str, list[dict[str, Any]]]) -> str:

@@ -34,9 +34,9 @@ reads the API server's audit log: nothing is refused, and nothing is granted tha
 or a write at the same moment makes use of is named there, with the test that makes it happen.
 
 The broker's API needs none. Rights are `namespaced`, given by a Role in each namespace; `everywhere`, given by a
-ClusterRole and only where all namespaces are (without them, sentences about pods that find no node are shorter, and
-the namespace of the instances has to be there); or `cluster`, always given by a ClusterRole, as they belong to no
-namespace.
+ClusterRole and only where all namespaces are (without them, sentences about pods that find no node are shorter); or
+`cluster`, always given by a ClusterRole, as they belong to no namespace. The namespace of the instances has to be
+there before: the broker makes it only where it has more rights than these.
 
 RBAC can limit to names what is read, changed and deleted, but not what is listed and created, and names of Secrets
 are not known before: rights on Secrets are on all of the namespace. So instances have a namespace of their own. The

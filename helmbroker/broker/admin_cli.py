@@ -77,7 +77,7 @@ def show(settings: Settings, *, instance_id: str, output: str) -> None:
 
 
 @click.command()
-@click.argument("instance_id", metavar="INSTANCE", required=False)
+@click.argument("instance_id", metavar="[INSTANCE]", required=False)
 @_limit
 @printing.option
 @with_settings
@@ -114,7 +114,7 @@ def cancel(settings: Settings, *, operation_id: str, output: str) -> None:
 
 @click.command()
 @click.argument("instance_id", metavar="INSTANCE")
-@click.argument("binding_id", metavar="BINDING", required=False)
+@click.argument("binding_id", metavar="[BINDING]", required=False)
 @printing.option
 @with_settings
 def retry(settings: Settings, *, instance_id: str, binding_id: str | None, output: str) -> None:

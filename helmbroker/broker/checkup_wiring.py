@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from helmbroker.broker import catalog_wiring, wiring
@@ -12,12 +12,14 @@ from helmbroker.broker.domain.overview import Wanted
 from helmbroker.broker.rights import rights
 from helmbroker.broker.service import checkup
 from helmbroker.broker.service.checkup import Area, Symptom
+from helmbroker.broker.service.inventory import inventory
 from helmbroker.broker.service.offered import Offered
 from helmbroker.broker.settings import Settings
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.made import made
 from helmbroker.durable import State
 from helmbroker.kubeapi.errors import KubeError
+from helmbroker.kubeapi.port import Obj
 from helmbroker.kubeapi.rights import Right, Scope, ordered
 
 _MOST = 10_000
@@ -29,13 +31,13 @@ def symptoms(settings: Settings, store: SqlStore) -> list[Symptom]:
     with store.overview() as overview:
         numbers, going_on = overview.numbers(), overview.operations(Wanted(_OPEN, limit=_MOST))
     found = checkup.look(numbers, going_on, store.provenance())
-    return [*found, *_helm(settings), *_cluster(settings, _needed(settings, store))]
+    return [*found, *_helm(settings), *_cluster(settings, needed(settings, store), places(settings, store))]
 
 
-def lacking(needed: Iterable[Right], rules: Sequence[Mapping[str, Any]]) -> list[str]:
+def lacking(wanted: Iterable[Right], rules: Sequence[Mapping[str, Any]]) -> list[str]:
     """Of these rights, what the rules of a SelfSubjectRulesReview do not allow."""
     found: dict[str, set[str]] = {}
-    for each in needed:
+    for each in wanted:
         resource = f"{each.resource}.{each.group}" if each.group else each.resource
         missing = {verb for verb in each.verbs if not any(_allows(rule, each, verb) for rule in rules)}
         if missing:
@@ -50,15 +52,22 @@ def _allows(rule: Mapping[str, Any], wanted: Right, verb: str) -> bool:
     return whole and (not named or (bool(wanted.names) and wanted.names <= named))
 
 
-def _needed(settings: Settings, store: SqlStore) -> list[Right]:
-    """In the namespace of the instances, for the addons that are offered."""
+def places(settings: Settings, store: SqlStore) -> list[str]:
+    """Namespaces of instances: where new ones go, and where older ones are, and those that were migrated."""
+    with store.read() as records:
+        return sorted({settings.instance_namespace, *(line["namespace"] for line in inventory(records))})
+
+
+def needed(settings: Settings, store: SqlStore) -> list[Right]:
+    """In each of these namespaces, for the addons that are offered and the accounts of tenants."""
     offered = Offered(store, catalog_wiring.make_revisions(settings, store))
     offered.look()
     try:
         charts = {addon.name: made(addon) for addon in offered.whole.addons}
     except tarfile.TarError:  # of an addon's chart: `helmbroker addon lint` tells that
         charts = {}
-    every = rights(charts, wiring.read_grants(settings))
+    accounts = {each.account for each in wiring.read_tenants(settings)}
+    every = rights(charts, wiring.read_grants(settings), accounts=accounts)
     return [each for each in every if each.scope is Scope.NAMESPACED]
 
 
@@ -71,18 +80,23 @@ def _helm(settings: Settings) -> Iterator[Symptom]:
         yield Symptom(Area.HELM, settings.helm, reason)
 
 
-def _cluster(settings: Settings, needed: Iterable[Right]) -> Iterator[Symptom]:
+def _cluster(settings: Settings, wanted: Sequence[Right], namespaces: Iterable[str]) -> Iterator[Symptom]:
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
 
-    namespace = settings.instance_namespace
-    asked = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
     try:
-        kube = KubeClient.from_environment(settings.kubeconfig)
-        answer = kube.review({**asked, "spec": {"namespace": namespace}})
+        yield from unallowed(KubeClient.from_environment(settings.kubeconfig).review, wanted, namespaces)
     except KubeError as error:
         yield Symptom(Area.CLUSTER, "cluster", " ".join(str(error).split()))
-        return
-    missing = lacking(needed, answer.get("status", {}).get("resourceRules") or ())
-    if missing:
-        detail = f"the broker may not: {'; '.join(missing)}. `helmbroker rights` prints what it needs"
-        yield Symptom(Area.CLUSTER, f"rights in namespace {namespace}", detail)
+
+
+def unallowed(
+    review: Callable[[Obj], Obj], wanted: Sequence[Right], namespaces: Iterable[str]
+) -> Iterator[Symptom]:
+    """What the broker may not do in each namespace. review: `Kube.review`. Raises KubeError."""
+    asked = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
+    for namespace in namespaces:
+        answer = review({**asked, "spec": {"namespace": namespace}})
+        missing = lacking(wanted, answer.get("status", {}).get("resourceRules") or ())
+        if missing:
+            detail = f"the broker may not: {'; '.join(missing)}. `helmbroker rights` prints what it needs"
+            yield Symptom(Area.CLUSTER, f"rights in namespace {namespace}", detail)

@@ -256,6 +256,12 @@ _logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file
 _logins(
     "admin", "Operators (bearer tokens, for /admin and /metrics)", "token", lambda settings: settings.admins_file
 )
+_logins(
+    "watcher",
+    "Watchers, such as Prometheus (bearer tokens, for GETs of /admin and for /metrics),",
+    "token",
+    lambda settings: settings.watchers_file,
+)
 main.add_command(keys_cli.keys)
 main.add_command(audit_cli.audit)
 main.add_command(rights_cli.show)

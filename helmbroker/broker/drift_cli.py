@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -61,7 +60,7 @@ def doctor(
         meant = [each for each in found if repair and each.kind in REPAIRABLE]
         if meant and not yes:
             click.confirm(f"Repair {len(meant)} of {len(found)}?", abort=True, err=True)
-        repaired = _repair(settings, store, meant)
+        repaired = _repair(settings, store, meant, output)
         sys.exit(0 if repaired and len(meant) == len(found) and not wrong else 1)
 
 
@@ -112,7 +111,8 @@ def purge(settings: Settings, *, release: str | None, all_orphans: bool, with_da
         names, data = ", ".join(ref.name for ref in refs), " and their volumes" if with_data else ""
         if not yes:
             click.confirm(f"Remove {names}{data}?", abort=True, err=True)
-        ended = _follow(store, [purges.begin(ref, with_data=with_data) for ref in refs])
+        begun = [purges.begin(ref, with_data=with_data) for ref in refs]
+        ended = follow(store, begun, printing.Output.TEXT)
         sys.exit(0 if ended else 1)
 
 
@@ -134,13 +134,13 @@ def rebuild(settings: Settings, *, broker_id: str | None, namespaces: tuple[str,
         click.echo("Start the broker, then run `helmbroker doctor`: it tells what does not fit the cluster.")
 
 
-def _repair(settings: Settings, store: SqlStore, meant: Sequence[Finding]) -> bool:
+def _repair(settings: Settings, store: SqlStore, meant: Sequence[Finding], how: str) -> bool:
     """Whether all of it was repaired."""
     begun = Repairs(store, catalog_wiring.make_revisions(settings, store)).begin(meant)
     busy = [each.instance_id for each in begun if each.operation_id is None]
     for instance_id in busy:
         click.echo(f"instance {instance_id}: is being worked on; look again later", err=True)
-    ended = _follow(store, [each.operation_id for each in begun if each.operation_id is not None])
+    ended = follow(store, [each.operation_id for each in begun if each.operation_id is not None], how)
     return ended and not busy
 
 
@@ -158,14 +158,11 @@ def _tell_symptoms(wrong: Sequence[Symptom], how: str) -> None:
         printing.said(found, f"{each.area:<13} {each.subject}\n              {each.detail}", how)
 
 
-def _show(found: Sequence[Finding], output: str) -> None:
+def _show(found: Sequence[Finding], how: str) -> None:
     for each in found:
-        if output == "json":
-            line = {"kind": each.kind, "subject": each.subject, "detail": each.detail, "instance": each.instance_id}
-            click.echo(json.dumps(line))
-        else:
-            click.echo(f"{each.kind:<13} {each.subject}\n              {each.detail}")
-    if not found and output == printing.Output.TEXT:
+        line = {"kind": each.kind, "subject": each.subject, "detail": each.detail, "instance": each.instance_id}
+        printing.said(line, f"{each.kind:<13} {each.subject}\n              {each.detail}", how)
+    if not found and how == printing.Output.TEXT:
         click.echo("records and cluster agree")
 
 
@@ -176,8 +173,8 @@ def _tell(restored: Restored) -> None:
         click.echo(f"left out  {each}", err=True)
 
 
-def _follow(store: Store, operation_ids: Sequence[str]) -> bool:
-    """Wait until the workers have ended them; whether all have succeeded."""
+def follow(store: Store, operation_ids: Sequence[str], how: str) -> bool:
+    """Wait until the workers have ended them, and tell how; whether all have succeeded."""
     succeeded = True
     for operation_id in operation_ids:
         began = time.monotonic()
@@ -191,6 +188,7 @@ def _follow(store: Store, operation_ids: Sequence[str]) -> bool:
             time.sleep(_LOOK_S)
         state = "unknown" if operation is None else operation.state
         told = "" if operation is None else operation.description
-        click.echo(f"{operation_id}: {state}: {told}")
+        line = {"operation": operation_id, "state": state, "description": told}
+        printing.said(line, f"{operation_id}: {state}: {told}", how)
         succeeded = succeeded and state == State.SUCCEEDED
     return succeeded

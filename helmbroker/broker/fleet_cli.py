@@ -49,7 +49,8 @@ def upgrade(settings: Settings, /, **given: Any) -> None:
     logs in, and writes and reads in a place of its own, as the addon's contract says; what worked before and does
     not any more is a reason to go back. The run is carried out by the workers, and goes on without this command.
 
-    Exit status: 0 all were upgraded, 1 some were not, 2 it could not be begun or looked at.
+    Exit status, with --status too: 0 all were upgraded, or the run goes on; 1 it has ended and some were not; 2 it
+    could not be begun or looked at.
 
     \b
     Examples:
@@ -67,7 +68,7 @@ def upgrade(settings: Settings, /, **given: Any) -> None:
         fleet = make_fleet(settings, store)
         match asked:
             case ["status"]:
-                _show(fleet.run(run_id), how)
+                _end(fleet.run(run_id), how)
             case ["halt"]:
                 _show(fleet.stop(run_id), how)
             case ["resume"]:
@@ -117,6 +118,11 @@ def _follow(fleet: Fleet, run: Run, given: Mapping[str, Any]) -> None:
             run = fleet.run(run.operation.id)
     except KeyboardInterrupt:
         stop("the run goes on; `helmbroker upgrade --status` tells how it stands", WRONG)
+    _end(run, how)
+
+
+def _end(run: Run, how: str) -> None:
+    """Show it, and end as it has."""
     _show(run, how)
     if run.operation.state.finished:
         succeeded = run.operation.state is State.SUCCEEDED

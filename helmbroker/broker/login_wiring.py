@@ -16,12 +16,7 @@ def authentication(settings: Settings) -> Authentication:
     platform = logins.LoginFile(settings.platform_file, logins.plain)
     users = logins.LoginFile(settings.users_file, logins.hashed)
     tokens = logins.LoginFile(settings.tokens_file, logins.hashed)
-    for file in (platform, users, tokens):
-        try:
-            if file.path.exists():
-                file.read()
-        except logins.LoginsError as error:
-            raise CannotStart(str(error)) from None
+    _check(platform, users, tokens)
     made = Authentication(
         [BasicUsers([platform, users]), BearerTokens(tokens), *_oidc(settings), *_certificates(settings)]
     )
@@ -34,14 +29,22 @@ def authentication(settings: Settings) -> Authentication:
 
 
 def admins(settings: Settings, platforms: Authentication) -> Admins:
-    """Who may look at /admin and /metrics. Raises CannotStart when the file of their logins is broken."""
-    file = logins.LoginFile(settings.admins_file, logins.hashed)
-    try:
-        if file.path.exists():
-            file.read()
-    except logins.LoginsError as error:
-        raise CannotStart(str(error)) from None
-    return Admins(BearerTokens(file), platforms)
+    """Who may use /admin, and who may look at it and /metrics. Raises CannotStart as `authentication` does."""
+    admins, watchers = (
+        logins.LoginFile(path, logins.hashed) for path in (settings.admins_file, settings.watchers_file)
+    )
+    _check(admins, watchers)
+    return Admins(BearerTokens(admins), BearerTokens(watchers), platforms)
+
+
+def _check(*files: logins.LoginFile) -> None:
+    """A file that is there has to be whole. Raises CannotStart."""
+    for file in files:
+        try:
+            if file.path.exists():
+                file.read()
+        except logins.LoginsError as error:
+            raise CannotStart(str(error)) from None
 
 
 def _oidc(settings: Settings) -> list[Method]:

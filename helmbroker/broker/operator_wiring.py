@@ -26,24 +26,24 @@ def upgrades(settings: Settings, store: SqlStore) -> dict[str, Handler]:
     """What runs over the fleet in a worker."""
     revisions = make_revisions(settings, store)
     offered = Offered(store, revisions)
-    return upgraded(store, offered.look, InstanceUseCases(store, offered, revisions, settings.instance_namespace))
+    instances = InstanceUseCases(store, lambda: offered.whole, revisions, settings.instance_namespace)
+    return upgraded(store, offered.look, instances)
 
 
 def make_admin(
     store: SqlStore,
     admins: Admins,
     service: Service,
-    catalog: Callable[[], Catalog],
-    revisions: AddonRevisions,
     whole: Callable[[], Catalog],
+    revisions: AddonRevisions,
     counted: Callable[[], bytes],
 ) -> Admin:
-    """What operators are answered over HTTP, by the catalog that the API offers; `whole`: with what is retired;
+    """What operators are answered over HTTP. `whole`: the catalog with what is retired, which has instances still;
     `counted`: the metrics of this process."""
-    fleet = Fleet(store, catalog, revisions)
+    fleet = Fleet(store, whole, revisions)
     retirement = Retirement(store, store, whole)
     operate = Operate(store, service)
-    return Admin(admins, store.overview, store, catalog, store, fleet, operate, retirement, counted)
+    return Admin(admins, store.overview, store, whole, store, fleet, operate, retirement, counted)
 
 
 def make_operate(settings: Settings, store: SqlStore) -> Operate:
@@ -67,4 +67,4 @@ def make_fleet(settings: Settings, store: SqlStore) -> Fleet:
     revisions = make_revisions(settings, store)
     offered = Offered(store, revisions)
     offered.look()
-    return Fleet(store, offered, revisions)
+    return Fleet(store, lambda: offered.whole, revisions)

@@ -31,7 +31,6 @@ _ALWAYS = (
     right("PersistentVolumeClaim", "get", "what pods wait for, and how large a volume has grown"),
     right("ResourceQuota", "list", "what quotas have left for the pods of an instance, before it is made"),
     right("Namespace", "get", "whether the namespace of the instances is there"),
-    right("Namespace", "create", "the namespace of the instances, where it is missing", Scope.EVERYWHERE),
     right("Node", "list", "how much room nodes have for a pod that cannot be scheduled", Scope.EVERYWHERE),
     right("Node", "get", "whether the node of a pod that does not start is ready", Scope.EVERYWHERE),
     right("Pod", "list", "what pods of others take of that room", Scope.EVERYWHERE),

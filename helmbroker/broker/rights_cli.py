@@ -56,7 +56,7 @@ def show(settings: Settings, /, *, kinds: tuple[str, ...], tenant: bool, **asked
         click.echo(f"helmbroker: {name} is not offered, and left out", err=True)
     grants, usual = wiring.read_grants(settings), [settings.instance_namespace]
     if tenant:
-        rights_commands.show(TENANT_ROLE, tenant_rights(charts, grants, kinds), usual, **asked)
+        rights_commands.show(TENANT_ROLE, tenant_rights(charts, grants, kinds), usual, home=True, **asked)
     else:
         accounts = {each.account for each in wiring.read_tenants(settings)}
-        rights_commands.show(ROLE, rights(charts, grants, kinds, accounts), usual, **asked)
+        rights_commands.show(ROLE, rights(charts, grants, kinds, accounts), usual, home=True, **asked)

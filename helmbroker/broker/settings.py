@@ -263,8 +263,13 @@ class Settings(BaseSettings):
 
     @property
     def admins_file(self) -> Path:
-        """Lines `name:SHA-256 of the token`: who may look at /admin and /metrics."""
+        """Lines `name:SHA-256 of the token`: who may do everything in /admin, and look at /metrics."""
         return self._logins / "admins"
+
+    @property
+    def watchers_file(self) -> Path:
+        """Lines `name:SHA-256 of the token`: who may look at /admin and /metrics, and do nothing."""
+        return self._logins / "watchers"
 
     @property
     def tokens_file(self) -> Path:

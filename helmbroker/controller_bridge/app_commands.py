@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from helmbroker import output as printing
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 
 if TYPE_CHECKING:  # heavy; the program that supervises does without
     from helmbroker.controller_bridge.drycc_store import WatchedApp, WatchedApps
-
-_output = click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How it is printed.")
 
 
 def group(with_settings: Callable[..., Any]) -> click.Group:
@@ -25,7 +23,7 @@ def group(with_settings: Callable[..., Any]) -> click.Group:
     def apps() -> None:
         """Apps under a Drycc controller: docs/how-to/run-under-drycc.md."""
 
-    apps.command("missing")(_output(with_settings(missing)))
+    apps.command("missing")(printing.option(with_settings(missing)))
     apps.command("confirm-gone")(click.argument("app")(with_settings(confirm_gone)))
     return apps
 
@@ -50,24 +48,21 @@ def confirm_gone(settings: Settings, *, app: str) -> None:
         click.echo(f"app {app} is gone: a worker looks once more, and removes its resources if it finds the same")
 
 
-def _print(app: WatchedApp, removed_at: float | None, output: str) -> None:
-    if output == "json":
-        row = {
-            "app": app.app,
-            "missing_since": _time(app.missing_since),
-            "confirmed": _time(app.confirmed),
-            "removed_at": _time(removed_at),
-            "held": app.held,
-        }
-        click.echo(json.dumps(row))
-        return
+def _print(app: WatchedApp, removed_at: float | None, how: str) -> None:
+    row = {
+        "app": app.app,
+        "missing_since": _time(app.missing_since),
+        "confirmed": _time(app.confirmed),
+        "removed_at": _time(removed_at),
+        "held": app.held,
+    }
     if app.confirmed is not None:
         what = "confirmed, being removed"
     elif removed_at is None:
         what = f"nothing is removed: {app.held} apps went missing at about the same time"
     else:
         what = f"its resources are removed at {_time(removed_at)}"
-    click.echo(f"{app.app:<24}  missing since {_time(app.missing_since)}  {what}")
+    printing.said(row, f"{app.app:<24}  missing since {_time(app.missing_since)}  {what}", how)
 
 
 def _time(moment: float | None) -> str | None:

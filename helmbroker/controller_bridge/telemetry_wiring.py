@@ -31,7 +31,8 @@ FAILING = Metric(
     f"{PREFIX}_watch_bindings_failing", Sort.GAUGE, ("kind",), "Those whose last look failed, and is tried again."
 )
 LOOKS = Metric(f"{PREFIX}_watch_looks_total", Sort.COUNTER, ("kind",), "Looks at bindings, each time one changed.")
-FIELDS = {"app": "app", "name": "name"}
+FIELDS = {"app": "app", "name": "name"}  # of paths of the API
+PARAMS = ("instance", "resource", "app")  # of operations
 
 
 def requests_of_api() -> Requests:
@@ -70,7 +71,7 @@ def told_by_worker() -> ToldByWorker:
 
 def about(operation: Operation) -> Mapping[str, object]:
     """Ids of what it works on, as lines of the log call them."""
-    return {name: operation.params.get(name) for name in ("instance", "resource", "app")}
+    return {name: operation.params.get(name) for name in PARAMS}
 
 
 def told_by_watch(loop: Loop) -> Callable[[], bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -77,16 +77,13 @@ def by_scope(rights: Sequence[Right]) -> dict[str, list[Obj]]:
 
 
 def objects(
-    name: str, rights: Sequence[Right], namespaces: Sequence[str] | None, account: Account
+    name: str, rights: Sequence[Right], namespaces: Sequence[str], account: Account, scopes: Collection[Scope]
 ) -> Iterator[Obj]:
-    """Roles called `name` and their bindings in the namespaces; None: one ClusterRole for all namespaces."""
-    if namespaces is None:
-        yield from _given("ClusterRole", {"name": name}, rules(rights), account)
-        return
+    """Roles called `name` and their bindings in the namespaces, and a ClusterRole with what is of these scopes."""
     of_namespaces = rules(each for each in rights if each.scope is Scope.NAMESPACED)
     for namespace in namespaces if of_namespaces else ():
         yield from _given("Role", {"name": name, "namespace": namespace}, of_namespaces, account)
-    of_cluster = rules(each for each in rights if each.scope is Scope.CLUSTER)
+    of_cluster = rules(each for each in rights if each.scope in scopes)
     if of_cluster:
         yield from _given("ClusterRole", {"name": name}, of_cluster, account)
 

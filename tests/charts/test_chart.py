@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from helmbroker.broker.author import schemas
 from helmbroker.broker.gate import pod_security
@@ -39,7 +40,7 @@ EVERYTHING: dict[str, Any] = {
     "image": {"digest": "sha256:" + "ab" * 32},
     "imagePullSecrets": [{"name": "pull"}],
     "storage": {"className": "fast"},
-    "logins": {"users": ["ci:" + "0" * 64], "admins": ["me:" + "1" * 64]},
+    "logins": {"users": ["ci:" + "0" * 64], "admins": ["me:" + "1" * 64], "watchers": ["it:" + "2" * 64]},
     "addons": {
         "sources": [{"name": "team", "kind": "oci", "location": "oci://registry.example.com/addons/queue:1.0.0"}],
         "overrides": {"redis": {"settings": {"maxmemory": "1gb"}}},
@@ -300,6 +301,9 @@ class TestSecrets:
             f"platform:{hashlib.sha256(platform['password'].encode()).hexdigest()}",
             f"bridge:{hashlib.sha256(bridge.removeprefix('bridge:').encode()).hexdigest()}",
         ]
+        metrics, logins = made[f"{RELEASE}-metrics"]["token"].encode(), made[f"{RELEASE}-logins"]
+        assert logins["admins"] == "", "whoever may scrape may not have anything done"
+        assert logins["watchers"] == f"metrics:{hashlib.sha256(metrics).hexdigest()}"
         assert [key.id for key in RingFile(ring).keys] == [RingFile(ring).active.id]
         for each in first.of("Secret"):
             assert each["data"] != second.named("Secret", each["metadata"]["name"])["data"]
@@ -492,6 +496,17 @@ class TestSwitches:
         made = {each["metadata"]["name"] for each in render(EVERYTHING).of(kind)} - {f"{RELEASE}-broker"}
 
         assert bool(made) == (CHART / "files" / file).exists()
+
+    @pytest.mark.parametrize(("bridge", "missing"), [(True, set()), (False, {"helmbroker-bridge"})])
+    def test_alerts_are_those_of_the_file_and_without_a_bridge_none_of_it(
+        self, bridge: bool, missing: set[str]
+    ) -> None:
+        """Else it would be told for ever that the bridge is down."""
+        asked = {"metrics": {"prometheusRule": {"enabled": True}}, "bridge": {"enabled": bridge}}
+        (rule,) = render(asked).of("PrometheusRule")
+        whole = yaml.safe_load((CHART / "files/alerts.yaml").read_text())["groups"]
+
+        assert rule["spec"]["groups"] == [each for each in whole if each["name"] not in missing]
 
     def test_service_catalog(self) -> None:
         (broker,) = render({"serviceCatalog": {"register": True}}).of("ClusterServiceBroker")

@@ -68,13 +68,14 @@ def test_all_rights_are_used_and_no_other_is_missed(kube: KubeClient, home: str,
 
 
 def test_where_all_namespaces_are_the_cluster_is_looked_at(kube: KubeClient, home: str, tmp_path: Path) -> None:
-    """The namespace of the instances is made, and who cannot be scheduled hears how much room there is."""
-    worker, place = service_account(kube, home, "worker", tmp_path / "worker"), f"{home}-made"
-    roles = printed(BROKER, "--all-namespaces", "--account", f"{home}/worker")
-    beside = uses(roles) - uses(printed(BROKER, "--namespace", place, "--account", f"{home}/worker"))
+    """Instances stay in one namespace, and who cannot be scheduled hears how much room there is."""
+    worker = service_account(kube, home, "worker", tmp_path / "worker")
     overrides = {"memcached": merge(OVERRIDES["memcached"], HUGE)}
     environment = {"HELMBROKER_KUBECONFIG": str(worker)}
-    try:
+    with throw_away_namespace(kube) as place:
+        asked = ("--account", f"{home}/worker")
+        roles = printed(BROKER, "--all-namespaces", *asked, HELMBROKER_INSTANCE_NAMESPACE=place)
+        beside = uses(roles) - uses(printed(BROKER, "--namespace", place, *asked))
         with (
             given(kube, roles, home),
             broker(kube, tmp_path, overrides=overrides, environment=environment, namespace=place) as running,
@@ -83,8 +84,6 @@ def test_where_all_namespaces_are_the_cluster_is_looked_at(kube: KubeClient, hom
             end = instance.provision()
             assert (end.state, "it asks 1000 CPU" in end.description) == ("failed", True), end
             assert instance.delete().state == "succeeded"
-    finally:
-        kube.delete("Namespace", None, place)
     found = heard(home, "worker")
     assert found.refused == set()
     assert beside - found.used == {NODE}
@@ -142,7 +141,7 @@ def _app(kube: KubeClient, running: Broker, home: str, app: str, folder: Path) -
     account = service_account(kube, home, "bridge", folder / "account")
     settings = {"HELMBROKER_BRIDGE_PLATFORM": "kubernetes", "HELMBROKER_BRIDGE_KUBECONFIG": str(account)}
     member = objects(
-        "member", [Right(GROUP, RESOURCE, frozenset(VERBS.values()), "a user")], [app], Account(home, "user")
+        "member", [Right(GROUP, RESOURCE, frozenset(VERBS.values()), "a user")], [app], Account(home, "user"), ()
     )
     with given(kube, member, home), bridge(folder, running, environment=settings, token=token_in(user)) as platform:
         cache = Resource(platform, app, "cache")

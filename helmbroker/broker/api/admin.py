@@ -35,14 +35,15 @@ T = TypeVar("T")
 
 
 class Admin:
-    """One method per route. `admins`: who may ask. `counted`: metrics of this process alone."""
+    """One method per route. `admins`: who may ask. `whole`: the catalog with what is retired. `counted`: metrics of
+    this process alone."""
 
     def __init__(
         self,
         admins: Admins,
         overview: Callable[[], AbstractContextManager[Overview]],
         store: Store,
-        catalog: Callable[[], Catalog],
+        whole: Callable[[], Catalog],
         catalogs: Catalogs,
         fleet: Fleet,
         operate: Operate,
@@ -53,7 +54,7 @@ class Admin:
         self.document = DocumentView(DOCUMENT)
         self.fleet, self.operate = FleetView(fleet), OperateView(operate, overview, retirement)
         self._overview, self._store, self._counted = overview, store, counted
-        self._catalog, self._catalogs = catalog, catalogs
+        self._whole, self._catalogs = whole, catalogs
 
     def operations(self) -> Answer:
         wanted = _wanted(request)
@@ -135,7 +136,7 @@ class Admin:
         """What the database tells, and what this process has counted."""
         with self._overview() as overview:
             numbers = overview.numbers()
-        told = metrics.text(numbers, self._catalog(), self._catalogs.provenance())
+        told = metrics.text(numbers, self._whole(), self._catalogs.provenance())
         return Response(told + self._counted(), content_type=metrics.CONTENT_TYPE)
 
 

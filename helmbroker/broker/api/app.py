@@ -17,6 +17,7 @@ from helmbroker.audit import Actor, acting
 from helmbroker.broker.api import gating, headers, journal
 from helmbroker.broker.api.admin import Admin
 from helmbroker.broker.api.answers import Answer
+from helmbroker.broker.api.auth.admin import NotAdmin
 from helmbroker.broker.api.auth.chain import Authentication, Unauthenticated
 from helmbroker.broker.api.bindings import Bindings
 from helmbroker.broker.api.bodies import MAX_BODY_BYTES
@@ -89,7 +90,11 @@ def _check(authentication: Authentication, admin: Admin | None, missing_version_
         if request.endpoint in _OPEN:
             return
         if admin is not None and _FOR_ADMINS.match(request.path):
-            g.caller = admin.admins.caller(request)
+            try:
+                g.caller = admin.admins.caller(request)
+            except NotAdmin as error:
+                g.caller = error.caller
+                raise
             g.acts.enter_context(acting(Actor(f"operator:{g.caller.name}")))
             return
         g.caller = authentication.caller(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ from helmbroker.broker.api import headers
 from helmbroker.broker.api.auth.chain import Caller
 
 _LOG = logging.getLogger("helmbroker.api")
-_CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
+_CHANGES = frozenset({"PUT", "POST", "PATCH", "DELETE"})  # POST: of operators
 _MAX_PATH_CHARACTERS = 2048
 
 
@@ -37,13 +38,18 @@ def note(request: Request, response: Response) -> None:
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         _LOG.warning("login refused", extra={**fields(request), "address": request.remote_addr})
     elif request.method in _CHANGES:
-        begun = {"operation": response.get_json().get("operation")} if _is_async(response) else {}
+        begun = {"operation": _operation(response.get_json())} if _is_async(response) else {}
         _LOG.info("change requested", extra={**fields(request), **begun, "status": response.status_code})
 
 
 def _is_async(response: Response) -> bool:
     """Whether an operation goes on when the request has ended."""
     return response.status_code == HTTPStatus.ACCEPTED
+
+
+def _operation(body: Mapping[str, Any]) -> object:
+    """Its id: platforms are told that alone, operators the operation itself."""
+    return body.get("operation", body.get("id"))
 
 
 def compare_platforms(request: Request, context: object) -> None:

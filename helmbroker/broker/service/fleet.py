@@ -22,14 +22,14 @@ _TAKEN = frozenset({Phase.READY, Phase.UPDATING, Phase.UPDATE_FAILED})
 
 
 class Fleet:
-    """Begins runs, stops and resumes them, and tells how they stand."""
+    """Begins runs, stops and resumes them, and tells how they stand. `whole`: the catalog with what is retired."""
 
-    def __init__(self, store: Store, catalog: Callable[[], Catalog], revisions: AddonRevisions) -> None:
-        self._store, self._catalog, self._revisions = store, catalog, revisions
+    def __init__(self, store: Store, whole: Callable[[], Catalog], revisions: AddonRevisions) -> None:
+        self._store, self._whole, self._revisions = store, whole, revisions
 
     def target(self, asked: Asked) -> Target:
         """Whom a run would be about, and whom not. Raises BadRequest, Unavailable."""
-        addon, plans = chosen(self._catalog(), asked.service, asked.plan)
+        addon, plans = chosen(self._whole(), asked.service, asked.plan)
         with self._store.read() as records:
             found = [self._candidate(addon, each) for each in records.running(addon.id)]
         named = {plan.id for plan in plans}
@@ -60,7 +60,7 @@ class Fleet:
             before = run.operation
             if not before.state.finished:
                 raise Conflict(f"The run {before.id} goes on; there is nothing to resume.")
-            addon = self._catalog().addon(str(before.params["service_id"]))
+            addon = self._whole().addon(str(before.params["service_id"]))
             if addon is None or addon.version != before.params["version"]:
                 raise Conflict(
                     f"The catalog has another version than {before.params['version']}, to which this run led. "

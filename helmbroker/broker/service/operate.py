@@ -22,7 +22,8 @@ from helmbroker.broker.service import Accepted, Service
 from helmbroker.broker.service.purge import TIMEOUT_S
 
 CANCELLED = "stopped by an operator"
-_NAME = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NAMESPACE = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_RELEASE = re.compile(r"(?=.{1,70}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")  # ReleaseRef
 _CANCELLABLE = frozenset({Kind.PROVISION, Kind.BIND, Kind.REPAIR, Kind.PURGE, Kind.REFRESH, Kind.FLEET})
 _WHY_NOT = {
     Kind.UPDATE: "it goes back by itself when it fails, and a deletion of the instance stops it",
@@ -55,8 +56,8 @@ class Operate:
 
         The id of the operation. Raises BadRequest, Conflict, Unavailable.
         """
-        if not (_NAME.fullmatch(ref.namespace) and _NAME.fullmatch(ref.name) and ref.name.startswith("hb-")):
-            raise BadRequest("release must be that of a Helm release of this broker, hb-...; namespace, its own.")
+        if not (_NAMESPACE.fullmatch(ref.namespace) and _RELEASE.fullmatch(ref.name)):
+            raise BadRequest("release must be the name of a Helm release of this broker; namespace, its own.")
         with self._store.transaction() as tx:
             if tx.has_record(ref):
                 raise Conflict(f"{ref.name} has a record; delete the service instance or binding instead.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,8 +51,8 @@ class Office:
     def get(self, path: str, token: str | None = None) -> TestResponse:
         return self.desk.client.get(path, headers={"Authorization": f"Bearer {token or self.token}"})
 
-    def post(self, path: str, body: Any = None) -> TestResponse:
-        headers = {"Authorization": f"Bearer {self.token}"}
+    def post(self, path: str, body: Any = None, token: str | None = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {token or self.token}"}
         return self.desk.client.post(path, headers=headers, **({} if body is None else {"json": body}))
 
     def json(self, path: str) -> dict[str, Any]:
@@ -70,9 +72,11 @@ def office(data: Path, catalog: Catalog) -> Iterator[Office]:
 
     def admin(desk: Desk) -> Admin:
         users = BasicUsers([logins.LoginFile(desk.folder / "platform-credentials", logins.plain)])
-        tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
-        found = Admins(tokens, Authentication([users]))
-        return make_admin(desk.store, found, desk.service, lambda: catalog, desk.revisions, lambda: catalog, bytes)
+        admins, watchers = (
+            BearerTokens(logins.LoginFile(desk.folder / name, logins.hashed)) for name in ("admins", "watchers")
+        )
+        found = Admins(admins, watchers, Authentication([users]))
+        return make_admin(desk.store, found, desk.service, lambda: catalog, desk.revisions, bytes)
 
     desk = Desk(data, catalog, admin=admin)
     yield Office(desk, token)
@@ -93,6 +97,37 @@ def test_an_admin_is_no_platform(office: Office) -> None:
     headers = {"Authorization": f"Bearer {office.token}", "X-Broker-API-Version": "2.17"}
     assert office.desk.client.get("/v2/catalog", headers=headers).status_code == 401
     assert office.desk.client.get("/openapi.yaml", headers=headers).status_code == 401
+
+
+POSTS = tuple(
+    re.sub(r"\{\w+\}", "i1", path)
+    for path, methods in yaml.safe_load(DOCUMENT.read_text())["paths"].items()
+    if "post" in methods
+)
+
+
+def test_a_watcher_looks(office: Office) -> None:
+    office.desk.begin((INSTANCE, Phase.READY))
+    watcher = logins.add(office.desk.folder / "watchers", "prometheus")
+    assert [office.get(path, watcher).status_code for path in PATHS] == [200] * len(PATHS)
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_watcher_changes_nothing(office: Office, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever may scrape may not have Helm releases removed, and the log says who has tried it."""
+    caplog.set_level(logging.INFO)
+    watcher = logins.add(office.desk.folder / "watchers", "prometheus")
+    answer = office.post(path, {}, watcher)
+    assert refusal(answer) == (403, "Forbidden")
+    assert "may only look" in answer.get_json()["description"]
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "change requested"]
+    assert (line["caller"], line["status"]) == ("prometheus", 403)
+
+
+def test_a_watcher_is_no_platform(office: Office) -> None:
+    watcher = logins.add(office.desk.folder / "watchers", "prometheus")
+    headers = {"Authorization": f"Bearer {watcher}", "X-Broker-API-Version": "2.17"}
+    assert office.desk.client.get("/v2/catalog", headers=headers).status_code == 401
 
 
 def test_without_admins_nobody_sees_anything(office: Office) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -117,10 +118,26 @@ def test_a_purge(office: Office) -> None:
     where = office.json("/admin/instances/i1")
     asked = {"namespace": where["namespace"], "release": where["release"]}
     assert refusal(office.post("/admin/purges", asked)) == (409, "Conflict")
-    for wrong in ({"release": "x"}, {**asked, "release": "../x"}, {**asked, "release": "other"}):
+    for wrong in ({"release": "x"}, {**asked, "release": "../x"}, {**asked, "release": "a..b"}):
         assert refusal(office.post("/admin/purges", wrong)) == (400, "BadRequest")
-    body = checked(office.post("/admin/purges", {**asked, "release": "hb-orphan"}), "post", "/admin/purges")
-    assert (body["kind"], body["state"]) == ("purge", "queued")
+    # what was migrated keeps its name
+    for orphan in ("hb-orphan", "redis.of-before"):
+        body = checked(office.post("/admin/purges", {**asked, "release": orphan}), "post", "/admin/purges")
+        assert (body["kind"], body["state"]) == ("purge", "queued")
+
+
+def test_what_an_operator_has_done_is_written_down(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    begun = office.post("/admin/purges", {"namespace": "n", "release": "hb-orphan"}).get_json()["id"]
+    office.post("/admin/retired", {"service": "demo"})
+    office.post("/admin/purges", {"namespace": "n"})
+    lines = [vars(record) for record in caplog.records if record.getMessage() == "change requested"]
+    said = ("method", "path", "status", "caller", "operation")
+    assert [tuple(map(line.get, said)) for line in lines] == [
+        ("POST", "/admin/purges", 202, "alice", begun),
+        ("POST", "/admin/retired", 200, "alice", None),
+        ("POST", "/admin/purges", 400, "alice", None),
+    ]
 
 
 def test_a_plan_is_retired_and_offered_again(office: Office) -> None:

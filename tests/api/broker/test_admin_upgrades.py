@@ -41,8 +41,8 @@ def office(data: Path, catalog: Catalog, tmp_path: Path) -> Iterator[Office]:
 
     def admin(desk: Desk) -> Admin:
         tokens = BearerTokens(logins.LoginFile(desk.folder / "admins", logins.hashed))
-        found = Admins(tokens, Authentication([]))
-        return make_admin(desk.store, found, desk.service, lambda: newer, desk.revisions, lambda: newer, bytes)
+        found = Admins(tokens, tokens, Authentication([]))
+        return make_admin(desk.store, found, desk.service, lambda: newer, desk.revisions, bytes)
 
     desk = Desk(data, newer, admin=admin)
     yield Office(desk, token)

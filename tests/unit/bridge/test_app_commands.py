@@ -51,7 +51,7 @@ def lose(watched: WatchedApps, *sinces: float, held: int | None = None) -> None:
 
 
 def rows() -> list[dict[str, object]]:
-    return [json.loads(line) for line in run("apps", "missing", "--output", "json").stdout.splitlines()]
+    return [json.loads(line) for line in run("apps", "missing", "-o", "json").stdout.splitlines()]
 
 
 def test_nothing_is_missing(watched: WatchedApps) -> None:
@@ -60,7 +60,7 @@ def test_nothing_is_missing(watched: WatchedApps) -> None:
 
 def test_those_that_went_one_after_the_other(watched: WatchedApps) -> None:
     lose(watched, 0.0, 7200.0, DAY_S, 2 * DAY_S)
-    first, *others = run("apps", "missing").stdout.splitlines()
+    first, *others = run("apps", "missing", "-o", "text").stdout.splitlines()
     assert first.split(maxsplit=1) == [
         "app-0",
         "missing since 1970-01-01T00:00:00Z  its resources are removed at 1970-01-02T00:00:00Z",

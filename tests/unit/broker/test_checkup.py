@@ -5,15 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from helmbroker.broker.checkup_wiring import lacking
+import pytest
+
+from helmbroker.broker import catalog_wiring, wiring
+from helmbroker.broker.checkup_wiring import lacking, needed, places, unallowed
+from helmbroker.broker.domain.credentials import Parameters
+from helmbroker.broker.domain.instance import ServiceInstance
+from helmbroker.broker.domain.naming import ReleaseRef
+from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.domain.overview import Numbers, Tracked
 from helmbroker.broker.domain.sources import Provenance, SourceSeen
 from helmbroker.broker.service.checkup import Area, look
+from helmbroker.broker.settings import Settings
 from helmbroker.catalog.model import Fault
 from helmbroker.catalog.sources.model import Listed, Reason, SourceKind, Standing
 from helmbroker.durable import Operation, State
+from helmbroker.kubeapi.port import Obj
 from helmbroker.kubeapi.rights import right
 from helmbroker.status.numbers import WorkNumbers
+from tests.unit.broker.test_cli import Place, made, place
+from tests.unit.logs import logs_as_before
+
+__all__ = ["logs_as_before", "made", "place"]
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 WELL = Numbers(WorkNumbers(workers=1))
 NOTHING = Provenance((), ())
@@ -111,3 +125,45 @@ def test_rights() -> None:
     assert lacking(needed, some) == ["create jobs.batch"]
     named = replace(needed[0], names=frozenset({"one"}))
     assert lacking([named], [{**every, "resourceNames": ["one", "two"]}]) == []
+
+
+def test_rights_are_asked_for_in_every_namespace_with_instances() -> None:
+    rules = {
+        "new": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
+        "migrated": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
+    }
+
+    def review(asked: Obj) -> Obj:
+        return {"status": {"resourceRules": rules[asked["spec"]["namespace"]]}}
+
+    wanted = [right("Secret", "get list", "why")]
+    assert [(each.subject, each.detail) for each in unallowed(review, wanted, ["migrated", "new"])] == [
+        (
+            "rights in namespace migrated",
+            "the broker may not: list secrets. `helmbroker rights` prints what it needs",
+        )
+    ]
+
+
+def test_tenants_are_impersonated_and_migrated_instances_are_elsewhere(
+    made: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made.data / "tenants.yaml").write_text("- account: tenants\n")
+    for name, value in made.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HELMBROKER_TENANTS_FILE", str(made.data / "tenants.yaml"))
+    settings = Settings()
+    store = wiring.make_store(settings)
+    catalog_wiring.refresh_folders(settings, store)
+    (digest,) = (each.digest for each in store.listed())
+    assert digest is not None
+    with store.transaction() as tx:
+        for instance_id, kind in (("here", Kind.PROVISION), ("gone", Kind.DEPROVISION)):
+            ended = tx.ended(kind, instance_id, None, succeeded=True, description="")
+            release = ReleaseRef(f"namespace-{instance_id}", "redis")
+            ids = instance_id, "s", "p", "o", "s"
+            tx.save_instance(ServiceInstance(*ids, Parameters({}), {}, release, digest), ended)
+    assert places(settings, store) == ["helmbroker-instances", "namespace-here"]
+    found = [(each.resource, each.names) for each in needed(settings, store) if "impersonate" in each.verbs]
+    assert found == [("serviceaccounts", frozenset({"tenants"}))]
+    store.close()

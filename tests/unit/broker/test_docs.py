@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings
 from helmbroker.broker.api import bodies, ids, wire
 from helmbroker.broker.domain.errors import OsbError
 from helmbroker.broker.settings import Settings as BrokerSettings
+from helmbroker.broker.store.schema import SCHEMA
 from helmbroker.controller_bridge.settings import Settings as BridgeSettings
 from helmbroker.runtime import http_worker, serve
 
@@ -74,3 +76,13 @@ def test_every_error_is_documented(error: type[OsbError]) -> None:
     assert rows[0].startswith(f"| {error.status} |")
     assert (f"({error.retry_after_s} s)" in rows[0]) == (error.retry_after_s is not None)
     assert all(f"`{name}: {str(value).lower()}`" in rows[0] for name, value in error.flags.items())
+
+
+def test_the_page_of_upgrades_shows_the_schema_of_now() -> None:
+    page = (PAGE.parents[1] / "how-to/upgrade-helmbroker.md").read_text("utf-8")
+    assert f"(postgresql, revision {SCHEMA.revisions[-1]}, schema version 2)" in page
+
+
+def test_the_table_of_contents_lists_a_page_once() -> None:
+    pages = re.findall(r"\]\((.+?)\)", (PAGE.parents[1] / "README.md").read_text("utf-8"))
+    assert [page for page in set(pages) if pages.count(page) > 1] == []

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from helmbroker.broker import checkup_wiring, wiring
 from helmbroker.broker.cli import main
 from helmbroker.broker.domain.drift import Finding, FindingKind
+from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.drift_cli import follow
 from helmbroker.broker.service.checkup import Area, Symptom
 from helmbroker.broker.settings import Settings
 from tests.unit.catalog.folders import write
@@ -115,6 +117,20 @@ def test_what_has_no_record_is_not_repaired(found: Check) -> None:
     assert (result.exit_code, "instance i: is being worked on" in result.stderr) == (1, True)
     found.found = [ORPHAN]
     assert run("doctor", "--repair").exit_code == 1
+
+
+def test_what_became_of_repairs_is_told_as_the_rest_is(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`-o json` is read by programs, to the last line."""
+    store = wiring.make_store(Settings())
+    with store.transaction() as tx:
+        done = tx.ended(Kind.REPAIR, "i", None, succeeded=True, description="it is as it is recorded")
+    assert follow(store, [done.id, "repair:forgotten"], "json") is False
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {"operation": done.id, "state": "succeeded", "description": "it is as it is recorded"}
+    assert second == {"operation": "repair:forgotten", "state": "unknown", "description": ""}
+    assert follow(store, [done.id], "text") is True
+    assert capsys.readouterr().out == f"{done.id}: succeeded: it is as it is recorded\n"
+    store.close()
 
 
 @pytest.mark.parametrize("arguments", [[], ["hb-x", "--all-orphans"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.instance import ServiceInstance
 from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.operator_wiring import upgrades
 from helmbroker.broker.settings import Settings
+from helmbroker.broker.store.schema import operations
+from tests.operations.harness import Hand
 from tests.unit.broker.test_cli import Place, made, place
 from tests.unit.catalog.folders import FILES, write
 from tests.unit.logs import logs_as_before
@@ -63,6 +67,36 @@ def test_a_dry_run(fleet: Place) -> None:
     assert wanted.items() <= told(fleet, "--service", "demo", "--dry-run").items()
     lines = fleet.run("upgrade", "--service", "demo", "--dry-run").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["INSTANCE_ID", "i"]
+
+
+@pytest.mark.parametrize("what", [["--service", "demo"], ["--plan", "large"]])
+def test_instances_of_what_is_retired_are_upgraded(fleet: Place, what: list[str]) -> None:
+    """Whoever offers a service no more still owes its instances what a newer version has mended."""
+    assert fleet.run("retire", *what).exit_code == 0
+    begun = told(fleet, *what, "--yes", "--no-wait")
+    settings = Settings()
+    store = wiring.make_store(settings)
+    hand = Hand(store.engine, operations, upgrades(settings, store), on_finish=store.ended)
+    assert hand.turn()
+    store.close()
+    assert told(fleet, "--status", begun["id"])["counts"] == {"under way": 1}
+
+
+def test_what_is_retired_keeps_its_name_in_the_metrics(fleet: Place) -> None:
+    token = fleet.run("watcher", "add", "prometheus").stdout.strip()
+    assert fleet.run("retire", "--service", "demo").exit_code == 0
+    stopping = threading.Event()
+    client = wiring.make_app(Settings(), stopping).test_client()
+    told_then = client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).text
+    stopping.set()
+    assert 'helmbroker_instances{phase="ready",plan="large",service="demo"} 1.0' in told_then
+
+
+def test_the_status_of_a_run_ends_as_the_run_does(fleet: Place) -> None:
+    begun = told(fleet, "--service", "demo", "--yes", "--no-wait")
+    assert told(fleet, "--status")["state"] == "queued"
+    assert told(fleet, "--stop")["state"] == "cancelled"
+    assert told(fleet, "--status", begun["id"], status=1)["state"] == "cancelled"
 
 
 def test_a_run_is_begun_shown_stopped_and_resumed(fleet: Place) -> None:

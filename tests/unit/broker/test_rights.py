@@ -135,12 +135,22 @@ def test_roles_are_for_the_namespace_of_the_instances(folder: Path) -> None:
     assert not (folder / "data").exists(), "nothing is made"
 
 
-def test_in_several_namespaces_or_in_all(folder: Path) -> None:
+def test_in_several_namespaces(folder: Path) -> None:
     several = list(yaml.safe_load_all(run("--account", "h/w", "--namespace", "a", "--namespace", "b").output))
     assert [each["metadata"]["namespace"] for each in several] == ["a", "a", "b", "b"]
-    everywhere = list(yaml.safe_load_all(run("--account", "h/w", "--all-namespaces").output))
-    assert [each["kind"] for each in everywhere] == ["ClusterRole", "ClusterRoleBinding"]
-    assert {"nodes"} <= {resource for rule in everywhere[0]["rules"] for resource in rule["resources"]}
+
+
+def test_for_apps_in_all_namespaces_instances_stay_in_theirs(folder: Path) -> None:
+    """As the chart's rights.mode: all does: nobody gets the Secrets of the whole cluster for a look at nodes."""
+    asked = ("--account", "h/w", "--all-namespaces")
+    role, _, cluster, _ = yaml.safe_load_all(run(*asked).output)
+    assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "helmbroker-instances")
+    assert cluster["kind"] == "ClusterRole"
+    rules = yaml.safe_load(run("-o", "rules").output)
+    assert (role["rules"], cluster["rules"]) == (rules["namespaced"], rules["everywhere"])
+    assert {name for rule in cluster["rules"] for name in rule["resources"]} == {"nodes", "pods"}
+    tenant = [each["kind"] for each in yaml.safe_load_all(run("--tenant", *asked).output)]
+    assert tenant == ["Role", "RoleBinding"]
 
 
 def test_rules_alone_are_as_the_chart_takes_them(folder: Path) -> None:

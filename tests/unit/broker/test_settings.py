@@ -118,6 +118,6 @@ def test_logins_may_be_in_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("HELMBROKER_LOGINS_DIR", str(tmp_path))
     settings = Settings()
 
-    files = {settings.platform_file, settings.users_file, settings.tokens_file, settings.admins_file}
-    assert {file.parent for file in files} == {tmp_path}
+    lines = {settings.users_file, settings.tokens_file, settings.admins_file, settings.watchers_file}
+    assert {file.parent for file in lines | {settings.platform_file}} == {tmp_path}
     assert settings.keys_file.parent == settings.data_dir

@@ -36,7 +36,7 @@ def test_a_part_and_names_stay_apart() -> None:
 def test_in_namespaces_there_are_roles_and_of_the_cluster_only_what_is_nowhere_else() -> None:
     made = [
         (each["kind"], each["metadata"].get("namespace"), len(each.get("rules", ())))
-        for each in objects("it", SOME, ["one", "two"], ACCOUNT)
+        for each in objects("it", SOME, ["one", "two"], ACCOUNT, {Scope.CLUSTER})
     ]
     assert made == [
         ("Role", "one", 2),
@@ -49,7 +49,7 @@ def test_in_namespaces_there_are_roles_and_of_the_cluster_only_what_is_nowhere_e
 
 
 def test_for_all_namespaces_one_role_of_the_cluster_has_everything() -> None:
-    role, binding = objects("it", SOME, None, ACCOUNT)
+    role, binding = objects("it", SOME, (), ACCOUNT, set(Scope))
     assert (role["kind"], len(role["rules"])) == ("ClusterRole", 4)
     assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "it"}
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "worker", "namespace": "home"}]

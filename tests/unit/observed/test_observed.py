@@ -17,6 +17,7 @@ from helmbroker.broker.domain.overview import Numbers
 from helmbroker.broker.domain.sources import Provenance
 from helmbroker.catalog.model import Catalog
 from helmbroker.controller_bridge import numbers as bridge
+from helmbroker.controller_bridge import telemetry_wiring as bridge_telemetry
 from helmbroker.controller_bridge.api import metrics as bridge_metrics
 from helmbroker.status.numbers import WorkNumbers
 from packing import dashboard, observed
@@ -87,10 +88,7 @@ def test_every_panel_is_of_metrics_that_there_are() -> None:
 def test_every_metric_is_on_the_dashboard_or_in_an_alert() -> None:
     expressions = [expr for _, row in dashboard.ROWS for panel in row for expr, _ in panel.series]
     shown = {series(name) for expr in (*expressions, *(rule["expr"] for rule in RULES)) for name in names(expr)}
-    assert set(KNOWN) - shown == {
-        "helmbroker_source_had_timestamp_seconds",
-        "helmbroker_bridge_schedule_due_seconds",
-    }
+    assert set(KNOWN) - shown == {"helmbroker_source_had_timestamp_seconds"}
 
 
 def test_the_dashboard_is_as_it_was_made() -> None:
@@ -142,3 +140,13 @@ def test_each_alert_is_tried() -> None:
     tried = yaml.safe_load((Path(__file__).parent / "alerts.yaml").read_text("utf-8"))["tests"]
     quiet, *others = [each["name"] for each in tried]
     assert (quiet, others) == ("nothing is wrong", [rule["alert"] for rule in RULES])
+
+
+def test_what_lines_of_the_log_say_of_their_work_is_told() -> None:
+    """In the table of docs/how-to/observe.md: processes call the same things by different names."""
+    page = (ROOT / "docs/how-to/observe.md").read_text("utf-8").partition("## Logs")[2]
+    named = {
+        name for row in re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    said = {*broker.FIELDS.values(), *bridge_telemetry.FIELDS.values(), *bridge_telemetry.PARAMS}
+    assert said <= named
