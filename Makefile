@@ -56,7 +56,7 @@ check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --deselect tests/operations -m "$(QUICK)"
 
-fuzz: $(VENV)/installed ## ten times as many requests made by chance as `make test` sends (FUZZ_CASES=200000); for the night
+fuzz: $(VENV)/installed ## twenty times as many requests made by chance as `make test` sends (FUZZ_CASES=200000); for the night
 	HELMBROKER_FUZZ_CASES=$(or $(FUZZ_CASES),200000) $(BIN)/pytest -n 2 -m fuzz -rP
 
 sweep: $(VENV)/installed postgresql ## every disturbance of every operation at every place, on both databases; for the night

@@ -14,7 +14,7 @@ from tests.fuzz.broker import fuzzed
 from tests.fuzz.campaign import Campaign
 
 SEEDS = (20261123, 19700101)  # two, so that they can run side by side
-CASES = int(os.environ.get("HELMBROKER_FUZZ_CASES", "20000"))
+CASES = int(os.environ.get("HELMBROKER_FUZZ_CASES", "10000"))
 
 
 @pytest.mark.fuzz
