@@ -34,13 +34,13 @@ def start_pod(kube: Kube, namespace: str, service: str) -> None:
 def refusal(namespace: str, service: str, credentials: dict[str, str]) -> str | None:
     """Log in as the addon's contract says, from its pod; None, or why that failed."""
     exports = "".join(f"export {name.upper()}={shlex.quote(str(value))}\n" for name, value in credentials.items())
-    within = ["timeout", "20", "sh", "-c", '. /dev/stdin; exec "$0" "$@"', *step(service, "login")]
+    within = ["timeout", "60", "sh", "-c", '. /dev/stdin; exec "$0" "$@"', *step(service, "login")]
     done = subprocess.run(
         ["kubectl", "exec", "-i", "--namespace", namespace, service, "--", *within],
         input=exports,
         text=True,
         check=False,
         capture_output=True,
-        timeout=60,
+        timeout=90,
     )
     return None if done.returncode == 0 else f"status {done.returncode} {(done.stdout + done.stderr)[-300:]}"
