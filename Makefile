@@ -14,7 +14,7 @@ SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 PROMETHEUS := v0.305.0
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
-.PHONY: help demo demo-clean test check chaos fuzz sweep image plugin plugin-page cli-page site postgresql spec-coverage addons-page metrics-page dashboard alerts rights format sandbox-up sandbox-down sandbox-status bench constraints clean
+.PHONY: help demo demo-clean test night check chaos fuzz sweep image plugin plugin-page cli-page site postgresql spec-coverage addons-page metrics-page dashboard alerts rights format sandbox-up sandbox-down sandbox-status bench constraints clean
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,15 +35,19 @@ demo: $(VENV)/installed ## the product doing its job on a real cluster (KEEP=1 l
 demo-clean: $(VENV)/installed ## remove everything the demo made
 	$(SANDBOX_ENV) || true; $(BIN)/python -m demo --clean
 
-test: check postgresql ## all tests: unit, contract, API, operations, addons, then a real cluster with real pods
+test: check postgresql ## what continuous integration runs: unit, contract, API, operations, addons, then a real cluster with real pods
 	$(BIN)/pytest -n 2 tests/operations -m "$(QUICK)"
 	$(BIN)/pytest -n 2 --dist loadfile -m "(postgresql or processes) and not cluster and not sweep"
 	$(BIN)/pytest -n 2 -m sweep
 	$(BIN)/pytest tests/api/broker --api-database postgresql -m "not processes" -k "not database_file"
 	$(BIN)/pytest -n 2 -m fuzz -rP
 	$(CLUSTER)
-	$(SANDBOX_ENV); $(BIN)/pytest -n 3 --dist loadfile -m "cluster and not chaos$(if $(KUBECONFIG), and not sandbox)" --timeout 900
+	$(SANDBOX_ENV); $(BIN)/pytest -n 3 --dist loadfile -m "cluster and not chaos and not night$(if $(KUBECONFIG), and not sandbox)" --timeout 900
 	$(SANDBOX_ENV); $(BIN)/pytest -m chaos -rP
+
+night: $(VENV)/installed postgresql ## the tests on the cluster that `make test` has no time for: the other addons, and what lasts minutes
+	$(CLUSTER)
+	$(SANDBOX_ENV); $(BIN)/pytest -n 3 --dist loadfile -m "cluster and night$(if $(KUBECONFIG), and not sandbox)" --timeout 900
 
 chaos: $(VENV)/installed postgresql ## 300 times kill -9 and more under 200 operations on a cluster of your own; half an hour
 	$(CLUSTER)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.addons.live import Binding, Instance
 from tests.addons.programs import Failed, helm, kubectl
+from tests.addons.tree import hours
 from tests.cluster.addons import step
 from tests.cluster.reach import connect, eventually, throw_away_namespace
 
@@ -43,7 +44,7 @@ _WRITES = (
 )
 
 
-@pytest.fixture(scope="module", params=sorted(LOGINS))
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=hours(name)) for name in sorted(LOGINS)])
 def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
     """One of the smallest plan, ready, that the tests of this addon share."""
     kube = connect()

@@ -15,7 +15,7 @@ from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.model import Addon, Plan
 from helmbroker.kubeapi import room
 from helmbroker.kubeapi.port import Kube
-from tests.addons.tree import ADDONS, NAMES, PLANS, instance_values
+from tests.addons.tree import ADDONS, NAMES, PLANS, hours, instance_values
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 WHOLE = "small"
@@ -89,7 +89,7 @@ class Seen:
 
 @pytest.mark.osb(66, 115)
 @pytest.mark.bug(20, 23, 41)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=hours(name)) for name in NAMES])
 def test_a_contract(name: str, kube: Kube, alone: Settings, tmp_path: Path) -> None:
     """With the plan that all have, and a change to the next larger one."""
     addon, agreed, plan = offered(name, WHOLE)
@@ -110,6 +110,7 @@ def test_a_contract(name: str, kube: Kube, alone: Settings, tmp_path: Path) -> N
         assert seen.volumes == seen.sizes()
 
 
+@pytest.mark.night
 @pytest.mark.parametrize(("name", "plan_name"), [each for each in PLANS if each[1] != WHOLE])
 def test_another_plan_becomes_ready_and_lets_a_client_in(name: str, plan_name: str, alone: Settings) -> None:
     addon, agreed, plan = offered(name, plan_name)

@@ -11,7 +11,7 @@ from tests.addons.programs import Failed
 from tests.addons.tree import document
 from tests.cluster.reach import eventually
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
 
 _CLIENT = document("mariadb", "contract.yaml")["client"]
 

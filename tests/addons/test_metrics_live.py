@@ -10,6 +10,7 @@ import pytest
 
 from tests.addons.live import Instance
 from tests.addons.programs import Failed, kubectl
+from tests.addons.tree import hours
 from tests.cluster.reach import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -92,7 +93,9 @@ def answered(instance: Instance, engine: Engine, password: str, *arguments: str)
         return str(failure)
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.addon)
+@pytest.mark.parametrize(
+    "engine", [pytest.param(engine, marks=hours(engine.addon), id=engine.addon) for engine in ENGINES]
+)
 def test_figures_of_an_instance_that_had_none(engine: Engine, namespace: str) -> None:
     instance = Instance(engine.addon, "small", namespace, f"hb-{engine.addon}")
     instance.install()

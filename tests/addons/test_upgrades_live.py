@@ -18,11 +18,14 @@ from helmbroker.catalog import archive, contract, formats
 from helmbroker.catalog.contract import Contract
 from helmbroker.catalog.model import Addon
 from helmbroker.kubeapi.port import Kube
-from tests.addons.tree import ADDONS, ROTATING
+from tests.addons.tree import ADDONS, ROTATING, hours
 from tests.cluster.inventory import await_nothing
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-EARLIER = sorted((Path(__file__).parent / "earlier").glob("*.tgz"))
+EARLIER = [
+    pytest.param(path, marks=hours(path.stem.split("-")[0]), id=path.stem)
+    for path in sorted((Path(__file__).parent / "earlier").glob("*.tgz"))
+]
 
 
 def volumes(kube: Kube, namespace: str) -> list[str]:
@@ -49,7 +52,7 @@ def renamed(credentials: dict[str, str], other: dict[str, str]) -> dict[str, str
 
 
 @pytest.mark.osb(66, 72)
-@pytest.mark.parametrize("packed", EARLIER, ids=lambda path: path.stem)
+@pytest.mark.parametrize("packed", EARLIER)
 def test_an_upgrade_from_an_earlier_version(packed: Path, kube: Kube, alone: Settings, tmp_path: Path) -> None:
     archive.unpack(packed.read_bytes(), tmp_path / "earlier")
     before = formats.load(tmp_path / "earlier")

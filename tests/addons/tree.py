@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from helmbroker.catalog.values import coalesce, merge
@@ -14,6 +15,13 @@ ADDONS = Path(__file__).parents[2] / "addons"
 NAMES = sorted(folder.name for folder in ADDONS.iterdir() if (folder / "addon.yaml").is_file())
 PLANS = sorted((name, plan.stem) for name in NAMES for plan in (ADDONS / name / "plans").glob("*.yaml"))
 FIRST_PLAN = dict(reversed(PLANS))
+# A database and a cache: what a live test says of all addons is seen of these by day, of the others in the night.
+DAILY = {"postgresql", "redis"}
+
+
+def hours(addon: str) -> tuple[pytest.MarkDecorator, ...]:
+    """The marks of a test about this addon."""
+    return () if addon in DAILY else (pytest.mark.night,)
 
 
 def document(addon: str, path: str) -> Any:

@@ -58,6 +58,7 @@ def test_an_old_backup_is_put_back(kube: Kube, running: Broker, apps: str) -> No
         await_nothing(running.namespace)
 
 
+@pytest.mark.night
 @pytest.mark.postgresql
 def test_all_records_move_to_another_database(
     kube: Kube, running: Broker, apps: str, postgresql_url: str, tmp_path: Path

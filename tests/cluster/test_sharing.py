@@ -17,7 +17,7 @@ from tests.cluster.broker import broker
 from tests.cluster.busy_shop import Asked
 from tests.cluster.reach import eventually, throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(300)]
 NAME = "database"
 # A row for each request, and nothing is tried twice: what happens to the credentials is seen.
 SERVER = """

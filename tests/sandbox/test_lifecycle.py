@@ -40,6 +40,7 @@ def test_pods_run_data_stays_and_at_the_end_nothing_is_left(own: Own) -> None:
     assert "was not running" in own.do("down", "--wipe")
 
 
+@pytest.mark.night
 def test_two_commands_at_once_start_one_sandbox(own: Own) -> None:
     first, second = (
         subprocess.Popen(
@@ -52,6 +53,7 @@ def test_two_commands_at_once_start_one_sandbox(own: Own) -> None:
     assert sorted("already up" in text for text in said) == [False, True], said
 
 
+@pytest.mark.night
 def test_whatever_is_killed_comes_back(own: Own) -> None:
     own.do("up")
     for component in ("kube-apiserver", "etcd", "containerd", "kubelet", "kube-controller-manager", "forward"):
