@@ -138,7 +138,7 @@ write is lost when its number is not there in the end, doubled when it is there 
 The pause for open connections is {GRACE_S} s here (by default 30 s). After a death of the bridge or of its worker
 the rotation goes on when the lease of its operation is over, after 10 s here (by default 60 s), after 5 s when it
 was the broker's worker. Times of steps are as a user sees them who looks ten times a second. A shorter run of the
-same is part of `make test`."""
+same is part of `make night`."""
 
 
 def main() -> int:
