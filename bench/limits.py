@@ -30,3 +30,7 @@ CREDENTIALS_LIMIT_S = 1.0
 """Rendering a credentials template and looking up its 15 references."""
 INJECTED_LIMIT_S = 1.0
 """From asking for a bind until a new app release has the credentials, beside provisioning, Job and rollout."""
+RSS_LIMIT_MB = 350.0
+"""API and worker of broker and bridge together, the RSS of each process added; megabytes of 10^6 bytes."""
+REST_LIMIT_PERCENT = 3.0
+"""CPU of those four together when nobody asks for anything; percent of one core."""

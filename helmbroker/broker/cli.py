@@ -6,36 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from pathlib import Path
-from typing import ParamSpec
 
 import click
 from click.shell_completion import get_completion_class
 
-from helmbroker.broker import (
-    admin_cli,
-    audit_cli,
-    author_cli,
-    catalog_wiring,
-    drift_cli,
-    fleet_cli,
-    keys_cli,
-    login_wiring,
-    migrate_cli,
-    rights_cli,
-    transfer_cli,
-    wiring,
-)
-from helmbroker.broker.api.auth import logins
+from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.settings import Settings
 from helmbroker.runtime.hangup import after_hangup
-from helmbroker.runtime.serve import Drain, serve
-from helmbroker.runtime.supervise import supervise
 
-P = ParamSpec("P")
 _GRACE_S = 20
 _THREADS = 8  # of the web server, beside those that wait for bindings
 
@@ -50,6 +30,8 @@ def _settings_table() -> str:
 
 def _check_start(settings: Settings) -> None:
     """Say what is wrong with the set-up before any process starts, which would only say it again and again."""
+    from helmbroker.broker import login_wiring  # noqa: PLC0415  # heavy, as below: a worker does without
+
     with folders(settings):
         wiring.make_store(settings).close()
     login_wiring.authentication(settings)
@@ -59,7 +41,26 @@ def _check_start(settings: Settings) -> None:
     catalog_wiring.check_sources(settings)
 
 
-@click.group(epilog=_settings_table())
+class _Commands(click.Group):
+    """Commands of operators are loaded when one is asked for, or all are listed: servers stay small."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._load()
+        return super().list_commands(ctx)
+
+    def _load(self) -> None:
+        from helmbroker.broker.operator_commands import COMMANDS  # noqa: PLC0415
+
+        for each in COMMANDS:
+            self.add_command(each)
+
+
+@click.group(cls=_Commands, epilog=_settings_table())
 @click.version_option(package_name="helmbroker")
 def main() -> None:
     """Open Service Broker for Kubernetes: Helm-chart addons as service classes.
@@ -100,6 +101,8 @@ def api(settings: Settings) -> None:
     Example:
       helmbroker api
     """
+    from helmbroker.runtime.serve import Drain, serve  # noqa: PLC0415
+
     _check_start(settings)
     host, port = settings.address
     stopping, draining = threading.Event(), threading.Event()
@@ -152,6 +155,8 @@ def run(settings: Settings) -> None:
     Example:
       helmbroker run
     """
+    from helmbroker.runtime.supervise import supervise  # noqa: PLC0415
+
     _check_start(settings)
     checked = subprocess.run([sys.executable, "-m", "helmbroker.broker", "check-kubeconfig"], check=False)
     if checked.returncode:
@@ -216,52 +221,3 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     if made is not None:
         click.echo(made(main, {}, "helmbroker", "_HELMBROKER_COMPLETE").source())
-
-
-def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path]) -> None:
-    """`helmbroker NAME add|list|remove`, over a file of logins. A broker that runs sees every change at once."""
-
-    example = f"\n\n\b\nExample:\n  helmbroker {name} {{}}"
-
-    @main.group(name, help=f"{what} that may call the API.")
-    def group() -> None: ...
-
-    @group.command(
-        help=f"Make a {secret} for NAME and print it; only its digest is kept.{example.format('add alice')}"
-    )
-    @click.argument("name")
-    @with_settings
-    def add(settings: Settings, name: str) -> None:
-        with folders(settings):
-            click.echo(logins.add(file(settings), name))
-
-    @group.command("list", help=f"The names, one per line.{example.format('list')}")
-    @with_settings
-    def list_(settings: Settings) -> None:
-        for each in logins.names(file(settings)):
-            click.echo(each)
-
-    @group.command(help=f"Take NAME out: its {secret} is refused from now on.{example.format('remove alice')}")
-    @click.argument("name")
-    @with_settings
-    def remove(settings: Settings, name: str) -> None:
-        logins.remove(file(settings), name)
-
-
-for part in (admin_cli, fleet_cli, drift_cli, transfer_cli, migrate_cli, author_cli):
-    for each in part.COMMANDS:
-        main.add_command(each)
-_logins("user", "Users (basic authentication)", "password", lambda settings: settings.users_file)
-_logins("token", "Bearer tokens", "token", lambda settings: settings.tokens_file)
-_logins(
-    "admin", "Operators (bearer tokens, for /admin and /metrics)", "token", lambda settings: settings.admins_file
-)
-_logins(
-    "watcher",
-    "Watchers, such as Prometheus (bearer tokens, for GETs of /admin and for /metrics),",
-    "token",
-    lambda settings: settings.watchers_file,
-)
-main.add_command(keys_cli.keys)
-main.add_command(audit_cli.audit)
-main.add_command(rights_cli.show)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from helmbroker.broker.api.admin import Admin
-from helmbroker.broker.api.auth.admin import Admins
 from helmbroker.broker.catalog_wiring import make_revisions
 from helmbroker.broker.domain.ports import AddonRevisions
 from helmbroker.broker.service import Service, WaitingRoom
@@ -20,6 +19,10 @@ from helmbroker.broker.store.store import SqlStore
 from helmbroker.broker.worker import upgraded
 from helmbroker.catalog.model import Catalog
 from helmbroker.durable import Handler
+
+if TYPE_CHECKING:
+    from helmbroker.broker.api.admin import Admin
+    from helmbroker.broker.api.auth.admin import Admins
 
 
 def upgrades(settings: Settings, store: SqlStore) -> dict[str, Handler]:
@@ -40,6 +43,8 @@ def make_admin(
 ) -> Admin:
     """What operators are answered over HTTP. `whole`: the catalog with what is retired, which has instances still;
     `counted`: the metrics of this process."""
+    from helmbroker.broker.api.admin import Admin  # noqa: PLC0415  # Flask, which a worker does without
+
     fleet = Fleet(store, whole, revisions)
     retirement = Retirement(store, store, whole)
     operate = Operate(store, service)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -18,8 +19,10 @@ from helmbroker.telemetry import metric, traces
 from helmbroker.telemetry import work as told_work
 from helmbroker.telemetry.metric import Metric, Sort
 from helmbroker.telemetry.programs import Programs
-from helmbroker.telemetry.requests import Requests
 from helmbroker.telemetry.work import Work
+
+if TYPE_CHECKING:
+    from helmbroker.telemetry.requests import Requests
 
 WORK = told_work.described(PREFIX, "service", "plan")
 HELM = Metric(
@@ -35,6 +38,8 @@ _UNKNOWN = ("unknown", "unknown")
 
 def requests_of_api() -> Requests:
     """What learns of each request to the API."""
+    from helmbroker.telemetry.requests import Requests  # noqa: PLC0415  # Flask, which a worker does without
+
     return Requests(PREFIX, traces.from_environment("helmbroker-api"), FIELDS)
 
 

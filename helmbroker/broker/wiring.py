@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from helmbroker.broker import operator_files
-from helmbroker.broker.api.app import create_app
 from helmbroker.broker.catalog_wiring import make_refresh, make_revisions, refresh_folders, sources
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.operation import Schedule
@@ -22,8 +21,6 @@ from helmbroker.broker.domain.ports import Cluster
 from helmbroker.broker.domain.store_ports import Store
 from helmbroker.broker.domain.tenants import Tenant
 from helmbroker.broker.gate import Grants
-from helmbroker.broker.login_wiring import admins, authentication
-from helmbroker.broker.operator_wiring import make_admin, upgrades
 from helmbroker.broker.service import Expiry, Service, WaitingRoom, refresh
 from helmbroker.broker.service.drift import DriftCheck
 from helmbroker.broker.service.offered import Offered
@@ -31,8 +28,6 @@ from helmbroker.broker.service.restore import Restore
 from helmbroker.broker.settings import CannotStart, Settings
 from helmbroker.broker.store.retention import Retention
 from helmbroker.broker.store.store import SqlStore
-from helmbroker.broker.telemetry_wiring import requests_of_api, told_by_worker
-from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled
 from helmbroker.catalog.model import Catalog, Object
 from helmbroker.database import UnusableDatabase
 from helmbroker.database.pulse import Pulse
@@ -83,6 +78,11 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
     stopping: once set, requests that wait for an operation are answered at once. draining: once set, it is not
     ready any more, and serves what comes nevertheless.
     """
+    from helmbroker.broker.api.app import create_app  # noqa: PLC0415  # Flask, which a worker does without
+    from helmbroker.broker.login_wiring import admins, authentication  # noqa: PLC0415
+    from helmbroker.broker.operator_wiring import make_admin  # noqa: PLC0415
+    from helmbroker.broker.telemetry_wiring import requests_of_api  # noqa: PLC0415
+
     authenticate, requests = authentication(settings), requests_of_api()
     store = make_store(settings)
     refresh_folders(settings, store)
@@ -139,6 +139,9 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Work until `stop` is set. Helm and the cluster client are loaded here alone."""
     from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy, and the API does without
     from helmbroker.broker.operations.work import Patience, Tools  # noqa: PLC0415
+    from helmbroker.broker.operator_wiring import upgrades  # noqa: PLC0415
+    from helmbroker.broker.telemetry_wiring import told_by_worker  # noqa: PLC0415
+    from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled  # noqa: PLC0415
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 import click
 from pydantic import ValidationError
@@ -21,12 +21,8 @@ from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs
 
-if TYPE_CHECKING:
-    from flask import Flask
-
 P = ParamSpec("P")
 _GRACE_S = 20
-_CANNOT_BOOT = 3  # tells gunicorn not to try again
 _MODULE = "helmbroker.controller_bridge"
 
 
@@ -133,13 +129,14 @@ def _check_kubeconfig() -> None:
 @_with_settings
 def api(settings: Settings) -> None:
     """Serve the REST API."""
+    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
     from helmbroker.runtime.serve import Drain, serve  # noqa: PLC0415
 
     _check_initialised(settings)
     host, port = settings.address
     leaving = threading.Event()
     serve(
-        lambda: _app(settings, leaving),
+        lambda: wiring.make_app(settings, leaving),
         host=host,
         port=port,
         grace_s=_GRACE_S,
@@ -256,14 +253,3 @@ def _check_initialised(settings: Settings) -> None:
     for path in needed:
         if not path.exists():
             raise SetupError(f"there is no {path}; run `helmbroker-bridge init` first")
-
-
-def _app(settings: Settings, leaving: threading.Event) -> Flask:
-    """The API, in the server's worker process: the one above it stays small."""
-    from helmbroker.controller_bridge import wiring  # noqa: PLC0415
-
-    try:
-        return wiring.make_app(settings, leaving)
-    except SetupError as error:
-        click.echo(f"helmbroker-bridge: {error}", err=True)
-        raise SystemExit(_CANNOT_BOOT) from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from gunicorn import util
@@ -35,9 +36,26 @@ _LATE = (408, "Request Timeout", "The request did not arrive in time.")
 
 
 class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """One thread per request that is being read or answered."""
+    """One thread per request that is being read or answered. A whole process, which needs no arbiter above it."""
 
-    request_s = REQUEST_S
+    def __init__(
+        self, listener: socket.socket, app: Any, log: Any, signals: Callable[[HttpWorker], None], request_s: float
+    ) -> None:
+        """`app`: a gunicorn application; `signals`: sets the handlers, before the application is loaded."""
+        super().__init__(1, os.getppid(), [listener], app, 0, app.cfg, log)
+        self._signals = signals
+        self._request_s = request_s
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        self._signals(self)
+
+    def notify(self) -> None:
+        """Nobody watches: that is what probes are for."""
+
+    def is_parent_alive(self) -> bool:
+        """Who has started it may end, as a shell does; a supervisor has its children end with it by itself."""
+        return True
 
     def enqueue_req(self, conn: Any) -> None:
         if type(conn.sock) is socket.socket:
@@ -45,7 +63,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
-        conn.sock.begin(self.request_s)
+        conn.sock.begin(self._request_s)
         conn.answering = False
         result = super().handle(conn)
         if conn.sock.late and not conn.answering:

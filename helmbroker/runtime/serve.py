@@ -1,10 +1,13 @@
-"""The web server: gunicorn as a library, one worker process with threads, so that memory is paid once."""
+"""The web server: gunicorn's threaded worker as a library, in our own process.
+
+gunicorn's parent of it would be a second interpreter in memory that does nothing. Who starts the server, a kubelet,
+a service manager or `helmbroker run`, starts it again when it dies.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import signal
 import socket
@@ -13,10 +16,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from helmbroker.runtime.hangup import after_hangup
@@ -30,6 +32,7 @@ else:
 
 _LOG = logging.getLogger("helmbroker.serve")
 _BACKLOG = 256
+_SPARE_S = 1.0  # after the grace: gunicorn closes what is left by itself
 REQUEST_LINE_BYTES = 8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
 HEADER_BYTES = 16384  # originating identities carry group lists
 HEADERS = 64
@@ -47,35 +50,35 @@ def serve(
     on_stop: Callable[[], None] | None = None,
     on_hangup: Callable[[], None] | None = None,
     drain: Drain | None = None,
-) -> None:
+) -> NoReturn:
     """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish.
     A request has to arrive within `request_s` seconds.
 
-    `make_app` runs in the worker process, after the fork: engines and threads belong to it alone. `on_stop` is
-    called in the worker process when it is told to end: requests that wait for something had better be answered
-    then. `on_hangup` is called there, in a thread of its own, after SIGHUP, which otherwise does nothing.
-    `drain`: a SIGTERM is first told and waited about, while everything is served as before. The app finds the
-    raw request target in `environ["RAW_URI"]`, and what a client's certificate says in
-    `environ[PEER_CERTIFICATE]`. When the address cannot be had, or a certificate cannot be read: one sentence on
-    stderr and SystemExit(1). Ends with SystemExit(0), never returns.
+    `make_app` runs when the address is already listened on: clients wait; what it raises is passed on. `on_stop` is
+    called when the server is told to end: requests that wait for something had better be answered then.
+    `on_hangup` is called, in a thread of its own, after SIGHUP, which otherwise does nothing. `drain`: a SIGTERM is
+    first told and waited about, while everything is served as before. The app finds the raw request target in
+    `environ["RAW_URI"]`, and what a client's certificate says in `environ[PEER_CERTIFICATE]`. When the address
+    cannot be had, or a certificate cannot be read: one sentence on stderr and SystemExit(1). Ends with
+    SystemExit(0), never returns. Main thread only (signals).
     """
     contexts = _contexts(tls)
     listener = _listen(host, port)
     settings: dict[str, object] = {
         **_FIXED,
-        "bind": [f"fd://{listener.fileno()}"],
-        "worker_class": type("Worker", (HttpWorker,), {"request_s": request_s}),
         "threads": threads,
         "worker_connections": max(200, threads * 8),
-        "graceful_timeout": grace_s + (0 if drain is None else math.ceil(drain.seconds)),
+        "graceful_timeout": grace_s,
     }
     if tls is not None and contexts is not None:
         settings["certfile"], settings["keyfile"] = str(tls.certificate), str(tls.key)
         settings["ssl_context"] = lambda _config, _factory: contexts.current()
-    settings |= _told(on_stop or _nothing, drain, on_hangup or _nothing)
     address = listener.getsockname()
     _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
-    _Application(make_app, settings).run()
+    signals = _signals(grace_s, on_stop or _nothing, drain, on_hangup or _nothing)
+    app = _Application(make_app, settings)
+    HttpWorker(listener, app, JsonLogger(app.cfg), signals, request_s).init_process()
+    sys.exit(0)
 
 
 @dataclass(frozen=True)
@@ -90,28 +93,36 @@ def _nothing() -> None:
     """Nobody wants to be told."""
 
 
-def _told(on_stop: Callable[[], None], drain: Drain | None, on_hangup: Callable[[], None]) -> dict[str, object]:
-    """gunicorn's hooks for both ways to end: SIGTERM has none, so its handler is wrapped."""
+def _signals(
+    grace_s: float, on_stop: Callable[[], None], drain: Drain | None, on_hangup: Callable[[], None]
+) -> Callable[[HttpWorker], None]:
+    """What sets the handlers: of those that end the server, and of SIGHUP."""
 
-    def wrap(worker: Any) -> None:
+    def install(worker: HttpWorker) -> None:
         draining = threading.Event()
 
-        def handle(number: int, frame: FrameType | None) -> None:
-            if drain is not None and drain.seconds > 0 and not draining.is_set():
+        def end(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGTERM and drain is not None and drain.seconds > 0 and not draining.is_set():
                 draining.set()
                 drain.begin()
-                again = threading.Timer(drain.seconds, os.kill, (os.getpid(), signal.SIGTERM))
-                again.daemon = True
-                again.start()
+                _later(drain.seconds, os.kill, os.getpid(), signal.SIGTERM)
                 return
+            _later(grace_s + _SPARE_S, os._exit, 0)  # a thread that answers for ever would be waited for
             on_stop()
             worker.handle_exit(number, frame)
 
-        signal.signal(signal.SIGTERM, handle)
-        signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn does: system calls go on
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+            signal.siginterrupt(number, False)  # as gunicorn does: system calls go on
         after_hangup(on_hangup)
 
-    return {"post_worker_init": wrap, "worker_int": lambda _worker: on_stop()}
+    return install
+
+
+def _later(seconds: float, act: Callable[..., object], *args: object) -> None:
+    timer = threading.Timer(seconds, act, args)
+    timer.daemon = True
+    timer.start()
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
@@ -159,17 +170,11 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
 
 
 _FIXED: Mapping[str, object] = {
-    "workers": 1,
-    "backlog": _BACKLOG,
-    "timeout": 60,
     "keepalive": 15,
-    "preload_app": False,
     "limit_request_line": REQUEST_LINE_BYTES,
     "limit_request_fields": HEADERS,
     "limit_request_field_size": HEADER_BYTES,
     "forwarded_allow_ips": "",
-    "logger_class": JsonLogger,
-    "control_socket_disable": True,
 }
 
 
@@ -185,17 +190,6 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn ships no 
 
     def load(self) -> WSGIApp:
         return Edge(self._make_app())
-
-    def run(self) -> None:
-        _Arbiter(self).run()
-
-
-class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
-    """gunicorn's parent of the worker process."""
-
-    def handle_hup(self) -> None:
-        """Not a new worker, which would break what waits in the old one: the old one is told."""
-        self.kill_workers(signal.SIGHUP)
 
 
 def _contexts(tls: Tls | None) -> RenewedContext | None:

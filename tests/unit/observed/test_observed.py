@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -72,7 +73,8 @@ def test_commands_of_runbooks_exist() -> None:
     from helmbroker.broker.cli import main
     from helmbroker.controller_bridge.cli import main as bridge_main
 
-    known = {"helmbroker": set(main.commands), "helmbroker-bridge": set(bridge_main.commands)}
+    groups = {"helmbroker": main, "helmbroker-bridge": bridge_main}
+    known = {name: set(group.list_commands(click.Context(group))) for name, group in groups.items()}
     lines = [line for page in RUNBOOKS.glob("*.md") for line in page.read_text("utf-8").splitlines()]
     called = [re.match(r"\$ (helmbroker(?:-bridge)?) (\S+)", line) for line in lines]
     found = {(each[1], each[2]) for each in called if each}

@@ -19,14 +19,13 @@ import os, sys
 from helmbroker.runtime import logs, serve
 
 def make_app():
-    print(os.getpid(), flush=True)
+    print("ready", flush=True)
     def app(environ, start_response):
         start_response("200 OK", [("Content-Type", "application/json")])
         import json
         return [json.dumps({"raw": environ["RAW_URI"], "pid": os.getpid()}).encode()]
     return app
 
-print(os.getpid(), flush=True)
 logs.configure(service="test")
 serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), grace_s=5)
 """
@@ -38,17 +37,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_one_worker_makes_the_app_after_the_fork_and_sees_the_raw_target() -> None:
+def test_one_process_serves_and_the_app_sees_the_raw_target() -> None:
     port = free_port()
     with program(SERVER, str(port)) as server:
-        master, worker = read_line(server), read_line(server)
+        assert read_line(server) == "ready"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/a%2Fb/%C3%A9?x=1", timeout=BOUND_S) as answer:
             seen = json.loads(answer.read())
         server.send_signal(signal.SIGTERM)
         _, errors = server.communicate(timeout=BOUND_S)
     assert server.returncode == 0
-    assert seen == {"raw": "/a%2Fb/%C3%A9?x=1", "pid": int(worker)}
-    assert worker != master
+    assert seen == {"raw": "/a%2Fb/%C3%A9?x=1", "pid": server.pid}
     events = [json.loads(line) for line in errors.splitlines()]
     assert [(event["event"], event["port"]) for event in events] == [("listening", port)]
 
@@ -84,6 +82,41 @@ def test_requests_that_wait_are_told_that_the_server_ends(number: signal.Signals
             assert answer.read() == b"True"
         server.communicate(timeout=10)
     assert server.returncode == 0
+
+
+ENDLESS = """
+import sys, threading
+from helmbroker.runtime import serve
+
+def make_app():
+    print("ready", flush=True)
+    def app(environ, start_response):
+        print("asked", flush=True)
+        threading.Event().wait()
+    return app
+
+serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), grace_s=0)
+"""
+
+
+def test_a_request_without_end_does_not_keep_the_server_beyond_the_grace() -> None:
+    port = free_port()
+    with program(ENDLESS, str(port)) as server:
+        assert read_line(server) == "ready"
+        with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_line(server) == "asked"
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=BOUND_S)
+    assert server.returncode == 0
+
+
+def test_what_making_the_app_raises_ends_the_program() -> None:
+    source = SERVER.replace('    print("ready", flush=True)', '    raise SystemExit("no database")')
+    with program(source, str(free_port())) as server:
+        _, errors = server.communicate(timeout=BOUND_S)
+    assert server.returncode == 1
+    assert errors.splitlines()[-1] == "no database"
 
 
 HANGING_UP = """
@@ -126,7 +159,6 @@ def test_a_taken_port_is_one_sentence_and_status_1() -> None:
 def test_a_broken_request_leaves_no_header_in_the_log() -> None:
     port = free_port()
     with program(SERVER, str(port)) as server:
-        read_line(server)
         read_line(server)
         with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: canary\x01-7f3a\r\n\r\n")
