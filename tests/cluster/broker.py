@@ -26,18 +26,9 @@ from tests.cluster.osb import Platform
 from tests.cluster.reach import throw_away_namespace
 
 CHECKOUT = Path(__file__).parents[2]
-IDS = {"runAsUser": 999, "runAsGroup": 999, "fsGroup": 999}
-# what the operator of this cluster overrides: the images that its nodes have
-OVERRIDES: dict[str, Any] = {
-    addon: {"image": {"repository": f"sandbox.local/{addon}", "tag": tag}, "podSecurityContext": IDS}
-    for addon, tag in {
-        "mariadb": "10.11",
-        "memcached": "1.6",
-        "postgresql": "15",
-        "rabbitmq": "3.10",
-        "redis": "7",
-    }.items()
-}
+# what the operator of this cluster says to the chart; of it, what concerns addons: the images that its nodes have
+VALUES: dict[str, Any] = yaml.safe_load((CHECKOUT / "sandbox" / "values.yaml").read_text())
+OVERRIDES: dict[str, Any] = VALUES["addons"]["overrides"]
 START_S = 90.0  # of a machine that is busy with other tests
 STOP_S = 45.0
 

@@ -18,12 +18,11 @@ from helmbroker.kubeapi.pods import ready
 from helmbroker.kubeapi.port import Kube, Obj
 from tests.addons.programs import helm, kubectl, program
 from tests.charts.product import CHART
-from tests.cluster.broker import OVERRIDES
+from tests.cluster.broker import VALUES
 from tests.cluster.osb import Platform
 from tests.cluster.reach import eventually, throw_away_namespace
 
 RELEASE = "hb"
-IMAGE = {"repository": "sandbox.local/helmbroker"}
 READY_S = 120.0  # of a machine that is busy with other tests
 
 
@@ -43,7 +42,7 @@ class Installed:
         begun = time.monotonic()
         given = [word for file in files for word in ("--values", str(file))]
         words = ("upgrade", "--install", RELEASE, str(CHART), "--namespace", self.namespace, *given)
-        merged = {"image": IMAGE, "addons": {"overrides": OVERRIDES}, **values}
+        merged = {**VALUES, **values}
         helm(*words, values=merged)
         self.await_ready()
         return time.monotonic() - begun
