@@ -21,6 +21,7 @@ from tests.addons.tree import (
     leaves,
     objects,
 )
+from tests.addons.versions import present, unraised, written
 
 STORING = [
     name for name in NAMES if "storage" in document(name, "addon.yaml")["parameters"]["create"]["properties"]
@@ -60,6 +61,25 @@ def test_plans_change_only_where_the_data_fits() -> None:
 
 def test_the_catalogue_page_is_true() -> None:
     assert PAGE.read_text() == page(), "make addons-page writes it anew"
+
+
+def test_what_has_changed_is_another_version() -> None:
+    assert unraised(written(), present()) == []
+    assert written() == present(), "python -m tests.addons.versions writes it anew"
+
+
+def test_a_change_under_the_same_version_is_told() -> None:
+    before = {"one": {"version": "1.0.0", "sha256": "ab"}, "two": {"version": "1.0.0", "sha256": "ab"}}
+    now = {"one": {"version": "1.0.0", "sha256": "cd"}, "two": {"version": "1.0.1", "sha256": "cd"}, "three": {}}
+
+    (told,) = unraised(before, now)
+
+    assert told.startswith("one: files have changed, and its version is 1.0.0 as before. Raise it")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_addon_and_chart_have_the_same_version(name: str) -> None:
+    assert document(name, "chart/Chart.yaml")["version"] == document(name, "addon.yaml")["version"]
 
 
 @pytest.mark.parametrize("name", NAMES)
