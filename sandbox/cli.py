@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser(
-        "up", help="build what is missing, start, wait until usable; does nothing when it is up"
+        "up",
+        help="build what is missing, start, wait until usable; when it is up, bring in images that have changed",
     )
     up.add_argument("--quiet", action="store_true", help="print errors only, and the export lines")
     down = commands.add_parser("down", help="stop everything that up started, and leave nothing behind")

@@ -153,7 +153,7 @@ class Settings(BaseSettings):
         default=50,
         ge=1,
         le=58,
-        description="how long a bind or unbind without accepts_incomplete waits; platforms hang up after 60 s",
+        description="how long a bind or unbind without accepts_incomplete waits",
     )
     max_waiting: int = Field(
         default=50,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -91,9 +92,8 @@ class Settings(BaseSettings):
         le=LONGEST_GRACE_S,
         description="how long old credentials stay valid after all of an app runs with new ones",
     )
-    platform: str = Field(
+    platform: Literal["standalone", "kubernetes", "drycc"] = Field(
         default="standalone",
-        pattern="^(standalone|kubernetes|drycc)$",
         description="who knows the users: `drycc`, the controller, which also runs the apps; `kubernetes`, the "
         "cluster; `standalone`, a file of tokens beside the database, for a demonstration",
     )
@@ -116,14 +116,12 @@ class Settings(BaseSettings):
         default=900,
         ge=60,
         le=86400,
-        description="how often an app is looked at of which no deploy hook tells: 500 apps are then half of the "
-        "requests above",
+        description="how often an app is looked at of which no deploy hook tells",
     )
     drycc_gone_grace_s: float = Field(
         default=86400,
         ge=3600,
-        description="how long the controller must not know an app before its resources are removed: a day, for a "
-        "person to see that the answer is wrong",
+        description="how long the controller must not know an app before its resources are removed",
     )
     drycc_hook_url: str | None = Field(
         default=None,
@@ -145,7 +143,9 @@ class Settings(BaseSettings):
     keep_app_releases: int = Field(
         default=50, ge=2, le=1000, description="how many releases of an app are kept; one can go back to no others"
     )
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="of the logs")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="how much is logged: debug, info, warning or error"
+    )
 
     @field_validator("listen", "worker_listen")
     @classmethod

@@ -28,11 +28,26 @@ COMMAND = (sys.executable, "-m", "helmbroker.controller_bridge")
 
 
 @dataclass
-class Bridge:
-    """A bridge, and a user of every app."""
+class BridgeApi:
+    """Where a bridge is asked, wherever it runs, and a user of the apps."""
 
     url: str
     token: str = field(repr=False)
+
+    def ask(self, method: str, path: str, body: object = None) -> requests.Response:
+        headers = {"Authorization": f"token {self.token}"}
+        return requests.request(method, f"{self.url}/v2{path}", json=body, headers=headers, timeout=30)
+
+    def expect(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        answer = self.ask(method, path, body)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return dict(answer.json()) if answer.content else {}
+
+
+@dataclass
+class Bridge(BridgeApi):
+    """A bridge of processes of this machine, and a user of every app."""
+
     settings: Mapping[str, str] = field(repr=False)
     log: Path
     process: subprocess.Popen[bytes] = field(init=False)
@@ -51,15 +66,6 @@ class Bridge:
             except requests.ConnectionError:
                 time.sleep(0.05)
         pytest.fail(f"the bridge did not start: {self.log.read_text()[-2000:]}", pytrace=False)
-
-    def ask(self, method: str, path: str, body: object = None) -> requests.Response:
-        headers = {"Authorization": f"token {self.token}"}
-        return requests.request(method, f"{self.url}/v2{path}", json=body, headers=headers, timeout=30)
-
-    def expect(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        answer = self.ask(method, path, body)
-        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
-        return dict(answer.json()) if answer.content else {}
 
     @property
     def worker_pid(self) -> int:
@@ -84,7 +90,7 @@ class Bridge:
 class Resource:
     """A resource of an app. What is done with it only begins: `follow` waits for the end."""
 
-    bridge: Bridge
+    bridge: BridgeApi
     app: str
     name: str
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from helmbroker.kubeapi.port import Kube
 from tests.cluster import busy_shop
-from tests.cluster.bridge import Bridge, Resource, Watched, bridge
+from tests.cluster.bridge import Bridge, BridgeApi, Resource, Watched, bridge
 from tests.cluster.broker import Broker, broker
 from tests.cluster.busy_shop import Asked
 from tests.cluster.killing import kill_worker
@@ -49,13 +49,12 @@ class Rotation(Watched):
 
 
 @dataclass
-class Scene:
-    """Broker, bridge, an app with a database and a cache, and a customer."""
+class Shop:
+    """An app with a database and a cache, the door of the bridge that looks after it, and a customer."""
 
     kube: Kube
     namespace: str
-    broker: Broker
-    bridge: Bridge
+    bridge: BridgeApi
     database: Resource
     cache: Resource
 
@@ -79,10 +78,6 @@ class Scene:
         made.failed, made.message = bool(end["failed"]), str(end["message"])
         made.said_to_old, made.said_to_new = self.login(old), self.login(self.uri(resource))
         return made
-
-    def kill_broker_worker(self) -> None:
-        """While Helm makes a user for the app."""
-        kill_worker(self.broker, "upgrade", "--install")
 
     def rotate_in_vain(self) -> Rotation:
         """The app's owner deploys it anew, so that it starts with no other database user; then one rotation."""
@@ -126,6 +121,38 @@ class Scene:
         return subprocess.run(argv, text=True, capture_output=True, timeout=120, check=True).stdout
 
 
+@dataclass
+class Scene(Shop):
+    """The shop with broker and bridge as processes of this machine."""
+
+    bridge: Bridge
+    broker: Broker
+
+    def kill_broker_worker(self) -> None:
+        """While Helm makes a user for the app."""
+        kill_worker(self.broker, "upgrade", "--install")
+
+
+def furnish(shop: Shop, *, before_s: float, bound: Sequence[str] = (DATABASE, CACHE)) -> None:
+    """Open it, with its resources; returns when the customer has asked for `before_s` seconds."""
+    busy_shop.open_shop(shop.kube, shop.namespace)
+    shop.database.create("postgresql:small")
+    shop.cache.create("redis:small")
+    for resource in (shop.database, shop.cache):
+        resource.follow("status")
+        if resource.name in bound:
+            resource.bind()
+            resource.follow("binding")
+    shop.kube.create(busy_shop.customer(shop.namespace))
+
+    def asks() -> bool | None:
+        pod = shop.kube.get("Pod", shop.namespace, "customer") or {}
+        return True if pod.get("status", {}).get("phase") == "Running" and shop.asked().sent else None
+
+    eventually(asks, within_s=60)
+    pause(before_s)
+
+
 @contextmanager
 def scene(
     kube: Kube,
@@ -141,22 +168,7 @@ def scene(
         bridge(folder, its_broker) as its_bridge,
         throw_away_namespace(kube) as app,
     ):
-        busy_shop.open_shop(kube, app)
         database, cache = (Resource(its_bridge, app, name) for name in (DATABASE, CACHE))
-        made = Scene(kube, app, its_broker, its_bridge, database, cache)
-        made.database.create("postgresql:small")
-        made.cache.create("redis:small")
-        for resource in (made.database, made.cache):
-            resource.follow("status")
-            if resource.name in bound:
-                resource.bind()
-                resource.follow("binding")
-        kube.create(busy_shop.customer(app))
-
-        def asks() -> bool | None:
-            pod = kube.get("Pod", app, "customer") or {}
-            return True if pod.get("status", {}).get("phase") == "Running" and made.asked().sent else None
-
-        eventually(asks, within_s=60)
-        pause(before_s)
+        made = Scene(kube, app, its_bridge, database, cache, its_broker)
+        furnish(made, before_s=before_s, bound=bound)
         yield made

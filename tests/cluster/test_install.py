@@ -16,6 +16,7 @@ from helmbroker.kubeapi.port import Kube
 from tests.addons.programs import kubectl
 from tests.charts.product import HA
 from tests.cluster.installed import RELEASE, Installed, forwarded, namespaces, start_pod
+from tests.cluster.installed_database import start_database
 from tests.cluster.osb import Binding, Instance
 from tests.cluster.reach import eventually
 from tests.unit.runtime.certificates import Authority
@@ -24,19 +25,6 @@ pytestmark = pytest.mark.cluster
 
 QUIET_S = 20.0  # what the default profile may take; a machine that runs other tests besides gets four times as long
 SECRETS = ("broker-keys", "bridge-keys", "platform", "bridge-login", "metrics", "logins")
-# two databases and their users, on a server that trusts nobody
-POSTGRESQL = """
-set -e
-initdb --auth=scram-sha-256 --username=admin --pwfile=<(echo admin) -D /tmp/data >/dev/null
-pg_ctl -D /tmp/data -o '-c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp' -w start >/dev/null
-export PGPASSWORD=admin PGHOST=127.0.0.1 PGUSER=admin
-for each in broker bridge; do
-  psql -d postgres -q -c "CREATE ROLE $each LOGIN PASSWORD '$each'" -c "CREATE DATABASE $each OWNER $each"
-done
-pg_ctl -D /tmp/data -w stop >/dev/null
-echo 'host all all all scram-sha-256' >> /tmp/data/pg_hba.conf
-exec postgres -D /tmp/data -c listen_addresses='*' -c unix_socket_directories=/tmp -c max_connections=300
-"""
 # asks for the catalog over and over, each time by a new connection, and tells what it got when it is stopped
 LOAD = """
 import base64, collections, json, os, threading, time, urllib.request
@@ -151,22 +139,7 @@ def test_https(kube: Kube, installed: Installed, tmp_path: Path) -> None:
 
 
 def test_high_availability(kube: Kube, installed: Installed) -> None:
-    start_pod(
-        kube,
-        installed.namespace,
-        "database",
-        {
-            "image": "sandbox.local/postgresql:15",
-            "command": ["bash", "-c", POSTGRESQL],
-            "readinessProbe": {"tcpSocket": {"port": 5432}, "periodSeconds": 1},
-        },
-    )
-    found = kube.get("Pod", installed.namespace, "database")
-    assert found is not None
-    address = found["status"]["podIP"]
-    urls = {each: f"postgresql://{each}:{each}@{address}/{each}" for each in ("broker", "bridge")}
-    metadata = {"name": "helmbroker-database", "namespace": installed.namespace}
-    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": urls})
+    start_database(kube, installed.namespace)
     installed.apply({}, HA)
     eventually(
         lambda: True if len(installed.living()) == 6 else None, within_s=60

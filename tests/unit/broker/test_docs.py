@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from helmbroker.broker.api import bodies, ids, wire
@@ -21,25 +23,58 @@ PAGE = Path(__file__).parents[3] / "docs/reference/settings.md"
 ERRORS = PAGE.with_name("errors.md")
 
 
-def table(prefix: str, settings: type[BaseSettings]) -> str:
-    """The table of a page: one row per variable."""
-    rows = ["| variable | default | what it is |", "|---|---|---|"]
+# what a variable is counted in, or what it names, is told by the end of its name
+UNITS = {
+    "_s": "s",
+    "_per_minute": "1/min",
+    "_file": "file",
+    "_dir": "folder",
+    "_url": "URL",
+    "issuer": "URL",
+    "listen": "host:port",
+    "kubeconfig": "file",
+}
+TYPES: Mapping[object, str] = {
+    bool: "true or false",
+    int: "number",
+    int | None: "number",
+    str: "text",
+    str | None: "text",
+}
+BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most"}
+
+
+def unit(name: str, field: FieldInfo) -> str:
+    """What may be given, with its bounds: `s, at least 5, at most 600`."""
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{each}`" for each in get_args(field.annotation))
+    kind = next((word for end, word in UNITS.items() if name.endswith(end)), None) or TYPES[field.annotation]
+    bounds = [
+        f"{word} {getattr(each, bound):.0f}"
+        for each in field.metadata
+        for bound, word in BOUNDS.items()
+        if hasattr(each, bound)
+    ]
+    return ", ".join([kind, *bounds])
+
+
+def rows(prefix: str, settings: type[BaseSettings]) -> Iterator[str]:
+    """How each row of a page begins: all but why the default is what it is, which people write."""
     for name, field in settings.model_fields.items():
-        default = (
-            ""
-            if field.default in (None, "")
-            else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-        )
-        rows.append(f"| `{prefix}{name.upper()}` | {default} | {field.description} |")
-    return "\n".join(rows)
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = "" if default in (None, "") else f"`{default}`"
+        yield f"| `{prefix}{name.upper()}` | {unit(name, field)} | {shown} | {field.description} |"
 
 
 @pytest.mark.parametrize(
-    ("prefix", "settings"), [("HELMBROKER_", BrokerSettings), ("HELMBROKER_BRIDGE_", BridgeSettings)]
+    ("prefix", "title", "settings"),
+    [("HELMBROKER_", "Broker", BrokerSettings), ("HELMBROKER_BRIDGE_", "Bridge", BridgeSettings)],
 )
-def test_every_variable_is_documented(prefix: str, settings: type[BaseSettings]) -> None:
-    """To mend it, put the table of the failure into the page."""
-    assert table(prefix, settings) in PAGE.read_text("utf-8")
+def test_every_variable_is_documented(prefix: str, title: str, settings: type[BaseSettings]) -> None:
+    """To mend it, put the row of the failure into the page, and behind it why the default is what it is."""
+    section = PAGE.read_text("utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+    written = [re.fullmatch(r"(.*\|) \S[^|]* \|", line) for line in section.splitlines() if "| `" in line[:3]]
+    assert [found[1] if found else "a row without a reason" for found in written] == [*rows(prefix, settings)]
 
 
 def test_every_limit_is_documented() -> None:

@@ -1,0 +1,212 @@
+"""The whole product in the cluster, two of each, and what operators do to it while an app uses it.
+
+The bridge of the chart gives a database and a cache to an app that writes fifty times a second. Meanwhile the chart
+is upgraded, all its pods are evicted as when their node is drained, and the database under it is restarted.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+import requests
+
+from helmbroker.kubeapi.client import KubeClient
+from helmbroker.kubeapi.port import Kube
+from tests.addons.programs import kubectl, program
+from tests.charts.product import HA
+from tests.cluster import installed_database
+from tests.cluster.bridge import BridgeApi, Resource
+from tests.cluster.installed import READY_S, RELEASE, Installed, forwarded, namespaces, start_pod
+from tests.cluster.inventory import await_nothing
+from tests.cluster.osb import Platform
+from tests.cluster.reach import eventually, throw_away_namespace
+from tests.cluster.rotating_shop import CACHE, DATABASE, Shop, furnish
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+PODS = 6  # two each of API, worker and bridge
+# Takes connections on ports and has the named Services answer them: a port-forward to a Service ends with its pod.
+RELAY = """
+import asyncio, sys
+async def pipe(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+def to(host):
+    async def serve(reader, writer):
+        others = await asyncio.open_connection(host, 80)
+        await asyncio.gather(pipe(reader, others[1]), pipe(others[0], writer), return_exceptions=True)
+    return serve
+async def main():
+    for port, host in enumerate(sys.argv[1:], 8000):
+        await asyncio.start_server(to(host), "", port)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def product(kube: KubeClient) -> Iterator[Installed]:
+    with namespaces(kube) as installed:
+        installed_database.start_database(kube, installed.namespace)
+        hosts = [f"{RELEASE}-{each}.{installed.namespace}.svc" for each in ("broker", "bridge")]
+        relay = {"image": "sandbox.local/demo-app:1", "command": ["python3", "-c", RELAY, *hosts]}
+        probe = {"tcpSocket": {"port": 8001}, "periodSeconds": 1}
+        start_pod(kube, installed.namespace, "relay", {**relay, "readinessProbe": probe})
+        yield installed
+
+
+@pytest.fixture(scope="module")
+def shop(kube: KubeClient, product: Installed) -> Iterator[Shop]:
+    """Its database is bound; a cache is there."""
+    with throw_away_namespace(kube) as app:
+        _owner(kube, app)
+        _apply(product, app, "1")
+        with forwarded(product.namespace, "pod/relay", 8001) as port:
+            token = kubectl("create", "token", "owner", "--namespace", app, "--duration", "1h").strip()
+            bridge = BridgeApi(f"http://127.0.0.1:{port}", token)
+            database, cache = (Resource(bridge, app, name) for name in (DATABASE, CACHE))
+            made = Shop(kube, app, bridge, database, cache)
+            furnish(made, before_s=1.0, bound=[DATABASE])
+            yield made
+
+
+def test_the_chart_is_upgraded_while_a_cache_is_bound(product: Installed, shop: Shop) -> None:
+    before = _uids(product)
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(_apply, product, shop.namespace, "2")
+        shop.cache.bind()
+        _ended_well(shop.cache)
+        shop.database.update("postgresql:small", {"storage.size": "2Gi"})
+        _ended_well(shop.database, of="status")
+        upgrade.result()
+    assert not before & _uids(product)
+    assert shop.asked().errors == []
+
+
+def test_the_node_is_drained_while_credentials_rotate(product: Installed, shop: Shop) -> None:
+    """Each pod in turn, as `kubectl drain` does: by evictions that wait for the budgets."""
+    before = _uids(product)
+    with ThreadPoolExecutor(1) as pool:
+        drained = pool.submit(_drain, product)
+        rotation = shop.rotate(shop.database)
+        drained.result()
+    assert rotation.replaced, rotation
+    assert not before & _uids(product)
+    assert shop.asked().errors == []
+
+
+def test_the_database_of_the_product_is_restarted(product: Installed, shop: Shop) -> None:
+    """Who asks meanwhile is told to come again; the rotation that had begun goes on; the app notices nothing."""
+    old = shop.uri(shop.cache)
+    shop.cache.rotate()
+    with _broker(product) as platform:
+        path = "/v2/service_instances/none/last_operation"
+        installed_database.stop(product.namespace)
+        answer = platform.ask("GET", path)
+        assert (answer.status_code, answer.json()["error"]) == (503, "Unavailable"), answer.text
+        installed_database.start(product.namespace)
+        eventually(lambda: True if platform.ask("GET", path).status_code != 503 else None, within_s=60)
+    eventually(lambda: True if _answers(shop.bridge) else None, within_s=60)
+    _ended_well(shop.cache)
+    assert shop.uri(shop.cache) != old
+    assert shop.login(old)
+    assert shop.asked().errors == []
+
+
+def test_all_of_it_goes_again(product: Installed, shop: Shop) -> None:
+    """No request has failed, no write is lost or doubled, and nothing is left where the instances were."""
+    asked, written = shop.end(), shop.written()
+    assert asked.errors == []
+    assert set(written[:2]) == {asked.sent}
+    for resource in (shop.cache, shop.database):
+        resource.unbind()
+        _ended_well(resource)
+        resource.destroy()
+    eventually(lambda: True if not shop.bridge.expect("GET", _resources(shop))["results"] else None, within_s=120)
+    product.uninstall()
+    await_nothing(product.instances)
+
+
+def _owner(kube: Kube, namespace: str) -> None:
+    """A service account that may do everything with the resources of the app."""
+    meta = {"name": "owner", "namespace": namespace}
+    rule = {"apiGroups": ["helmbroker.io"], "resources": ["resources"], "verbs": ["get", "update", "delete"]}
+    rbac = "rbac.authorization.k8s.io"
+    kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
+    kube.create({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": meta, "rules": [rule]})
+    role = {"apiGroup": rbac, "kind": "Role", "name": "owner"}
+    subjects = [{"kind": "ServiceAccount", **meta}]
+    binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": meta}
+    kube.create({**binding, "roleRef": role, "subjects": subjects})
+
+
+def _apply(product: Installed, app: str, number: str) -> None:
+    """Install it, or upgrade it so that all pods are others; returns when they are ready."""
+    values = {
+        "rights": {"namespaces": [app]},
+        "bridge": {"settings": {"ROTATION_GRACE_S": "2"}},
+        "podAnnotations": {"number": number},
+    }
+    product.apply(values, HA)
+    _all_are_there(product)
+
+
+def _all_are_there(product: Installed) -> None:
+    # the scaler makes the second API
+    eventually(lambda: len(product.living()) == PODS or None, within_s=READY_S)
+    product.await_ready()
+
+
+def _uids(product: Installed) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in product.living()}
+
+
+def _drain(product: Installed) -> None:
+    for pod in product.living():
+        eventually(partial(_evicted, product.namespace, pod["metadata"]["name"]), within_s=READY_S)
+    _all_are_there(product)
+
+
+def _evicted(namespace: str, pod: str) -> bool | None:
+    """None: a budget does not allow it now."""
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+    argv = [program("kubectl"), "create", "--raw", path, "-f", "-"]
+    done = subprocess.run(argv, input=json.dumps(eviction), text=True, capture_output=True, timeout=60, check=False)
+    if done.returncode and "disruption budget" in done.stderr:
+        return None
+    assert not done.returncode, done.stderr
+    return True
+
+
+def _ended_well(resource: Resource, of: str = "binding") -> None:
+    end = resource.follow(of)
+    assert not end["failed"], end["message"]
+
+
+def _resources(shop: Shop) -> str:
+    return f"/apps/{shop.namespace}/resources/"
+
+
+def _answers(bridge: BridgeApi) -> bool:
+    try:
+        return bridge.ask("GET", "/resources/services/").ok
+    except requests.ConnectionError:
+        return False
+
+
+@contextmanager
+def _broker(product: Installed) -> Iterator[Platform]:
+    login = product.secret("platform")
+    with forwarded(product.namespace, "pod/relay", 8000) as port:
+        yield Platform(f"http://127.0.0.1:{port}", login["username"], login["password"])
