@@ -80,7 +80,7 @@ addons-page: $(VENV)/installed ## what the addons offer; writes docs/reference/a
 plugin-page: $(VENV)/installed ## how drycc-resources is called; writes docs/reference/drycc-resources.md
 	$(BIN)/python -m tests.unit.plugin.page
 
-cli-page: $(VENV)/installed ## how helmbroker is called; writes docs/reference/cli.md
+cli-page: $(VENV)/installed ## how helmbroker and helmbroker-bridge are called; writes docs/reference/cli.md and cli-bridge.md
 	$(BIN)/python -m tests.unit.broker.cli_page
 
 metrics-page: $(VENV)/installed ## what processes tell; writes docs/reference/metrics.md

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 import click
 
 from helmbroker import output as printing
+from helmbroker.program import shown_as
 
 if TYPE_CHECKING:  # heavy; the programs that supervise do without
     from helmbroker.sealing import RingFile
@@ -42,14 +43,17 @@ _to: Callable[..., Any] = click.option(
 )
 
 
-def group(with_settings: Callable[..., Any], opened: Callable[[S], AbstractContextManager[Safe]]) -> click.Group:
-    """The commands. with_settings: passes the program's settings; opened: what they mean, or SystemExit."""
+def group(
+    program: str, with_settings: Callable[..., Any], opened: Callable[[S], AbstractContextManager[Safe]]
+) -> click.Group:
+    """The program's commands. with_settings: passes its settings; opened: what they mean, or SystemExit."""
 
     @click.group("keys")
     def keys() -> None:
         """Keys under which secrets are sealed: docs/how-to/rotate-keys.md."""
 
     def with_safe(command: Callable[Concatenate[Safe, P], None]) -> Any:
+        @shown_as(program)
         @wraps(command)
         def run(settings: S, *args: P.args, **kwargs: P.kwargs) -> None:
             with opened(settings) as safe:
@@ -69,7 +73,7 @@ def list_keys(safe: Safe, *, output: str) -> None:
 
     \b
     Example:
-      helmbroker keys list                   # of the bridge: helmbroker-bridge keys list
+      PROGRAM keys list
     """
     held, active = _counts(safe), safe.ring.active
     rows = [
@@ -88,7 +92,7 @@ def add(safe: Safe, *, only_print: bool, output: str) -> None:
 
     \b
     Example:
-      helmbroker keys add
+      PROGRAM keys add
     """
     if only_print:
         click.echo(safe.ring.with_fresh_key()[1], nl=False)
@@ -103,7 +107,7 @@ def remove(safe: Safe, *, key_id: str, output: str) -> None:
 
     \b
     Example:
-      helmbroker keys remove 1
+      PROGRAM keys remove 1
     """
     number = _counts(safe)[key_id]
     if number:
@@ -120,7 +124,7 @@ def rotate(safe: Safe, *, key_id: str | None, output: str) -> None:
 
     \b
     Example:
-      helmbroker keys rotate
+      PROGRAM keys rotate
     """
     _activate(safe, key_id)
     sys.exit(_bring(safe, output))

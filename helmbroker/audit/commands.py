@@ -14,6 +14,7 @@ import click
 
 from helmbroker import output as printing
 from helmbroker.audit import Verdict
+from helmbroker.program import shown_as
 
 S = TypeVar("S")
 CANNOT = 2  # the exit status of who cannot look
@@ -38,9 +39,12 @@ class Things(NamedTuple):
 
 
 def group(
-    things: Things, with_settings: Callable[..., Any], opened: Callable[[S], AbstractContextManager[Log]]
+    program: str,
+    things: Things,
+    with_settings: Callable[..., Any],
+    opened: Callable[[S], AbstractContextManager[Log]],
 ) -> click.Group:
-    """The commands. with_settings, opened: as for the keys (key_commands), with CANNOT as exit status."""
+    """The program's commands. with_settings, opened: as for the keys (key_commands), with CANNOT as exit status."""
 
     @click.group("audit")
     def audit() -> None:
@@ -53,24 +57,26 @@ def group(
     )
     @printing.option
     @with_settings
+    @shown_as(program)
     def show(settings: S, *, only: str | None, limit: int, output: str) -> None:
         """The newest entries, the last one at the end.
 
         \b
         Example:
-          helmbroker audit show --limit 20        # of the bridge: helmbroker-bridge audit show
+          PROGRAM audit show --limit 20
         """
         with opened(settings) as log:
             _print(log.entries(only=only, newest=limit), things, output)
 
     @audit.command()
     @with_settings
+    @shown_as(program)
     def export(settings: S) -> None:
         """All entries, a line of JSON for each.
 
         \b
         Example:
-          helmbroker audit export >audit.jsonl
+          PROGRAM audit export >audit.jsonl
         """
         with opened(settings) as log:
             _print(log.entries(), things, "json")
@@ -79,12 +85,13 @@ def group(
     @click.option("--anchor", metavar="SEQ:HASH", help="The last entry that an earlier `verify` has told.")
     @printing.option
     @with_settings
+    @shown_as(program)
     def verify(settings: S, *, anchor: str | None, output: str) -> None:
         """Whether an entry was changed, removed or moved. Exit status: 0 none, 1 some, 2 cannot look.
 
         \b
         Example:
-          helmbroker audit verify --anchor 4711:9f86d081...
+          PROGRAM audit verify --anchor 4711:9f86d081...
         """
         known = None if anchor is None else _anchor(anchor)
         with opened(settings) as log:

@@ -38,4 +38,4 @@ def _row(entry: Entry) -> dict[str, Any]:
     return {"seq": entry.seq, "at": entry.at, **who, **vars(entry.event), "hash": entry.hash}
 
 
-audit = commands.group(_THINGS, with_settings_or(commands.CANNOT), _opened)
+audit = commands.group("helmbroker", _THINGS, with_settings_or(commands.CANNOT), _opened)

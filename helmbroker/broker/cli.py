@@ -8,8 +8,8 @@ import sys
 import threading
 
 import click
-from click.shell_completion import get_completion_class
 
+from helmbroker import program
 from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
@@ -207,17 +207,4 @@ def check(settings: Settings) -> None:
     sys.exit(1 if reason or away or bad else 0)
 
 
-@main.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands and options.
-
-    \b
-    Examples:
-      source <(helmbroker completion bash)      # in ~/.bashrc
-      source <(helmbroker completion zsh)       # in ~/.zshrc, after compinit
-      helmbroker completion fish >~/.config/fish/completions/helmbroker.fish
-    """
-    made = get_completion_class(shell)
-    if made is not None:
-        click.echo(made(main, {}, "helmbroker", "_HELMBROKER_COMPLETE").source())
+main.add_command(program.completion("helmbroker"))

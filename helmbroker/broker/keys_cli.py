@@ -30,4 +30,4 @@ def _safe(settings: Settings) -> Iterator[key_commands.Safe]:
         yield key_commands.Safe(ring, [*sealed.columns(store.engine), remembered], note)
 
 
-keys = key_commands.group(with_settings, _safe)
+keys = key_commands.group("helmbroker", with_settings, _safe)

@@ -32,6 +32,10 @@ def missing(settings: Settings, *, output: str) -> None:
     """The apps that the controller does not know, and when their resources are removed.
 
     Of many that went at once nothing is removed: each is held until it is confirmed, or found again.
+
+    \b
+    Example:
+      helmbroker-bridge apps missing
     """
     from helmbroker.controller_bridge.drycc_watch import removed_at  # noqa: PLC0415
 
@@ -41,7 +45,12 @@ def missing(settings: Settings, *, output: str) -> None:
 
 
 def confirm_gone(settings: Settings, *, app: str) -> None:
-    """APP is meant to be gone: unbind and deprovision its resources now, without waiting, however many are gone."""
+    """APP is meant to be gone: unbind and deprovision its resources now, without waiting, however many are gone.
+
+    \b
+    Example:
+      helmbroker-bridge apps confirm-gone shop
+    """
     with _watched(settings) as watched:
         if not watched.confirm(app):
             raise SetupError(f"app {app} is not missing: `helmbroker-bridge apps missing` lists those that are")

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 from pydantic import ValidationError
 
-from helmbroker import key_commands, rights_commands
+from helmbroker import key_commands, program, rights_commands
 from helmbroker.audit import commands as audit_commands
 from helmbroker.controller_bridge import app_commands
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
@@ -24,6 +24,7 @@ from helmbroker.runtime import logs
 P = ParamSpec("P")
 _GRACE_S = 20
 _MODULE = "helmbroker.controller_bridge"
+_PROGRAM = "helmbroker-bridge"
 
 
 def _settings_table() -> str:
@@ -84,7 +85,12 @@ def main() -> None:
 @main.command()
 @_with_settings
 def init(settings: Settings) -> None:
-    """Make the data directory, the keys and a first token. What is there already is kept."""
+    """Make the data directory, the keys and a first token. What is there already is kept.
+
+    \b
+    Example:
+      helmbroker-bridge init
+    """
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415  # heavy, as below
 
     for path in wiring.initialise(settings):
@@ -109,7 +115,12 @@ def check_kubeconfig(settings: Settings) -> None:
 @main.command()
 @_with_settings
 def run(settings: Settings) -> None:
-    """API and worker together, for one machine."""
+    """API and worker together, for one machine.
+
+    \b
+    Example:
+      HELMBROKER_BRIDGE_BROKER_URL=http://127.0.0.1:8080 helmbroker-bridge run
+    """
     from helmbroker.runtime.supervise import supervise  # noqa: PLC0415
 
     _check_initialised(settings)
@@ -128,7 +139,12 @@ def _check_kubeconfig() -> None:
 @main.command()
 @_with_settings
 def api(settings: Settings) -> None:
-    """Serve the REST API."""
+    """Serve the REST API.
+
+    \b
+    Example:
+      helmbroker-bridge api
+    """
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
     from helmbroker.runtime.serve import Drain, serve  # noqa: PLC0415
 
@@ -149,7 +165,12 @@ def api(settings: Settings) -> None:
 @main.command()
 @_with_settings
 def worker(settings: Settings) -> None:
-    """Carry out operations: speak with the broker, release apps, watch them."""
+    """Carry out operations: speak with the broker, release apps, watch them.
+
+    \b
+    Example:
+      helmbroker-bridge worker
+    """
     stop = _stopped_by_signals()
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
@@ -160,7 +181,12 @@ def worker(settings: Settings) -> None:
 @main.command()
 @_with_settings
 def watch(settings: Settings) -> None:
-    """Look after bindings of service-catalog and servicebinding.io. Needs the cluster; no database, no `init`."""
+    """Look after bindings of service-catalog and servicebinding.io. Needs the cluster; no database, no `init`.
+
+    \b
+    Example:
+      helmbroker-bridge watch
+    """
     stop = _stopped_by_signals()
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
@@ -175,7 +201,7 @@ def show_rights(settings: Settings, /, *, watch: bool, **asked: Any) -> None:
     """Print the rights that the bridge needs in the cluster: exactly the verbs that it uses.
 
     \b
-    In the namespaces of apps:
+    Example, for the namespaces of apps:
       helmbroker-bridge rights --namespace shop --account helmbroker/bridge | kubectl apply -f -
     """
     from helmbroker.controller_bridge.rights import ROLE, WATCH_ROLE, rights, watch_rights  # noqa: PLC0415
@@ -201,8 +227,9 @@ def token_add(settings: Settings, user: str, apps: tuple[str, ...], role_name: s
     """Make a token for USER and print it; only its digest is kept.
 
     \b
-    helmbroker-bridge token add alice --app shop --role member
-    helmbroker-bridge token add ci --app '*' --role admin
+    Examples:
+      helmbroker-bridge token add alice --app shop --role member
+      helmbroker-bridge token add ci --app '*' --role admin
     """
     if not apps:
         raise click.UsageError("name at least one --app, or --app '*'")
@@ -235,9 +262,10 @@ def _audit(settings: Settings) -> Iterator[audit_commands.Log]:
 
 
 _THINGS = audit_commands.Things(("app", "resource"), "--app", "Of this app and its resources.")
-main.add_command(key_commands.group(_with_settings, _safe))
+main.add_command(key_commands.group(_PROGRAM, _with_settings, _safe))
 main.add_command(app_commands.group(_with_settings))
-main.add_command(audit_commands.group(_THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
+main.add_command(audit_commands.group(_PROGRAM, _THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
+main.add_command(program.completion(_PROGRAM))
 
 
 def _stopped_by_signals() -> threading.Event:

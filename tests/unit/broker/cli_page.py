@@ -1,6 +1,6 @@
-"""The reference of `helmbroker`'s command line, made from its click commands.
+"""The references of the command lines of both programs, made from their click commands.
 
-`make cli-page` writes docs/reference/cli.md; a test fails while the page says something else.
+`make cli-page` writes docs/reference/cli.md and cli-bridge.md; a test fails while a page says something else.
 """
 
 from __future__ import annotations
@@ -8,27 +8,58 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from helmbroker.broker.cli import main
+from helmbroker.broker.cli import main as broker
+from helmbroker.controller_bridge.cli import main as bridge
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
-PROGRAM = "helmbroker"
-_HEAD = f"""\
-# The command line `{PROGRAM}`
+_PAGES = Path(__file__).parents[3] / "docs" / "reference"
+
+
+class Program(NamedTuple):
+    """A program, where its page is, and where the page leads to."""
+
+    name: str
+    main: click.Group
+    page: Path
+    besides: str
+
+
+PROGRAMS = (
+    Program(
+        "helmbroker",
+        broker,
+        _PAGES / "cli.md",
+        "The same over HTTP, where there is such: [what operators see](admin-api.md).",
+    ),
+    Program(
+        "helmbroker-bridge",
+        bridge,
+        _PAGES / "cli-bridge.md",
+        "What it serves: [REST](bridge-rest.md); the command of its users: [drycc-resources](drycc-resources.md).",
+    ),
+)
+
+
+def page(program: Program) -> str:
+    """The whole page, in Markdown."""
+    return _head(program) + "".join(
+        _section(names, command) for names, command in commands(program.main, (program.name,))
+    )
+
+
+def _head(program: Program) -> str:
+    return f"""\
+# The command line `{program.name}`
 
 Made by `make cli-page` from the program's own commands; not edited by hand. Settings come from environment
-variables: [settings](settings.md). The same over HTTP, where there is such: [what operators see](admin-api.md).
+variables: [settings](settings.md). {program.besides}
 
 `-o json` prints a line of JSON for each row of a table, and one for anything else; progress and questions go to
-the standard error. `{PROGRAM} completion bash` (zsh, fish) prints what makes the shell complete commands.
+the standard error. `{program.name} completion bash` (zsh, fish) prints what makes the shell complete commands.
 """
-
-
-def page() -> str:
-    """The whole page, in Markdown."""
-    return _HEAD + "".join(_section(names, command) for names, command in commands(main, (PROGRAM,)))
 
 
 def commands(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -72,4 +103,5 @@ def _text(given: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    for each in PROGRAMS:
+        each.page.write_text(page(each))

@@ -1,4 +1,4 @@
-"""The command line as a whole: its page, its help, its way of printing, and what shells complete."""
+"""The command lines as a whole: their pages, their help, their way of printing, and what shells complete."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from helmbroker.broker.cli import main
-from tests.unit.broker.cli_page import PAGE, commands, page
+from tests.unit.broker.cli_page import PROGRAMS, Program, commands, page
 from tests.unit.logs import logs_as_before
 
 __all__ = ["logs_as_before"]
 pytestmark = pytest.mark.usefixtures("logs_as_before")
 
-DOCUMENTS = {"helmbroker rights"}  # what is printed is for kubectl and the chart, and is no table
-ALL = {" ".join(names): command for names, command in commands(main, ("helmbroker",))}
+DOCUMENTS = {
+    "helmbroker rights",
+    "helmbroker-bridge rights",
+}  # what is printed is for kubectl and the chart, and is no table
+ALL = {
+    " ".join(names): command for program in PROGRAMS for names, command in commands(program.main, (program.name,))
+}
+of_both = pytest.mark.parametrize("program", PROGRAMS, ids=[program.name for program in PROGRAMS])
 
 
-def test_the_page_is_true() -> None:
-    assert PAGE.read_text() == page(), "make cli-page writes it anew"
+@of_both
+def test_the_page_is_true(program: Program) -> None:
+    assert program.page.read_text() == page(program), "make cli-page writes it anew"
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -51,11 +57,19 @@ def test_what_prints_tables_prints_them_in_one_way() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete(shell: str) -> None:
-    told = CliRunner().invoke(main, ["completion", shell])
-    assert (told.exit_code, "_HELMBROKER_COMPLETE" in told.output) == (0, True)
-    words = {"bash": {"COMP_WORDS": "helmbroker upg", "COMP_CWORD": "1"}}.get(shell)
-    if words is not None:
-        asked = {"_HELMBROKER_COMPLETE": "bash_complete", **words}
-        found = CliRunner().invoke(main, [], prog_name="helmbroker", env=asked)
-        assert found.output == "plain,upgrade\n"
+@of_both
+def test_shells_are_given_what_completes(program: Program, shell: str) -> None:
+    told = CliRunner().invoke(program.main, ["completion", shell])
+    assert told.exit_code == 0
+    assert f"{_asked_by(program)}={shell}_complete" in told.output
+
+
+@of_both
+def test_commands_are_completed(program: Program) -> None:
+    begun = {"COMP_WORDS": f"{program.name} comp", "COMP_CWORD": "1", _asked_by(program): "bash_complete"}
+    found = CliRunner().invoke(program.main, [], prog_name=program.name, env=begun)
+    assert found.output == "plain,completion\n"
+
+
+def _asked_by(program: Program) -> str:
+    return {"helmbroker": "_HELMBROKER_COMPLETE", "helmbroker-bridge": "_HELMBROKER_BRIDGE_COMPLETE"}[program.name]

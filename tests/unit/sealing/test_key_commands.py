@@ -67,7 +67,7 @@ class Desk:
             run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
             return run
 
-        group: click.Group = key_commands.group(without_settings, self.opened)
+        group: click.Group = key_commands.group("helmbroker", without_settings, self.opened)
         return CliRunner().invoke(group, words)
 
     def listed(self) -> list[dict[str, object]]:
