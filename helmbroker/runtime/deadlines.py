@@ -25,7 +25,9 @@ class _Bounded(socket.socket):
         return max(self._ends_at - time.monotonic(), 0.001)
 
     def setblocking(self, flag: bool) -> None:
-        self.settimeout(ANSWER_S if flag else 0.0)
+        # gunicorn closes some connections twice, and would count the second time as another connection
+        if self.fileno() != -1:
+            self.settimeout(ANSWER_S if flag else 0.0)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         before = self.gettimeout()

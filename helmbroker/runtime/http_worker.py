@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 REQUEST_S = 30.0  # for a whole request, header and body, from when a thread begins to read it
+_LACKING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_LACKING_S = 0.1
 _OURS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 _TOLD: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.LimitRequestLine, 414, "URI Too Long", "The request line is too long."),
@@ -57,6 +61,16 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """Who has started it may end, as a shell does; a supervisor has its children end with it by itself."""
         return True
 
+    def accept(self, listener: socket.socket) -> None:
+        """What the machine lacks at the moment ends nobody: who has connected waits in the backlog."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in _LACKING:
+                raise
+            self.log.warning("no connection is taken now: %s", error.strerror)
+            time.sleep(_LACKING_S)
+
     def enqueue_req(self, conn: Any) -> None:
         if type(conn.sock) is socket.socket:
             conn.sock = PlainSocket.adopt(conn.sock)
@@ -68,6 +82,8 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         result = super().handle(conn)
         if conn.sock.late and not conn.answering:
             _answer(conn.sock, *_LATE)
+        if result is False:
+            conn.close(graceful=True)  # may take seconds, which the loop does not have
         return result
 
     def handle_request(self, req: Any, conn: Any) -> Any:

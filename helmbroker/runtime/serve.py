@@ -77,7 +77,17 @@ def serve(
     _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
     signals = _signals(grace_s, on_stop or _nothing, drain, on_hangup or _nothing)
     app = _Application(make_app, settings)
-    HttpWorker(listener, app, JsonLogger(app.cfg), signals, request_s).init_process()
+    worker = HttpWorker(listener, app, JsonLogger(app.cfg), signals, request_s)
+    try:
+        worker.init_process()
+    except Exception:
+        if not worker.booted:
+            raise
+        _LOG.exception("the web server has failed")
+        listener.close()  # refused at once, and not left waiting for nobody
+        _later(_SPARE_S, os._exit, 1)  # threads that answer would be waited for
+        (on_stop or _nothing)()
+        sys.exit(1)
     sys.exit(0)
 
 
@@ -111,7 +121,7 @@ def _signals(
             on_stop()
             worker.handle_exit(number, frame)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, end)
             signal.siginterrupt(number, False)  # as gunicorn does: system calls go on
         after_hangup(on_hangup)

@@ -70,7 +70,7 @@ serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), on_stop=stopping.
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_requests_that_wait_are_told_that_the_server_ends(number: signal.Signals) -> None:
     port = free_port()
     with program(WAITING, str(port)) as server, ThreadPoolExecutor(1) as pool:
@@ -108,6 +108,60 @@ def test_a_request_without_end_does_not_keep_the_server_beyond_the_grace() -> No
             assert read_line(server) == "asked"
             server.send_signal(signal.SIGTERM)
             server.communicate(timeout=BOUND_S)
+    assert server.returncode == 0
+
+
+FAILING = """
+import os, signal, sys, threading
+from helmbroker.runtime import serve
+
+def fail(number, frame):
+    raise OSError(5, "broken")
+
+def make_app():
+    signal.signal(signal.SIGUSR2, fail)
+    print("ready", flush=True)
+    def app(environ, start_response):
+        print("asked", flush=True)
+        threading.Event().wait()
+    return app
+
+serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]))
+"""
+
+
+def test_a_server_that_fails_ends_although_a_request_waits() -> None:
+    """Who has started it sees that, and starts it again; a port that answers nobody would be worse."""
+    port = free_port()
+    with program(FAILING, str(port)) as server:
+        assert read_line(server) == "ready"
+        with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_line(server) == "asked"
+            server.send_signal(signal.SIGUSR2)
+            _, errors = server.communicate(timeout=BOUND_S)
+    assert server.returncode == 1
+    assert "the web server has failed" in errors
+
+
+CRAMPED = SERVER.replace(
+    "logs.configure", "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)); logs.configure"
+)
+
+
+def test_more_connections_than_file_descriptors_end_nobody() -> None:
+    port = free_port()
+    with program(CRAMPED, str(port)) as server:
+        assert read_line(server) == "ready"
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) for _ in range(40)]
+        assert server.stderr is not None
+        assert any("no connection is taken now" in line for line in server.stderr)
+        for each in idle:
+            each.close()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=BOUND_S) as answer:
+            assert answer.status == 200
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=BOUND_S)
     assert server.returncode == 0
 
 
