@@ -33,13 +33,19 @@ class Line(NamedTuple):
     whole: bool  # whether it is to be typed so: a sentence may name no more than a command
 
 
+def blocks(text: str) -> Iterator[list[str]]:
+    """The blocks of a shell in (a part of) a page: the lines that are typed."""
+    for kind, block in _BLOCK.findall(text):
+        if kind in {"console", "bash", "sh", "shell"}:
+            yield [*_typed(block)]
+
+
 def lines(page: Path) -> Iterator[Line]:
     """Every call of our programs in a page."""
     text = page.read_text("utf-8")
-    for kind, block in _BLOCK.findall(text):
-        if kind in {"console", "bash", "sh", "shell"}:
-            for typed in _typed(block):
-                yield from _calls(typed, whole=True)
+    for block in blocks(text):
+        for typed in block:
+            yield from _calls(typed, whole=True)
     for paragraph in _BLOCK.sub("", text).split("\n\n"):
         for span in _SPAN.findall(paragraph):
             if _NAMED.search(span):
