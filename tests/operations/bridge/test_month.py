@@ -15,7 +15,7 @@ from helmbroker.controller_bridge.retention import forget_old
 from helmbroker.controller_bridge.rotation import rotate_due
 from helmbroker.controller_bridge.store import OPERATIONS
 from helmbroker.database import connect
-from helmbroker.durable import State
+from helmbroker.durable import Handler, State
 from tests.operations.bridge.world import APP, DB, World
 from tests.operations.harness import LEASE_S, Hand
 from tests.operations.month import DAY_S, HOUR_S, DatabaseClock, Month
@@ -45,7 +45,7 @@ def world(tmp_path: Path, clock: DatabaseClock) -> World:
 def start(world: World, clock: DatabaseClock, periods: dict[str, float]) -> Month:
     """Starts the worker of `wiring.run_worker` over Kubernetes."""
     store = world.store
-    schedules = {
+    schedules: dict[str, Handler] = {
         Schedule.RETENTION: forget_old(store.engine, KEEP_S),
         Schedule.ROTATION: rotate_due(world.service, store, 4),
     }

@@ -59,8 +59,8 @@ def start(world: World, tmp_path: Path) -> Callable[..., Month]:
 
 
 def bind(world: World, binding_id: str) -> None:
-    asked = INSTANCE, binding_id, ADDON.id, BRIEF.id, None, Parameters({}), {}
-    world.service.bind(BindRequest(*asked, accepts_incomplete=True))
+    asked = BindRequest(INSTANCE, binding_id, ADDON.id, BRIEF.id, None, Parameters({}), {}, accepts_incomplete=True)
+    world.service.bind(asked)
 
 
 def test_schedules_of_a_month(world: World, start: Callable[..., Month]) -> None:
@@ -70,8 +70,10 @@ def test_schedules_of_a_month(world: World, start: Callable[..., Month]) -> None
 
     def live(day: int) -> None:
         name = f"instance of day {day}"
-        asked = name, ADDON.id, BRIEF.id, "org", "space", Parameters({}), {}, None
-        world.service.provision(ProvisionRequest(*asked, accepts_incomplete=True))
+        asked = ProvisionRequest(
+            name, ADDON.id, BRIEF.id, "org", "space", Parameters({}), {}, None, accepts_incomplete=True
+        )
+        world.service.provision(asked)
         month.pass_time(HOUR_S)
         bind(world, f"binding of day {day}")
         month.pass_time(HOUR_S)
