@@ -17,7 +17,7 @@ PATIENT = {"periodSeconds": 1, "timeoutSeconds": 15, "failureThreshold": 5}
 
 _RUN = """
 trap 'exit 0' TERM
-if [ -n "$BREAK" ]; then echo starting; echo "refused by $BREAK" >&2; exit 3; fi
+if [ -n "$BREAK" ]; then printf 'starting\\nrefused by %s\\n' "$BREAK" >&2; exit 3; fi
 touch /tmp/ready
 while :; do sleep 0.1; done
 """

@@ -58,10 +58,6 @@ asyncio.run(main())
 def product(kube: KubeClient) -> Iterator[Installed]:
     with namespaces(kube) as installed:
         installed_database.start_database(kube, installed.namespace)
-        hosts = [f"{RELEASE}-{each}.{installed.namespace}.svc" for each in ("broker", "bridge")]
-        relay = {"image": "sandbox.local/demo-app:1", "command": ["python3", "-c", RELAY, *hosts]}
-        probe = {"tcpSocket": {"port": 8001}, "periodSeconds": 1}
-        start_pod(kube, installed.namespace, "relay", {**relay, "readinessProbe": probe})
         yield installed
 
 
@@ -71,6 +67,7 @@ def shop(kube: KubeClient, product: Installed) -> Iterator[Shop]:
     with throw_away_namespace(kube) as app:
         _owner(kube, app)
         _apply(product, app, "1")
+        _relay(kube, product.namespace)
         with forwarded(product.namespace, "pod/relay", 8001) as port:
             token = kubectl("create", "token", "owner", "--namespace", app, "--duration", "1h").strip()
             bridge = BridgeApi(f"http://127.0.0.1:{port}", token)
@@ -148,6 +145,14 @@ def _owner(kube: Kube, namespace: str) -> None:
     subjects = [{"kind": "ServiceAccount", **meta}]
     binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": meta}
     kube.create({**binding, "roleRef": role, "subjects": subjects})
+
+
+def _relay(kube: Kube, namespace: str) -> None:
+    services = [kube.get("Service", namespace, f"{RELEASE}-{each}") or {} for each in ("broker", "bridge")]
+    addresses = [each["spec"]["clusterIP"] for each in services]
+    container = {"image": "sandbox.local/demo-app:1", "command": ["python3", "-c", RELAY, *addresses]}
+    probe = {"tcpSocket": {"port": 8001}, "periodSeconds": 1}
+    start_pod(kube, namespace, "relay", {**container, "readinessProbe": probe})
 
 
 def _apply(product: Installed, app: str, number: str) -> None:
