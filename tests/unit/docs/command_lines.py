@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`]+)`")
 _NAMED = re.compile(rf"(^|-- )({'|'.join(PROGRAMS)}|drycc resources) ")
 _WITHIN = re.compile(r"[$<]\(([^()]*)\)")
-_REDIRECTION = re.compile(r"\s\d?(>>?|<)\s*(&\d|[^\s&|()<>]+)")
+_REDIRECTION = re.compile(r"\s\d?(>>?|<)\s*(&\d|[^\s&|()<>'\"]+)")
 _BEFORE = re.compile(r"\w+=.*|--|\$inside|env|source|if|while|until|do|then|!")  # what a command may stand behind
 
 
