@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -28,7 +28,7 @@ from tests.cluster.osb import Platform
 from tests.cluster.reach import eventually, throw_away_namespace
 from tests.cluster.rotating_shop import CACHE, DATABASE, Shop, furnish
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
 
 PODS = 6  # two each of API, worker and bridge
 # Takes connections on ports and has the named Services answer them: a port-forward to a Service ends with its pod.
@@ -43,7 +43,11 @@ async def pipe(reader, writer):
         writer.close()
 def to(host):
     async def serve(reader, writer):
-        others = await asyncio.open_connection(host, 80)
+        try:
+            others = await asyncio.open_connection(host, 80)
+        except OSError:
+            writer.close()  # no pod of the Service is ready: who asks is to see that at once
+            return
         await asyncio.gather(pipe(reader, others[1]), pipe(others[0], writer), return_exceptions=True)
     return serve
 async def main():
@@ -112,8 +116,8 @@ def test_the_database_of_the_product_is_restarted(product: Installed, shop: Shop
         answer = platform.ask("GET", path)
         assert (answer.status_code, answer.json()["error"]) == (503, "Unavailable"), answer.text
         installed_database.start(product.namespace)
-        eventually(lambda: True if platform.ask("GET", path).status_code != 503 else None, within_s=60)
-    eventually(lambda: True if _answers(shop.bridge) else None, within_s=60)
+        eventually(lambda: _answers(partial(platform.ask, "GET", path)) or None, within_s=60)
+    eventually(lambda: _answers(partial(shop.bridge.ask, "GET", "/resources/services/")) or None, within_s=60)
     _ended_well(shop.cache)
     assert shop.uri(shop.cache) != old
     assert shop.login(old)
@@ -203,9 +207,10 @@ def _resources(shop: Shop) -> str:
     return f"/apps/{shop.namespace}/resources/"
 
 
-def _answers(bridge: BridgeApi) -> bool:
+def _answers(ask: Callable[[], requests.Response]) -> bool:
+    """Not while no pod is ready, as without a database, and not while one says that the database is away."""
     try:
-        return bridge.ask("GET", "/resources/services/").ok
+        return ask().status_code != 503
     except requests.ConnectionError:
         return False
 
