@@ -60,7 +60,7 @@ def serve(
     first told and waited about, while everything is served as before. The app finds the raw request target in
     `environ["RAW_URI"]`, and what a client's certificate says in `environ[PEER_CERTIFICATE]`. When the address
     cannot be had, or a certificate cannot be read: one sentence on stderr and SystemExit(1). Ends with
-    SystemExit(0), never returns. Main thread only (signals).
+    SystemExit(0), or (1) when it fails while it serves; never returns. Main thread only (signals).
     """
     contexts = _contexts(tls)
     listener = _listen(host, port)
@@ -78,6 +78,11 @@ def serve(
     signals = _signals(grace_s, on_stop or _nothing, drain, on_hangup or _nothing)
     app = _Application(make_app, settings)
     worker = HttpWorker(listener, app, JsonLogger(app.cfg), signals, request_s)
+    sys.exit(_run(worker, listener, on_stop or _nothing))
+
+
+def _run(worker: HttpWorker, listener: socket.socket, on_stop: Callable[[], None]) -> int:
+    """Serve until told to end; the status of the process. Raises what `make_app` raises."""
     try:
         worker.init_process()
     except Exception:
@@ -86,9 +91,9 @@ def serve(
         _LOG.exception("the web server has failed")
         listener.close()  # refused at once, and not left waiting for nobody
         _later(_SPARE_S, os._exit, 1)  # threads that answer would be waited for
-        (on_stop or _nothing)()
-        sys.exit(1)
-    sys.exit(0)
+        on_stop()
+        return 1
+    return 0
 
 
 @dataclass(frozen=True)
