@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from helmbroker.runtime.deadlines import PlainSocket
 from tests.unit.runtime.processes import BOUND_S, program, read_line
 
 pytestmark = pytest.mark.processes
@@ -35,6 +36,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def connection(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=BOUND_S)
 
 
 def test_one_process_serves_and_the_app_sees_the_raw_target() -> None:
@@ -103,7 +108,7 @@ def test_a_request_without_end_does_not_keep_the_server_beyond_the_grace() -> No
     port = free_port()
     with program(ENDLESS, str(port)) as server:
         assert read_line(server) == "ready"
-        with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as client:
+        with connection(port) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert read_line(server) == "asked"
             server.send_signal(signal.SIGTERM)
@@ -135,7 +140,7 @@ def test_a_server_that_fails_ends_although_a_request_waits() -> None:
     port = free_port()
     with program(FAILING, str(port)) as server:
         assert read_line(server) == "ready"
-        with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as client:
+        with connection(port) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert read_line(server) == "asked"
             server.send_signal(signal.SIGUSR2)
@@ -153,7 +158,7 @@ def test_more_connections_than_file_descriptors_end_nobody() -> None:
     port = free_port()
     with program(CRAMPED, str(port)) as server:
         assert read_line(server) == "ready"
-        idle = [socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) for _ in range(40)]
+        idle = [connection(port) for _ in range(40)]
         assert server.stderr is not None
         assert any("no connection is taken now" in line for line in server.stderr)
         for each in idle:
@@ -163,6 +168,13 @@ def test_more_connections_than_file_descriptors_end_nobody() -> None:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=BOUND_S)
     assert server.returncode == 0
+
+
+def test_a_connection_that_is_closed_is_not_closed_again() -> None:
+    """gunicorn would take the failure for another connection that has ended."""
+    sock = PlainSocket.adopt(socket.socket())
+    sock.close()
+    sock.setblocking(True)
 
 
 def test_what_making_the_app_raises_ends_the_program() -> None:
@@ -214,7 +226,7 @@ def test_a_broken_request_leaves_no_header_in_the_log() -> None:
     port = free_port()
     with program(SERVER, str(port)) as server:
         read_line(server)
-        with socket.create_connection(("127.0.0.1", port), timeout=BOUND_S) as client:
+        with connection(port) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: canary\x01-7f3a\r\n\r\n")
             status = client.recv(64).split(b"\r\n")[0]
         server.send_signal(signal.SIGTERM)
