@@ -140,7 +140,12 @@ def _await_start(platform: Platform, process: subprocess.Popen[bytes], log: Path
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a program of the product that supervises others; all of them have to go."""
+    """End a program of the product that supervises others; all of them have to go.
+
+    One that a test has already ended stays so: its number may be another process's by now.
+    """
+    if process.poll() is not None:
+        return
     below = descendants(process.pid)
     process.send_signal(signal.SIGTERM)
     try:

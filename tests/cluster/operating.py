@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.cluster import broker
 from tests.cluster.broker import CHECKOUT, START_S, STOP_S, Broker
 from tests.cluster.reach import eventually
 
@@ -66,8 +67,7 @@ def shell(*argv: str) -> None:
 
 def stop(running: Broker) -> None:
     """End its first processes."""
-    running.process.terminate()
-    running.process.wait(STOP_S)
+    broker.stop(running.process)
 
 
 @contextmanager
