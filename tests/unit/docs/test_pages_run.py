@@ -24,7 +24,7 @@ from tests.unit.logs import logs_as_before
 __all__ = ["logs_as_before"]
 pytestmark = pytest.mark.usefixtures("logs_as_before", "place")
 BOUND_S = 50
-LOGINS = "authenticate-platforms.md"
+LOGINS, RESTORE = "authenticate-platforms.md", "restore-the-database.md"
 
 
 @pytest.fixture
@@ -123,3 +123,26 @@ def test_an_addon_is_checked_and_packed(place: Path) -> None:
     assert len(lines) == len(check) - 1
     assert any('"file": "notes-0.1.0.tgz"' in line for line in called(*lines))
     assert (place / "notes-0.1.0.tgz").is_file()
+
+
+@pytest.mark.processes
+def test_a_backup_of_the_bridge_is_put_back(place: Path) -> None:
+    """On one machine, and by the lines that are for its pod, run here."""
+    one_machine, in_its_pod = blocks(section(RESTORE, "What to back up"))
+    put_back, _ = blocks(section(RESTORE, "A backup is put back"))
+    data = place / "helmbroker-bridge-data"
+    called("helmbroker-bridge init", "helmbroker-bridge keys rotate")
+    at_the_backup = called("helmbroker-bridge audit show")
+    typed(one_machine)
+    called("helmbroker-bridge keys rotate")
+    assert called("helmbroker-bridge audit show") != at_the_backup
+    typed(put_back)
+    assert called("helmbroker-bridge audit show") == at_the_backup
+    (place / "bridge.backup").unlink()
+    here = [re.sub(r"kubectl exec .* --(?=\")", "env", line) for line in in_its_pod[2:]]
+    typed([one_machine[0], *(line.replace("/var/lib/helmbroker", str(data)) for line in here)])
+    for file in data.glob("bridge.db*"):
+        file.unlink()
+    typed(put_back)
+    assert called("helmbroker-bridge audit show") == at_the_backup
+    assert not (data / "backup").exists()
