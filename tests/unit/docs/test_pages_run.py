@@ -16,6 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from helmbroker.broker.cli import main as broker
+from helmbroker.broker.service import refresh
+from helmbroker.broker.settings import Settings
+from helmbroker.broker.wiring import make_store
 from helmbroker.controller_bridge.cli import main as bridge
 from tests.unit.catalog.folders import write
 from tests.unit.docs.command_lines import ROOT, blocks
@@ -146,3 +149,18 @@ def test_a_backup_of_the_bridge_is_put_back(place: Path) -> None:
     typed(put_back)
     assert called("helmbroker-bridge audit show") == at_the_backup
     assert not (data / "backup").exists()
+
+
+def test_what_runbooks_ask_the_database_is_answered() -> None:
+    """What they ask the cluster, tests/cluster/ asks one."""
+    called("helmbroker init", "helmbroker-bridge init")
+    with closing(make_store(Settings())) as store:
+        operation = refresh.begin(store).id
+    pages = [page.read_text("utf-8") for page in (ROOT / "docs/how-to/runbooks").glob("*.md")]
+    typed_in = [line.partition(" | ")[0] for page in pages for block in blocks(page) for line in block]
+    asked = {line for line in typed_in if re.match(r"helmbroker(-bridge)? (audit|list|operations|workers)\b", line)}
+    assert len(asked) > 8
+    for line in sorted(asked):
+        called(line.replace("OPERATION", operation).replace("KIND", "refresh"))
+    rows = [json.loads(line) for line in called("helmbroker operations list --state queued --output json")]
+    assert [(row["attempt"], row["description"] != "") for row in rows] == [(0, True)], "which `jq` is asked for"
