@@ -150,12 +150,5 @@ class Chain:
             seq = rows[-1]["seq"]
 
 
-def at_one_moment(reader: sa.Engine) -> sa.Engine:
-    """For `Chain.verify`: on SQLite a transaction that reads sees one moment anyway."""
-    if reader.dialect.name == "postgresql":
-        return reader.execution_options(isolation_level="REPEATABLE READ")
-    return reader
-
-
 def _words(first: int, last: int) -> str:
     return f"row {first} is" if first == last else f"rows {first} to {last} are"

@@ -13,8 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker.audit import Actor, Outcome, Verdict, who
-from helmbroker.audit.chain import KEY_BYTES, Chain, at_one_moment, define
+from helmbroker.audit.chain import KEY_BYTES, Chain, define
 from helmbroker.controller_bridge.model import Kind
+from helmbroker.database import at_one_moment
 from helmbroker.durable import JSON, Operation, Queue, State
 from helmbroker.durable.model import public
 from helmbroker.sealing import Keys

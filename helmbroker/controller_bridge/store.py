@@ -119,9 +119,10 @@ class Store:
 
         Raises UnusableDatabase, KeyRingError; then nothing has changed.
         """
-        prepare(self.engine, SCHEMA, partial(self._check_facts, keys))
+        prepare(self.engine, SCHEMA, partial(self.check_facts, keys))
 
-    def _check_facts(self, keys: Keys, conn: sa.Connection) -> None:
+    def check_facts(self, keys: Keys, conn: sa.Connection) -> None:
+        """Whether the keys are those of this database. The caller is alone. Raises KeyRingError."""
         check(conn, _FACTS, keys, self._options)
         self.audit.open(conn, _FACTS, keys)
 

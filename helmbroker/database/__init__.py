@@ -2,7 +2,7 @@
 
 from helmbroker.database.batches import delete_in_batches
 from helmbroker.database.clock import now
-from helmbroker.database.engine import connect, reader, url_in
+from helmbroker.database.engine import at_one_moment, connect, reader, url_in
 from helmbroker.database.errors import OUTAGE, UnusableDatabase
 from helmbroker.database.facts import define_facts, fact
 from helmbroker.database.migrate import Schema, describe, prepare
@@ -13,6 +13,7 @@ __all__ = [
     "Presence",
     "Schema",
     "UnusableDatabase",
+    "at_one_moment",
     "connect",
     "define_facts",
     "define_workers",

@@ -60,6 +60,13 @@ def reader(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(**{_READ_ONLY: True}, postgresql_readonly=True)
 
 
+def at_one_moment(reader: sa.Engine) -> sa.Engine:
+    """For many reads that have to fit together: on SQLite a transaction that reads sees one moment anyway."""
+    if reader.dialect.name == "postgresql":
+        return reader.execution_options(isolation_level="REPEATABLE READ")
+    return reader
+
+
 def _bound_transactions(connection: Any, _record: object) -> None:
     """Who is frozen or lost in the middle of a transaction keeps its locks as long as SQLite waits, not for ever.
 

@@ -18,17 +18,18 @@ import requests
 
 from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.port import Kube
-from tests.addons.programs import kubectl, program
+from tests.addons.programs import program
 from tests.charts.product import HA
 from tests.cluster import installed_database
-from tests.cluster.bridge import BridgeApi, Resource
+from tests.cluster.bridge import Resource
 from tests.cluster.installed import READY_S, RELEASE, Installed, forwarded, namespaces, start_pod
+from tests.cluster.installed_shop import make_owner, shop_at
 from tests.cluster.inventory import await_nothing
 from tests.cluster.osb import Platform
 from tests.cluster.reach import eventually, throw_away_namespace
-from tests.cluster.rotating_shop import CACHE, DATABASE, Shop, furnish
+from tests.cluster.rotating_shop import DATABASE, Shop, furnish
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 PODS = 6  # two each of API, worker and bridge
 # Takes connections on ports and has the named Services answer them: a port-forward to a Service ends with its pod.
@@ -69,14 +70,11 @@ def product(kube: KubeClient) -> Iterator[Installed]:
 def shop(kube: KubeClient, product: Installed) -> Iterator[Shop]:
     """Its database is bound; a cache is there."""
     with throw_away_namespace(kube) as app:
-        _owner(kube, app)
+        make_owner(kube, app)
         _apply(product, app, "1")
         _relay(kube, product.namespace)
         with forwarded(product.namespace, "pod/relay", 8001) as port:
-            token = kubectl("create", "token", "owner", "--namespace", app, "--duration", "1h").strip()
-            bridge = BridgeApi(f"http://127.0.0.1:{port}", token)
-            database, cache = (Resource(bridge, app, name) for name in (DATABASE, CACHE))
-            made = Shop(kube, app, bridge, database, cache)
+            made = shop_at(kube, app, port)
             furnish(made, before_s=1.0, bound=[DATABASE])
             yield made
 
@@ -136,19 +134,6 @@ def test_all_of_it_goes_again(product: Installed, shop: Shop) -> None:
     eventually(lambda: True if not shop.bridge.expect("GET", _resources(shop))["results"] else None, within_s=120)
     product.uninstall()
     await_nothing(product.instances)
-
-
-def _owner(kube: Kube, namespace: str) -> None:
-    """A service account that may do everything with the resources of the app."""
-    meta = {"name": "owner", "namespace": namespace}
-    rule = {"apiGroups": ["helmbroker.io"], "resources": ["resources"], "verbs": ["get", "update", "delete"]}
-    rbac = "rbac.authorization.k8s.io"
-    kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
-    kube.create({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": meta, "rules": [rule]})
-    role = {"apiGroup": rbac, "kind": "Role", "name": "owner"}
-    subjects = [{"kind": "ServiceAccount", **meta}]
-    binding = {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": meta}
-    kube.create({**binding, "roleRef": role, "subjects": subjects})
 
 
 def _relay(kube: Kube, namespace: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from helmbroker.audit import Verdict, who
-from helmbroker.audit.chain import KEY_BYTES, Chain, at_one_moment
+from helmbroker.audit.chain import KEY_BYTES, Chain
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.audit import BROKER, Entry, Event
 from helmbroker.broker.domain.errors import Unavailable
@@ -37,7 +37,7 @@ from helmbroker.broker.store.watch import SqlWatch
 from helmbroker.catalog.model import Catalog
 from helmbroker.catalog.sources.model import Listed
 from helmbroker.catalog.sources.reading import Reading
-from helmbroker.database import OUTAGE, connect, describe, fact, prepare, reader
+from helmbroker.database import OUTAGE, at_one_moment, connect, describe, fact, prepare, reader
 from helmbroker.durable import Operation, Queue
 from helmbroker.sealing import Keys, KeysAway
 from helmbroker.sealing.stored import check, sealed_fact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,26 @@ def test_a_file_of_brokers_that_cannot_be_used(data: Path, monkeypatch: pytest.M
     assert (ran.exit_code, ran.output) == (
         1,
         f"helmbroker-bridge: {path} of HELMBROKER_BRIDGE_BROKERS_FILE {said}\n",
+    )
+
+
+def test_records_are_exported_and_imported(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("init")
+    file = data / "all.jsonl"
+    assert run("export", str(file)).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert run("export").output == file.read_text()
+    again = run("export", str(file))
+    assert (again.exit_code, again.output) == (1, f"helmbroker-bridge: {file} cannot be made: File exists\n")
+    monkeypatch.setenv("HELMBROKER_BRIDGE_DATABASE_URL", f"sqlite:///{data}/other.db")
+    done = run("import", str(file), "--output", "json")
+    assert done.exit_code == 0, done.output
+    assert {"table": "facts", "rows": 3} in [json.loads(line) for line in done.output.splitlines()]
+    assert "audit already" in run("import", str(file)).output
+    missing = run("import", str(data / "none"))
+    assert (missing.exit_code, missing.output) == (
+        1,
+        f"helmbroker-bridge: {data}/none cannot be read: No such file or directory\n",
     )
 
 
