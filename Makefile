@@ -89,9 +89,12 @@ metrics-page: $(VENV)/installed ## what processes tell; writes docs/reference/me
 dashboard: $(VENV)/installed ## the Grafana dashboard; writes charts/helmbroker/files/dashboard.json
 	$(BIN)/python -m packing.dashboard
 
-alerts: ## try the alerts with Prometheus' own promtool, built when it is missing (needs Go, and minutes at first)
-	@command -v promtool >/dev/null || GOFLAGS=-buildvcs=false CGO_ENABLED=0 \
-	  go install -tags netgo,builtinassets,remove_all_sd github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS)
+# `go install` of a module by its version refuses what replaces a module of its own, as Prometheus does: so from its folder
+alerts: ## try the alerts with Prometheus' own promtool, built when it is missing (needs Go, and many minutes at first)
+	@PATH="$$PATH:$$(go env GOPATH)/bin" command -v promtool >/dev/null || { \
+	  go mod download github.com/prometheus/prometheus@$(PROMETHEUS); \
+	  cd "$$(go env GOMODCACHE)/github.com/prometheus/prometheus@$(PROMETHEUS)"; \
+	  GOFLAGS=-buildvcs=false CGO_ENABLED=0 go install -tags netgo,remove_all_sd ./cmd/promtool; }
 	PATH="$$PATH:$$(go env GOPATH)/bin" promtool check rules charts/helmbroker/files/alerts.yaml
 	PATH="$$PATH:$$(go env GOPATH)/bin" promtool test rules tests/unit/observed/alerts.yaml
 

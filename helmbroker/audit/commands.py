@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import click
 
@@ -17,6 +18,7 @@ from helmbroker.audit import Verdict
 from helmbroker.program import shown_as
 
 S = TypeVar("S")
+P = ParamSpec("P")
 CANNOT = 2  # the exit status of who cannot look
 
 
@@ -38,6 +40,32 @@ class Things(NamedTuple):
     help: str
 
 
+class Book(NamedTuple):
+    """The audit, and what its entries are about."""
+
+    log: Log
+    things: Things
+
+
+def _anchor(_ctx: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, str] | None:
+    if text is None:
+        return None
+    found = re.fullmatch("([0-9]{1,18}):([0-9a-f]{64})", text)
+    if found is None:
+        raise click.UsageError(
+            "--anchor must be a number, a colon and 64 hexadecimal digits, as `verify` prints it"
+        )
+    return int(found[1]), found[2]
+
+
+_limit: Callable[..., Any] = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest ones."
+)
+_since: Callable[..., Any] = click.option(
+    "--anchor", metavar="SEQ:HASH", callback=_anchor, help="The last entry that an earlier `verify` has told."
+)
+
+
 def group(
     program: str,
     things: Things,
@@ -50,56 +78,52 @@ def group(
     def audit() -> None:
         """Who did what, and to what: docs/reference/audit.md."""
 
-    @audit.command()
-    @click.option(things.option, "only", help=things.help)
-    @click.option(
-        "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="The newest ones."
-    )
-    @printing.option
-    @with_settings
-    @shown_as(program)
-    def show(settings: S, *, only: str | None, limit: int, output: str) -> None:
-        """The newest entries, the last one at the end.
+    def with_book(command: Callable[Concatenate[Book, P], None]) -> Any:
+        @shown_as(program)
+        @wraps(command)
+        def run(settings: S, *args: P.args, **kwargs: P.kwargs) -> None:
+            with opened(settings) as log:
+                command(Book(log, things), *args, **kwargs)
 
-        \b
-        Example:
-          PROGRAM audit show --limit 20
-        """
-        with opened(settings) as log:
-            _print(log.entries(only=only, newest=limit), things, output)
+        return with_settings(run)
 
-    @audit.command()
-    @with_settings
-    @shown_as(program)
-    def export(settings: S) -> None:
-        """All entries, a line of JSON for each.
-
-        \b
-        Example:
-          PROGRAM audit export >audit.jsonl
-        """
-        with opened(settings) as log:
-            _print(log.entries(), things, "json")
-
-    @audit.command()
-    @click.option("--anchor", metavar="SEQ:HASH", help="The last entry that an earlier `verify` has told.")
-    @printing.option
-    @with_settings
-    @shown_as(program)
-    def verify(settings: S, *, anchor: str | None, output: str) -> None:
-        """Whether an entry was changed, removed or moved. Exit status: 0 none, 1 some, 2 cannot look.
-
-        \b
-        Example:
-          PROGRAM audit verify --anchor 4711:9f86d081...
-        """
-        known = None if anchor is None else _anchor(anchor)
-        with opened(settings) as log:
-            verdict = log.verify(known)
-        _tell(verdict, output)
-        sys.exit(1 if verdict.faults else 0)
-
+    only = click.option(things.option, "only", help=things.help)
+    audit.command("show")(only(_limit(printing.option(with_book(show)))))
+    audit.command("export")(with_book(export))
+    audit.command("verify")(_since(printing.option(with_book(verify))))
     return audit
+
+
+def show(book: Book, *, only: str | None, limit: int, output: str) -> None:
+    """The newest entries, the last one at the end.
+
+    \b
+    Example:
+      PROGRAM audit show --limit 20
+    """
+    _print(book.log.entries(only=only, newest=limit), book.things, output)
+
+
+def export(book: Book) -> None:
+    """All entries, a line of JSON for each.
+
+    \b
+    Example:
+      PROGRAM audit export >audit.jsonl
+    """
+    _print(book.log.entries(), book.things, "json")
+
+
+def verify(book: Book, *, anchor: tuple[int, str] | None, output: str) -> None:
+    """Whether an entry was changed, removed or moved. Exit status: 0 none, 1 some, 2 cannot look.
+
+    \b
+    Example:
+      PROGRAM audit verify --anchor 4711:9f86d081...
+    """
+    verdict = book.log.verify(anchor)
+    _tell(verdict, output)
+    sys.exit(1 if verdict.faults else 0)
 
 
 def _tell(verdict: Verdict, output: str) -> None:
@@ -111,15 +135,6 @@ def _tell(verdict: Verdict, output: str) -> None:
         click.echo(fault)
     click.echo(f"{verdict.rows} entries, {'NOT WHOLE' if verdict.faults else 'all as they were written'}")
     click.echo(f"the last one is {last}; kept elsewhere, it is an anchor for the next time")
-
-
-def _anchor(text: str) -> tuple[int, str]:
-    found = re.fullmatch("([0-9]{1,18}):([0-9a-f]{64})", text)
-    if found is None:
-        raise click.UsageError(
-            "--anchor must be a number, a colon and 64 hexadecimal digits, as `verify` prints it"
-        )
-    return int(found[1]), found[2]
 
 
 def _print(entries: Iterable[Mapping[str, Any]], things: Things, output: str) -> None:

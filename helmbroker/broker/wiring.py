@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from helmbroker.broker.helm.releases import Around, HelmCli
+    from helmbroker.broker.operations.work import Tools
+    from helmbroker.broker.store.revisions import UnpackedRevisions
+    from helmbroker.broker.telemetry_wiring import ToldByWorker
+    from helmbroker.kubeapi.port import Kube
 
 _LOG = logging.getLogger("helmbroker")
 _HEARTBEAT_S = 2.0  # also how soon a running operation learns that it is cancelled
@@ -86,30 +90,17 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
     authenticate, requests = authentication(settings), requests_of_api()
     store = make_store(settings)
     refresh_folders(settings, store)
-    wanted = sources(settings).sources
     revisions = make_revisions(settings, store)
     catalog = Offered(store, revisions)
     catalog.look()
     threading.Thread(target=catalog.watch, args=(stopping,), name="catalog", daemon=True).start()
     room = WaitingRoom(store.watch, stopping, most=settings.max_waiting, wait_s=settings.bind_wait_s)
     service = Service(store, catalog, revisions, settings.instance_namespace, room)
-
-    def ready() -> str | None:
-        if stopping.is_set() or (draining is not None and draining.is_set()):
-            return health.LEAVING
-        try:
-            with store.read() as records:
-                records.operation("none")  # any query that goes to the database
-            read = not wanted or store.provenance().sources
-        except Unavailable as error:
-            return error.description
-        return None if read else "The catalog has not been read yet; a worker does that."
-
     return create_app(
         service,
         catalog,
         authenticate,
-        ready,
+        _readiness(store, bool(sources(settings).sources), stopping, draining),
         missing_version_status=int(settings.missing_version_status),
         facts=lambda: _facts(store, catalog()),
         admin=make_admin(
@@ -124,6 +115,25 @@ def make_app(settings: Settings, stopping: threading.Event, draining: threading.
     )
 
 
+def _readiness(
+    store: SqlStore, sources_wanted: bool, stopping: threading.Event, draining: threading.Event | None
+) -> Callable[[], str | None]:
+    """Says why the API cannot serve now, or None."""
+
+    def ready() -> str | None:
+        if stopping.is_set() or (draining is not None and draining.is_set()):
+            return health.LEAVING
+        try:
+            with store.read() as records:
+                records.operation("none")  # any query that goes to the database
+            read = not sources_wanted or store.provenance().sources
+        except Unavailable as error:
+            return error.description
+        return None if read else "The catalog has not been read yet; a worker does that."
+
+    return ready
+
+
 def _facts(store: SqlStore, catalog: Catalog) -> dict[str, str]:
     """What readiness tells, and does not depend on: an API without workers answers, and accepts what waits."""
     try:
@@ -136,12 +146,8 @@ def _facts(store: SqlStore, catalog: Catalog) -> dict[str, str]:
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Work until `stop` is set. Helm and the cluster client are loaded here alone."""
-    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy, and the API does without
-    from helmbroker.broker.operations.work import Patience, Tools  # noqa: PLC0415
-    from helmbroker.broker.operator_wiring import upgrades  # noqa: PLC0415
-    from helmbroker.broker.telemetry_wiring import told_by_worker  # noqa: PLC0415
-    from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled  # noqa: PLC0415
+    """Work until `stop` is set. Helm and the cluster client are loaded for this alone."""
+    from helmbroker.broker.telemetry_wiring import told_by_worker  # noqa: PLC0415  # heavy, and the API does without
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415
 
     store = make_store(settings)
@@ -149,7 +155,24 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     told = told_by_worker(store, revisions)
     helm = make_helm(settings, settings.data_dir / "helm", told.helm)
     kube = KubeClient.from_environment(settings.kubeconfig)
-    tools = Tools(
+    worker = _make_worker(settings, store, _make_tools(settings, store, revisions, helm, kube), told)
+    helm.warn_if_unusable()
+    answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
+    try:
+        with probes(settings.worker_listen, answers, {METRICS: told.text}):
+            worker.run(stop)
+    finally:
+        store.close()
+
+
+def _make_tools(
+    settings: Settings, store: SqlStore, revisions: UnpackedRevisions, helm: HelmCli, kube: Kube
+) -> Tools:
+    """What the steps of operations work with."""
+    from helmbroker.broker.kube.cluster import KubeCluster  # noqa: PLC0415  # heavy, and the API does without
+    from helmbroker.broker.operations.work import Patience, Tools  # noqa: PLC0415
+
+    return Tools(
         helm=helm,
         cluster=KubeCluster(kube, Path(settings.helm).name),
         revisions=revisions,
@@ -160,9 +183,14 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         keys=Keys.load(settings.keys_file),
         tenants=read_tenants(settings),
     )
-    helm.warn_if_unusable()
-    answers = health.worker_probes(Pulse(store.engine), helm.unusable, health.cluster(kube))
-    worker = Worker(
+
+
+def _make_worker(settings: Settings, store: SqlStore, tools: Tools, told: ToldByWorker) -> Worker:
+    """What claims operations and carries them out, and what is due by schedule."""
+    from helmbroker.broker.operator_wiring import upgrades  # noqa: PLC0415  # heavy, and the API does without
+    from helmbroker.broker.worker import PERIODS_S, checked, handlers, refreshed, scheduled  # noqa: PLC0415
+
+    return Worker(
         store.queue,
         handlers(store, tools)
         | scheduled(Expiry(store, tools.revisions), Retention(store.engine, settings.keep_operations_s).forget_old)
@@ -181,11 +209,6 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
             Schedule.CATALOG: settings.catalog_refresh_s,
         },
     )
-    try:
-        with probes(settings.worker_listen, answers, {METRICS: told.text}):
-            worker.run(stop)
-    finally:
-        store.close()
 
 
 def make_helm(settings: Settings, folder: Path, around: Around = nullcontext) -> HelmCli:

@@ -32,6 +32,7 @@ from helmbroker.status import health
 if TYPE_CHECKING:
     from flask import Flask
 
+    from helmbroker.durable import Handler
 
 _LOG = logging.getLogger("helmbroker.bridge")
 _ADMIN = "admin"
@@ -129,14 +130,11 @@ def make_app(settings: Settings, leaving: threading.Event) -> Flask:
 
 def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> None:
     """Carry out operations until `stop` is set."""
-    from helmbroker.controller_bridge import platforms, telemetry_wiring  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge import telemetry_wiring  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.operations.finish import on_finish  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.handlers import handlers  # noqa: PLC0415
     from helmbroker.controller_bridge.operations.work import Ports  # noqa: PLC0415
-    from helmbroker.controller_bridge.retention import forget_old  # noqa: PLC0415
-    from helmbroker.controller_bridge.rotation import rotate_due  # noqa: PLC0415
-    from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
-    from helmbroker.durable import Handler, Worker  # noqa: PLC0415
+    from helmbroker.durable import Worker  # noqa: PLC0415
 
     sealer = sealing.load(settings.keys_file)
     store, kube = make_store(settings, sealer.keys), cache(lambda: make_kube(settings))
@@ -147,19 +145,9 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         sealer=sealer,
         grace_s=settings.rotation_grace_s,
     )
-    service = Service(store, ports.sealer)
-    schedules: dict[str, Handler] = {
-        Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
-        Schedule.ROTATION: rotate_due(service, store, settings.rotations_at_once),
-    }
-    periods: dict[str, float] = {Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S}
+    schedules, periods_s = _schedules(settings, store, sealer)
     needs = [service_brokers(ports.broker)]
-    if settings.platform == "drycc":  # the controller is not asked whether it lives: it allows few requests
-        from helmbroker.controller_bridge.drycc_watch import EVERY_S  # noqa: PLC0415  # heavy
-
-        schedules[Schedule.WATCH] = platforms.make_watch(settings, store, service).run
-        periods[Schedule.WATCH] = EVERY_S
-    else:
+    if settings.platform != "drycc":  # the controller is not asked whether it lives: it allows few requests
         needs.append(health.cluster(kube()))
     answers, told = health.worker_probes(Pulse(store.engine), *needs), telemetry_wiring.told_by_worker()
     worker = Worker(
@@ -168,12 +156,35 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,
         on_finish=on_finish(store),
-        schedules=periods,
+        schedules=periods_s,
         observed=told.work,
     )
     _LOG.info("working", extra={"concurrency": settings.concurrency})
     with probes(settings.worker_listen, answers, {METRICS: told.text}):
         worker.run(stop, grace_s)
+
+
+def _schedules(
+    settings: Settings, store: Store, sealer: sealing.Sealer
+) -> tuple[dict[str, Handler], dict[str, float]]:
+    """What workers do again and again, and how often, in seconds."""
+    from helmbroker.controller_bridge import platforms  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.retention import forget_old  # noqa: PLC0415
+    from helmbroker.controller_bridge.rotation import rotate_due  # noqa: PLC0415
+    from helmbroker.controller_bridge.service import Service  # noqa: PLC0415
+
+    service = Service(store, sealer)
+    schedules: dict[str, Handler] = {
+        Schedule.RETENTION: forget_old(store.engine, settings.keep_operations_s),
+        Schedule.ROTATION: rotate_due(service, store, settings.rotations_at_once),
+    }
+    periods_s: dict[str, float] = {Schedule.RETENTION: _RETENTION_S, Schedule.ROTATION: _ROTATION_S}
+    if settings.platform == "drycc":
+        from helmbroker.controller_bridge.drycc_watch import EVERY_S  # noqa: PLC0415  # heavy
+
+        schedules[Schedule.WATCH] = platforms.make_watch(settings, store, service).run
+        periods_s[Schedule.WATCH] = EVERY_S
+    return schedules, periods_s
 
 
 def run_watch(settings: Settings, stop: threading.Event) -> None:

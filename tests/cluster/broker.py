@@ -95,18 +95,7 @@ def broker(
     (folder / "overrides.yaml").write_text(yaml.safe_dump(dict(overrides)))
     with throw_away_namespace(kube) if namespace is None else nullcontext(namespace) as namespace:
         port = free_port()
-        settings = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HELMBROKER_")},
-            "HELMBROKER_DATA_DIR": str(folder / "data"),
-            "HELMBROKER_ADDONS_DIR": str(CHECKOUT / "addons"),
-            "HELMBROKER_OVERRIDES_FILE": str(folder / "overrides.yaml"),
-            "HELMBROKER_INSTANCE_NAMESPACE": namespace,
-            "HELMBROKER_LISTEN": f"127.0.0.1:{port}",
-            "HELMBROKER_STUCK_AFTER_S": "4",
-            "HELMBROKER_LEASE_S": "5",
-            "HELMBROKER_LOG_LEVEL": "debug",
-            **(environment or {}),
-        }
+        settings = _settings(folder, namespace, port) | dict(environment or {})
         command = [sys.executable, "-m", "helmbroker.broker"]
         subprocess.run([*command, "init"], env=settings, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
         user, _, password = (folder / "data" / "platform-credentials").read_text().strip().partition(":")
@@ -126,6 +115,21 @@ def broker(
             yield Broker(platform, process, folder / "data", log, namespace)
         finally:
             stop(process)
+
+
+def _settings(folder: Path, namespace: str, port: int) -> dict[str, str]:
+    """The variables of its processes."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HELMBROKER_")},
+        "HELMBROKER_DATA_DIR": str(folder / "data"),
+        "HELMBROKER_ADDONS_DIR": str(CHECKOUT / "addons"),
+        "HELMBROKER_OVERRIDES_FILE": str(folder / "overrides.yaml"),
+        "HELMBROKER_INSTANCE_NAMESPACE": namespace,
+        "HELMBROKER_LISTEN": f"127.0.0.1:{port}",
+        "HELMBROKER_STUCK_AFTER_S": "4",
+        "HELMBROKER_LEASE_S": "5",
+        "HELMBROKER_LOG_LEVEL": "debug",
+    }
 
 
 def _await_start(platform: Platform, process: subprocess.Popen[bytes], log: Path) -> None:

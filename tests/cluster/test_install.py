@@ -77,7 +77,14 @@ def test_the_default_profile(kube: Kube, installed: Installed) -> None:
         "--", "helmbroker", "check",
     )  # fmt: skip
     assert "redis" in said
+    _upgrade_and_rollback_keep_what_was_made(installed, made, binding)
+    _what_is_left_is_found_again(kube, installed, made, binding)
 
+
+def _upgrade_and_rollback_keep_what_was_made(
+    installed: Installed, made: dict[str, dict[str, str]], binding: Binding
+) -> None:
+    """Also a key ring that was changed since."""
     before = {pod["metadata"]["uid"] for pod in installed.living()}
     installed.apply({"broker": {"settings": {"LOG_LEVEL": "debug"}}})
     assert {name: installed.secret(name) for name in SECRETS} == made
@@ -92,6 +99,11 @@ def test_the_default_profile(kube: Kube, installed: Installed) -> None:
     with installed.platform() as platform:
         platform.expect(200, "GET", binding.path)
 
+
+def _what_is_left_is_found_again(
+    kube: Kube, installed: Installed, made: dict[str, dict[str, str]], binding: Binding
+) -> None:
+    """Uninstalled, and installed again: key rings, volumes and instances stay."""
     installed.uninstall()
     left = [each["metadata"]["name"] for each in kube.list("Secret", installed.namespace)]
     claims = [each["metadata"]["name"] for each in kube.list("PersistentVolumeClaim", installed.namespace)]
@@ -106,7 +118,7 @@ def test_the_default_profile(kube: Kube, installed: Installed) -> None:
     assert installed.secret("broker-keys") == made["broker-keys"]
     assert installed.secret("platform") != made["platform"]
     with installed.platform() as platform:
-        same = Binding(Instance(platform, instance.id, instance.ids), binding.id)
+        same = Binding(Instance(platform, binding.instance.id, binding.instance.ids), binding.id)
         assert same.credentials()["password"]
         assert same.unbind().state == "succeeded"
         assert same.instance.delete().state == "succeeded"

@@ -15,7 +15,7 @@ from helmbroker.kubeapi.port import Kube
 from tests.cluster.broker import Broker, broker
 from tests.cluster.inventory import await_nothing
 from tests.cluster.operating import Said, operate, shell
-from tests.cluster.osb import Instance
+from tests.cluster.osb import Binding, Instance
 from tests.cluster.reach import throw_away_namespace
 from tests.fakes.drycc_directory import ADDON, CREDENTIALS, OldInstance, bound, write_addon, write_root
 
@@ -41,33 +41,11 @@ def test_the_pod_does_not_notice(kube: Kube, tmp_path: Path) -> None:
         assert installed.client_side
         replace(old, binding=bound()).write(root)
         before = _uids(kube, shop)
-        releases = _releases(kube, shop)
-        dry = _migrate(running, addons, root, "--dry-run")
-        assert (dry.status, dry.output.startswith(f"migrated  instance {old.id}: made")) == (0, True), dry
-        assert _releases(kube, shop) == releases
-        assert _migrate(running, addons, root).output == dry.output
-        assert _migrate(running, addons, root).output.startswith(f"known     instance {old.id}")
+        _take(kube, running, addons, root, old)
         assert _uids(kube, shop) == before
-        assert list(_releases(kube, shop)) == list(releases), "no revision is made"
-        assert "c4n4ry" not in dry.output
-        _agree(running, addons)
         instance = Instance(running.platform, old.id, running.platform.ids(ADDON, "standard-small"))
-        assert running.platform.expect(200, "GET", instance.path)["plan_id"] == instance.ids["plan_id"]
-        kept = running.platform.expect(200, "GET", f"{instance.path}/service_bindings/b1")
-        assert kept["credentials"] == CREDENTIALS
-        binding = instance.binding()
-        assert binding.bind().state == "succeeded"
-        assert binding.credentials()["PASSWORD"] == "c4n4ry"
-        assert instance.update(parameters={"settings.mode": "fast"}).state == "succeeded"
-        larger = running.platform.ids(ADDON, "standard-large")["plan_id"]
-        assert instance.update(plan_id=larger).state == "succeeded"
-        settings = kube.get("ConfigMap", shop, "helmbroker-mydb-settings")
-        assert settings is not None
-        assert (settings["data"]["mode"], settings["data"]["size"]) == ("fast", "large")
+        binding = _use(kube, instance, shop)
         assert _uids(kube, shop) == before, "pod and claim are those of before"
-        secret = kube.get("Secret", shop, "helmbroker-mydb")
-        assert secret is not None
-        assert base64.b64decode(secret["data"]["store-password"]) == b"c4n4ry"
         _agree(running, addons)
         shell("kubectl", "scale", "statefulset/helmbroker-mydb", "--replicas=0", "--namespace", shop)
         repaired = operate(running, "doctor", "--repair", "--yes", ADDONS_DIR=str(addons))
@@ -79,6 +57,40 @@ def test_the_pod_does_not_notice(kube: Kube, tmp_path: Path) -> None:
         assert binding.unbind().state == "succeeded"
         assert instance.delete().state == "succeeded"
         await_nothing(shop)
+
+
+def _take(kube: Kube, running: Broker, addons: Path, root: Path, old: OldInstance) -> None:
+    """Tried first, then done, then repeated."""
+    releases = _releases(kube, old.namespace)
+    dry = _migrate(running, addons, root, "--dry-run")
+    assert (dry.status, dry.output.startswith(f"migrated  instance {old.id}: made")) == (0, True), dry
+    assert _releases(kube, old.namespace) == releases
+    assert _migrate(running, addons, root).output == dry.output
+    assert _migrate(running, addons, root).output.startswith(f"known     instance {old.id}")
+    assert list(_releases(kube, old.namespace)) == list(releases), "no revision is made"
+    assert "c4n4ry" not in dry.output
+    _agree(running, addons)
+
+
+def _use(kube: Kube, instance: Instance, shop: str) -> Binding:
+    """Its platform binds it, and changes parameters and plan; its passwords are those of before."""
+    platform = instance.platform
+    assert platform.expect(200, "GET", instance.path)["plan_id"] == instance.ids["plan_id"]
+    kept = platform.expect(200, "GET", f"{instance.path}/service_bindings/b1")
+    assert kept["credentials"] == CREDENTIALS
+    binding = instance.binding()
+    assert binding.bind().state == "succeeded"
+    assert binding.credentials()["PASSWORD"] == "c4n4ry"
+    assert instance.update(parameters={"settings.mode": "fast"}).state == "succeeded"
+    larger = platform.ids(ADDON, "standard-large")["plan_id"]
+    assert instance.update(plan_id=larger).state == "succeeded"
+    settings = kube.get("ConfigMap", shop, "helmbroker-mydb-settings")
+    assert settings is not None
+    assert (settings["data"]["mode"], settings["data"]["size"]) == ("fast", "large")
+    secret = kube.get("Secret", shop, "helmbroker-mydb")
+    assert secret is not None
+    assert base64.b64decode(secret["data"]["store-password"]) == b"c4n4ry"
+    return binding
 
 
 def _migrate(running: Broker, addons: Path, root: Path, *options: str) -> Said:

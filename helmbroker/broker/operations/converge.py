@@ -51,13 +51,8 @@ def install(
     if busy := others_at_work(work, release):
         return busy
     try:
-        if release is not None and release.status in (OF_NO_USE if again is None else HALF_MADE):
-            _discard(work, ref, claims=claims)
-            release = None
-        if again is None and release is None and (left := work.tools.cluster.leftovers(ref, claims=claims)):
+        if left := _stopped_attempt_undone(work, release, ref, claims=claims, had=again is not None):
             return Wait(work.look_again_s, f"what an earlier attempt made is not gone yet: {_listed(left)}")
-        if release is not None and release.status in HALF_CHANGED:
-            _rollback(work, ref, release.revision - 1)
         if again is not None:
             work.tools.cluster.drop_unreadable(ref, work.ctx.still_ours)
             again()
@@ -70,6 +65,18 @@ def install(
     except HelmError as error:
         raise failure(work, error, ref) from error
     return Done()
+
+
+def _stopped_attempt_undone(
+    work: Work, release: HelmRelease | None, ref: ReleaseRef, *, claims: bool, had: bool
+) -> list[str]:
+    """Remove it, or roll it back; what of it is not gone yet. `had`: nothing has to go, it is taken over."""
+    if release is not None and release.status in (HALF_MADE if had else OF_NO_USE):
+        _discard(work, ref, claims=claims)
+        release = None
+    if release is not None and release.status in HALF_CHANGED:
+        _rollback(work, ref, release.revision - 1)
+    return [] if had or release is not None else work.tools.cluster.leftovers(ref, claims=claims)
 
 
 def upgrade(

@@ -1,4 +1,4 @@
-"""Operations begin on whatever is found: half-made releases, failed ones, and those of somebody else."""
+"""Operations begin on whatever is found: half-made releases, failed ones, and what somebody upgrades by hand."""
 
 from __future__ import annotations
 
@@ -7,43 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from helmbroker.audit import Outcome
-from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus
+from helmbroker.broker.domain.cluster import HelmStatus
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.naming import ReleaseRef
-from helmbroker.broker.domain.operation import Phase
 from tests.fakes.cluster import CLAIM, Thing
 from tests.fakes.helm import Call
-from tests.operations.broker.world import BINDING, BINDING_RELEASE, INSTANCE, RELEASE, World
+from tests.operations.broker.states import S, bound, found, provisioned
+from tests.operations.broker.world import BINDING_RELEASE, RELEASE, World
 from tests.operations.harness import Dies
-
-S = HelmStatus
-
-
-def found(world: World, ref: ReleaseRef, status: HelmStatus, *, revision: int = 1) -> None:
-    """A release of ours, as an operation that was stopped has left it, with what it had made."""
-    labels = naming.instance_labels(world.tools.broker_id, INSTANCE)
-    if ref == BINDING_RELEASE:
-        labels = naming.binding_labels(world.tools.broker_id, INSTANCE, BINDING)
-    known = world.cluster.releases.get(ref)
-    if known is not None:
-        world.cluster.releases[ref] = replace(known, status=status)
-        return
-    world.cluster.releases[ref] = HelmRelease(ref, revision, status, labels, {})
-    if ref == RELEASE:
-        world.cluster.put(Thing("Pod", ref.namespace, f"{ref.name}-0", ref.name))
-        world.cluster.put(Thing(CLAIM, ref.namespace, f"data-{ref.name}-0", ref.name, texts={"age": "old"}))
-
-
-def provisioned(world: World) -> None:
-    world.succeed(world.provision())
-
-
-def bound(world: World) -> None:
-    provisioned(world)
-    world.succeed(world.bind())
-
 
 FRESH = ["uninstall", "deploy"]
 OVER = ["deploy"]
@@ -177,181 +148,6 @@ def test_unbind_from_every_status_drops_the_user(world: World, status: HelmStatu
     assert BINDING_RELEASE not in world.cluster.releases
     assert [call.hooks for call in world.helm.calls if call.verb == "uninstall"] == [True]
     assert RELEASE in world.cluster.releases
-
-
-def foreign(world: World, ref: ReleaseRef) -> tuple[HelmRelease, list[Thing]]:
-    """Somebody else's release under our name, with all that belongs to it."""
-    release = HelmRelease(ref, 3, S.DEPLOYED, {"team": "other"}, {})
-    world.cluster.releases[ref] = release
-    for kind in ("Secret", "Pod", CLAIM, "Job"):
-        world.cluster.put(Thing(kind, ref.namespace, f"{ref.name}-theirs", ref.name, ref.name))
-    return release, world.cluster.all()
-
-
-NOT_OURS = "is not this broker's and is left alone"
-
-
-@pytest.mark.bug(54)
-def test_a_foreign_release_fails_a_provision_and_survives_its_deletion(world: World) -> None:
-    """The platform's clean-up after the failure must not destroy what is not ours."""
-    theirs, things = foreign(world, RELEASE)
-    assert NOT_OURS in world.fail(world.provision())
-    end = world.succeed(world.deprovision())
-    assert end.description == (
-        f"ledger is deleted; the Helm release {RELEASE.name} in namespace instances {NOT_OURS}"
-    )
-    assert world.cluster.releases == {RELEASE: theirs}
-    assert world.cluster.all() == things
-    assert world.helm.verbs(RELEASE) == []
-    assert world.instance().phase is Phase.GONE
-
-
-def test_a_foreign_release_fails_a_bind_and_survives_its_unbind(world: World) -> None:
-    provisioned(world)
-    theirs, _ = foreign(world, BINDING_RELEASE)
-    assert NOT_OURS in world.fail(world.bind())
-    world.succeed(world.unbind())
-    assert world.cluster.releases[BINDING_RELEASE] == theirs
-    assert world.cluster.thing("Job", BINDING_RELEASE.namespace, f"{BINDING_RELEASE.name}-theirs") is not None
-    assert world.helm.verbs(BINDING_RELEASE) == []
-    world.succeed(world.deprovision())
-    assert world.cluster.releases == {BINDING_RELEASE: theirs}
-
-
-def test_a_release_of_another_broker_is_foreign(world: World) -> None:
-    """The same instance id, a database that was begun anew."""
-    labels = naming.instance_labels("another-broker", INSTANCE)
-    theirs = HelmRelease(RELEASE, 1, S.DEPLOYED, labels, {})
-    world.cluster.releases[RELEASE] = theirs
-    assert NOT_OURS in world.fail(world.provision())
-    world.succeed(world.deprovision())
-    assert world.cluster.releases == {RELEASE: theirs}
-
-
-def test_an_instance_that_becomes_foreign_is_not_bound(world: World) -> None:
-    provisioned(world)
-    foreign(world, RELEASE)
-    assert NOT_OURS in world.fail(world.bind())
-
-
-def test_an_instance_whose_release_is_gone_is_not_bound(world: World) -> None:
-    provisioned(world)
-    del world.cluster.releases[RELEASE]
-    reason = world.fail(world.bind())
-    assert reason == "The Helm release of the service instance is gone from the cluster. Ask the operator."
-
-
-@pytest.mark.bug(64)
-def test_a_binding_of_an_instance_that_is_gone_can_be_unbound(world: World) -> None:
-    """No server is left that could drop anybody."""
-    bound(world)
-    del world.cluster.releases[RELEASE]
-    found(world, BINDING_RELEASE, S.DEPLOYED)
-    assert unbound_in_doubt(world) == "the service instance has no server that could be asked"
-    assert [call.hooks for call in world.helm.calls if call.verb == "uninstall"] == [False]
-
-
-def unbound_in_doubt(world: World) -> str:
-    """Why nobody knows whether the credentials are refused: as the platform is told, and the audit says too."""
-    end = world.succeed(world.unbind())
-    (told,) = [entry.event for entry in world.store.entries() if entry.event.action == "revoke"]
-    assert (told.outcome, told.instance_id, told.binding_id, told.operation_id) == (
-        Outcome.FAILED,
-        INSTANCE,
-        BINDING,
-        end.id,
-    )
-    assert end.description == f"the binding is gone; {told.detail['reason']}"
-    begin, _, why = str(told.detail["reason"]).partition(": ")
-    assert begin == "whether its credentials are refused could not be checked"
-    return why
-
-
-def test_a_user_is_not_taken_for_dropped_when_its_release_is_gone(world: World) -> None:
-    """Somebody has removed it by hand, perhaps without its Job."""
-    bound(world)
-    del world.cluster.releases[BINDING_RELEASE]
-    assert unbound_in_doubt(world) == "the Helm release that made their user is gone"
-
-
-def test_a_user_is_not_taken_for_dropped_when_its_release_is_somebody_elses(world: World) -> None:
-    bound(world)
-    foreign(world, BINDING_RELEASE)
-    assert unbound_in_doubt(world).endswith(NOT_OURS)
-
-
-def test_a_bind_that_delivered_nothing_leaves_nothing_in_doubt(world: World) -> None:
-    provisioned(world)
-    foreign(world, RELEASE)
-    world.fail(world.bind())
-    assert world.succeed(world.unbind()).description == "the credentials are revoked"
-
-
-def queued_deprovision(world: World) -> None:
-    world.provision()
-
-
-def failed_provision(world: World) -> None:
-    world.fail(world.provision(make="echo broken; exit 1"))
-
-
-def ready_with_failed_bind(world: World) -> None:
-    provisioned(world)
-    world.fail(world.bind(make="echo broken; exit 1"))
-
-
-def ready_with_queued_bind(world: World) -> None:
-    provisioned(world)
-    world.bind()
-
-
-def failed_unbind(world: World) -> None:
-    provisioned(world)
-    world.succeed(world.bind(drop="echo broken; exit 1"))
-    world.fail(world.unbind())
-
-
-def failed_deprovision(world: World) -> None:
-    bound(world)
-    world.cluster.down = True
-    operation = world.deprovision()
-    world.time_is_over()
-    world.fail(operation)
-    world.cluster.down = False
-
-
-@pytest.mark.osb(85, 87, 115)
-@pytest.mark.bug(28, 63)
-@pytest.mark.parametrize(
-    "begin",
-    [
-        queued_deprovision,
-        failed_provision,
-        provisioned,
-        bound,
-        ready_with_failed_bind,
-        ready_with_queued_bind,
-        failed_unbind,
-        failed_deprovision,
-    ],
-)
-def test_deprovision_from_every_phase_leaves_nothing(world: World, begin: Callable[[World], None]) -> None:
-    begin(world)
-    end = world.succeed(world.deprovision())
-    assert end.description == "ledger is deleted"
-    assert (world.cluster.releases, world.cluster.all()) == ({}, [])
-    assert world.instance().phase is Phase.GONE
-    assert world.binding() is None
-
-
-@pytest.mark.osb(82)
-@pytest.mark.bug(64)
-def test_deleted_twice_is_deleted_once(world: World) -> None:
-    bound(world)
-    first = world.deprovision()
-    assert world.deprovision() == first
-    world.succeed(first)
-    assert world.helm.verbs(RELEASE) == ["deploy", "uninstall"]
 
 
 GONE_ASK = "The Helm release of the service instance is gone from the cluster. Ask the operator."

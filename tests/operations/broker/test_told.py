@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from contextlib import nullcontext
 from dataclasses import replace
@@ -10,20 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from helmbroker.broker.domain import naming
-from helmbroker.broker.domain.cluster import HelmRelease, HelmStatus, NotReady, Ready
+from helmbroker.broker.domain.cluster import NotReady, Ready
 from helmbroker.broker.domain.credentials import Credentials
 from helmbroker.broker.domain.helm_errors import HelmError, HelmFault
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.operations.work import Work
-from helmbroker.catalog.model import JSON, PodSecurity
+from helmbroker.catalog.model import JSON
 from helmbroker.durable import State
-from tests.fakes.cluster import CLAIM, Thing
+from tests.fakes.cluster import Thing
 from tests.fakes.helm import Call
 from tests.operations.broker import world as worlds
-from tests.operations.broker.world import BINDING_RELEASE, BROKER, INSTANCE, RELEASE, World
-
-CANARY = "c4n4ry-7f3a"
+from tests.operations.broker.world import BINDING_RELEASE, CANARY, RELEASE, World
 
 
 def test_summaries(world: World) -> None:
@@ -207,102 +203,6 @@ def test_the_deadline_ends_what_needs_time(world: World) -> None:
     assert world.fail(operation) == "gave up after 1 s, still waiting: pod x is being made"
 
 
-POLICY = """
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c4n4ry-7f3a}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: x}
-spec:
-  template:
-    spec:
-      hostNetwork: true
-      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
-      containers:
-        - {name: c, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}
-"""
-
-
-@pytest.mark.bug(13)
-def test_the_policy_refuses_before_anything_is_made(world: World) -> None:
-    world.helm.manifest = POLICY
-    assert world.fail(world.provision(pin=CANARY)) == (
-        "The broker's policy refuses what the chart would create: "
-        "ClusterRole <hidden>: kind: ClusterRole of rbac.authorization.k8s.io/v1 is not allowed; "
-        "Deployment x: spec.template.spec.hostNetwork: namespaces of the host are not allowed (Pod Security "
-        "Standards, baseline: Host Namespaces) (grant: pod_security: privileged). The addon's author has to mend "
-        "the chart, or the operator grants what can be granted (HELMBROKER_GRANTS_FILE)."
-    )
-    assert (world.helm.verbs(RELEASE), world.cluster.all()) == ([], [])
-
-
-def test_what_the_operator_grants_passes(world: World) -> None:
-    world.helm.manifest = POLICY.partition("---")[2]
-    world.grant(pod_security=PodSecurity.PRIVILEGED)
-    world.succeed(world.provision())
-
-
-@pytest.mark.bug(13)
-def test_what_was_checked_is_what_is_made(world: World) -> None:
-    """It is rendered once, and again only when something was changed since."""
-    world.succeed(world.provision())
-    renderings = [call for call in world.helm.calls if call.verb == "render"]
-    assert len(renderings) == 1
-    assert [json.loads(part)["kind"] for part in world.helm.made[RELEASE].split("---\n")[1:]] == [
-        "ConfigMap",
-        "Secret",
-        "StatefulSet",
-    ]
-
-
-def test_a_chart_that_changes_its_mind_is_refused_as_it_is_when_it_would_be_made(world: World) -> None:
-    """What an attempt has left half made is removed, and what follows is checked anew."""
-    operation, labels = world.provision(), naming.instance_labels(BROKER, INSTANCE)
-    world.cluster.releases[RELEASE] = HelmRelease(RELEASE, 1, HelmStatus.PENDING_INSTALL, labels, {})
-    world.helm.manifest = POLICY
-    assert "policy refuses" in world.fail(operation)
-    assert "deploy" not in world.helm.verbs(RELEASE)
-
-
-@pytest.mark.parametrize(
-    ("fault", "told"),
-    [
-        (HelmFault.QUOTA, "A quota of the namespace is used up: it is so. Raise the quota"),
-        (HelmFault.INVALID, "The cluster refuses an object of the chart: it is so. Correct the parameters"),
-    ],
-)
-def test_what_the_cluster_would_refuse_is_told_before_anything_is_made(
-    world: World, fault: HelmFault, told: str
-) -> None:
-    world.cluster.namespaces.add(RELEASE.namespace)
-    world.cluster.refuses = HelmError(fault, "it is so")
-    assert world.fail(world.provision()).startswith(told)
-    assert (world.helm.verbs(RELEASE), world.cluster.all()) == ([], [])
-
-
-def test_a_manifest_that_cannot_be_read_is_refused(world: World) -> None:
-    world.helm.manifest = "a: ["
-    assert world.fail(world.provision()) == (
-        "The rendered manifest is not valid YAML: did not find expected node content. "
-        "The addon's author has to mend the chart."
-    )
-
-
-def test_a_binding_passes_the_policy_too(world: World) -> None:
-    world.succeed(world.provision())
-    world.helm.manifest = POLICY
-    assert "ClusterRole of rbac.authorization.k8s.io/v1" in world.fail(world.bind())
-    assert world.helm.verbs(BINDING_RELEASE) == []
-
-
-def test_many_breaches_are_counted(world: World) -> None:
-    documents = [f"apiVersion: v1\nkind: Node\nmetadata: {{name: n{n}}}" for n in range(7)]
-    world.helm.manifest = "\n---\n".join(documents)
-    assert "; Node n4: kind: Node of v1 is not allowed; and 2 more. The" in world.fail(world.provision())
-
-
 @pytest.mark.bug(37)
 @pytest.mark.parametrize("fault", [fault for fault in HelmFault if not HelmError(fault, "").retryable])
 def test_every_failure_says_what_and_what_to_do(world: World, fault: HelmFault) -> None:
@@ -354,56 +254,6 @@ def test_a_credential_that_does_not_come_fails_after_a_while(world: World) -> No
         State.FAILED,
         f"Secret {RELEASE.name} has nothing at {{.data.absent}} (for the credential p).",
     )
-
-
-def test_a_retaining_plan_keeps_its_volumes_and_says_so(world: World) -> None:
-    world.succeed(world.provision(plan="keeper"))
-    world.succeed(world.bind())
-    end = world.succeed(world.deprovision())
-    assert end.description == "ledger is deleted; its volumes are kept, as the plan says"
-    assert [(thing.kind, thing.name) for thing in world.cluster.all()] == [(CLAIM, f"data-{RELEASE.name}-0")]
-
-
-def test_a_clean_up_that_fails_does_not_keep_the_instance(world: World) -> None:
-    """No instance may be stuck so that only a database edit frees it."""
-    world.succeed(world.provision(drop=f"echo cannot reach {CANARY}; exit 2", pin=CANARY))
-    end = world.succeed(world.deprovision())
-    assert end.description == (
-        "ledger is deleted; the chart's own clean-up failed and was left out: "
-        f"Job {RELEASE.name}-drop: cannot reach <hidden> (exit code 2)"
-    )
-    assert (world.cluster.releases, world.cluster.all()) == ({}, [])
-
-
-@pytest.mark.parametrize("status", [HelmStatus.FAILED, HelmStatus.PENDING_INSTALL])
-def test_what_never_ran_has_nothing_to_clean_up(world: World, status: HelmStatus) -> None:
-    world.fail(world.provision(make="echo broken; exit 1", drop="echo never; exit 1"))
-    assert world.succeed(world.deprovision()).description == "ledger is deleted"
-    assert [call.hooks for call in world.helm.calls if call.verb == "uninstall"] == [False]
-
-
-def test_an_unbind_that_cannot_drop_the_user_fails_and_may_be_tried_again(world: World) -> None:
-    world.succeed(world.provision())
-    world.succeed(world.bind(drop="echo no answer from the server; exit 1"))
-    reason = world.fail(world.unbind())
-    assert "no answer from the server (exit code 1)" in reason
-    assert BINDING_RELEASE in world.cluster.releases
-    assert "no answer" in world.fail(world.unbind())
-    world.succeed(world.deprovision())
-    assert world.cluster.releases == {}
-
-
-def test_bindings_go_with_their_instance_without_their_jobs(world: World) -> None:
-    world.succeed(world.provision())
-    for name in ("one", "two"):
-        world.succeed(world.bind(name, drop="echo never; exit 1"))
-    world.succeed(world.deprovision())
-    assert (world.cluster.releases, world.cluster.all()) == ({}, [])
-    assert [(call.hooks, call.ref == RELEASE) for call in world.helm.calls if call.verb == "uninstall"] == [
-        (False, False),
-        (False, False),
-        (True, True),
-    ]
 
 
 @pytest.mark.bug(51, 86)

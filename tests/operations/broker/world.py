@@ -45,6 +45,7 @@ NAMESPACE, INSTANCE, BINDING, BROKER = "instances", "an instance", "a binding", 
 KEYS = Keys(KeyRing({"1": bytes(32)}, "1"))
 RELEASE = naming.instance_release(NAMESPACE, BROKER, INSTANCE)
 BINDING_RELEASE = naming.binding_release(RELEASE, INSTANCE, BINDING)
+CANARY = "c4n4ry-7f3a"  # a parameter whose value nobody may read anywhere
 
 
 class Clock:

@@ -16,6 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from helmbroker.broker.cli import main as broker
+from helmbroker.broker.service import refresh
+from helmbroker.broker.settings import Settings
+from helmbroker.broker.wiring import make_store
 from helmbroker.controller_bridge.cli import main as bridge
 from tests.unit.catalog.folders import write
 from tests.unit.docs.command_lines import ROOT, blocks
@@ -24,7 +27,7 @@ from tests.unit.logs import logs_as_before
 __all__ = ["logs_as_before"]
 pytestmark = pytest.mark.usefixtures("logs_as_before", "place")
 BOUND_S = 50
-LOGINS = "authenticate-platforms.md"
+LOGINS, RESTORE = "authenticate-platforms.md", "restore-the-database.md"
 
 
 @pytest.fixture
@@ -123,3 +126,41 @@ def test_an_addon_is_checked_and_packed(place: Path) -> None:
     assert len(lines) == len(check) - 1
     assert any('"file": "notes-0.1.0.tgz"' in line for line in called(*lines))
     assert (place / "notes-0.1.0.tgz").is_file()
+
+
+@pytest.mark.processes
+def test_a_backup_of_the_bridge_is_put_back(place: Path) -> None:
+    """On one machine, and by the lines that are for its pod, run here."""
+    one_machine, in_its_pod = blocks(section(RESTORE, "What to back up"))
+    put_back, _ = blocks(section(RESTORE, "A backup is put back"))
+    data = place / "helmbroker-bridge-data"
+    called("helmbroker-bridge init", "helmbroker-bridge keys rotate")
+    at_the_backup = called("helmbroker-bridge audit show")
+    typed(one_machine)
+    called("helmbroker-bridge keys rotate")
+    assert called("helmbroker-bridge audit show") != at_the_backup
+    typed(put_back)
+    assert called("helmbroker-bridge audit show") == at_the_backup
+    (place / "bridge.backup").unlink()
+    here = [re.sub(r"kubectl exec .* --(?=\")", "env", line) for line in in_its_pod[2:]]
+    typed([one_machine[0], *(line.replace("/var/lib/helmbroker", str(data)) for line in here)])
+    for file in data.glob("bridge.db*"):
+        file.unlink()
+    typed(put_back)
+    assert called("helmbroker-bridge audit show") == at_the_backup
+    assert not (data / "backup").exists()
+
+
+def test_what_runbooks_ask_the_database_is_answered() -> None:
+    """What they ask the cluster, tests/cluster/ asks one."""
+    called("helmbroker init", "helmbroker-bridge init")
+    with closing(make_store(Settings())) as store:
+        operation = refresh.begin(store).id
+    pages = [page.read_text("utf-8") for page in (ROOT / "docs/how-to/runbooks").glob("*.md")]
+    typed_in = [line.partition(" | ")[0] for page in pages for block in blocks(page) for line in block]
+    asked = {line for line in typed_in if re.match(r"helmbroker(-bridge)? (audit|list|operations|workers)\b", line)}
+    assert len(asked) > 8
+    for line in sorted(asked):
+        called(line.replace("OPERATION", operation).replace("KIND", "refresh"))
+    rows = [json.loads(line) for line in called("helmbroker operations list --state queued --output json")]
+    assert [(row["attempt"], row["description"] != "") for row in rows] == [(0, True)], "which `jq` is asked for"
