@@ -77,7 +77,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def _refuse(self) -> None:
         """New connections from now on. Those that the machine has taken for us are served: they may have asked."""
-        for listener in self.sockets:
+        for listener in (each for each in self.sockets if each.fileno() != -1):  # once
             before = -1
             while before != self.nr_conns:
                 before = self.nr_conns
