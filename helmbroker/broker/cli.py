@@ -9,14 +9,17 @@ import threading
 
 import click
 
+from helmbroker import output as printing
 from helmbroker import program
 from helmbroker.broker import catalog_wiring, wiring
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.settings import Settings
+from helmbroker.catalog.sources.reading import Reading
 from helmbroker.runtime.hangup import after_hangup
 
 _GRACE_S = 20
+_WIDTH = 11  # of the first column of `check`
 _THREADS = 8  # of the web server, beside those that wait for bindings
 
 
@@ -166,45 +169,64 @@ def run(settings: Settings) -> None:
 
 
 @main.command()
+@printing.option
 @with_settings
-def check(settings: Settings) -> None:
+def check(settings: Settings, *, output: str) -> None:
     """Check the set-up: settings, database, addons, helm and the cluster. Changes nothing in the cluster.
 
+    Exit status: 0 all is well, 1 something is wrong.
+
     \b
-    Example:
+    Examples:
       helmbroker check
+      helmbroker check -o json | jq 'select(.ok | not)'
     """
     from helmbroker.kubeapi.client import KubeClient  # noqa: PLC0415  # heavy
 
     with folders(settings):
         store = wiring.make_store(settings)
-    click.echo(f"database   ok ({store.describe()})")
+    _tell(output, "database", store.describe(), text=f"ok ({store.describe()})")
     store.close()
     reading = catalog_wiring.read_catalog(settings)
-    click.echo(f"addons     {', '.join(addon.name for addon in reading.catalog.addons) or 'none'}")
-    away = [each for each in reading.standings if each.reason is not None]
-    bad = [each for each in reading.listed if each.reason is not None]
-    for source in away:
-        click.echo(f"           source {source.name} cannot be had: {source.message}")
-    for row in (each for each in reading.listed if each.faults):
-        click.echo(f"           {row.source}/{row.label}{' is not offered' if row in bad else ''}:")
-        for fault in row.faults:
-            click.echo(f"             {fault.severity}: {fault}")
+    well = _tell_addons(output, reading)
     wiring.read_overrides(settings)
     wiring.read_tenants(settings)
     unknown = sorted(set(wiring.read_grants(settings)) - {addon.name for addon in reading.catalog.addons})
     if unknown:
-        click.echo(f"           grants for addons that are not offered: {', '.join(unknown)}")
+        _tell(output, "grants", f"grants for addons that are not offered: {', '.join(unknown)}", label="")
     helm = wiring.make_helm(settings, settings.data_dir / "helm")
     try:
         reason = helm.unusable()
-        click.echo(f"helm       {reason or helm.version()}")
+        _tell(output, "helm", reason or helm.version(), ok=not reason)
     except HelmError as error:
         reason = error.detail
-        click.echo(f"helm       {reason}")
+        _tell(output, "helm", reason, ok=False)
     version = KubeClient.from_environment(settings.kubeconfig).server_version()
-    click.echo(f"cluster    Kubernetes {version}")
-    sys.exit(1 if reason or away or bad else 0)
+    _tell(output, "cluster", f"Kubernetes {version}")
+    sys.exit(0 if well and not reason else 1)
+
+
+def _tell_addons(how: str, reading: Reading) -> bool:
+    """What is offered, and what is wrong with the rest; whether all is well."""
+    _tell(how, "addons", ", ".join(addon.name for addon in reading.catalog.addons) or "none")
+    away = [each for each in reading.standings if each.reason is not None]
+    for source in away:
+        text = f"source {source.name} cannot be had: {source.message}"
+        _tell(how, f"source {source.name}", source.message, ok=False, label="", text=text)
+    for row in (each for each in reading.listed if each.faults):
+        name, offered = f"{row.source}/{row.label}", row.reason is None
+        faults = [f"{fault.severity}: {fault}" for fault in row.faults]
+        text = f"\n{'':{_WIDTH}}  ".join([f"{name}{'' if offered else ' is not offered'}:", *faults])
+        _tell(how, f"addon {name}", "; ".join(faults), ok=offered, label="", text=text)
+    return not away and all(row.reason is None for row in reading.listed)
+
+
+def _tell(
+    how: str, subject: str, detail: str, *, ok: bool = True, label: str | None = None, text: str | None = None
+) -> None:
+    """A line of `check`. label, text: what people read instead of subject and detail."""
+    words = f"{subject if label is None else label:<{_WIDTH}}{detail if text is None else text}"
+    printing.said({"subject": subject, "ok": ok, "detail": detail}, words, how)
 
 
 main.add_command(program.completion("helmbroker"))

@@ -67,8 +67,9 @@ def doctor(
 @click.command()
 @click.argument("release")
 @_yes
+@printing.option
 @with_settings_or(1)
-def adopt(settings: Settings, *, release: str, yes: bool) -> None:
+def adopt(settings: Settings, *, release: str, yes: bool, output: str) -> None:
     """Record again what has the Helm release RELEASE, from what the cluster remembers of it.
 
     \b
@@ -79,7 +80,7 @@ def adopt(settings: Settings, *, release: str, yes: bool) -> None:
     with opened_store(settings, 1) as store:
         if not yes:
             click.confirm(f"Record what has {ref.name} in namespace {ref.namespace} again?", abort=True, err=True)
-        _tell(wiring.make_restore(settings, store).adopt(ref))
+        _tell(wiring.make_restore(settings, store).adopt(ref), output)
 
 
 @click.command()
@@ -87,8 +88,11 @@ def adopt(settings: Settings, *, release: str, yes: bool) -> None:
 @click.option("--all-orphans", is_flag=True, help="All Helm releases of this broker without a record.")
 @click.option("--with-data", is_flag=True, help="Their volumes, too. There is no way back.")
 @_yes
+@printing.option
 @with_settings_or(1)
-def purge(settings: Settings, *, release: str | None, all_orphans: bool, with_data: bool, yes: bool) -> None:
+def purge(
+    settings: Settings, *, release: str | None, all_orphans: bool, with_data: bool, yes: bool, output: str
+) -> None:
     """Remove the Helm release RELEASE, which is this broker's but has no record. The workers carry it out.
 
     \b
@@ -106,21 +110,23 @@ def purge(settings: Settings, *, release: str | None, all_orphans: bool, with_da
         for ref in refs:
             purges.check(ref)
         if not refs:
-            click.echo("there are no orphans")
+            if output == printing.Output.TEXT:
+                click.echo("there are no orphans")
             return
         names, data = ", ".join(ref.name for ref in refs), " and their volumes" if with_data else ""
         if not yes:
             click.confirm(f"Remove {names}{data}?", abort=True, err=True)
         begun = [purges.begin(ref, with_data=with_data) for ref in refs]
-        ended = follow(store, begun, printing.Output.TEXT)
+        ended = follow(store, begun, output)
         sys.exit(0 if ended else 1)
 
 
 @click.command()
 @click.option("--broker-id", help="Whose records, when several brokers are remembered.")
 @click.option("--namespace", "namespaces", multiple=True, help="Where to look, instead of INSTANCE_NAMESPACE.")
+@printing.option
 @with_settings_or(1)
-def rebuild(settings: Settings, *, broker_id: str | None, namespaces: tuple[str, ...]) -> None:
+def rebuild(settings: Settings, *, broker_id: str | None, namespaces: tuple[str, ...], output: str) -> None:
     """Restore all records from the cluster into an empty database, after it was lost.
 
     Needs the key ring of the lost database. Stop API and workers first.
@@ -130,7 +136,9 @@ def rebuild(settings: Settings, *, broker_id: str | None, namespaces: tuple[str,
       helmbroker rebuild --namespace helmbroker-instances
     """
     with opened_store(settings, 1) as store:
-        _tell(wiring.make_restore(settings, store).rebuild(namespaces or (settings.instance_namespace,), broker_id))
+        asked = namespaces or (settings.instance_namespace,)
+        _tell(wiring.make_restore(settings, store).rebuild(asked, broker_id), output)
+    if output == printing.Output.TEXT:
         click.echo("Start the broker, then run `helmbroker doctor`: it tells what does not fit the cluster.")
 
 
@@ -166,11 +174,14 @@ def _show(found: Sequence[Finding], how: str) -> None:
         click.echo("records and cluster agree")
 
 
-def _tell(restored: Restored) -> None:
+def _tell(restored: Restored, how: str) -> None:
     for each in restored.done:
-        click.echo(f"restored  {each}")
+        printing.said({"restored": each}, f"restored  {each}", how)
     for each in restored.left:
-        click.echo(f"left out  {each}", err=True)
+        if how == printing.Output.JSON:
+            printing.said({"left_out": each}, "", how)
+        else:
+            click.echo(f"left out  {each}", err=True)
 
 
 def follow(store: Store, operation_ids: Sequence[str], how: str) -> bool:

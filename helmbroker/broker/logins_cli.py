@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from helmbroker import output as printing
 from helmbroker.broker.api.auth import logins
 from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.settings import Settings
@@ -30,10 +31,11 @@ def _logins(name: str, what: str, secret: str, file: Callable[[Settings], Path])
             click.echo(logins.add(file(settings), name))
 
     @group.command("list", help=f"The names, one per line.{example.format('list')}")
+    @printing.option
     @with_settings
-    def list_(settings: Settings) -> None:
+    def list_(settings: Settings, output: str) -> None:
         for each in logins.names(file(settings)):
-            click.echo(each)
+            printing.said({"name": each}, each, output)
 
     @group.command(help=f"Take NAME out: its {secret} is refused from now on.{example.format('remove alice')}")
     @click.argument("name")

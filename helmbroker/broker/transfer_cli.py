@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from helmbroker import output as printing
 from helmbroker.broker.command import opened_store, with_settings
 from helmbroker.broker.service.transfer import export, import_all
 from helmbroker.broker.settings import Settings
@@ -36,8 +37,9 @@ def export_all(settings: Settings, *, file: Path | None) -> None:
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
+@printing.option
 @with_settings
-def import_file(settings: Settings, *, file: Path) -> None:
+def import_file(settings: Settings, *, file: Path, output: str) -> None:
     """Bring what was exported to FILE into an empty database. Stop API and workers first.
 
     The key ring must be that of then.
@@ -50,7 +52,7 @@ def import_file(settings: Settings, *, file: Path) -> None:
     with opened_store(settings, 1) as store:
         restored = import_all(store, Keys.load(settings.keys_file), text)
     for each in restored.done:
-        click.echo(f"imported  {each}")
+        printing.said({"imported": each}, f"imported  {each}", output)
 
 
 COMMANDS = (export_all, import_file)

@@ -24,7 +24,7 @@ def group(with_settings: Callable[..., Any]) -> click.Group:
         """Apps under a Drycc controller: docs/how-to/run-under-drycc.md."""
 
     apps.command("missing")(printing.option(with_settings(missing)))
-    apps.command("confirm-gone")(click.argument("app")(with_settings(confirm_gone)))
+    apps.command("confirm-gone")(click.argument("app")(printing.option(with_settings(confirm_gone))))
     return apps
 
 
@@ -44,7 +44,7 @@ def missing(settings: Settings, *, output: str) -> None:
             _print(app, removed_at(app, settings.drycc_gone_grace_s), output)
 
 
-def confirm_gone(settings: Settings, *, app: str) -> None:
+def confirm_gone(settings: Settings, *, app: str, output: str) -> None:
     """APP is meant to be gone: unbind and deprovision its resources now, without waiting, however many are gone.
 
     \b
@@ -54,7 +54,8 @@ def confirm_gone(settings: Settings, *, app: str) -> None:
     with _watched(settings) as watched:
         if not watched.confirm(app):
             raise SetupError(f"app {app} is not missing: `helmbroker-bridge apps missing` lists those that are")
-        click.echo(f"app {app} is gone: a worker looks once more, and removes its resources if it finds the same")
+    told = f"app {app} is gone: a worker looks once more, and removes its resources if it finds the same"
+    printing.said({"confirmed": app}, told, output)
 
 
 def _print(app: WatchedApp, removed_at: float | None, how: str) -> None:

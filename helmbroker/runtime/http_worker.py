@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from gunicorn import util
 from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from helmbroker.runtime.deadlines import PlainSocket
 from helmbroker.runtime.listening import PEER_CERTIFICATE
@@ -49,6 +52,8 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().__init__(1, os.getppid(), [listener], app, 0, app.cfg, log)
         self._signals = signals
         self._request_s = request_s
+        self._begun: WeakSet[Any] = WeakSet()  # connections
+        self._silent_until = float("inf")
 
     def init_signals(self) -> None:
         super().init_signals()
@@ -60,6 +65,35 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def is_parent_alive(self) -> bool:
         """Who has started it may end, as a shell does; a supervisor has its children end with it by itself."""
         return True
+
+    def stop(self) -> None:
+        """Finish what was asked for, and end. From any thread, but not from a signal handler."""
+        self.handle_exit(signal.SIGTERM, None)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """New connections from now on. Those that the machine has taken for us are served: they may have asked."""
+        for listener in (each for each in self.sockets if each.fileno() != -1):  # once
+            before = -1
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+        for conn in self.pending_conns:
+            conn.timeout = 0.0
+        self._silent_until = time.monotonic() + STOP_KEEPALIVE_LINGER
+
+    def murder_pending(self) -> None:
+        """Also those that a thread waits for: who has just connected has a moment to ask, as who asks again has."""
+        super().murder_pending()
+        if time.monotonic() > self._silent_until:
+            for conn in [each for each in self._begun if not each.initialized and not each.data_ready]:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
 
     def accept(self, listener: socket.socket) -> None:
         """What the machine lacks at the moment ends nobody: who has connected waits in the backlog."""
@@ -74,6 +108,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def enqueue_req(self, conn: Any) -> None:
         if type(conn.sock) is socket.socket:
             conn.sock = PlainSocket.adopt(conn.sock)
+        self._begun.add(conn)
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:

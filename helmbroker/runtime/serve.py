@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,6 +35,7 @@ else:
 
 _LOG = logging.getLogger("helmbroker.serve")
 _BACKLOG = 256
+_OPEN_FILES = 65_536
 _SPARE_S = 1.0  # after the grace: gunicorn closes what is left by itself
 REQUEST_LINE_BYTES = 8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
 HEADER_BYTES = 16384  # originating identities carry group lists
@@ -51,8 +55,8 @@ def serve(
     on_hangup: Callable[[], None] | None = None,
     drain: Drain | None = None,
 ) -> NoReturn:
-    """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish.
-    A request has to arrive within `request_s` seconds.
+    """Serve `make_app()` on host:port until SIGTERM or SIGINT; requests then get `grace_s` seconds to finish, while
+    new connections are refused. A request has to arrive within `request_s` seconds.
 
     `make_app` runs when the address is already listened on: clients wait; what it raises is passed on. `on_stop` is
     called when the server is told to end: requests that wait for something had better be answered then.
@@ -62,6 +66,7 @@ def serve(
     cannot be had, or a certificate cannot be read: one sentence on stderr and SystemExit(1). Ends with
     SystemExit(0), or (1) when it fails while it serves; never returns. Main thread only (signals).
     """
+    _allow_connections()
     contexts = _contexts(tls)
     listener = _listen(host, port)
     settings: dict[str, object] = {
@@ -114,20 +119,24 @@ def _signals(
     """What sets the handlers: of those that end the server, and of SIGHUP."""
 
     def install(worker: HttpWorker) -> None:
-        draining = threading.Event()
+        asked: SimpleQueue[int] = SimpleQueue()  # all that a handler may touch: see `after_hangup`
 
-        def end(number: int, frame: FrameType | None) -> None:
-            if number == signal.SIGTERM and drain is not None and drain.seconds > 0 and not draining.is_set():
-                draining.set()
+        def handle(number: int, _frame: FrameType | None) -> None:
+            asked.put(number)
+
+        def end() -> None:
+            if asked.get() == signal.SIGTERM and drain is not None and drain.seconds > 0:
                 drain.begin()
-                _later(drain.seconds, os.kill, os.getpid(), signal.SIGTERM)
-                return
-            _later(grace_s + _SPARE_S, os._exit, 0)  # a thread that answers for ever would be waited for
+                with contextlib.suppress(Empty):
+                    asked.get(timeout=drain.seconds)  # a second one ends the waiting
             on_stop()
-            worker.handle_exit(number, frame)
+            worker.stop()
+            time.sleep(grace_s + _SPARE_S)
+            os._exit(0)  # a thread that answers for ever would be waited for
 
+        threading.Thread(target=end, name="end", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, end)
+            signal.signal(number, handle)
             signal.siginterrupt(number, False)  # as gunicorn does: system calls go on
         after_hangup(on_hangup)
 
@@ -218,6 +227,14 @@ def _contexts(tls: Tls | None) -> RenewedContext | None:
             "They must be PEM files, and belong together.\n"
         )
         raise SystemExit(1) from None
+
+
+def _allow_connections() -> None:
+    """As many open files as this process may have, within reason: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,17 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from helmbroker.broker.cli import main
 from helmbroker.broker.domain.operation import Phase
 from helmbroker.broker.service.restore import Refused
 from helmbroker.broker.service.transfer import export, import_all
+from helmbroker.broker.settings import Settings
 from helmbroker.sealing import KeyRing, Keys
 from tests.operations.broker import world as worlds
 from tests.operations.broker.test_restore import lost, prepared, urls
 from tests.operations.broker.world import BROKER, KEYS, World
 from tests.postgresql import postgresql_url
+from tests.unit.logs import logs_as_before
 
-__all__ = ["postgresql_url", "urls"]
+__all__ = ["logs_as_before", "postgresql_url", "urls"]
 
 
 def test_everything_comes_along(urls: list[str]) -> None:
@@ -76,3 +80,25 @@ def test_it_is_the_same_twice(world: World) -> None:
     prepared(world)
     first, second = (json.loads(export(world.store, KEYS, world.store.packed)) for _ in range(2))
     assert (first["revisions"], len(first["records"])) == (second["revisions"], len(second["records"]))
+
+
+@pytest.mark.usefixtures("logs_as_before")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_command_tells_what_has_come_to_people_and_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    data, document = tmp_path / "data", tmp_path / "all.json"
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"HELMBROKER_{name.upper()}", raising=False)
+    monkeypatch.setenv("HELMBROKER_DATA_DIR", str(data))
+    command = CliRunner().invoke
+    assert command(main, ["init"]).exit_code == 0
+    keys = Keys.load(data / "keys.json")
+    with worlds.world(f"sqlite:///{tmp_path}/old.db", keys=keys) as before:
+        before.succeed(before.provision())
+        document.write_text(export(before.store, keys, before.store.packed))
+    result = command(main, ["import", str(document), "-o", form])
+    assert result.exit_code == 0, result.output
+    (line,) = result.stdout.splitlines()
+    told = json.loads(line)["imported"] if form == "json" else line.removeprefix("imported  ")
+    assert told == f"instance {worlds.INSTANCE} (made)"

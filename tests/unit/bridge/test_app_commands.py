@@ -80,7 +80,7 @@ def test_those_that_went_at_once_wait_for_an_operator(watched: WatchedApps) -> N
     told = "nothing is removed: 4 apps went missing at about the same time"
     assert [line.endswith(told) for line in run("apps", "missing").stdout.splitlines()] == [True] * 4
     assert [(row["removed_at"], row["held"]) for row in rows()] == [(None, 4)] * 4
-    assert run("apps", "confirm-gone", "app-2").exit_code == 0
+    assert json.loads(run("apps", "confirm-gone", "app-2", "-o", "json").stdout) == {"confirmed": "app-2"}
     confirmed = [row["app"] for row in rows() if row["confirmed"] is not None]
     assert confirmed == ["app-2"]
     assert "app-2" in next(line for line in run("apps", "missing").stdout.splitlines() if "confirmed" in line)

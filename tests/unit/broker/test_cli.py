@@ -234,6 +234,30 @@ def test_check_tells_the_faults_of_addons(made: Place) -> None:
     assert lines[4].startswith("             error: chart/Chart.yaml: is missing")
 
 
+def test_check_tells_the_same_to_programs(made: Place) -> None:
+    write(made.folder / "addons/bad", {"addon.yaml": "{", "chart/Chart.yaml": None})
+    (made.folder / "grants.yaml").write_text("gone: {}")
+    file = made.folder / "sources.yaml"
+    file.write_text("sources: [{name: away, kind: archive, location: x.tgz}]")
+    given = {"HELM": "/nowhere/helm", "SOURCES_FILE": str(file), "GRANTS_FILE": str(made.folder / "grants.yaml")}
+    result = made.run("check", "-o", "json", **given)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (result.exit_code, [(row["subject"], row["ok"]) for row in rows]) == (
+        1,
+        [
+            ("database", True),
+            ("addons", True),
+            ("source away", False),
+            ("addon addons/bad", False),
+            ("grants", True),
+            ("helm", False),
+        ],
+    )
+    assert [rows[1]["detail"], rows[2]["detail"]] == ["demo", f"there is no file {made.folder}/x.tgz"]
+    assert rows[3]["detail"].startswith("error: addon.yaml:2: is not valid YAML")
+    assert rows[4]["detail"] == "grants for addons that are not offered: gone"
+
+
 def test_check_tells_what_helm_says_when_it_breaks(made: Place) -> None:
     """It works when it is looked for, and not any more when it is asked: no traceback."""
     helm = made.folder / "helm"
@@ -285,6 +309,8 @@ def test_logins_are_made_listed_and_removed(made: Place, kind: str) -> None:
     secrets = [made.run(kind, "add", name).output.strip() for name in ("alice", "bob@x")]
     assert [len(secret) for secret in secrets] == [43, 43]
     assert made.run(kind, "list").output.splitlines() == ["alice", "bob@x"]
+    named = map(json.loads, made.run(kind, "list", "-o", "json").output.splitlines())
+    assert list(named) == [{"name": "alice"}, {"name": "bob@x"}]
     assert not [secret for secret in secrets if secret in file.read_text()]
     assert f"{file.stat().st_mode & 0o777:o}" == "600"
     assert made.sentence(kind, "add", "alice") == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from click.testing import CliRunner, Result
 from helmbroker.broker import checkup_wiring, wiring
 from helmbroker.broker.cli import main
 from helmbroker.broker.domain.drift import Finding, FindingKind
+from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.broker.domain.operation import Kind
 from helmbroker.broker.drift_cli import follow
 from helmbroker.broker.service.checkup import Area, Symptom
+from helmbroker.broker.service.restore import Restored
 from helmbroker.broker.settings import Settings
+from tests.fakes.cluster import FakeCluster
 from tests.unit.catalog.folders import write
 from tests.unit.logs import logs_as_before
 
@@ -51,6 +55,19 @@ class Check:
 
     def check(self) -> list[Finding]:
         return self.found
+
+    def orphans(self) -> list[ReleaseRef]:
+        return []
+
+
+class Restores:
+    """What comes back, and what does not."""
+
+    def rebuild(self, _namespaces: Sequence[str], _broker_id: str | None) -> Restored:
+        return Restored(["instance i"], ["binding b: its addon is gone"])
+
+    def adopt(self, _ref: ReleaseRef) -> Restored:
+        return self.rebuild((), None)
 
 
 @pytest.fixture
@@ -131,6 +148,30 @@ def test_what_became_of_repairs_is_told_as_the_rest_is(data: Path, capsys: pytes
     assert follow(store, [done.id], "text") is True
     assert capsys.readouterr().out == f"{done.id}: succeeded: it is as it is recorded\n"
     store.close()
+
+
+@pytest.mark.parametrize("command", [["rebuild"], ["adopt", "hb-x", "--yes"]])
+def test_what_came_back_is_told_to_people_and_programs(
+    data: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setattr(wiring, "make_restore", lambda _settings, _store: Restores())
+    people, programs = run(*command), run(*command, "-o", "json")
+    assert people.stdout.splitlines()[0] == "restored  instance i"
+    assert people.stderr == "left out  binding b: its addon is gone\n"
+    assert list(map(json.loads, programs.stdout.splitlines())) == [
+        {"restored": "instance i"},
+        {"left_out": "binding b: its addon is gone"},
+    ]
+    assert (people.exit_code, programs.exit_code, programs.stderr) == (0, 0, "")
+
+
+@pytest.mark.parametrize(("form", "told"), [("text", "there are no orphans\n"), ("json", "")])
+def test_a_purge_without_orphans_does_nothing(
+    found: Check, monkeypatch: pytest.MonkeyPatch, form: str, told: str
+) -> None:
+    monkeypatch.setattr(wiring, "make_cluster", lambda _settings: FakeCluster())
+    result = run("purge", "--all-orphans", "-o", form)
+    assert (result.exit_code, result.output) == (0, told)
 
 
 @pytest.mark.parametrize("arguments", [[], ["hb-x", "--all-orphans"]])

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import resource
 import signal
 import socket
+import subprocess
+import time
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -40,6 +46,13 @@ def free_port() -> int:
 
 def connection(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=BOUND_S)
+
+
+@contextmanager
+def connection_when_ready(server: subprocess.Popen[str], port: int) -> Iterator[socket.socket]:
+    assert read_line(server) == "ready"
+    with connection(port) as made:
+        yield made
 
 
 def test_one_process_serves_and_the_app_sees_the_raw_target() -> None:
@@ -116,6 +129,100 @@ def test_a_request_without_end_does_not_keep_the_server_beyond_the_grace() -> No
     assert server.returncode == 0
 
 
+BUSY = """
+import signal, sys, threading
+from helmbroker.runtime import serve
+
+go = threading.Event()
+
+def make_app():
+    signal.signal(signal.SIGUSR1, lambda *_: go.set())
+    print("ready", flush=True)
+    def app(environ, start_response):
+        print("asked", flush=True)
+        go.wait()
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+    return app
+
+serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), grace_s=60)
+"""
+
+
+def test_a_server_that_ends_refuses_who_comes_and_answers_who_has_asked() -> None:
+    port, ended = free_port(), time.monotonic() + BOUND_S
+    with program(BUSY, str(port)) as server, connection_when_ready(server, port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_line(server) == "asked"
+        server.send_signal(signal.SIGTERM)
+        while connects(port):
+            assert time.monotonic() < ended
+        server.send_signal(signal.SIGUSR1)
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.read() == b"ok"
+        server.communicate(timeout=BOUND_S)
+    assert server.returncode == 0
+
+
+def connects(port: int) -> bool:
+    try:
+        connection(port).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+# gunicorn gives a connection 5 s to say something before it needs no thread any more
+QUIET = SERVER.replace(
+    "logs.configure",
+    "from gunicorn.workers import gthread; gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.2; logs.configure",
+).replace("grace_s=5", "grace_s=60, threads=1")
+
+
+@pytest.mark.parametrize("source", [QUIET, SERVER.replace("grace_s=5", "grace_s=60")], ids=["for long", "just now"])
+def test_who_has_connected_and_says_nothing_does_not_keep_the_server(source: str) -> None:
+    port = free_port()
+    with program(source, str(port)) as server, connection_when_ready(server, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=BOUND_S) as answer:
+            assert answer.status == 200, "there is one thread for both: the silent one has left it"
+        begin = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=BOUND_S)
+        assert time.monotonic() - begin < 4.5
+    assert server.returncode == 0
+
+
+DRAINING = """
+import sys
+from helmbroker.runtime import serve
+
+def make_app():
+    print("ready", flush=True)
+    return lambda environ, start_response: start_response("204 No Content", []) and None or []
+
+drain = serve.Drain(float(sys.argv[2]), lambda: print("draining", flush=True))
+serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), drain=drain)
+"""
+
+
+@pytest.mark.parametrize(("drain_s", "again"), [("0.2", None), ("600", signal.SIGTERM), ("600", signal.SIGINT)])
+def test_a_server_serves_on_until_its_drain_is_over_or_it_is_told_again(
+    drain_s: str, again: signal.Signals | None
+) -> None:
+    port = free_port()
+    with program(DRAINING, str(port), drain_s) as server:
+        assert read_line(server) == "ready"
+        server.send_signal(signal.SIGTERM)
+        assert read_line(server) == "draining"
+        if again is not None:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=BOUND_S) as answer:
+                assert answer.status == 204
+            server.send_signal(again)
+        server.communicate(timeout=BOUND_S)
+    assert server.returncode == 0
+
+
 FAILING = """
 import os, signal, sys, threading
 from helmbroker.runtime import serve
@@ -168,6 +275,20 @@ def test_more_connections_than_file_descriptors_end_nobody() -> None:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=BOUND_S)
     assert server.returncode == 0
+
+
+MODEST = SERVER.replace(
+    "logs.configure",
+    "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, int(sys.argv[2]))); logs.configure",
+).replace('{"raw"', '{"files": __import__("resource").getrlimit(7), "raw"')
+
+
+def test_as_many_connections_are_allowed_as_the_machine_lets_one_process_have() -> None:
+    port, hard = free_port(), min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 4000)
+    with program(MODEST, str(port), str(hard)) as server:
+        assert read_line(server) == "ready"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=BOUND_S) as answer:
+            assert json.loads(answer.read())["files"] == [hard, hard]
 
 
 def test_a_connection_that_is_closed_is_not_closed_again() -> None:
