@@ -32,14 +32,26 @@ COPY addons addons
 COPY helmbroker helmbroker
 RUN python3 -m packing.image program /made/program
 
-FROM debian
+FROM debian AS root
 RUN groupadd --gid 10001 helmbroker && \
     useradd --uid 10001 --gid 10001 --home-dir /var/lib/helmbroker --no-create-home --shell /usr/sbin/nologin helmbroker
+# What is left is what Debian calls essential, and what was asked for; nothing is installed in this image any more.
+RUN apt-mark auto $(apt-mark showmanual) > /dev/null && apt-mark manual ca-certificates python3 && \
+    apt-get purge --yes --auto-remove --allow-remove-essential -o APT::AutoRemove::RecommendsImportant=false \
+      -o APT::AutoRemove::SuggestsImportant=false apt e2fsprogs logsave mount passwd tzdata && \
+    rm -rf /etc/apt /usr/bin/perl* /usr/lib/*/gconv /usr/lib/*/libperl.so* /usr/lib/*/perl* /usr/share/bash-completion \
+      /usr/share/bug /usr/share/doc /usr/share/info /usr/share/lintian /usr/share/locale /usr/share/man /usr/share/perl* \
+      /var/cache/apt /var/cache/debconf/* /var/cache/ldconfig /var/lib/apt /var/lib/dpkg/info /var/log/*
+
+# A layer does not become smaller by what a later one deletes.
+FROM scratch
+COPY --from=root / /
 COPY --from=helm /made /
 COPY --from=parts /made/dependencies /
 COPY --from=parts /made/program /
-RUN --mount=type=bind,source=packing,target=/src/packing \
-    cd /src && python3 -B -m packing.sbom / /usr/share/sbom/helmbroker.cdx.json
+# /mnt is there anyway: a mount point that is made for this would stay.
+RUN --mount=type=bind,source=packing,target=/mnt/packing \
+    cd /mnt && python3 -B -m packing.sbom / /usr/share/sbom/helmbroker.cdx.json
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ENV LANG=C.UTF-8
 ENV PYTHONPATH=/opt/helmbroker

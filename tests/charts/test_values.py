@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 
 from helmbroker.broker.settings import Settings as BrokerSettings
 from helmbroker.controller_bridge.settings import Settings as BridgeSettings
+from sandbox.layers import NEVER_UNPACKED, REMOVED_AT_LAST
 from tests.charts import page
 from tests.charts.product import CHART, CHECKOUT
 
@@ -144,6 +145,16 @@ class TestDockerfile:
         ]
         assert any(each.endswith(f"python3 -B -m packing.sbom / {image['sbom']}") for each in runs)
 
+    def test_nothing_but_the_packages_and_what_they_need_is_left(
+        self, image: Any, said: list[tuple[str, str]]
+    ) -> None:
+        (leaving,) = [what for how, what in said if how == "RUN" and "apt-get purge" in what]
+        kept, deleted = leaving.split("apt-mark manual ")[1].split("&&")[0], leaving.split("rm -rf ")[1].split()
+
+        assert kept.split() == image["layers"][0]["packages"]
+        for pattern in (*NEVER_UNPACKED, *REMOVED_AT_LAST):
+            assert any(pattern.startswith(each) for each in deleted), pattern
+
     def test_what_is_copied_is_what_the_parts_are_made_of(self, image: Any, said: list[tuple[str, str]]) -> None:
         copied = {each for how, what in said if how == "COPY" for each in what.split()[:-1]}
         needed = {each for layer in image["layers"] if "of" in layer for each in layer["of"]}
@@ -151,5 +162,7 @@ class TestDockerfile:
         assert {each.removeprefix("packing/image.py") or "packing" for each in needed} <= copied
 
     def test_no_base_image_is_made_up(self, said: list[tuple[str, str]]) -> None:
+        bases = {what.split()[0] for how, what in said if how == "FROM"}
+
         assert [what for how, what in said if how == "ARG"] == ["DEBIAN", "GO"]
-        assert {what.split()[0] for how, what in said if how == "FROM"} == {"${DEBIAN}", "${GO}", "debian"}
+        assert bases == {"${DEBIAN}", "${GO}", "debian", "scratch"}
