@@ -21,7 +21,8 @@ from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.settings import Settings
 from helmbroker.catalog import contract, documents, overrides, parameters
 from helmbroker.catalog.documents import Unreadable
-from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, Object, Plan, Severity
+from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, Fault, Object, Plan, Severity
+from helmbroker.catalog.sources.model import Standing
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _how = printing.choice("how", "--format", forms=Format)
@@ -171,13 +172,17 @@ def test_(settings: Settings, *, path: Path, names: tuple[str, ...], output: str
 def check(settings: Settings, *, how: str) -> None:
     """Read all addons as the broker would, and tell which it would not offer, and why.
 
+    A source that cannot be had is told, too. Exit status: 0 all is well, 1 something is wrong with a source or an
+    addon, 2 it cannot be looked at.
+
     \b
     Example:
       helmbroker catalog check
     """
     read = catalog_wiring.read_catalog(settings)
     folders = catalog_wiring.folders(settings)
-    found = [
+    found = [Finding(Rule.SOURCE, _of_a_source(each)) for each in read.standings if each.message]
+    found += [
         Finding(Rule.FORMAT, replace(fault, file=f"{folders.get(row.source, row.source)}/{row.label}/{fault.file}"))
         for row in read.listed
         for fault in row.faults
@@ -185,6 +190,12 @@ def check(settings: Settings, *, how: str) -> None:
     refused = sum(row.reason is not None for row in read.listed)
     click.echo(f"{len(read.catalog.addons)} offered, {refused} quarantined", err=True)
     _tell(found, how, "")
+
+
+def _of_a_source(standing: Standing) -> Fault:
+    """What is wrong with it; a warning where it could be read."""
+    how, severity = (" cannot be had", Severity.ERROR) if standing.reason else ("", Severity.WARNING)
+    return Fault(standing.location, 0, f"source {standing.name}{how}: {standing.message}", severity)
 
 
 def _tell(found: list[Finding], how: str, folder: str) -> None:

@@ -117,12 +117,17 @@ _BY_STATUS: dict[int, type[KubeError]] = {
 }
 
 
+# of server-side apply: a field that the kind does not have; a text that is no quantity, no base64, no time
+_NOT_OF_THE_SCHEMA = "failed to create typed patch object"
+_NOT_OF_THE_TYPE = "unable to convert unstructured object"
+
+
 def error_class(status: int, reason: str, message: str) -> type[KubeError]:
     """The error for an HTTP status, and the `reason` and `message` of the Status object that came with it."""
     if reason == "AlreadyExists":
         return AlreadyExists
-    if message.startswith("failed to create typed patch object"):
-        return Invalid  # of server-side apply: a field that its schema does not have; it says 500 for that
+    if message.startswith(_NOT_OF_THE_SCHEMA) or _NOT_OF_THE_TYPE in message:
+        return Invalid  # server-side apply says 500 for that
     if status >= 500:
         return Unreachable
     return _BY_STATUS.get(status, KubeError)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from helmbroker.kubeapi.port import Obj
 
 Amounts = Mapping[str, float]
-_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(n|u|m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?")
+_QUANTITY = re.compile(r"([+-]?[0-9]*\.?[0-9]*)(?:([eE][+-]?[0-9]+)|(n|u|m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei))?")
 _FACTORS = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(1000)}
 _FACTORS |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
 _FACTORS |= {letter: Decimal(1000) ** power for power, letter in enumerate("MGTPE", 2)}
@@ -22,13 +22,18 @@ _OVER = frozenset({"Succeeded", "Failed"})
 
 
 def quantity(text: object) -> float:
-    """A quantity of the API, such as 100m, 1.5 or 4Gi, as a number. Raises ValueError."""
-    found = _QUANTITY.fullmatch(str(text))
-    if found is None:
+    """A quantity of the API, such as 100m, 1.5 or 4Gi, as a number. Raises ValueError.
+
+    What the server reads is read: blanks around it, and a suffix alone, which is nothing of it.
+    """
+    given = str(text).strip()
+    found = _QUANTITY.fullmatch(given)
+    if found is None or not given:
         raise ValueError(f"{text!r} is no quantity of Kubernetes")
+    digits, exponent, suffix = found.groups("")
     try:
-        return float(Decimal(found[1]) * _FACTORS[found[2] or ""])
-    except InvalidOperation:
+        return float(Decimal((digits if digits.strip("+-.") else "0") + exponent) * _FACTORS[suffix])
+    except ArithmeticError:
         raise ValueError(f"{text!r} is no quantity of Kubernetes") from None
 
 

@@ -40,7 +40,7 @@ _STOP = "/tmp/no-more-writes"
 _WRITES = (
     f"rm -f {_STOP}; written=0 failed=0; until [ -e {_STOP} ]; do "
     'if sh -euc "$WRITE" >/dev/null 2>&1; then written=$((written + 1)); else failed=$((failed + 1)); fi; '
-    "echo $written $failed >/tmp/counted; done"
+    "echo $written $failed >/tmp/counting; mv /tmp/counting /tmp/counted; done"
 )
 
 

@@ -60,5 +60,14 @@ def deployment(namespace: str) -> Obj:
     }
 
 
+def claim(namespace: str, size: str) -> Obj:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
+    }
+
+
 def names(objects: list[Obj]) -> list[str]:
     return sorted(obj["metadata"]["name"] for obj in objects)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from helmbroker.kubeapi.errors import Conflict
+from helmbroker.kubeapi.errors import Conflict, Invalid
 from helmbroker.kubeapi.port import Kube
-from tests.contract.kube_server import config_map, deployment
+from tests.contract.kube_server import claim, config_map, deployment
 
 
 def test_apply_creates_changes_and_takes_back_its_own_fields(kube: Kube, namespace: str) -> None:
@@ -45,3 +45,13 @@ def test_apply_merges_containers_by_name(kube: Kube, namespace: str) -> None:
     assert (container["image"], container["env"]) == ("sandbox.local/none:1", [{"name": "X", "value": "1"}])
     more["spec"] = {"template": {"spec": {"containers": [{"name": "web"}]}}}
     assert "env" not in kube.apply(more, field_manager="two")["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize("size", ["", "a lot", "1 Gi", "1.2.3", "1GB"])
+def test_a_size_that_is_no_quantity_is_refused_however_it_is_sent(kube: Kube, namespace: str, size: str) -> None:
+    for dry_run in (True, False):
+        with pytest.raises(Invalid, match="quantities must match"):
+            kube.apply(claim(namespace, size), field_manager="one", dry_run=dry_run)
+        with pytest.raises(Invalid, match="quantities must match"):
+            kube.create(claim(namespace, size), dry_run=dry_run)
+    assert kube.list("PersistentVolumeClaim", namespace) == []

@@ -1,7 +1,8 @@
 """FakeCluster: the port Cluster in memory. FakeHelm (helm.py) makes its releases and objects.
 
 Modelled: newest revisions only, objects by kind with the release that they are labelled with, texts in Secrets and
-ConfigMaps with the release that made them. Not modelled: controllers; what is ready is what a test says.
+ConfigMaps with the release that made them, and that a size which is no quantity is refused. Not modelled:
+controllers; what is ready is what a test says.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from helmbroker.broker.domain.references import value_of
 from helmbroker.catalog.model import JSON, Object
 from helmbroker.catalog.references import Ref
 from helmbroker.kubeapi import room
+from tests.fakes.kube_rules import NO_QUANTITY, has_odd_quantity
 
 CLAIM = "PersistentVolumeClaim"
 
@@ -95,8 +97,12 @@ class FakeCluster:
     ) -> None:
         self._answer()
         self.rehearsed_as.append(user)
-        if self.refuses is not None and ref.namespace in self.namespaces:
+        if ref.namespace not in self.namespaces:
+            return  # it is made later
+        if self.refuses is not None:
             raise self.refuses
+        if any(map(has_odd_quantity, objects)):
+            raise HelmError(HelmFault.INVALID, NO_QUANTITY)
 
     def readiness(self, ref: ReleaseRef) -> Readiness:
         self._answer()

@@ -10,6 +10,7 @@ like the chart tests/charts/probe does with the values make, drop, refuse and te
 from __future__ import annotations
 
 import copy
+import json
 import re
 import threading
 import uuid
@@ -25,6 +26,7 @@ from helmbroker.catalog.model import Object
 from helmbroker.catalog.values import coalesce
 from helmbroker.kubeapi import room
 from tests.fakes.cluster import CLAIM, FakeCluster, Thing
+from tests.fakes.kube_rules import NO_QUANTITY, is_quantity
 
 PENDING = frozenset({HelmStatus.PENDING_INSTALL, HelmStatus.PENDING_UPGRADE, HelmStatus.PENDING_ROLLBACK})
 LONGEST_TEXT = 64
@@ -49,6 +51,9 @@ spec:
         - name: main
           image: x
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {resources: {requests: {storage: {size}}}}
 """
 _CREDENTIALS = """
 credentials:
@@ -144,8 +149,13 @@ class FakeHelm:
             ref, revision, HelmStatus.DEPLOYED, labels, values, carried, given, client_side=merged
         )
         self._make_objects(ref, str(values.get("text", "")))
-        self._claim(ref, str(values.get("size", SMALLEST)), revision)
         self.made[ref] = deployment.manifest
+        size = str(values.get("size", SMALLEST))
+        if not is_quantity(size):
+            self.cluster.releases[ref] = replace(release, status=HelmStatus.FAILED)
+            failed = f"server-side apply failed for object {ref.namespace}/{fullname(ref.name)}"
+            raise HelmError(HelmFault.INVALID, f"{failed}: {NO_QUANTITY}")
+        self._claim(ref, size, revision)
         failure = self._hook(ref, "make", values)
         status = HelmStatus.FAILED if failure else HelmStatus.DEPLOYED
         self.cluster.releases[ref] = replace(release, status=status)
@@ -227,7 +237,8 @@ class FakeHelm:
         if len(text) > LONGEST_TEXT:
             raise HelmError(HelmFault.VALUES, "the text is too long")
         self._end(Call("render", ref))
-        return template.replace("{name}", fullname(ref.name)).replace("{text}", text)
+        filled = template.replace("{name}", fullname(ref.name)).replace("{text}", text)
+        return filled.replace("{size}", json.dumps(known.get("size", SMALLEST)))
 
     def _begin(self, call: Call, stop: threading.Event) -> None:
         self.calls.append(replace(call, user=self._user))

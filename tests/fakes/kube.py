@@ -6,9 +6,9 @@ stringData, label and field selectors, merge patches, finalizers, owner referenc
 owner, at once), server-side apply with conflicts, forced ownership and removal of fields let go, kinds that are
 served beside the table's (`serve`), and watches.
 
-Not modelled: defaulting, schema validation and quotas; controllers and the kubelet; RBAC; deletion of
-namespaces and dependents in the background; ownership of items inside lists that are keyed by anything but
-`name` (they are owned whole); paging.
+Not modelled: defaulting, quotas, and schema validation but of quantities; controllers and the kubelet; RBAC;
+deletion of namespaces and dependents in the background; ownership of items inside lists that are keyed by anything
+but `name` (they are owned whole); paging.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ from helmbroker.kubeapi.kinds import KINDS, Kind, ObjectRef, parted
 from helmbroker.kubeapi.port import Obj, Propagation, Watched
 from tests.fakes.kube_fields import Path, applied, copied, foreign, leaves, merge_patch
 from tests.fakes.kube_reviews import reviewed
-from tests.fakes.kube_rules import has_status, prepared, refusal, refuse_mutation, refuse_other_version
+from tests.fakes.kube_rules import (
+    has_status,
+    prepared,
+    refusal,
+    refuse_mutation,
+    refuse_odd_quantities,
+    refuse_other_version,
+)
 from tests.fakes.kube_selectors import field_matches, selector_matches, valid_name
 from tests.fakes.kube_watch import Watches
 
@@ -93,6 +100,7 @@ class FakeKube:
                 return self.fork().create(obj)
         action = f"create {ref}"
         with self._request("create", ref.kind.id, ref.namespace, ref.name):
+            refuse_odd_quantities(action, ref, obj)
             self._refuse_unusable(action, ref)
             if _key(ref) in self._objects:
                 raise refusal(AlreadyExists, action, ref, "already exists")
@@ -105,6 +113,7 @@ class FakeKube:
                 return self.fork().apply(obj, field_manager=field_manager, force=force)
         action = f"apply {ref}"
         with self._request("apply", ref.kind.id, ref.namespace, ref.name):
+            refuse_odd_quantities(action, ref, obj, applied=True)
             wanted = prepared(obj)
             current = self._objects.get(_key(ref))
             if current is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from helmbroker.kubeapi import room
 from helmbroker.kubeapi.errors import Conflict, Invalid, KubeError
 from helmbroker.kubeapi.kinds import KINDS, Kind, ObjectRef
 from helmbroker.kubeapi.port import Obj
 from tests.fakes.kube_fields import merge_patch
 
+NO_QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _WITH_STATUS = {
     "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "Service", "ResourceQuota",
     "Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "Job", "CronJob", "HorizontalPodAutoscaler",
@@ -69,3 +71,43 @@ def refuse_mutation(action: str, ref: ObjectRef, current: Obj, wanted: Obj) -> N
         current.get("spec", {}).get("selector") != wanted.get("spec", {}).get("selector")
     ):
         raise refusal(Invalid, action, ref, "is invalid: spec.selector: field is immutable")
+
+
+def refuse_odd_quantities(action: str, ref: ObjectRef, obj: Obj, *, applied: bool = False) -> None:
+    """Invalid when a container or a claim asks for what is no quantity; server-side apply says 500 for that."""
+    if not has_odd_quantity(obj):
+        return
+    kind, group = ref.kind.name, ref.kind.api_version
+    said = f'{kind} in version "{group.rpartition("/")[2]}" cannot be handled as a {kind}: {NO_QUANTITY}'
+    if applied:
+        new = f"failed to convert new object ({ref.namespace}/{ref.name}; {group}, Kind={kind}) to proper version"
+        said = f"{new}: unable to convert unstructured object to {group}, Kind={kind}: {NO_QUANTITY}"
+    raise Invalid(action, said, status=500 if applied else 400, reason="" if applied else "BadRequest")
+
+
+def has_odd_quantity(obj: Mapping[str, Any]) -> bool:
+    """Whether something is requested, or limited, of which the server cannot read how much."""
+    return not all(is_quantity(amount) for amount in _amounts(obj))
+
+
+def is_quantity(text: object) -> bool:
+    """Whether the server can read it."""
+    try:
+        room.quantity(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _amounts(value: object) -> Iterator[object]:
+    """Everything that is requested, or a limit, anywhere in an object."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _amounts(each)
+    if isinstance(value, Mapping):
+        resources = value.get("resources")
+        for name in ("requests", "limits"):
+            if isinstance(resources, Mapping):
+                yield from (resources.get(name) or {}).values()
+        for each in value.values():
+            yield from _amounts(each)

@@ -204,6 +204,7 @@ def _refused(error: OsbError) -> ResponseReturnValue:
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthenticated):
+        g.login_fault = error.fault
         for challenge in error.challenges:
             response.headers.add("WWW-Authenticate", challenge)
     return response

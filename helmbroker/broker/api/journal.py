@@ -10,7 +10,7 @@ from typing import Any
 from flask import Request, Response, g
 
 from helmbroker.broker.api import headers
-from helmbroker.broker.api.auth.chain import Caller
+from helmbroker.broker.api.auth.chain import Caller, LoginFault
 
 _LOG = logging.getLogger("helmbroker.api")
 _CHANGES = frozenset({"PUT", "POST", "PATCH", "DELETE"})  # POST: of operators
@@ -36,7 +36,8 @@ def fields(request: Request) -> dict[str, Any]:
 def note(request: Request, response: Response) -> None:
     """Write down what was asked for and answered, where somebody may want to know later."""
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        _LOG.warning("login refused", extra={**fields(request), "address": request.remote_addr})
+        why: LoginFault = g.login_fault
+        _LOG.warning("login refused", extra={**fields(request), "reason": str(why), "address": request.remote_addr})
     elif request.method in _CHANGES:
         begun = {"operation": _operation(response.get_json())} if _is_async(response) else {}
         _LOG.info("change requested", extra={**fields(request), **begun, "status": response.status_code})

@@ -16,6 +16,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 class Rule(StrEnum):
     """What was looked at."""
 
+    SOURCE = "source"
     FORMAT = "format"
     CHART = "chart"
     RENDER = "render"

@@ -89,6 +89,7 @@ _RULES: tuple[tuple[HelmFault, tuple[str, ...]], ...] = (
         HelmFault.INVALID,
         (
             "is invalid",
+            "cannot be handled as a",
             r"admission webhook .* denied",
             "unable to build kubernetes objects",
             "no matches for kind",

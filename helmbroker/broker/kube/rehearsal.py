@@ -42,7 +42,8 @@ class Rehearsal:
     ) -> None:
         """See broker.domain.ports.Cluster.rehearse. before: what the release has made so far."""
         kube = self._kube if user is None else self._kube.acting_as(user)
-        for obj in _sent(objects, ref):
+        sent = list(_sent(objects, ref))
+        for obj in sent:
             try:
                 self._try(kube, obj, force=force)
             except (Unreachable, Unauthorized):
@@ -55,7 +56,7 @@ class Rehearsal:
             except KubeError as error:
                 if _DEAF not in error.message:
                     raise HelmError(_fault(error), str(error)) from error
-        self._count(ref, objects, before)
+        self._count(ref, sent, before)
 
     def _try(self, kube: Kube, obj: Obj, *, force: bool) -> None:
         if not _is_hook(obj):

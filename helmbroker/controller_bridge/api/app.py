@@ -122,12 +122,14 @@ def _authenticate(api: Api) -> Callable[[], None]:
     def authenticate() -> None:
         if request.path in _OPEN:
             return
-        keyword, _, token = request.headers.get("Authorization", "").partition(" ")
+        shown = request.headers.get("Authorization", "")
+        keyword, _, token = shown.partition(" ")
         if keyword.lower() not in ("token", "bearer") or not token.strip():
-            raise errors.Unauthenticated("Authentication credentials were not provided.")
+            fault = errors.LoginFault.KIND if shown else errors.LoginFault.NOTHING
+            raise errors.Unauthenticated("Authentication credentials were not provided.", fault)
         identity = api.authority.identify(token.strip())
         if identity is None:
-            raise errors.Unauthenticated("Invalid token.")
+            raise errors.Unauthenticated("Invalid token.", errors.LoginFault.TOKEN)
         g.identity = identity
 
     return authenticate

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from flask import Response, request
 
 from helmbroker.controller_bridge.api.context import api
-from helmbroker.controller_bridge.api.errors import Unauthenticated
+from helmbroker.controller_bridge.api.errors import LoginFault, Unauthenticated
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,6 @@ def receive() -> Response:
     """204, whether or not the app has resources. What the release is, is asked of the controller later."""
     hook, signature = api().deploy_hook, request.headers.get("Authorization", "")
     if hook is None or not hook.signed(request.query_string.decode("latin-1"), signature):
-        raise Unauthenticated("The signature is not that of the controller.")
+        raise Unauthenticated("The signature is not that of the controller.", LoginFault.SIGNATURE)
     hook.hurry(request.args.get("app", ""))
     return Response(status=204)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from helmbroker.controller_bridge.apps.port import (
@@ -25,10 +26,24 @@ from helmbroker.kubeapi.errors import KubeError
 from helmbroker.sealing import KeysAway
 
 _LOG = logging.getLogger("helmbroker.bridge")
+_MAX_PATH_CHARACTERS = 2048
+
+
+class LoginFault(StrEnum):
+    """Why a login is refused, for the log, which has nothing of what was shown."""
+
+    NOTHING = "no credentials"
+    KIND = "credentials of a kind that is not taken"
+    TOKEN = "unknown token"  # noqa: S105  # a reason, no token
+    SIGNATURE = "wrong signature"
 
 
 class Unauthenticated(Exception):
-    """No token, or an unknown one."""
+    """No token, or an unknown one. The text is for the client, `fault` for the log alone."""
+
+    def __init__(self, detail: str, fault: LoginFault) -> None:
+        super().__init__(detail)
+        self.fault = fault
 
 
 class Forbidden(Exception):
@@ -111,13 +126,19 @@ def _handler(status: int, body: _Body) -> Callable[[Exception], Response]:
             _LOG.warning("request refused: %s", error)
         response = jsonify(body(error))
         response.status_code = status
-        if status == 401:
+        if isinstance(error, Unauthenticated):
             response.headers["WWW-Authenticate"] = "token"
+            _LOG.warning("login refused", extra=_asked(error.fault))
         if isinstance(error, AppsUnavailable) and error.after_s > 0:
             response.headers["Retry-After"] = str(math.ceil(error.after_s))
         return response
 
     return handle
+
+
+def _asked(fault: LoginFault) -> dict[str, str | None]:
+    path = request.path[:_MAX_PATH_CHARACTERS]
+    return {"reason": str(fault), "method": request.method, "path": path, "address": request.remote_addr}
 
 
 def _http(error: HTTPException) -> Response:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import Response, request
 
 from helmbroker.controller_bridge.api.context import api
-from helmbroker.controller_bridge.api.errors import NotFound, Unauthenticated
+from helmbroker.controller_bridge.api.errors import LoginFault, NotFound, Unauthenticated
 from helmbroker.controller_bridge.numbers import PREFIX, Numbers
 from helmbroker.telemetry import metric
 from helmbroker.telemetry.metric import Metric, Sort
@@ -47,7 +47,7 @@ def get_metrics() -> Response:
         raise NotFound("There are no metrics here: HELMBROKER_BRIDGE_METRICS_TOKEN_FILE is not set.")
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), metrics.token().encode()):
-        raise Unauthenticated("Invalid token.")
+        raise Unauthenticated("Invalid token.", LoginFault.TOKEN if token else LoginFault.NOTHING)
     return Response(text(metrics.numbers()) + metrics.counted(), content_type=metric.CONTENT_TYPE)
 
 

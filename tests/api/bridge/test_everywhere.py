@@ -81,17 +81,21 @@ def test_keywords(call: Calls, header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "detail"),
+    ("header", "detail", "reason"),
     [
-        ("token nope", "Invalid token."),
-        ("token \udcff", "Invalid token."),
-        ("token", "Authentication credentials were not provided."),
-        ("Basic dTpw", "Authentication credentials were not provided."),
+        ("token nope", "Invalid token.", "unknown token"),
+        ("token \udcff", "Invalid token.", "unknown token"),
+        ("", "Authentication credentials were not provided.", "no credentials"),
+        ("token", "Authentication credentials were not provided.", "credentials of a kind that is not taken"),
+        ("Basic nope", "Authentication credentials were not provided.", "credentials of a kind that is not taken"),
     ],
 )
-def test_bad_tokens(call: Calls, header: str, detail: str) -> None:
+def test_bad_tokens(call: Calls, caplog: pytest.LogCaptureFixture, header: str, detail: str, reason: str) -> None:
     answer = call.client.get("/v2/resources/services/", environ_overrides={"HTTP_AUTHORIZATION": header})
     assert (answer.status_code, answer.json) == (401, {"detail": detail})
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "login refused"]
+    assert (line["reason"], line["path"], line["address"]) == (reason, "/v2/resources/services/", "127.0.0.1")
+    assert "nope" not in repr(line)
 
 
 def test_the_login_probe(call: Calls) -> None:

@@ -191,8 +191,59 @@ def test_a_refused_login_is_written_down_without_what_was_shown(
     headers: dict[str, str | None] = {"Authorization": basic("canary-user", "canary-password")}
     desk.call("GET", f"{INSTANCE}?canary-query=1", headers=headers)
     (line,) = lines(caplog, "login refused")
-    assert (line["path"], line["address"]) == (INSTANCE, "127.0.0.1")
+    assert (line["path"], line["address"], line["reason"]) == (INSTANCE, "127.0.0.1", "unknown user")
     assert "canary" not in repr(line)
+
+
+@pytest.mark.osb(1)
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        (None, "no credentials"),
+        ("", "no credentials"),
+        ("canary", "credentials of a kind that is not taken"),
+        ("Basic canary", "unreadable credentials"),
+        ("Digest username=canary", "credentials of a kind that is not taken"),
+        (basic("canary", "canary"), "unknown user"),
+        (basic("", "canary"), "unknown user"),
+        (basic("platform", "canary"), "wrong password"),
+        ("Bearer canary", "unknown token"),
+    ],
+)
+def test_the_log_says_why_a_login_is_refused_and_the_caller_is_told_the_same(
+    door: Door, caplog: pytest.LogCaptureFixture, shown: str | None, reason: str
+) -> None:
+    """Whether a user exists is nothing for strangers."""
+    response, told = door.knock(shown), door.knock(basic("nobody", "nothing"))
+    assert (response.status_code, response.data, response.headers.getlist("WWW-Authenticate")) == (
+        401,
+        told.data,
+        told.headers.getlist("WWW-Authenticate"),
+    )
+    line, _ = lines(caplog, "login refused")
+    assert line["reason"] == reason
+    assert "canary" not in repr(line)
+
+
+@pytest.mark.osb(1)
+def test_the_log_says_which_tokens_of_a_provider_are_refused_and_why(
+    data: Path, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = Provider()
+    rules = Rules(provider.issuer, AUDIENCE, ("ES256",), claims={"groups": "platforms"})
+    desk = Desk(data, catalog, OidcTokens(rules, ProviderKeys(provider.issuer)))
+    try:
+        for token in (provider.token(exp=1), provider.token(aud="another"), provider.token(), "opaque"):
+            desk.call("GET", "/v2/catalog", headers={"Authorization": f"Bearer {token}"})
+        assert [line["reason"] for line in lines(caplog, "login refused")] == [
+            "expired token",
+            "token that is not trusted",
+            "not allowed here",
+            "unknown token",
+        ]
+    finally:
+        desk.store.close()
+        provider.close()
 
 
 @pytest.mark.osb(1)

@@ -15,7 +15,7 @@ from helmbroker.durable import State
 from tests.fakes.cluster import CLAIM
 from tests.fakes.helm import Call
 from tests.operations.broker.test_disturbed import Disturbance, clear, disturb
-from tests.operations.broker.world import RELEASE, World
+from tests.operations.broker.world import NAMESPACE, RELEASE, World
 from tests.operations.harness import Dies, Fault
 
 BACK = "The instance runs again what it ran before."
@@ -115,6 +115,20 @@ def test_where_helm_has_changed_nothing_there_is_nothing_to_undo(world: World) -
     assert world.fail(operation).endswith("Nothing was changed.")
     assert "rollback" not in world.helm.verbs(RELEASE)
     assert world.in_force() == before
+
+
+@pytest.mark.osb(77)
+@pytest.mark.parametrize("first", [True, False], ids=["in a namespace to be made", "rehearsed"])
+def test_a_size_that_is_no_quantity_is_refused_and_need_not_be_repeated(world: World, first: bool) -> None:
+    """By the dry run; where there is no namespace yet that could try it, when the first instance is made."""
+    if first:
+        world.cluster.namespaces.remove(NAMESPACE)
+    operation = world.provision(size="a lot")
+    told = world.fail(operation)
+    assert told.startswith("The cluster refuses an object of the chart: ")
+    assert told.endswith("Correct the parameters; else the addon's author has to mend the chart.")
+    assert world.hand.operation(operation).attempt == 1
+    assert world.helm.verbs(RELEASE) == (["deploy"] if first else [])
 
 
 @pytest.mark.osb(77)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.unit.broker.test_cli import Place, made, place
 from tests.unit.catalog.sources.places import addon, packed
 
@@ -40,3 +42,16 @@ def test_check_reads_all_sources(made: Place) -> None:
     ]
     told = made.run("check", HELM="/nowhere/helm", SOURCES_FILE=str(file), ADDONS_DIR="").stdout.splitlines()
     assert told[1] == "addons     third"
+
+
+def test_a_source_that_cannot_be_had_is_a_finding_also_when_it_is_the_only_one(made: Place) -> None:
+    file = made.folder / "sources.yaml"
+    file.write_text("sources: [{name: gone, kind: archive, location: x.tgz}]")
+    where = f"{made.folder}/x.tgz"
+    told = made.run("catalog", "check", SOURCES_FILE=str(file), ADDONS_DIR="")
+    assert (told.exit_code, told.stderr) == (1, "0 offered, 0 quarantined\n")
+    assert told.stdout == f"{where}: source gone cannot be had: there is no file {where} [error: source]\n"
+    told = made.run("catalog", "check", "-o", "json", SOURCES_FILE=str(file))
+    assert (told.exit_code, told.stderr) == (1, "1 offered, 0 quarantined\n")
+    (found,) = json.loads(told.stdout)
+    assert (found["level"], found["rule"], found["file"]) == ("error", "source", where)

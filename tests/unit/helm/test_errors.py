@@ -89,6 +89,24 @@ SAID = [
     (
         HelmFault.INVALID,
         (
+            "Error: server-side apply failed for object ns/db apps/v1, Kind=StatefulSet: failed to convert new "
+            "object (ns/db; apps/v1, Kind=StatefulSet) to proper version: unable to convert unstructured object to "
+            "apps/v1, Kind=StatefulSet: quantities must match the regular expression "
+            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        ),
+        None,
+    ),
+    (
+        HelmFault.INVALID,
+        (
+            'Error: StatefulSet in version "v1" cannot be handled as a StatefulSet: quantities must match the '
+            "regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        ),
+        None,
+    ),
+    (
+        HelmFault.INVALID,
+        (
             "Error: unable to build kubernetes objects from release manifest: resource mapping not found for name: "
             '"x" namespace: "" from "": no matches for kind "Nothing" in version "nothing.example/v1"\n'
             "ensure CRDs are installed first"

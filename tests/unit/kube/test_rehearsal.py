@@ -87,6 +87,15 @@ def test_kinds_that_are_not_known_are_left_to_helm(kube: FakeKube) -> None:
     assert [call for call in kube.calls if call[0] != "list"] == []
 
 
+def test_of_those_no_quantity_is_read_that_no_server_has_read(kube: FakeKube) -> None:
+    KubeCluster(kube).rehearse(REF, [stateful_set(memory="a lot") | {"apiVersion": "apps/v1beta1"}])
+
+
+def test_a_quantity_that_is_none_is_invalid(kube: FakeKube) -> None:
+    for each in (stateful_set(memory="a lot"), stateful_set(claim="1 GB"), job("a lot")):
+        assert refused(kube, each).fault is HelmFault.INVALID
+
+
 def test_hooks_that_are_there_are_made_anew_by_helm(kube: FakeKube) -> None:
     there = job()
     kube.create({**there, "metadata": {**there["metadata"], "namespace": NAMESPACE}})

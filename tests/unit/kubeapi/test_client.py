@@ -187,6 +187,34 @@ def test_answers_become_errors(
     assert len(server.requests) == 1
 
 
+SET = "(shop/db; apps/v1, Kind=StatefulSet)"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"failed to create typed patch object {SET}: .spec.x: field not declared in schema",
+        (
+            f"failed to convert new object {SET} to proper version: unable to convert unstructured object to "
+            "apps/v1, Kind=StatefulSet: quantities must match the regular expression '^x$'"
+        ),
+    ],
+    ids=["no such field", "no quantity"],
+)
+def test_what_server_side_apply_cannot_read_is_invalid_though_it_says_500(
+    server: Server, kube: KubeClient, words: str
+) -> None:
+    server.status(500, "", words)
+    with pytest.raises(Invalid):
+        kube.apply(SECRET, field_manager="helmbroker")
+
+
+def test_a_conversion_that_somebody_else_does_may_succeed_later(server: Server, kube: KubeClient) -> None:
+    server.status(500, "", "failed to convert new object (a/b; x/v1, Kind=X) to proper version: webhook: EOF")
+    with pytest.raises(Unreachable):
+        kube.apply(SECRET, field_manager="helmbroker")
+
+
 def test_what_the_server_quotes_of_a_secret_is_blotted_out(server: Server, kube: KubeClient) -> None:
     server.status(
         400, "BadRequest", 'cannot handle {"password":"Y2FuYXJ5LXBhc3N3b3Jk"} (canary-password, tail-canary)'

@@ -36,14 +36,20 @@ def node(name: str, cpu: str, memory: str = "8Gi", **spec: Any) -> dict[str, Any
         ("1k", 1000),
         ("2M", 2e6),
         ("1e3", 1000),
+        ("1E3", 1000),
+        ("1E", 1e18),
         ("5n", 5e-9),
+        (" 1.Gi\n", GIB),
+        (".5", 0.5),
+        ("Gi", 0),
+        (3, 3),
     ],
 )
 def test_quantities(text: str, number: float) -> None:
     assert room.quantity(text) == pytest.approx(number)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1 Gi", "1.2.3", "Gi", None])
+@pytest.mark.parametrize("text", ["", " ", "x", "1 Gi", "1.2.3", "1GB", "1e3k", "1e", f"1e{10**20}", None])
 def test_what_is_no_quantity(text: object) -> None:
     with pytest.raises(ValueError, match="is no quantity"):
         room.quantity(text)

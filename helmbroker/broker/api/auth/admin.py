@@ -44,7 +44,7 @@ class Admins:
             raise NotAdmin(text, watcher)
         try:
             platform = self._platforms.caller(request)
-        except Unauthenticated:
+        except Unauthenticated as error:
             text = "An admin's bearer token is required; `helmbroker admin add` makes one."
-            raise Unauthenticated(text, [CHALLENGE]) from None
+            raise Unauthenticated(text, [CHALLENGE], error.fault) from None
         raise NotAdmin("This login is one of a platform; an admin's is required here.", platform)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flask import Request
 
-from helmbroker.broker.api.auth.chain import REALM, Caller, How, authorization
-from helmbroker.broker.api.auth.logins import LoginFile, proven
+from helmbroker.broker.api.auth.chain import REALM, Caller, How, LoginFault, Refused, authorization
+from helmbroker.broker.api.auth.logins import LoginFile, named, proven
 
 
 class BasicUsers:
@@ -25,4 +25,6 @@ class BasicUsers:
             return None
         logins = [login for file in self._files for login in file.logins()]
         name = proven(logins, given.password or "", given.username or "")
-        return None if name is None else Caller(name, How.PASSWORD)
+        if name is None:
+            raise Refused("", LoginFault.PASSWORD if named(logins, given.username or "") else LoginFault.USER)
+        return Caller(name, How.PASSWORD)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Request
 
-from helmbroker.broker.api.auth.chain import REALM, Caller, How, Refused
+from helmbroker.broker.api.auth.chain import REALM, Caller, How, LoginFault, Refused
 from helmbroker.runtime.listening import PEER_CERTIFICATE
 
 
@@ -28,7 +28,8 @@ class ClientCertificates:
         for name in _names(certificate):
             if name in self._subjects:
                 return Caller(name, How.CERTIFICATE)
-        raise Refused("The client certificate is valid, but its subject may not call this broker.")
+        told = "The client certificate is valid, but its subject may not call this broker."
+        raise Refused(told, LoginFault.NOT_HERE)
 
 
 def _names(certificate: Mapping[str, Any]) -> Iterator[str]:

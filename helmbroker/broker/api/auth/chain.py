@@ -33,8 +33,26 @@ class Caller:
     how: How
 
 
+class LoginFault(StrEnum):
+    """Why a login is refused, for the log. Nothing of what was shown is: a user may be a password gone astray."""
+
+    NOTHING = "no credentials"
+    UNREADABLE = "unreadable credentials"
+    KIND = "credentials of a kind that is not taken"
+    USER = "unknown user"
+    PASSWORD = "wrong password"  # noqa: S105  # a reason, no password
+    TOKEN = "unknown token"  # noqa: S105
+    EXPIRED = "expired token"
+    UNTRUSTED = "token that is not trusted"
+    NOT_HERE = "not allowed here"
+
+
 class Refused(Exception):
-    """What was shown is not accepted, and why: a sentence for the one who showed it."""
+    """What was shown is not accepted, and why: a sentence for the one who showed it; "": that is told nothing."""
+
+    def __init__(self, sentence: str, fault: LoginFault) -> None:
+        super().__init__(sentence)
+        self.fault = fault
 
 
 def authorization(request: Request) -> Authorization | None:
@@ -58,14 +76,15 @@ class Method(Protocol):
 
 
 class Unauthenticated(OsbError):
-    """401, with a challenge for each way to log in."""
+    """401, with a challenge for each way to log in. fault: for the log alone."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.UNAUTHORIZED
     word: ClassVar[str] = "Unauthorized"
 
-    def __init__(self, description: str, challenges: Sequence[str]) -> None:
+    def __init__(self, description: str, challenges: Sequence[str], fault: LoginFault) -> None:
         super().__init__(description)
         self.challenges = challenges
+        self.fault = fault
 
 
 class Authentication:
@@ -80,14 +99,26 @@ class Authentication:
 
     def caller(self, request: Request) -> Caller:
         """OSB item 1. Raises Unauthenticated; Unavailable when it cannot be found out just now."""
-        reasons = []
+        refusals = []
         for method in self._methods:
             try:
                 found = method.caller(request)
             except Refused as reason:
-                reasons.append(str(reason))
+                refusals.append(reason)
                 continue
             if found is not None:
                 return found
         wanted = "A login that this broker knows is required; WWW-Authenticate says which kinds it takes."
-        raise Unauthenticated(" ".join([wanted, *reasons]), self.challenges())
+        sentences = [wanted, *filter(None, map(str, refusals))]
+        fault = refusals[0].fault if refusals else _unknown(request)
+        raise Unauthenticated(" ".join(sentences), self.challenges(), fault)
+
+
+def _unknown(request: Request) -> LoginFault:
+    """Why nobody knows the caller, where no way to log in says it."""
+    if not request.headers.get("Authorization"):
+        return LoginFault.NOTHING
+    given = authorization(request)
+    if given is None:
+        return LoginFault.UNREADABLE
+    return LoginFault.TOKEN if given.type == "bearer" else LoginFault.KIND

@@ -10,7 +10,7 @@ import jwt
 from flask import Request
 
 from helmbroker.broker.api.auth.bearer import CHALLENGE, shown
-from helmbroker.broker.api.auth.chain import Caller, How, Refused
+from helmbroker.broker.api.auth.chain import Caller, How, LoginFault, Refused
 from helmbroker.broker.api.auth.jwks import Jwk
 
 _MAX_NAME_CHARACTERS = 255
@@ -54,21 +54,25 @@ class OidcTokens:
         try:
             claims = self._verified(token)
         except jwt.ExpiredSignatureError:
-            raise Refused("The bearer token has expired.") from None
+            raise Refused("The bearer token has expired.", LoginFault.EXPIRED) from None
         except jwt.InvalidAudienceError:
-            raise Refused("The bearer token is not for this broker: it has another audience.") from None
+            raise Refused(
+                "The bearer token is not for this broker: it has another audience.", LoginFault.UNTRUSTED
+            ) from None
         except jwt.InvalidIssuerError:
-            raise Refused("The bearer token is of another issuer.") from None
+            raise Refused("The bearer token is of another issuer.", LoginFault.UNTRUSTED) from None
         except jwt.ImmatureSignatureError:
-            raise Refused("The bearer token is not valid yet.") from None
+            raise Refused("The bearer token is not valid yet.", LoginFault.UNTRUSTED) from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            raise Refused("The bearer token is not one that this broker can trust.") from None
+            raise Refused("The bearer token is not one that this broker can trust.", LoginFault.UNTRUSTED) from None
         for claim, wanted in self._rules.claims.items():
             if not _says(claims.get(claim), wanted, words=claim == "scope"):
-                raise Refused(f"The bearer token lacks what this broker demands in its claim {claim}.")
+                raise Refused(
+                    f"The bearer token lacks what this broker demands in its claim {claim}.", LoginFault.NOT_HERE
+                )
         name = claims.get(self._rules.name_claim)
         if not (isinstance(name, str) and 0 < len(name) <= _MAX_NAME_CHARACTERS and name.isprintable()):
-            raise Refused(f"The bearer token has no usable claim {self._rules.name_claim}.")
+            raise Refused(f"The bearer token has no usable claim {self._rules.name_claim}.", LoginFault.UNTRUSTED)
         return Caller(name, How.OIDC)
 
     def _verified(self, token: str) -> dict[str, Any]:
