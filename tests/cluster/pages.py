@@ -15,7 +15,7 @@ _NAMES = (
     (r"--namespace helmbroker\b", "--namespace {namespace}"),
     (r"\bhelm (upgrade|get values) helmbroker ", rf"helm \1 {RELEASE} "),
     (r"\bhelmbroker-(broker|bridge)-(0|keys)\b", rf"{RELEASE}-\1-\2"),
-    (r"\bstatefulset/helmbroker-", f"statefulset/{RELEASE}-"),
+    (r"\b(statefulset|deployment)/helmbroker-", rf"\1/{RELEASE}-"),
     (r"(delete service .*)\bhelmbroker-(broker|bridge)$", rf"\1{RELEASE}-\2"),
 )
 
