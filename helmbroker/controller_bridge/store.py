@@ -20,7 +20,7 @@ from helmbroker.controller_bridge.audited import AUDIT_KEY, Audited, AuditedQueu
 from helmbroker.controller_bridge.broker_port import DEFAULT
 from helmbroker.controller_bridge.delivery import EnvMapping
 from helmbroker.controller_bridge.model import BindingState, InstanceState, Resource
-from helmbroker.database import Schema, define_facts, now, prepare, reader, seen
+from helmbroker.database import Schema, define_facts, now, partial_index, prepare, reader, seen
 from helmbroker.durable import JSON
 from helmbroker.durable.queue import read_row
 from helmbroker.sealing import Keys
@@ -65,7 +65,7 @@ RESOURCES = sa.Table(
     sa.Column("env", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("broker", sa.String(63), nullable=False, server_default=DEFAULT),
     sa.Column("shared_from", sa.String(36), index=True),  # uuid of the resource that has the instance
-    sa.Index("resources_name", "app", "name", unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE),
+    partial_index("resources_name", "app", "name", unique=True, where=_ALIVE),
 )
 _AUDIT = define_audit(_METADATA)
 EXTERNAL = sa.Table(

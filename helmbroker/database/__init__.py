@@ -6,7 +6,9 @@ from helmbroker.database.engine import at_one_moment, connect, reader, url_in
 from helmbroker.database.errors import OUTAGE, UnusableDatabase
 from helmbroker.database.facts import define_facts, fact
 from helmbroker.database.migrate import Schema, describe, prepare
+from helmbroker.database.partial import partial_index
 from helmbroker.database.presence import Presence, define_workers, seen
+from helmbroker.database.upsert import insert
 
 __all__ = [
     "OUTAGE",
@@ -20,7 +22,9 @@ __all__ = [
     "delete_in_batches",
     "describe",
     "fact",
+    "insert",
     "now",
+    "partial_index",
     "prepare",
     "reader",
     "seen",

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.database.clock import now
+from helmbroker.database.upsert import insert
 
 TELL_S = 10.0  # how often a worker tells
 
@@ -47,9 +47,8 @@ class Presence:
         """The worker lives. Writes only every 10 s, however often it is called."""
         if time.monotonic() < self._next:
             return
-        insert = (postgresql if self._engine.dialect.name == "postgresql" else sqlite).insert(self._workers)
-        moment = now(self._engine)
-        row = insert.values(owner=self.owner, host=self.host, started_at=moment, seen_at=moment)
+        into, moment = insert(self._engine.dialect.name, self._workers), now(self._engine)
+        row = into.values(owner=self.owner, host=self.host, started_at=moment, seen_at=moment)
         with self._engine.begin() as conn:
             conn.execute(row.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": moment}))
         self._next = time.monotonic() + TELL_S

@@ -9,9 +9,8 @@ from dataclasses import fields
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from helmbroker.database import now
+from helmbroker.database import insert, now
 from helmbroker.durable.model import JSON, SCHEDULE, Conflict, LeaseLost, Operation, State, plain, public
 
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
@@ -32,7 +31,7 @@ class Queue:
 
     def __init__(self, engine: sa.Engine, table: sa.Table, carried: Callable[[], dict[str, str]] = dict) -> None:
         self.engine, self._table, self._postgresql = engine, table, engine.dialect.name == "postgresql"
-        insert, self._now, self._carried = (postgresql if self._postgresql else sqlite).insert, now(engine), carried
+        self._now, self._carried = now(engine), carried
         self.workers = table.metadata.tables["workers"]
         # Made once: that takes longer than to run them.
         self._candidate, t = self._candidates(), table.c
@@ -47,8 +46,8 @@ class Queue:
         take = table.update().where(t.state == sa.bindparam("was"), *this, free).values(taken)
         self._take = take.returning(table, t.deadline - self._now)
         end, again = self._now + sa.bindparam("timeout_s"), self._now + sa.bindparam("every_s")
-        new = insert(table).values(run_at=self._now, created_at=self._now, deadline=end).returning(table)
-        self._add = new.on_conflict_do_nothing(index_elements=["id"])
+        new = insert(engine.dialect.name, table).values(run_at=self._now, created_at=self._now, deadline=end)
+        self._add = new.on_conflict_do_nothing(index_elements=["id"]).returning(table)
         kept = {"params": new.excluded.params, "cancel_requested": False}
         kept.update(state=sa.case((runs, t.state), else_=_QUEUED), deadline=sa.case((runs, t.deadline), else_=end))
         kept["run_at"] = sa.case((t.run_at > again, again), else_=t.run_at)

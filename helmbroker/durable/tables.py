@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from helmbroker.database import define_workers
+from helmbroker.database import define_workers, partial_index
 from helmbroker.durable.migrations import alone
 from helmbroker.durable.model import State
 
@@ -34,9 +34,9 @@ def define(metadata: sa.MetaData) -> sa.Table:
         *(sa.Column(name, sa.Text()) for name in ("cancel_reason", "owner")),
         sa.Column("finished_at", sa.Double()),
         sa.CheckConstraint(f"state IN {tuple(map(str, State))}", name="operations_state"),
-        sa.Index("operations_lane", "subject", "lane", unique=True, sqlite_where=running, postgresql_where=running),
-        sa.Index("operations_queued", "subject", "seq", sqlite_where=queued, postgresql_where=queued),
-        sa.Index("operations_due", "run_at", "seq", sqlite_where=queued, postgresql_where=queued),
+        partial_index("operations_lane", "subject", "lane", unique=True, where=running),
+        partial_index("operations_queued", "subject", "seq", where=queued),
+        partial_index("operations_due", "run_at", "seq", where=queued),
         sa.Index("operations_subject", "subject", "seq"),
         sqlite_autoincrement=True,  # seq and fence together are never used again
     )

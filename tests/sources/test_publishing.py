@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from helmbroker.broker.cli import main
 from helmbroker.catalog.formats import load
-from helmbroker.catalog.sources.fetch import fetch, vendor
+from helmbroker.catalog.sources.dependencies import vendor
+from helmbroker.catalog.sources.fetch import fetch
 from helmbroker.catalog.sources.model import Access, Policy, Reason, Source, SourceError, SourceKind
 from tests.sources.servers import PASSWORDS, registry
 from tests.sources.test_registry import push_chart

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Credentials, Hidden, Parameters
@@ -40,7 +39,6 @@ Alone = Callable[[sa.Connection, str], None]
 
 # made once: that takes longer than to run them
 _INSTANCE = with_operation(instances).where(instances.c.id == sa.bindparam("instance_id"))
-_SAVE_INSTANCE = {"postgresql": save_instance(postgresql.insert), "sqlite": save_instance(sqlite.insert)}
 
 
 class SqlRecords(OperatorRecords):
@@ -157,7 +155,7 @@ class SqlRecords(OperatorRecords):
             "addon_digest": instance.addon_digest,
             "operation_id": operation.id,
         }
-        self._conn.execute(_SAVE_INSTANCE[self._conn.dialect.name], values)
+        self._conn.execute(save_instance(self._conn.dialect.name), values)
 
     def want(self, wanted: ServiceInstance, operation: Operation) -> None:
         self._change_instance(

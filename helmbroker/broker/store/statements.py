@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from helmbroker.broker.store.schema import instances, operations
+from helmbroker.database import insert
 
 NOTHING_WANTED = dict.fromkeys(
     ("wanted_plan_id", "sealed_wanted_parameters", "wanted_context", "wanted_digest", "return_to")
@@ -24,9 +26,9 @@ def with_operation(table: sa.Table, *more: sa.ColumnElement[Any]) -> sa.Select[A
     return rows.join(table, operations.c.id == table.c.operation_id)
 
 
-def save_instance(insert: Any) -> sa.Executable:
-    """A whole instance, made or written anew; `insert`: that of the dialect."""
-    new = insert(instances)
+@cache
+def save_instance(dialect: str) -> sa.Executable:
+    """A whole instance, made or written anew; `dialect`: as `insert` takes it."""
+    new = insert(dialect, instances)
     changed = {c.name: new.excluded[c.name] for c in instances.c if c.name not in _APART}
-    saved: sa.Executable = new.on_conflict_do_update(index_elements=["id"], set_=changed)
-    return saved
+    return new.on_conflict_do_update(index_elements=["id"], set_=changed)

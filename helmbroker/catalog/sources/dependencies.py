@@ -7,44 +7,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helmbroker.catalog import archive
 from helmbroker.catalog.documents import Unreadable, read
-from helmbroker.catalog.sources import archives, artifacts, folders
-from helmbroker.catalog.sources.model import Access, Reason, Repository, SourceError
-from helmbroker.catalog.sources.references import Reference, reference
-from helmbroker.catalog.sources.registry import Registry, sha256
-from helmbroker.catalog.sources.versions import BadRange, best
-from helmbroker.catalog.sources.web import MAX_ARCHIVE_BYTES, MAX_INDEX_BYTES
+from helmbroker.catalog.sources.model import Access, Chosen, Dependency, Reason, Repository, SourceError
 from helmbroker.catalog.yaml_types import TextLoader
 
 LOCK = "dependencies.lock"
 _MAX_DEPENDENCIES = 50
 _UNKNOWN = Access(insecure=False)  # whom an addon names, and the operator does not: TLS, no login
-
-
-@dataclass(frozen=True)
-class Dependency:
-    """As Chart.yaml has it; `version` is a range."""
-
-    name: str
-    version: str
-    repository: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version} of {self.repository or 'charts/'}"
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The version that was taken, and the digest of what was taken."""
-
-    dependency: Dependency
-    version: str
-    digest: str
 
 
 def vendor(addon: Path, repositories: Sequence[Repository]) -> list[str]:
@@ -131,11 +104,10 @@ def _fetch(
             case "file":
                 return _local(addon, (chart / rest).resolve(), dependency, target)
             case "oci" | "https" | "http":
+                from helmbroker.catalog.sources import chart_repositories  # noqa: PLC0415  # loads requests
+
                 location, access = _where(dependency.repository, repositories)
-                fetch = _from_registry if location.startswith("oci://") else _from_index
-                return fetch(location, access, dependency, target, warnings)
-    except BadRange as error:
-        raise _bad(f"{dependency}: {error}") from None
+                return chart_repositories.fetch(dependency, location, access, target, warnings)
     except SourceError as error:
         raise SourceError(Reason.DEPENDENCY, f"{dependency}: {error.message}") from None
     raise _bad(f"{dependency}: is not in the chart, and its repository is none of oci://, https:// and file://")
@@ -150,63 +122,12 @@ def _where(repository: str, repositories: Sequence[Repository]) -> tuple[str, Ac
     return rule.location.rstrip("/") + repository[len(rule.match.rstrip("/")) :], rule.access
 
 
-def _from_registry(
-    location: str, access: Access, dependency: Dependency, target: Path, warnings: list[str]
-) -> Chosen:
-    whole = reference(f"{location.rstrip('/')}/{dependency.name}")
-    registry = Registry(access, whole)
-    versions = [tag.replace("_", "+") for tag in registry.tags()]
-    version = _best(dependency, versions)
-    name = Reference(whole.host, whole.repository, version.replace("+", "_"), None)
-    manifest = artifacts.resolve(registry, name)
-    warning = artifacts.verify(registry, name, manifest, access)
-    warnings += [] if warning is None else [warning]
-    packed = artifacts.content(registry, name, manifest, artifacts.CHART)
-    _unpack(packed, dependency, target)
-    return Chosen(dependency, version, manifest.digest)
-
-
-def _from_index(location: str, access: Access, dependency: Dependency, target: Path, warnings: list[str]) -> Chosen:
-    index = f"{location.rstrip('/')}/index.yaml"
-    place = archives.Place(access, index)
-    entries = {
-        entry.version: entry
-        for entry in archives.read_index(index, place.read(index, MAX_INDEX_BYTES))
-        if entry.name == dependency.name
-    }
-    entry = entries[_best(dependency, list(entries))]
-    packed = place.read(entry.url, MAX_ARCHIVE_BYTES)
-    archives.check_digest(entry.url, packed, entry.digest)
-    warning = archives.judged(place, access, entry.url, packed)
-    warnings += [] if warning is None else [warning]
-    _unpack(packed, dependency, target)
-    return Chosen(dependency, entry.version, sha256(packed))
-
-
 def _local(addon: Path, folder: Path, dependency: Dependency, target: Path) -> Chosen:
     inside = folder.is_relative_to(addon.resolve()) and not target.resolve().is_relative_to(folder)
     if not inside or not (folder / "Chart.yaml").is_file():
         raise SourceError(Reason.DEPENDENCY, "there is no such chart inside the addon")
     shutil.copytree(folder, target)
     return Chosen(dependency, str(_yaml(folder / "Chart.yaml").get("version")), f"sha256:{archive.digest(folder)}")
-
-
-def _best(dependency: Dependency, versions: Sequence[str]) -> str:
-    version = best(dependency.version, versions)
-    if version is None:
-        raise SourceError(Reason.DEPENDENCY, f"there is no version in that range; there are {len(versions)} others")
-    return version
-
-
-def _unpack(packed: bytes, dependency: Dependency, target: Path) -> None:
-    """A packaged chart has everything below one folder of its name."""
-    aside = target.with_name(f".{dependency.name}")
-    folders.unpacked(packed, aside)
-    inner = [each for each in aside.iterdir() if (each / "Chart.yaml").is_file()]
-    if len(inner) != 1:
-        raise SourceError(Reason.DEPENDENCY, "what was fetched is no chart: Chart.yaml must be in its one folder")
-    inner[0].rename(target)
-    shutil.rmtree(aside)
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""Sources -> addon folders, ready to be loaded: fetched, verified, with everything that their charts depend on."""
+"""Sources -> addon folders, fetched and verified."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from helmbroker.catalog.sources import folders
-from helmbroker.catalog.sources.model import Fetched, Reason, Repository, Source, SourceError, SourceKind
+from helmbroker.catalog.sources.model import Fetched, Reason, Source, SourceError, SourceKind
 
 
 def fetch(source: Source, into: Path, seen: str | None, check: Callable[[], None] = lambda: None) -> Fetched | None:
@@ -23,13 +23,6 @@ def fetch(source: Source, into: Path, seen: str | None, check: Callable[[], None
     if fetched is not None and fetched.seen is not None:
         fetched.seen = trust + fetched.seen
     return fetched
-
-
-def vendor(addon: Path, repositories: Sequence[Repository]) -> list[str]:
-    """Put into an addon's charts what they depend on; warnings. Raises SourceError."""
-    from helmbroker.catalog.sources import dependencies  # noqa: PLC0415  # loads requests
-
-    return dependencies.vendor(addon, repositories)
 
 
 def _fetch(source: Source, into: Path, seen: str | None, check: Callable[[], None]) -> Fetched | None:

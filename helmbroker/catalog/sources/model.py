@@ -162,3 +162,24 @@ class Listed:
         if self.digest is None:
             return AddonState.ARCHIVED if self.reason is None else AddonState.FAILED
         return AddonState.OFFERED if self.reason is None else AddonState.OUTDATED
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """What a chart depends on, as Chart.yaml has it; `version` is a range."""
+
+    name: str
+    version: str
+    repository: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} of {self.repository or 'charts/'}"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The version of a dependency that was taken, and the digest of what was taken."""
+
+    dependency: Dependency
+    version: str
+    digest: str

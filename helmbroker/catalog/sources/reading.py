@@ -11,7 +11,8 @@ from helmbroker.catalog import archive
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Addon, Catalog, Fault
 from helmbroker.catalog.sources import folders
-from helmbroker.catalog.sources.fetch import fetch, vendor
+from helmbroker.catalog.sources.dependencies import vendor
+from helmbroker.catalog.sources.fetch import fetch
 from helmbroker.catalog.sources.model import (
     Fetched,
     Listed,

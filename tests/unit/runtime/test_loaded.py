@@ -11,6 +11,7 @@ pytestmark = pytest.mark.processes
 
 _OPERATORS = {"helmbroker.broker.operator_commands", "helmbroker.broker.author", "helmbroker.broker.migration"}
 _SERVERS = {"flask", "gunicorn"}
+_CLIENTS = {"requests", "urllib3", "cryptography.hazmat.primitives.serialization"}
 _WORKERS = {"kubernetes", "pyhelm3", "helmbroker.broker.helm", "helmbroker.kubeapi.client"}
 
 
@@ -31,7 +32,7 @@ def test_the_command_line_alone_loads_neither_servers_nor_cluster_nor_what_opera
 def test_the_api_loads_neither_helm_nor_the_cluster() -> None:
     found = loaded("helmbroker.broker.cli", "helmbroker.runtime.serve", "helmbroker.broker.api.app")
     assert found >= _SERVERS
-    assert found & (_OPERATORS | _WORKERS) == set()
+    assert found & (_OPERATORS | _WORKERS | _CLIENTS) == set()
 
 
 def test_a_worker_of_the_broker_loads_no_web_server() -> None:
@@ -50,3 +51,16 @@ def test_a_worker_of_the_broker_loads_no_web_server() -> None:
 def test_the_command_line_of_the_bridge_loads_neither_servers_nor_cluster() -> None:
     found = loaded("helmbroker.controller_bridge.cli")
     assert found & (_SERVERS | _WORKERS | {"sqlalchemy"}) == set()
+
+
+def test_what_postgresql_needs_is_not_loaded_before_it_is_used() -> None:
+    rooms = ("broker.store.store", "controller_bridge.store", "durable")
+    found = loaded(*(f"helmbroker.{room}" for room in rooms))
+    assert "sqlalchemy.sql" in found
+    assert {name for name in found if name.startswith("sqlalchemy.dialects.postgresql")} == set()
+
+
+def test_folders_of_addons_are_read_without_a_client_for_what_is_elsewhere() -> None:
+    found = loaded("helmbroker.catalog.sources.reading", "helmbroker.catalog.sources.dependencies")
+    assert "helmbroker.catalog.load" in found
+    assert found & _CLIENTS == set()
