@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from helmbroker.runtime.environment import Variables
 from helmbroker.runtime.listening import Tls, address
 
 _ALGORITHM = "((RS|PS|ES)(256|384|512)|EdDSA)"
@@ -18,13 +18,10 @@ class CannotStart(Exception):
     """A sentence for the operator: what is wrong with the set-up, and the cure."""
 
 
-class Settings(BaseSettings):
+class Settings(Variables):
     """Each field is the variable HELMBROKER_<FIELD>. Times in seconds."""
 
-    # an empty variable is one that is not set: charts and compose files write them so
-    model_config = SettingsConfigDict(
-        env_prefix="HELMBROKER_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
-    )
+    prefix: ClassVar[str] = "HELMBROKER_"
 
     data_dir: Path = Field(default=Path("helmbroker-data"), description="database, key ring, users; made by `init`")
     database_url: str | None = Field(

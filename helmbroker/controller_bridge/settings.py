@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from helmbroker.runtime.environment import Variables
 from helmbroker.runtime.listening import Tls, address
 
 PREFIX = "HELMBROKER_BRIDGE_"
@@ -19,13 +19,10 @@ class SetupError(Exception):
     """What is wrong with the set-up, and the cure: a sentence for the operator, without any secret."""
 
 
-class Settings(BaseSettings):
+class Settings(Variables):
     """Each field is the variable HELMBROKER_BRIDGE_<FIELD>. Times in seconds."""
 
-    # an empty variable is one that is not set: charts and compose files write them so
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
-    )
+    prefix: ClassVar[str] = PREFIX
 
     data_dir: Path = Field(
         default=Path("helmbroker-bridge-data"), description="database, keys, tokens; made by `init`"

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic_settings import BaseSettings
 
 from helmbroker.broker.settings import Settings as BrokerSettings
 from helmbroker.controller_bridge.settings import Settings as BridgeSettings
+<<<<<<< HEAD
 from sandbox.layers import NEVER_UNPACKED, REMOVED_AT_LAST
+=======
+from helmbroker.runtime.environment import Variables
+>>>>>>> memory
 from tests.charts import page
 from tests.charts.product import CHART, CHECKOUT
 
@@ -64,7 +67,7 @@ def _json(name: str) -> Any:
     [("broker", BrokerSettings, _BROKER), ("bridge", BridgeSettings, _BRIDGE)],
 )
 def test_all_settings_but_the_charts_own_can_be_given(
-    component: str, settings: type[BaseSettings], own: set[str]
+    component: str, settings: type[Variables], own: set[str]
 ) -> None:
     schema = _json("charts/helmbroker/values.schema.json")
     allowed = set(schema["properties"][component]["properties"]["settings"]["properties"])

@@ -10,7 +10,6 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
 
 from helmbroker.broker.api import bodies, ids, wire
 from helmbroker.broker.domain.errors import OsbError
@@ -18,6 +17,7 @@ from helmbroker.broker.settings import Settings as BrokerSettings
 from helmbroker.broker.store.schema import SCHEMA
 from helmbroker.controller_bridge.settings import Settings as BridgeSettings
 from helmbroker.runtime import http_worker, serve
+from helmbroker.runtime.environment import Variables
 
 PAGE = Path(__file__).parents[3] / "docs/reference/settings.md"
 ERRORS = PAGE.with_name("errors.md")
@@ -58,7 +58,7 @@ def unit(name: str, field: FieldInfo) -> str:
     return ", ".join([kind, *bounds])
 
 
-def rows(prefix: str, settings: type[BaseSettings]) -> Iterator[str]:
+def rows(prefix: str, settings: type[Variables]) -> Iterator[str]:
     """How each row of a page begins: all but why the default is what it is, which people write."""
     for name, field in settings.model_fields.items():
         default = str(field.default).lower() if isinstance(field.default, bool) else field.default
@@ -70,7 +70,7 @@ def rows(prefix: str, settings: type[BaseSettings]) -> Iterator[str]:
     ("prefix", "title", "settings"),
     [("HELMBROKER_", "Broker", BrokerSettings), ("HELMBROKER_BRIDGE_", "Bridge", BridgeSettings)],
 )
-def test_every_variable_is_documented(prefix: str, title: str, settings: type[BaseSettings]) -> None:
+def test_every_variable_is_documented(prefix: str, title: str, settings: type[Variables]) -> None:
     """To mend it, put the row of the failure into the page, and behind it why the default is what it is."""
     section = PAGE.read_text("utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
     written = [re.fullmatch(r"(.*\|) \S[^|]* \|", line) for line in section.splitlines() if "| `" in line[:3]]
