@@ -13,11 +13,8 @@ import yaml
 
 from helmbroker.broker.settings import Settings as BrokerSettings
 from helmbroker.controller_bridge.settings import Settings as BridgeSettings
-<<<<<<< HEAD
-from sandbox.layers import NEVER_UNPACKED, REMOVED_AT_LAST
-=======
 from helmbroker.runtime.environment import Variables
->>>>>>> memory
+from sandbox.layers import NEVER_UNPACKED, REMOVED_AT_LAST
 from tests.charts import page
 from tests.charts.product import CHART, CHECKOUT
 
