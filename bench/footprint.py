@@ -2,8 +2,8 @@
 
 On the cluster of KUBECONFIG, which is only read. What is installed for tests alone, such as rich, is loaded by
 libraries that know of it: `--image FOLDER` measures what `python3 -m packing.image dependencies FOLDER` and
-`program FOLDER` have made, with the Python of an image. Exit status 0 when the bounds are kept, 1 when one is not, 2
-when something could not be measured.
+`program FOLDER` have made, with the Python of an image. Exit status 0 when the bounds are kept, 1 when one is not,
+2 when something could not be measured.
 """
 
 from __future__ import annotations
