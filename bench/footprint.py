@@ -1,7 +1,9 @@
-"""`python -m bench.footprint`: memory and CPU of the four processes that the chart's default profile runs, at rest.
+"""`python -m bench.footprint`: start, memory and CPU of the four processes of the chart's default profile.
 
-On the cluster of KUBECONFIG, which is only read. Exit status 0 when the bounds are kept, 1 when one is not, 2 when
-something could not be measured.
+On the cluster of KUBECONFIG, which is only read. What is installed for tests alone, such as rich, is loaded by
+libraries that know of it: `--image FOLDER` measures what `python3 -m packing.image dependencies FOLDER` and
+`program FOLDER` have made, with the Python of an image. Exit status 0 when the bounds are kept, 1 when one is not,
+2 when something could not be measured.
 """
 
 from __future__ import annotations
@@ -21,13 +23,16 @@ from pathlib import Path
 
 from bench import limits, page, proc
 from bench.figures import Figure, table
+from packing.image import LIBRARY
 
 MB = 1e6
 START_S = 90.0
 SETTLE_S = 30.0  # after readiness: the first round of the schedules
 IDLE_S = 120.0
 BROKER, BRIDGE = "helmbroker.broker", "helmbroker.controller_bridge"
-ADDONS = Path(__file__).parents[1] / "addons"
+CHECKOUT = Path(__file__).parents[1]
+ADDONS = CHECKOUT / "addons"
+IMAGES_PYTHON = "/usr/bin/python3"
 
 
 class CannotMeasure(Exception):
@@ -35,25 +40,31 @@ class CannotMeasure(Exception):
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[dict[str, int]]:
-    """The processes, ready: name -> pid. Their settings are those of the chart, but for places."""
+def running(
+    folder: Path, python: str = sys.executable, library: Path = CHECKOUT
+) -> Iterator[tuple[dict[str, int], dict[str, float]]]:
+    """The processes, ready: name -> pid, and name -> seconds until it answered.
+
+    Their settings are those of the chart, but for places.
+    """
     ports = {name: _free_port() for name in ("api", "worker", "bridge api", "bridge worker")}
-    environment = _environment(folder, ports)
+    environment = _environment(folder, ports) | {"PYTHONPATH": str(library)}
     with ExitStack() as stack:
-        found = {}
+        found, took = {}, {}
         for program in (BROKER, BRIDGE):
             subprocess.run(
-                [sys.executable, "-m", program, "init"], env=environment, check=True, capture_output=True
+                [python, "-m", program, "init"], cwd=folder, env=environment, check=True, capture_output=True
             )
         for name, port in ports.items():
             program = BRIDGE if name.startswith("bridge") else BROKER
             log = stack.enter_context((folder / f"{name}.log").open("wb+"))
-            command = [sys.executable, "-m", program, name.split()[-1]]
-            process = subprocess.Popen(command, env=environment, stderr=log)
+            command = [python, "-m", program, name.split()[-1]]
+            began = time.monotonic()
+            process = subprocess.Popen(command, cwd=folder, env=environment, stderr=log)
             stack.callback(_end, process)
             _await_ready(process, port, folder / f"{name}.log")
-            found[name] = process.pid
-        yield found
+            found[name], took[name] = process.pid, time.monotonic() - began
+        yield found, took
 
 
 def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
@@ -136,11 +147,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.footprint", description=__doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="also replace the section of this page")
     parser.add_argument("--seconds", type=float, default=IDLE_S, help="of rest; default: %(default)g")
+    parser.add_argument("--image", type=Path, metavar="FOLDER", help="of what an image has on top of Debian")
     chosen = parser.parse_args()
+    program = () if chosen.image is None else (IMAGES_PYTHON, chosen.image.resolve() / LIBRARY)
     try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as made, running(Path(made)) as pids:
+        with tempfile.TemporaryDirectory(prefix="bench-") as made, running(Path(made), *program) as (pids, took):
             time.sleep(min(SETTLE_S, chosen.seconds))
-            found = measure(pids, chosen.seconds)
+            found = [
+                Figure(f"{name}: from its start until it answers", each, "s", limits.ANSWER_LIMIT_S)
+                for name, each in took.items()
+            ]
+            found += measure(pids, chosen.seconds)
     except CannotMeasure as error:
         sys.stderr.write(f"bench: {error}\n")
         return 2

@@ -32,5 +32,7 @@ INJECTED_LIMIT_S = 1.0
 """From asking for a bind until a new app release has the credentials, beside provisioning, Job and rollout."""
 RSS_LIMIT_MB = 350.0
 """API and worker of broker and bridge together, the RSS of each process added; megabytes of 10^6 bytes."""
+ANSWER_LIMIT_S = 2.0
+"""From the start of a process of the image until it answers."""
 REST_LIMIT_PERCENT = 3.0
 """CPU of those four together when nobody asks for anything; percent of one core."""

@@ -28,9 +28,9 @@ class Standing:
 
 def among(operation: Operation, table: Sequence[Step[Any]], *, way_back: bool = False) -> Standing | None:
     """Where it stands in `table`. None: it has not begun, or has ended, or the table is empty."""
-    begun, names = operation.fence > 0, [step.name for step in table]
-    if operation.state.finished or not begun or not names:
+    if operation.state.finished or operation.fence == 0 or not table:
         return None
+    names = [step.name for step in table]
     left = [number for number, name in enumerate(names, 1) if name not in operation.results]
     number = left[0] if left else len(names)  # all done: its end is about to be stored
     attempt = operation.attempt if operation.state is State.RUNNING else operation.attempt + 1

@@ -157,7 +157,7 @@ def _status(state: str, reason: str | None) -> dict[str, str | None]:
 
 def timestamp(seconds: float) -> str:
     """RFC 3339, UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _done(tracked: Tracked) -> list[str]:
