@@ -96,7 +96,6 @@ class SqlBudget:
         """(now, until when turns are taken, at least now), alone until the transaction ends."""
         t = DRYCC.turns.c
         query = sa.select(t.taken_until).where(t.name == _TURNS).with_for_update()
-        moment = float(conn.scalar(sa.select(now(conn))) or 0.0)
         until = conn.scalar(query)
         if until is None:
             try:
@@ -105,6 +104,7 @@ class SqlBudget:
             except sa.exc.IntegrityError:  # another process was first
                 pass
             until = conn.scalar(query)
+        moment = float(conn.scalar(sa.select(now(conn))) or 0.0)  # others may have had the lock for long
         return moment, max(moment, float(until or 0.0))
 
     def _write(self, conn: sa.Connection, until: float) -> None:

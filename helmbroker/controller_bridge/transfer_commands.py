@@ -38,8 +38,8 @@ def export_all(settings: Settings, *, file: Path | None) -> None:
     with wiring.opened_store(settings) as store:
         found = transfer.export(store)
         first = next(found)  # nothing is made if there is a reason not to
-        with _made(file) as made:
-            made.writelines(f"{line}\n" for line in chain([first], found))
+        with made(file) as output:
+            output.writelines(f"{line}\n" for line in chain([first], found))
 
 
 def import_file(settings: Settings, *, file: Path, output: str) -> None:
@@ -63,7 +63,8 @@ def import_file(settings: Settings, *, file: Path, output: str) -> None:
 
 
 @contextmanager
-def _made(file: Path | None) -> Iterator[Any]:
+def made(file: Path | None) -> Iterator[Any]:
+    """A new file of the user's alone, or the standard output. Raises SetupError; then there is no file."""
     if file is None:
         yield sys.stdout
         return
@@ -71,5 +72,13 @@ def _made(file: Path | None) -> Iterator[Any]:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise SetupError(f"{file} cannot be made: {error.strerror}") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as made:
-        yield made
+    whole = False
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as output:
+            yield output
+        whole = True
+    except OSError as error:
+        raise SetupError(f"{file} cannot be written: {error.strerror}") from None
+    finally:
+        if not whole:  # nobody is to take a part for all of it
+            file.unlink()

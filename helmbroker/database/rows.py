@@ -48,10 +48,6 @@ def restore(conn: sa.Connection, schema: Schema, found: Iterable[str]) -> dict[s
         return _restore(conn, schema, (json.loads(line) for line in found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotExported(f"it is no export ({type(error).__name__})") from None
-    except OUTAGE:
-        raise
-    except _UNFIT as error:
-        raise NotExported(f"its rows do not fit the tables ({type(error).__name__})") from None
 
 
 def _known(schema: Schema) -> dict[str, Any]:
@@ -69,11 +65,21 @@ def _restore(conn: sa.Connection, schema: Schema, found: Iterator[dict[str, Any]
     for name, rows in groupby(_all(found), itemgetter("table")):
         insert = schema.metadata.tables[name].insert()
         while some := [each["row"] for each in islice(rows, _AT_ONCE)]:
-            conn.execute(insert, some)
+            _write(conn, insert, some, numbers.get(name, 0))
             numbers[name] = numbers.get(name, 0) + len(some)
     for column in _numbered(schema.metadata.sorted_tables):
         _use(conn, column, head["used"][str(column)])
     return numbers
+
+
+def _write(conn: sa.Connection, insert: sa.Insert, some: list[dict[str, Any]], before: int) -> None:
+    try:
+        conn.execute(insert, some)
+    except OUTAGE:
+        raise
+    except _UNFIT as error:
+        which = f"its rows {before + 1} to {before + len(some)} of {insert.table.name}"
+        raise NotExported(f"{which} do not fit the table ({type(error).__name__})") from None
 
 
 def _all(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

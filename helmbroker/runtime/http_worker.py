@@ -91,9 +91,14 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """Also those that a thread waits for: who has just connected has a moment to ask, as who asks again has."""
         super().murder_pending()
         if time.monotonic() > self._silent_until:
-            for conn in [each for each in self._begun if not each.initialized and not each.data_ready]:
+            for conn in [each for each in self._begun if self._waited_for(each)]:
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)
+
+    @staticmethod
+    def _waited_for(conn: Any) -> bool:
+        """Whether a thread has it and it has said nothing; without a thread nobody knows what it has said."""
+        return getattr(conn, "answering", None) is False and not conn.initialized and not conn.data_ready
 
     def accept(self, listener: socket.socket) -> None:
         """What the machine lacks at the moment ends nobody: who has connected waits in the backlog."""

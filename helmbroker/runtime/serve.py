@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -35,7 +34,6 @@ else:
 
 _LOG = logging.getLogger("helmbroker.serve")
 _BACKLOG = 256
-_OPEN_FILES = 65_536
 _SPARE_S = 1.0  # after the grace: gunicorn closes what is left by itself
 REQUEST_LINE_BYTES = 8190  # gunicorn's most; OSB lets an operation name alone be 10 000 characters, ours are short
 HEADER_BYTES = 16384  # originating identities carry group lists
@@ -66,7 +64,6 @@ def serve(
     cannot be had, or a certificate cannot be read: one sentence on stderr and SystemExit(1). Ends with
     SystemExit(0), or (1) when it fails while it serves; never returns. Main thread only (signals).
     """
-    _allow_connections()
     contexts = _contexts(tls)
     listener = _listen(host, port)
     settings: dict[str, object] = {
@@ -227,14 +224,6 @@ def _contexts(tls: Tls | None) -> RenewedContext | None:
             "They must be PEM files, and belong together.\n"
         )
         raise SystemExit(1) from None
-
-
-def _allow_connections() -> None:
-    """As many open files as this process may have, within reason: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

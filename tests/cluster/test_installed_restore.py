@@ -35,12 +35,12 @@ def test_what_was_lost_comes_back(product: Installed, tmp_path: Path) -> None:
         binding = instance.binding()
         assert binding.bind().state == "succeeded"
         delivered = binding.credentials()
-    (copy, _), back_up = commands(PAGE, "What to back up", product.namespace)
+    (alone, copy, _), back_up = commands(PAGE, "What to back up", product.namespace)
     stop, rebuild, start = commands(PAGE, "Under the chart", product.namespace)[:3]
     _, put_back = commands(PAGE, "A backup is put back", product.namespace)
     here = re.compile(rf"([<>])({'|'.join(FILES)})$")
 
-    typed(here.sub(rf"\1{tmp_path}/\2", _of_the_broker(line)) for line in (copy, *back_up))
+    typed(here.sub(rf"\1{tmp_path}/\2", _of_the_broker(line)) for line in (alone, copy, *back_up))
     assert {each.name for each in tmp_path.iterdir()} == FILES
     said = typed([*stop, *rebuild, *start])
     assert (said.count("restored "), said.count("records and cluster agree")) == (2, 1), said

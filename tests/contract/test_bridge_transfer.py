@@ -154,10 +154,10 @@ def changed(found: list[str], number: int, **values: Any) -> list[str]:
         (lambda found: found[:-1], "it is not whole"),
         (lambda found: [*found[:5], *found[6:]], "it is not whole"),
         (lambda found: [*found, found[-1]], "it is not whole"),
-        (lambda found: [*found[:6], found[5], *found[6:]], r"do not fit the tables \(IntegrityError\)"),
+        (lambda found: [*found[:6], found[5], *found[6:]], r"do not fit the table \(IntegrityError\)"),
         (lambda found: changed(found, 0, revision="bridge_9999"), "import with the version that exported"),
         (lambda found: changed(found, 0, of="broker"), "its of is 'broker' and not 'bridge'"),
-        (lambda found: changed(found, 5, row={"name": "x"}), "do not fit the tables"),
+        (lambda found: changed(found, 5, row={"name": "x"}), r"its rows 1 to \d+ of \w+ do not fit the table"),
         (lambda found: changed(found, 5, table="none"), r"it is no export \(KeyError\)"),
     ],
 )

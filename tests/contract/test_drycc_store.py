@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -49,9 +50,11 @@ def test_a_note_is_kept_until_its_release_is_known(store: Store) -> None:
 
 def test_turns_are_shared_by_all(store: Store) -> None:
     """Twelve threads with budgets of their own: never more at once than one of them would get."""
+    began = time.monotonic()
     with ThreadPoolExecutor(12) as pool:
         waits = list(pool.map(lambda _: SqlBudget(store, 20).turn(0.0), range(24)))
-    assert 5 <= waits.count(0.0) <= 7  # 5, and those that time brings while they ask: one in four seconds
+    by_time = (time.monotonic() - began) / 4  # one in four seconds comes while they ask
+    assert 5 <= waits.count(0.0) <= 6 + by_time
     assert all(0 < wait_s <= 4 for wait_s in waits if wait_s)
 
 

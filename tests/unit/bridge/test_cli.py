@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from helmbroker.controller_bridge import cli
+from helmbroker.controller_bridge import cli, transfer_commands
+from helmbroker.controller_bridge.settings import SetupError
 from helmbroker.sealing import RingFile
 from tests.unit.logs import logs_as_before
 
@@ -134,6 +137,20 @@ def test_records_are_exported_and_imported(data: Path, monkeypatch: pytest.Monke
         1,
         f"helmbroker-bridge: {data}/none cannot be read: No such file or directory\n",
     )
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), SetupError("no database")])
+def test_of_an_export_that_fails_nothing_stays(tmp_path: Path, error: Exception) -> None:
+    """Nobody takes a part for all of it, and the next try finds nothing in its way."""
+    file = tmp_path / "all.jsonl"
+
+    def lines() -> Iterator[str]:
+        yield "a line"
+        raise error
+
+    with pytest.raises(SetupError, match=r"No space left|no database"), transfer_commands.made(file) as made:
+        made.writelines(lines())
+    assert not file.exists()
 
 
 def test_keys_are_rotated_and_taken_off(data: Path) -> None:
