@@ -130,14 +130,16 @@ def measure(pids: Mapping[str, int], seconds: float) -> list[Figure]:
     ]
 
 
-def section(found: list[Figure]) -> str:
-    """For docs/reference/performance.md."""
+def section(found: list[Figure], image: Path | None) -> str:
+    """For docs/reference/performance.md. image: as `--image`."""
+    of_image = "" if image is None else " --image FOLDER"
+    libraries = "of the development environment" if image is None else "of the image, and its Python"
     return f"""\
 ## At rest
 
-Made by `python -m bench.footprint --write docs/reference/performance.md` with a cluster: the API and the worker of
-broker and bridge, which is what the chart's default profile runs, with SQLite and the bundled addons and without
-instances. RSS counts pages that processes share once for each of them, as `ps` does; PSS counts them once.
+Made by `python -m bench.footprint{of_image} --write docs/reference/performance.md` with a cluster: the API and the
+worker of broker and bridge, which is what the chart's default profile runs, with SQLite and the bundled addons and
+without instances, and with the libraries {libraries}. RSS counts pages that processes share once for each of them, as `ps` does; PSS counts them once.
 
 {table(found)}"""
 
@@ -163,7 +165,7 @@ def main() -> int:
         return 2
     sys.stdout.write(f"{table(found)}\n")
     if chosen.write:
-        page.put(chosen.write, "footprint", section(found))
+        page.put(chosen.write, "footprint", section(found, chosen.image))
     return 0 if all(each.kept for each in found) else 1
 
 
