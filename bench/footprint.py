@@ -139,7 +139,8 @@ def section(found: list[Figure], image: Path | None) -> str:
 
 Made by `python -m bench.footprint{of_image} --write docs/reference/performance.md` with a cluster: the API and the
 worker of broker and bridge, which is what the chart's default profile runs, with SQLite and the bundled addons and
-without instances, and with the libraries {libraries}. RSS counts pages that processes share once for each of them, as `ps` does; PSS counts them once.
+without instances, and with the libraries {libraries}.
+RSS counts pages that processes share once for each of them, as `ps` does; PSS counts them once.
 
 {table(found)}"""
 
