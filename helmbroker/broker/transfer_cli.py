@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from helmbroker import output as printing
-from helmbroker.broker.command import opened_store, with_settings
+from helmbroker.broker.command import WRONG, opened_store, stop, with_settings
 from helmbroker.broker.service.transfer import export, import_all
 from helmbroker.broker.settings import Settings
+from helmbroker.runtime.files import new_private
 from helmbroker.sealing import Keys
 
 
@@ -31,8 +31,11 @@ def export_all(settings: Settings, *, file: Path | None) -> None:
     if file is None:
         click.echo(text, nl=False)
         return
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-        made.write(text)
+    try:
+        with new_private(file) as made:
+            made.write(text)
+    except OSError as error:
+        stop(f"{file} cannot be written: {error.strerror}", WRONG)
 
 
 @click.command("import")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import click
 
 from helmbroker import output as printing
 from helmbroker.controller_bridge.settings import Settings, SetupError
+from helmbroker.runtime.files import new_private
 
 
 def add_to(main: click.Group, with_settings: Callable[..., Any]) -> None:
@@ -69,16 +69,7 @@ def made(file: Path | None) -> Iterator[Any]:
         yield sys.stdout
         return
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise SetupError(f"{file} cannot be made: {error.strerror}") from None
-    whole = False
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as output:
+        with new_private(file) as output:
             yield output
-        whole = True
     except OSError as error:
         raise SetupError(f"{file} cannot be written: {error.strerror}") from None
-    finally:
-        if not whole:  # nobody is to take a part for all of it
-            file.unlink()

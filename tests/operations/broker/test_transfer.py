@@ -102,3 +102,6 @@ def test_the_command_tells_what_has_come_to_people_and_programs(
     (line,) = result.stdout.splitlines()
     told = json.loads(line)["imported"] if form == "json" else line.removeprefix("imported  ")
     assert told == f"instance {worlds.INSTANCE} (made)"
+    again, kept = command(main, ["export", str(document)]), document.read_text()
+    assert (again.exit_code, again.output) == (1, f"helmbroker: {document} cannot be written: File exists\n")
+    assert document.read_text() == kept

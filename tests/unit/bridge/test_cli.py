@@ -126,7 +126,7 @@ def test_records_are_exported_and_imported(data: Path, monkeypatch: pytest.Monke
     assert file.stat().st_mode & 0o777 == 0o600
     assert run("export").output == file.read_text()
     again = run("export", str(file))
-    assert (again.exit_code, again.output) == (1, f"helmbroker-bridge: {file} cannot be made: File exists\n")
+    assert (again.exit_code, again.output) == (1, f"helmbroker-bridge: {file} cannot be written: File exists\n")
     monkeypatch.setenv("HELMBROKER_BRIDGE_DATABASE_URL", f"sqlite:///{data}/other.db")
     done = run("import", str(file), "--output", "json")
     assert done.exit_code == 0, done.output
