@@ -260,11 +260,12 @@ class Watch:
 def test_secrets_are_nowhere_to_be_read(running: Broker) -> None:
     """Parameters and credentials, in logs (debug), command lines, environments, columns, sentences."""
     canary = f"canary-{token_hex(8)}"  # nobody else on this machine has it in a command
+    fails = 'echo "wrong: $TEXT"; sleep 1; exit 3'  # long enough to be seen, if the canary stood in it
     watch = Watch(running)
     told: list[str] = []
     with watch.on():
         failing = running.platform.instance("probe", "small")
-        told += failing.provision({"text": canary, "make": f"echo wrong: {canary}; exit 3"}).seen
+        told += failing.provision({"text": canary, "make": fails}).seen
         told += failing.delete().seen
         instance = running.platform.instance("probe", "small")
         told += instance.provision({"text": canary, "make": "sleep 1"}).seen

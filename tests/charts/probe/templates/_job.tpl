@@ -20,5 +20,6 @@ spec:
         - name: {{ .name }}
           image: {{ .root.Values.image }}
           command: [sh, -c, {{ .script | quote }}]
+          env: [{name: TEXT, valueFrom: {configMapKeyRef: {name: {{ .root.Release.Name }}, key: text}}}]
           terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
