@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ class Objects(list[Object]):
         return {
             f"{name}/{each['name']}": each for name, template in found for each in template["spec"]["containers"]
         }
+
+    def secrets(self) -> set[str]:
+        """What Secrets hold and nobody may read elsewhere: of `name:value` the value."""
+        found = (pair for each in self.of("Secret") for pair in each["data"].items())
+        texts = (base64.b64decode(value).decode() for key, value in found if key != "username")
+        return {text.rpartition(":")[2] for text in texts if text}
 
 
 def render(values: dict[str, Any] | None = None, *files: Path, hooks: bool = True) -> Objects:

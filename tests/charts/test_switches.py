@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.charts.product import CHART, NAMESPACE, RELEASE, Objects, environment, render
+from tests.addons.programs import helm
+from tests.charts.product import CHART, NAMESPACE, RELEASE, Object, Objects, environment, render
 from tests.charts.value_sets import DRYCC, EVERYTHING, TLS, WATCH
 from tests.unit.observed.expressions import names
 
@@ -16,16 +18,20 @@ pytestmark = pytest.mark.cluster
 
 
 class TestSwitches:
-    def test_another_configuration_is_another_pod(self) -> None:
+    @pytest.mark.bug(85)
+    def test_another_configuration_is_another_pod_and_the_same_is_the_same(self) -> None:
+        """But for the secrets, which helm has no cluster to look for here."""
+        secrets = {"secrets": {"create": False}}
+        before, same = render(secrets).templates(), render(secrets).templates()
+        after = render({**secrets, "addons": {"overrides": {"redis": {"a": 1}}}}).templates()
         annotation = "helmbroker.io/configuration"
-        before, same = render(), render()
-        after = render({"addons": {"overrides": {"redis": {"a": 1}}}})
 
-        def seen(objects: Objects) -> str:
-            found: str = objects.templates()[f"{RELEASE}-broker"]["metadata"]["annotations"][annotation]
+        def seen(templates: dict[str, Object]) -> str:
+            found: str = templates[f"{RELEASE}-broker"]["metadata"]["annotations"][annotation]
             return found
 
-        assert seen(before) == seen(same) != seen(after)
+        assert before == same
+        assert seen(before) != seen(after)
 
     def test_tls(self) -> None:
         objects = render(TLS)
@@ -192,11 +198,21 @@ class TestSwitches:
 
         assert found == [each for each in wanted if each[0] not in missing]
 
+    @pytest.mark.bug(56)
     def test_service_catalog(self) -> None:
         (broker,) = render({"serviceCatalog": {"register": True}}).of("ClusterServiceBroker")
 
         assert broker["spec"]["url"] == f"http://{RELEASE}-broker.{NAMESPACE}.svc"
         assert broker["spec"]["authInfo"]["basic"]["secretRef"]["name"] == f"{RELEASE}-platform"
+
+    @pytest.mark.bug(56)
+    def test_what_is_printed_at_installation_has_no_secret(self) -> None:
+        words = ("install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--dry-run=client", "--output", "json")
+        made = json.loads(helm(*words))
+        manifest = Objects(each for each in yaml.safe_load_all(made["manifest"]) if each is not None)
+        assert "The platform logs in as `platform`" in made["info"]["notes"]
+        assert len(manifest.secrets()) > 4
+        assert not [each for each in manifest.secrets() if each in made["info"]["notes"]]
 
     def test_addons_and_settings(self) -> None:
         objects = render(EVERYTHING)

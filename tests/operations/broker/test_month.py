@@ -63,6 +63,7 @@ def bind(world: World, binding_id: str) -> None:
     world.service.bind(asked)
 
 
+@pytest.mark.bug(60)
 @pytest.mark.timeout(180)
 def test_schedules_of_a_month(world: World, start: Callable[..., Month]) -> None:
     """Every day a binding expires, and an instance comes and goes."""
