@@ -9,5 +9,5 @@ _NOW = {
 
 
 def now(database: sa.Engine | sa.Connection) -> sa.ColumnElement[float]:
-    """The moment at which it is evaluated, in seconds since the epoch."""
+    """The moment at which it is evaluated, in seconds since the epoch; on SQLite in milliseconds, to some 50 us."""
     return sa.literal_column(_NOW[database.dialect.name], sa.Double)

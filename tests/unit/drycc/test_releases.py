@@ -279,7 +279,7 @@ def test_a_throttle_is_respected_by_all(bench: Bench) -> None:
     before = len(bench.seat.controller.calls)
     with pytest.raises(AppsUnavailable, match="are used up for") as used:
         bench.apps().releases("shop")
-    assert 50 < used.value.after_s <= 60
+    assert 50 < used.value.after_s < 60.001  # the database rounds
     assert len(bench.seat.controller.calls) == before
 
 
@@ -295,7 +295,7 @@ def test_requests_come_evenly_once_the_first_are_used(bench: Bench) -> None:
         apps.releases("bare")
     assert bench.waits
     assert bench.waits == sorted(bench.waits)
-    assert 0 < bench.waits[-1] <= 60 / 45 * len(bench.waits)
+    assert 0 < bench.waits[-1] < 60 / 45 * len(bench.waits) + 0.001  # the database rounds
 
 
 def test_the_token_is_read_again(tmp_path: Path) -> None:
