@@ -55,7 +55,7 @@ def test_turns_are_shared_by_all(store: Store) -> None:
         waits = list(pool.map(lambda _: SqlBudget(store, 20).turn(0.0), range(24)))
     by_time = (time.monotonic() - began) / 4  # one in four seconds comes while they ask
     assert 5 <= waits.count(0.0) <= 6 + by_time
-    assert all(0 < wait_s <= 4 for wait_s in waits if wait_s)
+    assert all(0 < wait_s < 4.001 for wait_s in waits if wait_s)  # SQLite rounds
 
 
 def test_who_is_idle_leaves_turns_to_others(store: Store) -> None:
