@@ -23,7 +23,7 @@ _FOLDER = "addons"  # name of the source that HELMBROKER_ADDONS_DIR is
 def sources(settings: Settings) -> Sources:
     """Where addons come from, as it is written down now. Raises AddonFaults."""
     written = Sources(()) if settings.sources_file is None else read_sources(settings.sources_file)
-    written = replace(written, open_parameters=settings.open_parameters)
+    written = replace(written, legacy=settings.legacy)
     if settings.sources_file is not None and "addons_dir" not in settings.model_fields_set:
         return written
     if any(each.name == _FOLDER for each in written.sources):
@@ -88,4 +88,4 @@ def refresh_folders(settings: Settings, store: SqlStore) -> None:
 
 
 def make_revisions(settings: Settings, store: SqlStore) -> UnpackedRevisions:
-    return UnpackedRevisions(settings.data_dir / "addon-revisions", store.packed, settings.open_parameters)
+    return UnpackedRevisions(settings.data_dir / "addon-revisions", store.packed, settings.legacy.open_parameters)

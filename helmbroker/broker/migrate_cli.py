@@ -73,7 +73,7 @@ def _taking(settings: Settings, store: SqlStore, folder: Path, *, dry_run: bool)
 def _stager(settings: Settings, store: SqlStore, data: DataDirectory) -> Stager:
     offered = Offered(store, catalog_wiring.make_revisions(settings, store))
     offered.look()
-    return Stager(offered(), data.addons, settings.open_parameters)
+    return Stager(offered(), data.addons, settings.legacy)
 
 
 def _show(outcome: Outcome, output: str) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from helmbroker.catalog.model import Legacy
 from helmbroker.runtime.environment import Variables
 from helmbroker.runtime.listening import Tls, address
 
@@ -51,6 +52,11 @@ class Settings(Variables):
     legacy_open_parameters: str = Field(
         default="",
         description="addons of Drycc or Kyma, by name, with commas: what nobody has allowed may be set as well",
+    )
+    legacy_hooks: str = Field(
+        default="",
+        pattern=r"^\s*([A-Za-z0-9.-]+=[\w./:@-]+\s*(,\s*|$))*$",
+        description="addons of Drycc, name=image with commas: the hooks of their plans run as Jobs, in that image",
     )
     grants_file: Path | None = Field(
         default=None, description="YAML: addon name -> what its charts may do beyond what all may"
@@ -214,9 +220,14 @@ class Settings(Variables):
         return self
 
     @property
-    def open_parameters(self) -> frozenset[str]:
-        """Names of addons in which what nobody has allowed is allowed."""
-        return frozenset(name.strip() for name in self.legacy_open_parameters.split(",") if name.strip())
+    def legacy(self) -> Legacy:
+        """What addons of other brokers' formats may do, and no native one may."""
+        open_parameters = (name.strip() for name in self.legacy_open_parameters.split(","))
+        hooks = (pair.strip().partition("=") for pair in self.legacy_hooks.split(",") if pair.strip())
+        return Legacy(
+            open_parameters=frozenset(filter(None, open_parameters)),
+            hooks={name: image for name, _, image in hooks},
+        )
 
     @property
     def address(self) -> tuple[str, int]:

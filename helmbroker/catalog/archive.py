@@ -62,8 +62,8 @@ def entries(folder: Path) -> dict[str, os.stat_result]:
 
 
 def contents(folder: Path, mended: Mended = NO_CHANGE) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of all files; `mended` has other contents of some, None for those that are left out."""
-    for name in entries(folder):
+    """Names and contents of all files; `mended` has other contents of some, None for those left out, and more."""
+    for name in sorted({*entries(folder), *mended}, key=lambda path: path.split("/")):
         content = mended[name] if name in mended else (folder / name).read_bytes()
         if content is not None:
             yield name, content

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from helmbroker.catalog import archive, formats
-from helmbroker.catalog.model import Addon, AddonFaults, Catalog, Fault, Severity
+from helmbroker.catalog.model import STRICT, Addon, AddonFaults, Catalog, Fault, Legacy, Severity
 
 _Stamp = tuple[tuple[str, int, int, int], ...]
 
@@ -17,7 +17,7 @@ _Stamp = tuple[tuple[str, int, int, int], ...]
 class _Read:
     """A folder as it was read: names, sizes, times and inodes of its files, and the outcome.
 
-    originals: the contents of those files that are mended, as they lie.
+    originals: the contents of those files that are mended, as they lie; not of those that are added.
     """
 
     stamp: _Stamp = ()
@@ -28,13 +28,10 @@ class _Read:
 
 @dataclass
 class Shelf:
-    """Folders of addons, which may be read as often as one likes: what has not changed costs next to nothing.
-
-    `open_parameters`: see formats.load.
-    """
+    """Folders of addons, which may be read as often as one likes: what has not changed costs next to nothing."""
 
     folders: Collection[Path]
-    open_parameters: Collection[str] = ()
+    legacy: Legacy = STRICT
     _known: dict[Path, _Read] = field(default_factory=dict)
 
     def read(self) -> Catalog:
@@ -70,7 +67,7 @@ class Shelf:
                 same = archive.digest(path, known.addon.mended) == known.addon.digest
                 if same and _originals(known.addon) == known.originals:
                     return replace(known, stamp=stamp)
-            addon = formats.load(path, self.open_parameters)
+            addon = formats.load(path, self.legacy)
             return _Read(stamp, addon, _originals(addon))
         except AddonFaults as error:
             return _Read(faults=error.faults)
@@ -81,9 +78,9 @@ class Shelf:
             return _Read(faults=(Fault(where, 0, f"cannot be read: {error.strerror}"),))
 
 
-def load(folders: Collection[Path], open_parameters: Collection[str] = ()) -> Catalog:
+def load(folders: Collection[Path], legacy: Legacy = STRICT) -> Catalog:
     """Read every addon below the given folders, once."""
-    return Shelf(folders, open_parameters).read()
+    return Shelf(folders, legacy).read()
 
 
 def _addons(folder: Path) -> Iterator[Path]:
@@ -103,7 +100,8 @@ def _stamp(path: Path) -> _Stamp:
 
 
 def _originals(addon: Addon) -> dict[str, bytes]:
-    return {name: (addon.folder / name).read_bytes() for name in addon.mended}
+    there = (name for name in addon.mended if (addon.folder / name).exists())
+    return {name: (addon.folder / name).read_bytes() for name in there}
 
 
 def _main(path: Path) -> str:

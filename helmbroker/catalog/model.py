@@ -95,6 +95,20 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Legacy:
+    """What the operator lets addons of other brokers' formats do, and no native one may; both by names of addons.
+
+    open_parameters: users may set also what nobody has allowed. hooks: scripts of plans run as Jobs, in this image.
+    """
+
+    open_parameters: frozenset[str] = frozenset()
+    hooks: Mapping[str, str] = field(default_factory=dict)
+
+
+STRICT = Legacy()
+
+
+@dataclass(frozen=True)
 class Addon:
     """One service offering, and the folder that holds its charts.
 

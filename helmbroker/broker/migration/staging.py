@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from helmbroker.catalog import archive, documents, formats
 from helmbroker.catalog.archive import BadArchive
 from helmbroker.catalog.documents import Document, Unreadable
 from helmbroker.catalog.formats import foreign
-from helmbroker.catalog.model import Addon, AddonFaults, Catalog, Plan
+from helmbroker.catalog.model import STRICT, Addon, AddonFaults, Catalog, Legacy, Plan
 
 _CHART, _PLAN = "Chart.yaml", foreign.FILE
 _OWN = "own"  # the plan's folder, and the chart's, when the catalog has none to take the place of
@@ -39,7 +39,7 @@ class Stager:
 
     catalog: Catalog
     listed: Mapping[str, Mapping[str, Any]]
-    open_parameters: Collection[str] = ()
+    legacy: Legacy = STRICT
 
     def stage(self, old: OldInstance, source: Path, folder: Path) -> Staged:
         """From the instance's folder `source`, in the empty `folder`. Raises Unclear."""
@@ -69,7 +69,7 @@ class Stager:
             )
         _put_plan(plan, plan_id, folder)
         _put_chart(chart, folder, offered)
-        addon = _mended(formats.load(folder, self.open_parameters))
+        addon = _mended(formats.load(folder, self.legacy))
         own = addon.plan(plan_id)
         if own is None:
             raise Unclear(f"plan/ is not the plan {plan_id} that its meta.yaml names; put it back from backups/")
@@ -162,5 +162,9 @@ def _mended(addon: Addon) -> Addon:
     """With the files as the revision has them."""
     for name, content in addon.mended.items():
         path = addon.folder / name
-        path.unlink() if content is None else path.write_bytes(content)
+        if content is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(exist_ok=True)  # templates/, which a chart may do without
+            path.write_bytes(content)
     return replace(addon, mended={})

@@ -7,13 +7,13 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.catalog import archive, formats
-from helmbroker.catalog.model import Addon
+from helmbroker.catalog.model import Addon, Legacy
 
 _UNFINISHED = ".unfinished-"
 
@@ -22,13 +22,13 @@ class UnpackedRevisions:
     """The port AddonRevisions, for any number of threads and processes.
 
     `cache`: a folder of ours alone; `packed`: digest -> archive, from the store; `open_parameters`: see
-    catalog.formats.load.
+    catalog.model.Legacy, whose hooks are in a revision or not.
     """
 
     def __init__(
-        self, cache: Path, packed: Callable[[str], bytes | None], open_parameters: Collection[str] = ()
+        self, cache: Path, packed: Callable[[str], bytes | None], open_parameters: frozenset[str] = frozenset()
     ) -> None:
-        self._cache, self._packed, self._open = cache, packed, open_parameters
+        self._cache, self._packed, self._legacy = cache, packed, Legacy(open_parameters)
         self._addons: dict[str, Addon] = {}
         self._lock = threading.Lock()
 
@@ -38,7 +38,7 @@ class UnpackedRevisions:
             known = self._addons.get(digest)
             if known is None or not known.folder.is_dir():  # it may have been cleared away under us
                 try:
-                    known = self._addons[digest] = formats.load(self._folder(digest), self._open)
+                    known = self._addons[digest] = formats.load(self._folder(digest), self._legacy)
                 except OSError as error:
                     raise Unavailable(
                         f"The broker cannot unpack an addon on its disk: {error.strerror}. "

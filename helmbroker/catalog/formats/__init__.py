@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 from helmbroker.catalog import documents
 from helmbroker.catalog.documents import Unreadable
 from helmbroker.catalog.formats import drycc, foreign, kyma, native
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import Addon
+from helmbroker.catalog.model import STRICT, Addon, Legacy
 
 FILES = (native.FILE, foreign.FILE)
 
@@ -19,11 +18,8 @@ def is_addon(folder: Path) -> bool:
     return any((folder / name).is_file() for name in FILES)
 
 
-def load(folder: Path, open_parameters: Collection[str] = ()) -> Addon:
-    """Read an addon folder. Raises AddonFaults with everything that is wrong with it; OSError.
-
-    `open_parameters`: names of addons of other formats whose users may set also what nobody has allowed.
-    """
+def load(folder: Path, legacy: Legacy = STRICT) -> Addon:
+    """Read an addon folder. Raises AddonFaults with everything that is wrong with it; OSError."""
     if (folder / native.FILE).exists() or not (folder / foreign.FILE).exists():
         return native.load(folder)
     reading = Reading(folder, foreign.FILE)
@@ -32,5 +28,5 @@ def load(folder: Path, open_parameters: Collection[str] = ()) -> Addon:
     except Unreadable:
         data = None  # whoever loads it says so
     if drycc.is_one(reading.names, data if isinstance(data, dict) else ()):
-        return drycc.load(reading, open_parameters)
-    return kyma.load(reading, open_parameters)
+        return drycc.load(reading, legacy)
+    return kyma.load(reading, legacy)

@@ -10,7 +10,7 @@ from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import allow_list, foreign, foreign_schemas
 from helmbroker.catalog.formats.foreign import FLAG, SCALAR, PlanFile, PlanFolders
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import Addon, Object, ParameterSchemas, Plan
+from helmbroker.catalog.model import STRICT, Addon, Legacy, Object, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import validator
 
 _RULES = validator(
@@ -62,22 +62,19 @@ def is_one(names: Collection[str], meta: Collection[str]) -> bool:
     return bool(_MARKS.intersection(meta)) or any(name.endswith("/instance-schema.json") for name in names)
 
 
-def load(reading: Reading, open_parameters: Collection[str] = ()) -> Addon:
-    """`open_parameters`: names of addons in which an empty `allow_parameters` means that everything may be set.
-
-    Raises AddonFaults.
-    """
+def load(reading: Reading, legacy: Legacy = STRICT) -> Addon:
+    """With open parameters an empty `allow_parameters` means that everything may be set. Raises AddonFaults."""
     document, data, folders, found = foreign.read(reading, _RULES, _PLAN_RULES)
     _tell_not_offered(reading, document, data)
     name = foreign.text(document, "name")
-    create, update = _allowed(reading, document, data, is_open=name in open_parameters)
+    create, update = _allowed(reading, document, data, is_open=name in legacy.open_parameters)
     names = [foreign.text(plan_document, "name") for _, plan_document, _ in found]
-    plans = []
+    plans = {}
     for where, plan_document, plan_data in found:
         schemas = ParameterSchemas(
             foreign_schemas.additional(reading, f"{where}/instance-schema.json", create), update
         )
-        plans.append(_plan(reading, folders, (where, plan_document, plan_data), data, schemas, names))
+        plans[where] = _plan(reading, folders, (where, plan_document, plan_data), data, schemas, names)
     return foreign.addon(
         reading,
         document,
@@ -87,6 +84,7 @@ def load(reading: Reading, open_parameters: Collection[str] = ()) -> Addon:
         bindable=data["bindable"] is True,
         plan_updateable=data.get("plan_updateable") is True,
         archived=data.get("archive") is True,
+        hooks=legacy.hooks.get(name),
         dotted_parameters=True,
         fullname_value="fullnameOverride",
     )
@@ -102,7 +100,6 @@ def _plan(
 ) -> Plan:
     where, document, data = found
     _tell_not_offered(reading, document, data)
-    folders.warn_of_hooks(where)
     own, all_plans = data.get("plan_updateable"), addon.get("plan_updateable") is True
     others = tuple(name for name in names if name != foreign.text(document, "name"))
     bindable = data.get("bindable") if data.get("bindable") is not None else addon["bindable"]

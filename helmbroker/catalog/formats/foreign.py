@@ -10,7 +10,7 @@ from jsonschema.protocols import Validator
 
 from helmbroker.catalog import archive
 from helmbroker.catalog.documents import Document
-from helmbroker.catalog.formats import charts, versions
+from helmbroker.catalog.formats import charts, hooks, versions
 from helmbroker.catalog.formats.bind_templates import BindTemplates
 from helmbroker.catalog.formats.reading import Reading
 from helmbroker.catalog.model import NOTHING, Addon, AddonFaults, DataPolicy, Object, ParameterSchemas, Plan
@@ -132,11 +132,6 @@ class PlanFolders:
         self._templates.check(name)
         return name
 
-    def warn_of_hooks(self, folder: str) -> None:
-        """Scripts would run with the broker's rights (B12)."""
-        for name in sorted(name for name in self._reading.names if name.startswith(f"{folder}/hooks/")):
-            self._reading.warn(name, "is not run: the broker runs no scripts of addons; use Jobs of the chart")
-
 
 def read(
     reading: Reading, rules: Validator, plan_rules: Validator
@@ -178,20 +173,26 @@ def plan(
     )
 
 
-def addon(reading: Reading, document: Document, plans: list[Plan], **given: Any) -> Addon:
-    """The addon with what is the same in both formats. Raises AddonFaults with everything that was found."""
+def addon(reading: Reading, document: Document, plans: Mapping[str, Plan], **given: Any) -> Addon:
+    """The addon with what is the same in both formats. Raises AddonFaults with everything that was found.
+
+    `plans`: by their folders. `hooks` among the others: the image that those of Drycc's plans run in.
+    """
     check_id(reading, document)
     made_version = version(reading, document)
     chart = charts.located(reading, text(document, "name"))
     charts.check(reading, chart)
     mended = charts.mended(reading, chart)
+    if "hooks" in given:
+        jobs, plans = hooks.added(reading, chart, plans, given.pop("hooks"))
+        mended |= jobs
     warnings = reading.end()
     return Addon(
         id=text(document, "id"),
         name=text(document, "name"),
         version=made_version,
         description=text(document, "description"),
-        plans=tuple(plans),
+        plans=tuple(plans.values()),
         folder=reading.folder,
         digest=archive.digest(reading.folder, mended),
         chart_folder=chart,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from helmbroker.catalog import profile
@@ -10,7 +9,7 @@ from helmbroker.catalog.documents import Document
 from helmbroker.catalog.formats import foreign, foreign_schemas, versions
 from helmbroker.catalog.formats.foreign import FLAG, SCALAR, PlanFile, PlanFolders
 from helmbroker.catalog.formats.reading import Reading
-from helmbroker.catalog.model import Addon, ParameterSchemas, Plan
+from helmbroker.catalog.model import STRICT, Addon, Legacy, ParameterSchemas, Plan
 from helmbroker.catalog.schemas import validator
 
 _METADATA = {
@@ -46,13 +45,13 @@ _PLAN_RULES = validator(
 _DOCS = "docs/meta.yaml"
 
 
-def load(reading: Reading, open_parameters: Collection[str] = ()) -> Addon:
-    """`open_parameters`: names of addons whose schemas are left as open as they are. Raises AddonFaults."""
+def load(reading: Reading, legacy: Legacy = STRICT) -> Addon:
+    """With open parameters schemas are left as open as they are. Raises AddonFaults."""
     document, data, folders, found = foreign.read(reading, _RULES, _PLAN_RULES)
     if versions.coerced(foreign.text(document, "version")) is None:
         reading.add([document.fault(("version",), "is no version; write 1, 1.2 or 1.2.3")])
-    leave_open = foreign.text(document, "name") in open_parameters
-    plans = [_plan(reading, folders, each, data, leave_open=leave_open) for each in found]
+    leave_open = foreign.text(document, "name") in legacy.open_parameters
+    plans = {each[0]: _plan(reading, folders, each, data, leave_open=leave_open) for each in found}
     _check_rest(reading, document, data)
     return foreign.addon(
         reading,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from helmbroker.catalog.model import Fault
+from helmbroker.catalog.model import STRICT, Fault, Legacy
 
 
 class SourceKind(StrEnum):
@@ -90,14 +90,11 @@ class Repository:
 
 @dataclass(frozen=True)
 class Sources:
-    """What the operator has written down, in this order: of two addons with one id or name the first is offered.
-
-    open_parameters: see formats.load.
-    """
+    """What the operator has written down, in this order: of two addons with one id or name the first is offered."""
 
     sources: tuple[Source, ...]
     repositories: tuple[Repository, ...] = ()
-    open_parameters: frozenset[str] = frozenset()
+    legacy: Legacy = STRICT
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helmbroker.catalog import archive
 from helmbroker.catalog.load import load
-from helmbroker.catalog.model import Addon, Catalog, Fault
+from helmbroker.catalog.model import Addon, Catalog, Fault, Legacy
 from helmbroker.catalog.sources import folders
 from helmbroker.catalog.sources.dependencies import vendor
 from helmbroker.catalog.sources.fetch import fetch
@@ -84,11 +84,11 @@ def read(
         check()
         each.prepare(before, sources.repositories)
     tops = [place / source.name for source in sources.sources]
-    catalog = _load(tops, candidates, sources.open_parameters)
+    catalog = _load(tops, candidates, sources.legacy)
     offered = {addon.id for addon in catalog.addons}
     fallen = [each for each in candidates if each.fall_back(before, offered)]
     if fallen:
-        catalog = _load(tops, candidates, sources.open_parameters)
+        catalog = _load(tops, candidates, sources.legacy)
     rows = tuple(each.row() for each in candidates)
     told = tuple(_warned(each, candidates) for each in standings)
     return Reading(told, rows, catalog, changed=rows != tuple(before.listed))
@@ -223,10 +223,10 @@ def _warned(standing: Standing, candidates: Sequence[_Candidate]) -> Standing:
     return replace(standing, message="; ".join(filter(None, [standing.message, *warnings])))
 
 
-def _load(tops: Sequence[Path], candidates: Sequence[_Candidate], open_parameters: frozenset[str]) -> Catalog:
+def _load(tops: Sequence[Path], candidates: Sequence[_Candidate], legacy: Legacy) -> Catalog:
     for top in tops:
         top.mkdir(parents=True, exist_ok=True)
-    catalog = load(tops, open_parameters)
+    catalog = load(tops, legacy)
     for each in candidates:
         each.take(catalog)
     return catalog

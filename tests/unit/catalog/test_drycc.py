@@ -8,7 +8,7 @@ import pytest
 
 from helmbroker.catalog import archive, formats, offerings
 from helmbroker.catalog.load import load
-from helmbroker.catalog.model import Addon, DataPolicy
+from helmbroker.catalog.model import Addon, DataPolicy, Legacy
 from tests.unit.catalog.foreign_folders import (
     BIND,
     DRYCC,
@@ -28,7 +28,7 @@ def meta(old: str, new: str) -> Change:
 
 
 def made(folder: Path, change: Change | None = None, *opened: str) -> Addon:
-    return formats.load(write(folder, DRYCC, change), opened)
+    return formats.load(write(folder, DRYCC, change), Legacy(open_parameters=frozenset(opened)))
 
 
 def told(folder: Path, change: Change) -> list[str]:

@@ -135,7 +135,7 @@ WARNINGS: dict[str, tuple[Change, list[str]]] = {
     ),
     "hooks": (
         {f"{SMALL}/hooks/pre_provision.sh": "exit 1\n"},
-        [f"{SMALL}/hooks/pre_provision.sh: is not run: the broker runs no scripts of addons"],
+        [f"{SMALL}/hooks/pre_provision.sh: is not run: list the addon in HELMBROKER_LEGACY_HOOKS"],
     ),
     "dependencies that are elsewhere": (
         {"chart/mysql/charts/common/Chart.yaml": None},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helmbroker.catalog import formats, parameters
-from helmbroker.catalog.model import Addon, AddonFaults
+from helmbroker.catalog.model import Addon, AddonFaults, Legacy
 from tests.unit.catalog.foreign_folders import DRYCC, KYMA, KYMA_ID, KYMA_MICRO_ID, edited, write
 
 Change = dict[str, str | None]
@@ -21,7 +21,7 @@ def meta(old: str, new: str) -> Change:
 
 
 def made(folder: Path, change: Change | None = None, *opened: str) -> Addon:
-    return formats.load(write(folder, KYMA, change), opened)
+    return formats.load(write(folder, KYMA, change), Legacy(open_parameters=frozenset(opened)))
 
 
 def test_a_folder_becomes_an_addon(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import requests_mock
 
 from helmbroker.catalog import archive, formats
-from helmbroker.catalog.model import Severity
+from helmbroker.catalog.model import Legacy, Severity
 from helmbroker.catalog.sources.model import AddonState, Reason, Source, SourceKind
 from tests.unit.catalog import foreign_folders
 from tests.unit.catalog.foreign_folders import DRYCC, DRYCC_ID, KYMA, edited
@@ -105,7 +105,7 @@ def test_an_operator_may_open_an_addon(shelf: Shelf) -> None:
     foreign_folders.write(shelf.folder / "one/mysql", DRYCC, {"meta.yaml": text})
     (row,) = [each for each in shelf.read().listed if each.label == "mysql"]
     assert "HELMBROKER_LEGACY_OPEN_PARAMETERS" in row.faults[0].message
-    shelf.open_parameters = frozenset({"mysql-8.0"})
+    shelf.legacy = Legacy(open_parameters=frozenset({"mysql-8.0"}))
     shelf.listed, shelf.standings = (), {}
     reading = shelf.read()
     (row,) = [each for each in reading.listed if each.label == "mysql"]

@@ -11,6 +11,7 @@ import requests
 import requests_mock
 
 from helmbroker.catalog import archive
+from helmbroker.catalog.model import Legacy
 from helmbroker.catalog.sources.model import (
     Access,
     AddonState,
@@ -39,7 +40,7 @@ class Shelf:
         for name in ("one", "two"):
             (folder / name).mkdir()
         self.repositories: Sequence[Repository] = ()
-        self.open_parameters: frozenset[str] = frozenset()
+        self.legacy = Legacy()
         self.listed: Sequence[Listed] = ()
         self.standings: dict[str, Standing] = {}
         self.packed: dict[str, bytes] = {}
@@ -51,7 +52,7 @@ class Shelf:
         """Read, and remember as the database does."""
         place = self.folder / "place"
         place.mkdir()
-        sources = Sources(tuple(self.sources), tuple(self.repositories), self.open_parameters)
+        sources = Sources(tuple(self.sources), tuple(self.repositories), self.legacy)
         reading = read(sources, place, Before(self.listed, self.standings, self.packed.get))
         self.packed |= {each.digest: archive.pack(each.folder, each.mended) for each in reading.catalog.addons}
         self.listed = reading.listed
