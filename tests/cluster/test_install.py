@@ -15,7 +15,7 @@ from helmbroker.kubeapi.client import KubeClient
 from helmbroker.kubeapi.port import Kube
 from tests.addons.programs import kubectl
 from tests.charts.product import HA
-from tests.cluster.installed import RELEASE, Installed, forwarded, namespaces, start_pod
+from tests.cluster.installed import READY_S, RELEASE, Installed, forwarded, namespaces, start_pod
 from tests.cluster.installed_database import start_database
 from tests.cluster.osb import Binding, Instance
 from tests.cluster.reach import eventually
@@ -46,8 +46,9 @@ def ask():
 threads = [threading.Thread(target=ask) for _ in range(3)]
 [each.start() for each in threads]
 [each.join() for each in threads]
-print(json.dumps(seen), flush=True)
-open("/tmp/told", "w").close()
+with open("/tmp/telling", "w") as file:
+    json.dump(seen, file)
+os.rename("/tmp/telling", "/tmp/told")
 threading.Event().wait()
 """
 
@@ -153,9 +154,7 @@ def test_https(kube: Kube, installed: Installed, tmp_path: Path) -> None:
 def test_high_availability(kube: Kube, installed: Installed) -> None:
     start_database(kube, installed.namespace)
     installed.apply({}, HA)
-    eventually(
-        lambda: True if len(installed.living()) == 6 else None, within_s=60
-    )  # the scaler makes the second API
+    eventually(lambda: len(installed.living()) == 6 or None, within_s=READY_S)  # the scaler makes the second API
     installed.await_ready()
     ready = installed.living()
 
@@ -185,7 +184,8 @@ def test_high_availability(kube: Kube, installed: Installed) -> None:
         assert same.follow(operation).state == "succeeded"
         assert same.delete().state == "succeeded"
     inside = ("exec", "--namespace", installed.namespace, "load", "--", "sh", "-c")
-    kubectl(*inside, "touch /tmp/stop; while ! test -e /tmp/told; do sleep 0.2; done")
-    seen = json.loads(kubectl("logs", "--namespace", installed.namespace, "load"))
+    seen = json.loads(
+        kubectl(*inside, "touch /tmp/stop; while ! test -e /tmp/told; do sleep 0.2; done; cat /tmp/told")
+    )
     assert set(seen) == {"200"}, seen
     assert seen["200"] > 200
