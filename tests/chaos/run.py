@@ -38,7 +38,7 @@ _LOG = logging.getLogger("chaos")
 
 @dataclass(frozen=True)
 class Length:
-    """The run goes on until there were as many kills and operations, and bindings to log in with, or for `most_s`."""
+    """It goes on until there were as many kills and operations, and bindings to log in with; or for `most_s`."""
 
     kills: int
     operations: int
