@@ -16,7 +16,6 @@ from helmbroker.catalog.model import Addon, Plan
 from helmbroker.kubeapi import room
 from helmbroker.kubeapi.port import Kube
 from tests.addons.tree import ADDONS, NAMES, PLANS, hours, instance_values
-from tests.cluster.reach import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 WHOLE = "small"
@@ -73,17 +72,11 @@ class Seen:
     def told(self, check: Check, ref: ReleaseRef) -> None:
         mine = {"app.kubernetes.io/instance": ref.name}
         if "a change to plan" in check.name:
-            self.volumes = eventually(lambda: self._grown(ref.namespace, mine), within_s=60)
+            claims = self._kube.list("PersistentVolumeClaim", ref.namespace, labels=mine)
+            self.volumes = [claim["status"]["capacity"]["storage"] for claim in claims]
         if "an upgrade of the chart" in check.name:
             pods = self._kube.list("Pod", ref.namespace, labels=mine)
             self.annotations = [pod["metadata"]["annotations"].get("version") for pod in pods]
-
-    def _grown(self, namespace: str, mine: dict[str, str]) -> list[str] | None:
-        """The volumes' sizes, once no claim asks for more than it has."""
-        claims = self._kube.list("PersistentVolumeClaim", namespace, labels=mine)
-        asked = [claim["spec"]["resources"]["requests"]["storage"] for claim in claims]
-        found = [claim["status"]["capacity"]["storage"] for claim in claims]
-        return found if found == asked else None
 
     def sizes(self) -> list[str]:
         """What the volume has to have after a change of plan: it grows, and never shrinks."""
