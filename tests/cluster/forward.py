@@ -59,9 +59,13 @@ class Door:
         while True:
             try:
                 near, _ = listener.accept()
-                far = socket.create_connection(self._target)
             except OSError:
                 return
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:
+                near.close()
+                continue
             with self._turn:
                 if listener is not self._listener:
                     near.close()

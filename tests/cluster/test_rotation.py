@@ -21,7 +21,7 @@ from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
-LIFETIME_S = 30
+LIFETIME_S = 20
 
 
 @pytest.fixture(scope="module")
