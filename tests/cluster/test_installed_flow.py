@@ -75,6 +75,10 @@ def shop(kube: KubeClient, product: Installed) -> Iterator[Shop]:
         _relay(kube, product.namespace)
         with forwarded(product.namespace, "pod/relay", 8001) as port:
             made = shop_at(kube, app, port)
+            # the node may not know the new Service yet: it refuses
+            eventually(
+                lambda: _answers(partial(made.bridge.ask, "GET", "/resources/services/")) or None, within_s=120
+            )
             furnish(made, before_s=1.0, bound=[DATABASE])
             yield made
 
