@@ -23,7 +23,7 @@ from tests.unit.runtime.certificates import Authority
 
 pytestmark = pytest.mark.cluster
 
-QUIET_S = 20.0  # what the default profile may take; a machine that runs other tests besides gets four times as long
+QUIET_S = 20.0  # what the default profile may take; a slow machine that runs other tests besides gets ten times as long
 SECRETS = ("broker-keys", "bridge-keys", "platform", "bridge-login", "metrics", "logins")
 # asks for the catalog over and over, each time by a new connection, and tells what it got when it is stopped
 LOAD = """
@@ -62,7 +62,7 @@ def installed(kube: KubeClient) -> Iterator[Installed]:
 
 def test_the_default_profile(kube: Kube, installed: Installed) -> None:
     took_s = installed.apply({})
-    assert took_s < 4 * QUIET_S, f"ready after {took_s:.1f} s"
+    assert took_s < 10 * QUIET_S, f"ready after {took_s:.1f} s"
     made = {name: installed.secret(name) for name in SECRETS}
     assert {len(pod["spec"]["containers"]) for pod in installed.living()} == {2}
     assert not [c for pod in installed.living() for c in pod["status"]["containerStatuses"] if c["restartCount"]]
