@@ -23,7 +23,7 @@ from tests.unit.runtime.certificates import Authority
 
 pytestmark = pytest.mark.cluster
 
-QUIET_S = 20.0  # what the default profile may take; a slow machine that runs other tests besides gets ten times as long
+QUIET_S = 20.0  # what the default profile may take; a slow machine with other tests gets ten times as long
 SECRETS = ("broker-keys", "bridge-keys", "platform", "bridge-login", "metrics", "logins")
 # asks for the catalog over and over, each time by a new connection, and tells what it got when it is stopped
 LOAD = """
