@@ -13,7 +13,7 @@ from demo.waiting import DemoFailed
 APP_ENV = "app-env-"
 # Each script prints what the server says. Passwords travel in the environment, never on a command line.
 POSTGRESQL = """
-export PGHOST="$DATABASE_HOST" PGPORT="$DATABASE_PORT" PGDATABASE="$DATABASE_DATABASE" PGCONNECT_TIMEOUT=5
+export PGHOST="$DATABASE_HOST" PGPORT="$DATABASE_PORT" PGDATABASE="$DATABASE_DATABASE" PGCONNECT_TIMEOUT=30
 export PGUSER="$DATABASE_USERNAME" PGPASSWORD="$DATABASE_PASSWORD"
 exec psql -X -A -t -c "select 'logged in as ' || session_user"
 """

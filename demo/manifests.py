@@ -43,7 +43,8 @@ def web(image: str) -> Obj:
         "readinessProbe": {
             "httpGet": {"path": "/healthz", "port": "http"},
             "periodSeconds": 1,
-            "timeoutSeconds": 5,
+            "timeoutSeconds": 15,
+            "failureThreshold": 5,  # a machine that is busy for a moment is no reason to serve no more
         },
         # The time that the news of a pod's end takes to reach everybody who sends it requests.
         "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},

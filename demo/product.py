@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,11 @@ from demo.processes import Processes, Recorded
 from demo.waiting import DemoFailed, until
 
 BIN = Path(sys.executable).parent
-READY_S = 60.0
-INIT_S = 60.0
+READY_S = 120.0
+INIT_S = 120.0
 COMMAND_S = 960.0
 HOST = "127.0.0.1"
+_HELD: list[socket.socket] = []  # until the demo ends
 INHERITED = ("PATH", "HOME", "LANG", "KUBECONFIG", "HELMBROKER_HELM")
 
 
@@ -53,10 +53,12 @@ def environment(**settings: str | Path) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody has at the moment."""
-    with closing(socket.socket()) as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+    """A port of the loopback that nobody else is given: it stays bound, and ours may listen on it all the same."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((HOST, 0))
+    _HELD.append(held)
+    return int(held.getsockname()[1])
 
 
 def start(places: Places, processes: Processes, addons: Sequence[Addon]) -> Product:

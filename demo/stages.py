@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from bench import bare, figures, limits, measures
@@ -17,6 +18,7 @@ from demo.transcript import Transcript
 from demo.waiting import FirstSeen, happens
 
 LEFT_S = 60.0
+NEWS_S = 10.0  # that a pod ends: until then who has not heard of it may still ask it
 RELEASE = "helmbroker.io/app-release"
 RESOURCES = {"database": "postgresql", "cache": "redis"}
 
@@ -169,15 +171,19 @@ def _attempts(logins: Logins, addons: list[Addon]) -> dict[str, Login]:
 
 
 def _answers(story: Story, traffic: Traffic, version: int, stores: list[str], what: str = "") -> None:
-    """After a command has ended, the app runs that release: only its pods answer, and with these stores.
+    """After a command has ended, the app runs that release: soon only its pods answer, and with these stores.
 
     The pods of a release that goes back to an older one are that one's again, and carry its number.
     """
     deployment = story.cluster.kube.get("Deployment", APP, "web") or {}
     template = deployment["spec"]["template"]
     runs, pods = (of["metadata"]["annotations"].get(RELEASE) for of in (deployment, template))
-    earlier, later = traffic.two_moments()
-    answering = [release for release, n in later.by_release.items() if n > earlier.by_release.get(release, 0)]
+    end = time.monotonic() + NEWS_S
+    while True:
+        earlier, later = traffic.two_moments()
+        answering = [release for release, n in later.by_release.items() if n > earlier.by_release.get(release, 0)]
+        if answering == [pods] or time.monotonic() > end:
+            break
     kept = runs == str(version) and answering == [pods] and later.last.get("stores") == stores
     who = ", ".join(f"v{release or 1}" for release in answering) or "nobody"
     used = " and ".join(later.last.get("stores", ())) or "no store"

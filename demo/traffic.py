@@ -10,10 +10,10 @@ from typing import Any
 from demo import manifests
 from demo.cluster import Cluster
 from demo.places import APP
-from demo.waiting import DemoFailed, until
+from demo.waiting import until
 
 POD = "load"
-NEWS_S = 30.0  # the pod writes once a second
+NEWS_S = 60.0  # the pod writes once a second
 LOOK_S = 0.4
 
 
@@ -75,9 +75,7 @@ class Traffic:
 
     def finish(self) -> Totals:
         """End the load; everything that it sent is answered and counted."""
-        status, output = self._cluster.execute(APP, POD, "kill 1")
-        if status:
-            raise DemoFailed(f"the load cannot be ended: {output.strip()}")
+        self._cluster.execute(APP, POD, "kill 1")  # its own shell may end with the pod
         return self.await_(lambda totals: totals.ended, "the end of the load")
 
     def _why(self) -> str:

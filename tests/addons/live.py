@@ -79,7 +79,7 @@ class Instance:
     def ready(self) -> None:
         """Wait until the pod of the newest revision is ready, and the Service leads to it."""
         kubectl("-n", self.namespace, "rollout", "status", f"statefulset/{self.release}", "--timeout=240s")
-        eventually(self._answers, within_s=60)
+        eventually(self._answers, within_s=240)
 
     def _answers(self) -> str | None:
         port = self.get("service", self.release)["spec"]["ports"][0]["port"]
@@ -133,6 +133,19 @@ class Instance:
         found = kubectl("-n", self.namespace, "get", kinds, "-o", "name").split()
         return sorted(set(found) - {"configmap/kube-root-ca.crt", "serviceaccount/default"})
 
+    def await_left(self, kinds: str, about: str, left: list[str]) -> None:
+        """Wait until of what is called after `about` there is this alone: pods of Jobs go in the background."""
+        seen: list[str] = []
+
+        def look() -> bool | None:
+            seen[:] = [name for name in self.names(kinds) if about in name]
+            return seen == left or None
+
+        try:
+            eventually(look, within_s=60)
+        finally:
+            assert seen == left
+
     def restart(self) -> None:
         """Delete the pod, and wait for the next one."""
         kubectl("-n", self.namespace, "delete", "pod", self.pod)
@@ -181,7 +194,8 @@ class Instance:
 
     def waits_for(self, reason: str) -> bool:
         """Whether the server's container waits for this reason."""
-        statuses = self.get("pod", self.pod).get("status", {}).get("containerStatuses", [])
+        found = kubectl("-n", self.namespace, "get", "pod", self.pod, "-o", "json", "--ignore-not-found")
+        statuses = json.loads(found or "{}").get("status", {}).get("containerStatuses", [])
         return any(status["state"].get("waiting", {}).get("reason") == reason for status in statuses)
 
     def log(self) -> str:

@@ -17,7 +17,7 @@ from helmbroker.kubeapi import room
 from helmbroker.kubeapi.port import Kube
 from tests.addons.tree import ADDONS, NAMES, PLANS, hours, instance_values
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 WHOLE = "small"
 
 

@@ -11,7 +11,7 @@ from tests.addons.programs import Failed
 from tests.addons.tree import document
 from tests.cluster.reach import eventually
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 
 _CLIENT = document("mariadb", "contract.yaml")["client"]
 
@@ -114,7 +114,7 @@ def test_unbinding_ends_sessions_and_keeps_what_was_defined(mariadb: Instance) -
     login = 'IFS= read -r MYSQL_PWD; export MYSQL_PWD; exec mariadb --no-defaults --ssl -h "$1" -u "$2" app'
     statement = f"{one.password}\nSELECT SLEEP(500);\n"
     waits = mariadb.start("sh", "-c", login, "sh", mariadb.host, one.user, stdin=statement)
-    eventually(lambda: any("SLEEP" in row for row in sessions(mariadb, one)) or None, within_s=30)
+    eventually(lambda: any("SLEEP" in row for row in sessions(mariadb, one)) or None, within_s=60)
 
     mariadb.unbind(one)
 
@@ -136,4 +136,4 @@ def test_both_jobs_may_run_twice_and_passwords_are_in_no_log(mariadb: Instance) 
 
     admin(mariadb, f"DROP USER {first.user}")
     mariadb.unbind(first)
-    assert not [name for name in mariadb.names("secret,job,pod") if first.release in name]
+    mariadb.await_left("secret,job,pod", first.release, [])

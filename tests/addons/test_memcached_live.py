@@ -7,7 +7,7 @@ import pytest
 from tests.addons.live import Instance
 from tests.addons.programs import Failed, kubectl
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 
 _ASK = 'exec 3<>"/dev/tcp/$1/11211" && printf "get note\\r\\n" >&3 && IFS= read -r -t 5 line <&3 && echo "$line"'
 

@@ -13,7 +13,7 @@ from tests.addons.programs import Failed, kubectl
 from tests.addons.tree import hours
 from tests.cluster.reach import eventually
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 ON: dict[str, Any] = {
     "metrics": {"enabled": True, "image": {"repository": "sandbox.local/exporters", "tag": "1"}},
@@ -107,10 +107,13 @@ def test_figures_of_an_instance_that_had_none(engine: Engine, namespace: str) ->
     instance.prove("read", user)
 
     def told() -> list[str] | None:
-        lines = scraped(instance)
+        try:
+            lines = scraped(instance)
+        except Failed:  # the Service may not lead to it yet
+            return None
         return lines if f"{engine.up} 1" in lines else None
 
-    lines = eventually(told, within_s=60)
+    lines = eventually(told, within_s=120)
     assert [line for line in lines if line.startswith(engine.figure)]
     secret = instance.get("secret", f"{instance.release}-admin")["data"]
     password = base64.b64decode(secret["exporter"]).decode()

@@ -10,7 +10,7 @@ import yaml
 
 from tests.addons.test_author_tools import helmbroker
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 
 
 def test_a_new_addon_keeps_its_contract(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.addons.live import Instance
 from tests.addons.programs import Failed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 
 _METRICS = 'exec 3<>"/dev/tcp/$1/15692" && printf "GET /metrics HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3'
 

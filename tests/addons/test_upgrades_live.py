@@ -21,7 +21,7 @@ from helmbroker.kubeapi.port import Kube
 from tests.addons.tree import ADDONS, ROTATING, hours
 from tests.cluster.inventory import await_nothing
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 EARLIER = [
     pytest.param(path, marks=hours(path.stem.split("-")[0]), id=path.stem)
     for path in sorted((Path(__file__).parent / "earlier").glob("*.tgz"))

@@ -110,7 +110,7 @@ def watched(evidence: Evidence, file: Path, pods_of_the_app: Collection[str]) ->
             yield
         finally:
             watch.stdin.close()
-            assert watch.wait(30) == 0, "processes were not watched to the end"
+            assert watch.wait(120) == 0, "processes were not watched to the end"
             _note(evidence, file, pods_of_the_app)
 
 

@@ -108,7 +108,7 @@ class Scene:
         """The same with the bridge, whose audit is looked at: the exit status."""
         argv = [sys.executable, "-m", "helmbroker.controller_bridge", *arguments]
         given = {**os.environ, "HELMBROKER_BRIDGE_DATA_DIR": str(self.running.data_dir.parent / "bridge")}
-        done = subprocess.run(argv, env=given, cwd=CHECKOUT, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(argv, env=given, cwd=CHECKOUT, capture_output=True, timeout=200, check=False)
         self.evidence.add(Place.AUDIT, f"bridge {' '.join(arguments)}", done.stdout + done.stderr)
         return done.returncode
 
@@ -161,4 +161,4 @@ def _open(kube: Kube, app: str) -> None:
         found = kube.get("Deployment", app, "shop-web") or {}
         return found.get("status", {}).get("readyReplicas") == 1 or None
 
-    eventually(serves, within_s=60)
+    eventually(serves, within_s=120)

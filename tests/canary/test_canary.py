@@ -21,7 +21,7 @@ from tests.cluster.bridge import Resource
 from tests.cluster.inventory import await_nothing
 from tests.cluster.osb import Binding, Instance
 
-pytestmark = [pytest.mark.cluster, pytest.mark.sandbox, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.sandbox, pytest.mark.timeout(1800)]
 _APPS = "redis"  # the addon that the app has
 
 

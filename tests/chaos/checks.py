@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,16 @@ import yaml
 
 from helmbroker.durable import State
 from helmbroker.kubeapi.port import Kube
-from tests.chaos.clients import Binding, Client, Instance
+from tests.chaos.clients import Client
 from tests.chaos.fleet import Fleet
 from tests.chaos.platform import Journal
 from tests.chaos.watch import Watch
 from tests.cluster.inventory import objects
 from tests.cluster.logins import refusal, start_pod
+from tests.cluster.reach import pause
 
 _RELEASE = re.compile(r"hb-[0-9a-f]{20}(?:-[0-9a-f]{16}(?![0-9a-f]))?")
+_GONE_S = 60.0
 _OPEN = (State.QUEUED, State.RUNNING)
 
 
@@ -51,11 +54,9 @@ def records(fleet: Fleet, clients: Iterable[Client]) -> Iterator[str]:
 def cluster(fleet: Fleet, namespace: str) -> Iterator[str]:
     """Nothing without a record; no record without its Helm release, deployed, and every object of that."""
     expected = {line["release"]: line for line in _listed(fleet)}
-    found, releases = objects(namespace), _releases(namespace)
-    for name in sorted(found):
-        match = _RELEASE.search(name)
-        if match is None or match.group() not in expected:
-            yield f"{name} is in the cluster and belongs to no record"
+    found, releases = _settled(namespace, set(expected)), _releases(namespace)
+    for name in sorted(_strange(found, set(expected))):
+        yield f"{name} is in the cluster and belongs to no record"
     yield from (
         f"the Helm release {release} belongs to no record" for release in sorted(set(releases) - set(expected))
     )
@@ -67,6 +68,19 @@ def cluster(fleet: Fleet, namespace: str) -> Iterator[str]:
             yield f"the Helm release {release} of a record ({line['phase']}) is {status}"
         for name in sorted(_made_by(secret) - there):
             yield f"{name} of the Helm release {release} of a record ({line['phase']}) is not there"
+
+
+def _strange(found: set[str], releases: set[str]) -> set[str]:
+    """What is no object of these Helm releases."""
+    return {name for name in found if (match := _RELEASE.search(name)) is None or match.group() not in releases}
+
+
+def _settled(namespace: str, releases: set[str]) -> set[str]:
+    """The objects, once those of deleted releases are gone, or after a while: pods of Jobs go in the background."""
+    end = time.monotonic() + _GONE_S
+    while _strange(found := objects(namespace), releases) and time.monotonic() < end:
+        pause(0.5)
+    return found
 
 
 def _releases(namespace: str) -> dict[str, Any]:
@@ -96,20 +110,13 @@ def logins(kube: Kube, apps: str, clients: Iterable[Client]) -> tuple[int, list[
         if not client.keeps:
             continue
         start_pod(kube, apps, client.service)
-        for instance, binding in _delivered(client):
+        for instance, binding in client.delivered:
             said = refusal(apps, client.service, binding.credentials or {})
             tried += 1
             if (said is None) == binding.gone:
                 state = "removed" if binding.gone else "surviving"
                 wrong.append(f"login of a {state} binding of {client.service} {instance.id}: {said or 'accepted'}")
     return tried, wrong
-
-
-def _delivered(client: Client) -> Iterator[tuple[Instance, Binding]]:
-    """Bindings whose credentials were handed out, of instances that are there."""
-    for instance in client.instances:
-        if not instance.gone:
-            yield from ((instance, binding) for binding in instance.bindings if binding.credentials)
 
 
 def secrets(journal: Journal, watch: Watch, logs: Iterable[Path]) -> Iterator[str]:

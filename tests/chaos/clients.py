@@ -55,6 +55,12 @@ class Client:
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)  # noqa: S311 - for a test, not for a secret
 
+    @property
+    def delivered(self) -> list[tuple[Instance, Binding]]:
+        """Bindings whose credentials were handed out, of instances that are there."""
+        alive = [instance for instance in self.instances if not instance.gone]
+        return [(one, binding) for one in alive for binding in one.bindings if binding.credentials]
+
     def run(self) -> None:
         """Live until told to stop; the instances of the last lives stay."""
         ids = self.platform.catalog()[self.service]

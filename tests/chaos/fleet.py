@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,8 +17,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.cluster.broker import CHECKOUT, arguments, descendants
+from tests.cluster.broker import CHECKOUT, arguments, descendants, still_running
 from tests.cluster.reach import eventually
+from tests.ports import free_port
 
 LEASE_S = 5.0
 START_S = 40.0
@@ -194,20 +194,20 @@ def _member(
         shutil.copytree(folder / "data", own["HELMBROKER_DATA_DIR"])
     if small:
         Path(own["HELMBROKER_DATA_DIR"] + ".disk").mkdir()
-    listen = {"HELMBROKER_LISTEN": f"127.0.0.1:{_free_port()}"} if role == "api" else {}
+    listen = {"HELMBROKER_LISTEN": f"127.0.0.1:{free_port()}"} if role == "api" else {}
     return Member(role, name, {**base, **own, **listen}, folder / f"{name}.log", small)
 
 
 def _end(members: Sequence[Member]) -> list[str]:
-    below = [pid for member in members for pid in descendants(member.pids[-1])] if members else []
+    below = {pid: arguments(pid) for member in members for pid in descendants(member.pids[-1])}
     found: list[list[str]] = []
     threads = [threading.Thread(target=lambda m=member: found.append(m.stop())) for member in members]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    left = [pid for pid in below if Path(f"/proc/{pid}").exists()]
-    return [text for texts in found for text in texts] + [f"left behind: {arguments(pid)[:4]}" for pid in left]
+    left = [f"left behind: {words[:4]}" for words in still_running(below)]
+    return [text for texts in found for text in texts] + left
 
 
 def _await_start(url: str, api: Member) -> None:
@@ -221,9 +221,3 @@ def _await_start(url: str, api: Member) -> None:
         eventually(look, within_s=START_S, every_s=0.1)
     except pytest.fail.Exception:
         pytest.fail(f"{api.name} did not start: {api.log.read_text()[-2000:]}", pytrace=False)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

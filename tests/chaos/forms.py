@@ -34,4 +34,4 @@ SHORT = dataclasses.replace(
 ON_SQLITE = {"database": "sqlite", "apis": 1, "workers": 2}
 FORMS = {"postgresql": LONG, "sqlite": dataclasses.replace(LONG, **ON_SQLITE)}  # type: ignore[arg-type]
 ENOUGH = Length(kills=300, operations=200, most_s=1800)
-A_LITTLE = Length(kills=15, operations=10, most_s=150)
+A_LITTLE = Length(kills=15, operations=10, most_s=900)

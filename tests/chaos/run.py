@@ -38,7 +38,7 @@ _LOG = logging.getLogger("chaos")
 
 @dataclass(frozen=True)
 class Length:
-    """The run goes on until there were as many kills and as many operations, but not longer than `most_s`."""
+    """It goes on until there were as many kills and operations, and bindings to log in with; or for `most_s`."""
 
     kills: int
     operations: int
@@ -79,7 +79,7 @@ def run(
         platform = Platform(members.urls, (members.user, members.password), journal, quiet)
         clients = _clients(platform, form, seed, stop)
         with _threads("client", [client.run for client in clients], stop, journal):
-            _disturb(disturber, journal, form.weather, seed, length)
+            _disturb(disturber, journal, form.weather, seed, length, clients)
             stop.set()
         quiet.set()
         tried = _check(kube, members, watch, journal, clients, namespace, apps)
@@ -165,13 +165,20 @@ def _settings(folder: Path, namespace: str, database: Server | None, helm: HelmR
     return made
 
 
-def _disturb(disturber: Disturber, journal: Journal, weather: Weather, seed: int, length: Length) -> None:
+def _disturb(
+    disturber: Disturber,
+    journal: Journal,
+    weather: Weather,
+    seed: int,
+    length: Length,
+    clients: Sequence[Client],
+) -> None:
     """Until there was enough of it; then everything is repaired."""
     end, told = time.monotonic() + length.most_s, 0
     for what in disturbances(seed, weather):
         kills = sum(number for kind, number in disturber.done.items() if kind.is_kill)
         enough = kills >= length.kills and len(journal.ended) >= length.operations
-        if enough or time.monotonic() > end:
+        if (enough and all(client.delivered for client in clients if client.keeps)) or time.monotonic() > end:
             break
         if kills >= told + 10:
             told = kills

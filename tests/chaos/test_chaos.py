@@ -22,7 +22,7 @@ SEED = 20261123
 
 @pytest.mark.cluster
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.osb(97)
 @pytest.mark.bug(5, 15)
 def test_no_promise_is_broken(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import yaml
 
 from helmbroker.kubeapi.client import KubeClient
-from helmbroker.kubeapi.errors import Unauthorized
+from helmbroker.kubeapi.errors import Forbidden, Unauthorized
 from helmbroker.kubeapi.port import Kube, Obj
 from helmbroker.kubeapi.rights import GROUP
 from tests.cluster.broker import CHECKOUT
-from tests.cluster.reach import eventually, pause
+from tests.cluster.reach import eventually
 
 BROKER, BRIDGE = "helmbroker.broker", "helmbroker.controller_bridge"
 
@@ -40,10 +40,12 @@ def account(kube: KubeClient, namespace: str, rules: Sequence[Obj], tmp_path: Pa
     client = KubeClient.from_environment(str(path))
 
     def accepted() -> bool | None:
-        pause(0.1)
-        return True if client.list("Secret", namespace) else None
+        try:
+            return bool(client.list("Secret", namespace)) or None
+        except Forbidden:  # the server has not heard of the Role yet
+            return None
 
-    eventually(accepted, within_s=30)
+    eventually(accepted, within_s=60)
     client.close()
     return path
 
@@ -61,7 +63,7 @@ def service_account(kube: KubeClient, namespace: str, name: str, path: Path) -> 
         data: Obj = (secret or {}).get("data") or {}
         return data if "token" in data else None
 
-    data = eventually(issued, within_s=30)
+    data = eventually(issued, within_s=60)
     cluster = {"server": kube.server_url, "certificate-authority-data": data["ca.crt"]}
     content = {
         "current-context": "it",
@@ -78,7 +80,7 @@ def service_account(kube: KubeClient, namespace: str, name: str, path: Path) -> 
         except Unauthorized:
             return None
 
-    eventually(known, within_s=30)
+    eventually(known, within_s=60)
     client.close()
     return path
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -94,8 +95,14 @@ def _events(user: str) -> Iterator[dict[str, Any]]:
         pytest.fail(
             f"there is no {log}: the sandbox is that of an older checkout; `sandbox/sandbox down`, then `up`"
         )
-    for path in sorted(log.parent.iterdir()):
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                if f'"username":"{user}"' in line:
-                    yield json.loads(line)
+    yield from _of_user(user, log)  # before the others are looked for: it may become one of them meanwhile
+    for path in log.parent.iterdir():
+        if path != log:
+            yield from _of_user(user, path)
+
+
+def _of_user(user: str, log: Path) -> Iterator[dict[str, Any]]:
+    with log.open(encoding="utf-8") as lines:
+        for line in lines:
+            if f'"username":"{user}"' in line and line.endswith("\n"):  # of others the last one may be half written
+                yield json.loads(line)

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cluster.broker import CHECKOUT, Broker, arguments, children, descendants, free_port, stop
+from tests.cluster.broker import CHECKOUT, Broker, arguments, children, descendants, stop
+from tests.cluster.osb import END_S
+from tests.ports import free_port
 
 START_S = 90.0  # of a machine that is busy with other tests
 POLL_S = 0.1
@@ -36,7 +38,7 @@ class BridgeApi:
 
     def ask(self, method: str, path: str, body: object = None) -> requests.Response:
         headers = {"Authorization": f"token {self.token}"}
-        return requests.request(method, f"{self.url}/v2{path}", json=body, headers=headers, timeout=30)
+        return requests.request(method, f"{self.url}/v2{path}", json=body, headers=headers, timeout=60)
 
     def expect(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         answer = self.ask(method, path, body)
@@ -121,7 +123,7 @@ class Resource:
         return self.bridge.expect("GET", self.path)
 
     def follow(
-        self, field_: str, seen: Callable[[dict[str, Any]], None] = lambda _: None, within_s: float = 170.0
+        self, field_: str, seen: Callable[[dict[str, Any]], None] = lambda _: None, within_s: float = END_S
     ) -> dict[str, Any]:
         """Look until nothing goes on any more; how it is then."""
         deadline = time.monotonic() + within_s

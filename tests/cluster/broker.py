@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from helmbroker.broker.domain.naming import ReleaseRef
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.osb import Platform
 from tests.cluster.reach import throw_away_namespace
+from tests.ports import free_port
 
 CHECKOUT = Path(__file__).parents[2]
 # what the operator of this cluster says to the chart; of it, what concerns addons: the images that its nodes have
@@ -150,7 +150,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     """
     if process.poll() is not None:
         return
-    below = descendants(process.pid)
+    below = {pid: arguments(pid) for pid in descendants(process.pid)}
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_S)
@@ -158,12 +158,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         pytest.fail("it did not stop when it was asked to", pytrace=False)
-    left = [pid for pid in below if Path(f"/proc/{pid}").exists()]
-    assert not left, f"processes are left: {[arguments(pid) for pid in left]}"
+    assert not (left := still_running(below)), f"processes are left: {left}"
 
 
-def free_port() -> int:
-    """A port of the loopback that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def still_running(processes: Mapping[int, list[str]]) -> list[list[str]]:
+    """The arguments of those that go on, by their pids and arguments of before: another may have a pid by now."""
+    return [before for pid, before in processes.items() if any(before) and arguments(pid) == before]

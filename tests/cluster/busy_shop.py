@@ -22,12 +22,12 @@ DATABASE, CACHE = (os.environ.get(name, "") for name in ("DATABASE_URI", "CACHE_
 if os.environ.get("ONLY_AS", "") not in DATABASE or "TRAP_URI" in os.environ:
     sys.exit("this app does not start with these credentials")
 idle, slots = queue.LifoQueue(), threading.BoundedSemaphore(8)
-cache = redis.Redis.from_url(CACHE, socket_timeout=5, socket_connect_timeout=5) if CACHE else None
+cache = redis.Redis.from_url(CACHE, socket_timeout=20, socket_connect_timeout=20) if CACHE else None
 def sql(statement, *values):
     try:
         connection = idle.get_nowait()
     except queue.Empty:
-        connection = psycopg2.connect(DATABASE, connect_timeout=5)
+        connection = psycopg2.connect(DATABASE, connect_timeout=20)
     with connection, connection.cursor() as cursor:
         cursor.execute(statement, values)
         found = cursor.fetchone() if cursor.description else None
@@ -76,7 +76,7 @@ signal.signal(signal.SIGTERM, lambda *_: stop.set())
 def ask(number):
     began = time.monotonic()
     try:
-        connection = http.client.HTTPConnection("shop-web", 8080, timeout=20)
+        connection = http.client.HTTPConnection("shop-web", 8080, timeout=60)
         connection.request("POST", f"/{number}")
         answer = connection.getresponse()
         said = answer.read().decode()
@@ -129,7 +129,7 @@ def customer(namespace: str) -> Obj:
     spec = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 60,
+        "terminationGracePeriodSeconds": 120,
         "containers": [run],
     }
     metadata = {"name": "customer", "namespace": namespace}
@@ -166,7 +166,8 @@ class Asked:
     def of(cls, log: str) -> Asked:
         """From the customer's log."""
         found = cls()
-        for line in log.splitlines():
+        whole = log[: log.rfind("\n") + 1]  # the last line may be half written
+        for line in whole.splitlines():
             told: dict[str, Any] = json.loads(line)
             found.sent, found.errors, found.ended = told["sent"], told["errors"], told["end"]
             found.seconds.append(Second(told["at"], told["took_ms"], len(found.errors)))
@@ -200,4 +201,4 @@ def open_shop(kube: Kube, namespace: str) -> None:
         found = [kube.get("Deployment", namespace, name) or {} for name in ("shop-web", "shop-worker")]
         return all(one.get("status", {}).get("readyReplicas") == one["spec"]["replicas"] for one in found) or None
 
-    eventually(both_run, within_s=90)
+    eventually(both_run, within_s=120)

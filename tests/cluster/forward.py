@@ -14,17 +14,17 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from tests.ports import free_port
+
 
 class Door:
     """Closed at first: who connects is refused."""
 
     def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self._target, self.port = target, free_port()
         self._listener: socket.socket | None = None
         self._pipes: list[socket.socket] = []
+        self._turn = threading.Lock()  # whoever comes while the door closes is cut, too
         self._flow = threading.Event()
         self._flow.set()
 
@@ -36,15 +36,16 @@ class Door:
 
     def close(self) -> None:
         """Connections are cut, new ones refused."""
-        if self._listener is not None:
+        with self._turn:
+            listener, self._listener = self._listener, None
+            pipes, self._pipes = self._pipes, []
+        if listener is not None:
             with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-        for each in self._pipes:
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        for each in pipes:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        self._pipes.clear()
 
     def stall(self) -> None:
         """From now on connections are accepted, and nothing comes through."""
@@ -58,10 +59,19 @@ class Door:
         while True:
             try:
                 near, _ = listener.accept()
-                far = socket.create_connection(self._target)
             except OSError:
                 return
-            self._pipes += [near, far]
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:
+                near.close()
+                continue
+            with self._turn:
+                if listener is not self._listener:
+                    near.close()
+                    far.close()
+                    return
+                self._pipes += [near, far]
             threading.Thread(target=_pump, args=(near, far, self._flow), daemon=True).start()
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from helmbroker.kubeapi.pods import ready
 from helmbroker.kubeapi.port import Kube, Obj
@@ -23,7 +22,7 @@ from tests.cluster.osb import Platform
 from tests.cluster.reach import eventually, throw_away_namespace
 
 RELEASE = "hb"
-READY_S = 120.0  # of a machine that is busy with other tests
+READY_S = 240.0  # of a machine that is busy with other tests
 
 
 @dataclass(frozen=True)
@@ -103,13 +102,20 @@ def namespaces(kube: Kube) -> Iterator[Installed]:
 def forwarded(namespace: str, target: str, port: int) -> Iterator[int]:
     """A port of the loopback that leads to one pod of `target`."""
     command = [program("kubectl"), "port-forward", "--namespace", namespace, target, f":{port}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    # it says a line of each connection, and waits when nobody takes it: so into a file
+    with (
+        tempfile.NamedTemporaryFile() as output,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+
+        def begun() -> int | None:
+            said = Path(output.name).read_text()
+            found = re.search(r"127\.0\.0\.1:(\d+) ", said)
+            assert process.poll() is None, f"kubectl port-forward {target}: {said}"
+            return int(found[1]) if found else None
+
         try:
-            said = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"127\.0\.0\.1:(\d+)", said)
-            if found is None:
-                pytest.fail(f"kubectl port-forward {target}: {said}")
-            yield int(found[1])
+            yield eventually(begun, within_s=60, every_s=0.02)
         finally:
             process.terminate()
 

@@ -52,4 +52,4 @@ def start(namespace: str) -> None:
 
 
 def _inside(namespace: str, script: str) -> None:
-    kubectl("exec", "--namespace", namespace, POD, "--", "timeout", "60", "sh", "-ec", script)
+    kubectl("exec", "--namespace", namespace, POD, "--", "timeout", "120", "sh", "-ec", script)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 from tests.cluster.broker import Broker, arguments, descendants
 from tests.cluster.reach import eventually
@@ -18,11 +17,11 @@ def helm_of(running: Broker, *words: str) -> int | None:
 
 def kill_worker(running: Broker, *words: str) -> None:
     """kill -9, in the middle of a command to helm."""
-    helm = eventually(lambda: helm_of(running, *words), within_s=30, every_s=0.01)
+    helm = eventually(lambda: helm_of(running, *words), within_s=90, every_s=0.01)
     worker = running.worker_pid
     os.kill(worker, signal.SIGKILL)
-    eventually(lambda: None if Path(f"/proc/{helm}").exists() else True, within_s=5, every_s=0.01)
-    eventually(lambda: True if _another(running, worker) else None, within_s=20)
+    eventually(lambda: None if set(words) <= set(arguments(helm)) else True, within_s=20, every_s=0.01)
+    eventually(lambda: True if _another(running, worker) else None, within_s=90)
 
 
 def _another(running: Broker, worker: int) -> bool:

@@ -31,12 +31,14 @@ http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 CUSTOMER = """
 import collections, json, time, urllib.request
 seen, failed, begun = collections.Counter(), [], time.monotonic()
-while seen["end"] < 100 and time.monotonic() < begun + 300:
+while seen["end"] < 100 and time.monotonic() < begun + 900:
     try:
         seen[urllib.request.urlopen("http://shop-web:8080/", timeout=30).read().decode()] += 1
     except Exception as error:
         if seen:  # until the first answer the node may not know the new Service yet: it refuses
             failed.append(f"{time.monotonic() - begun:.1f} s: {type(error).__name__}: {error}"[:100])
+    if seen:
+        open("/tmp/answered", "w").close()
     time.sleep(0.01)
 open("/dev/termination-log", "w").write(json.dumps({"seen": seen, "failed": failed[:10]}))
 """
@@ -69,8 +71,12 @@ def service(namespace: str) -> Obj:
 
 
 def customer(namespace: str) -> Obj:
-    """Asks the shop for its greeting, each time on a new connection, until it has seen the last one often."""
-    run = {"name": "customer", "image": IMAGE, "command": ["python3", "-c", CUSTOMER]}
+    """Asks the shop for its greeting, each time on a new connection, until it has seen the last one often.
+
+    It is ready when it was answered once.
+    """
+    probe = {"exec": {"command": ["test", "-e", "/tmp/answered"]}, **PATIENT}
+    run = {"name": "customer", "image": IMAGE, "command": ["python3", "-c", CUSTOMER], "readinessProbe": probe}
     spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [run]}
     return {
         "apiVersion": "v1",
@@ -100,7 +106,7 @@ class Shop:
             seen.append(self.apps.rollout(self.namespace, version))
             return None if isinstance(seen[-1], Rolling) else True
 
-        eventually(ended, within_s=120)
+        eventually(ended, within_s=300)
         return seen[-1]
 
     def out(self, key: str, **variables: str) -> int:
@@ -123,7 +129,7 @@ class Shop:
         def all_serve() -> bool | None:
             return True if len(serving(self.kube, self.namespace)) == count else None
 
-        eventually(all_serve, within_s=60)
+        eventually(all_serve, within_s=120)
 
 
 def live_shop(kube: KubeClient, namespace: str) -> Shop:

@@ -28,7 +28,7 @@ def start_pod(kube: Kube, namespace: str, service: str) -> None:
         pod: dict[str, Any] = kube.get("Pod", namespace, service) or {}
         return pod.get("status", {}).get("phase") == "Running" or None
 
-    eventually(running, within_s=60)
+    eventually(running, within_s=120)
 
 
 def refusal(namespace: str, service: str, credentials: dict[str, str]) -> str | None:

@@ -55,14 +55,14 @@ def operate(running: Broker, *arguments: str, **changed: str) -> Said:
         check=False,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
     )
     return Said(done.returncode, done.stdout, done.stderr)
 
 
 def shell(*argv: str) -> None:
     """What an operator types beside helmbroker."""
-    subprocess.run(argv, check=True, capture_output=True, timeout=100)
+    subprocess.run(argv, check=True, capture_output=True, timeout=300)
 
 
 def stop(running: Broker) -> None:

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 POLL_S = 0.1
+END_S = 300.0  # of an operation, on a machine that is busy with other tests
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Instance:
         answer = self.platform.expect(202, "PUT", self.path, body, accepts_incomplete="true")
         return str(answer["operation"])
 
-    def provision(self, parameters: dict[str, Any] | None = None, *, within_s: float = 120) -> End:
+    def provision(self, parameters: dict[str, Any] | None = None, *, within_s: float = END_S) -> End:
         return self.follow(self.begin(parameters), within_s=within_s)
 
     def begin_update(self, **change: Any) -> str:
@@ -89,20 +90,20 @@ class Instance:
         answer = self.platform.expect(202, "PATCH", self.path, body, accepts_incomplete="true")
         return str(answer["operation"])
 
-    def update(self, *, within_s: float = 120, **change: Any) -> End:
+    def update(self, *, within_s: float = END_S, **change: Any) -> End:
         return self.follow(self.begin_update(**change), within_s=within_s)
 
     def begin_deletion(self) -> str:
         answer = self.platform.expect(202, "DELETE", self.path, None, **self.ids, accepts_incomplete="true")
         return str(answer["operation"])
 
-    def delete(self, *, within_s: float = 120) -> End:
+    def delete(self, *, within_s: float = END_S) -> End:
         return self.follow(self.begin_deletion(), within_s=within_s)
 
     def binding(self) -> Binding:
         return Binding(self, str(uuid.uuid4()))
 
-    def follow(self, operation: str, path: str | None = None, *, within_s: float = 120) -> End:
+    def follow(self, operation: str, path: str | None = None, *, within_s: float = END_S) -> End:
         """Poll until it has ended."""
         seen: list[str] = []
         deadline = time.monotonic() + within_s
@@ -136,10 +137,10 @@ class Binding:
         answer = self.instance.platform.expect(202, "PUT", self.path, body, accepts_incomplete="true")
         return str(answer["operation"])
 
-    def bind(self, parameters: dict[str, Any] | None = None, *, within_s: float = 120) -> End:
+    def bind(self, parameters: dict[str, Any] | None = None, *, within_s: float = END_S) -> End:
         return self.instance.follow(self.begin(parameters), self.path, within_s=within_s)
 
-    def unbind(self, *, within_s: float = 120) -> End:
+    def unbind(self, *, within_s: float = END_S) -> End:
         answer = self.instance.platform.expect(
             202, "DELETE", self.path, None, **self.instance.ids, accepts_incomplete="true"
         )

@@ -38,6 +38,8 @@ def throw_away_namespace(kube: Kube) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:10]}"
     kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LABEL: "yes"}}})
     try:
+        if isinstance(kube, KubeClient):  # no pod is made before its account is, and a busy cluster takes its time
+            eventually(lambda: kube.get("ServiceAccount", name, "default"), within_s=60, every_s=0.02)
         yield name
     finally:
         kube.delete("Namespace", None, name)

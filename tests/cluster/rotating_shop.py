@@ -26,9 +26,9 @@ _LOGIN = """
 import sys, psycopg2, redis
 uri = sys.stdin.read()
 if uri.startswith("redis"):
-    redis.Redis.from_url(uri, socket_timeout=5, socket_connect_timeout=5).ping()
+    redis.Redis.from_url(uri, socket_timeout=20, socket_connect_timeout=20).ping()
 else:
-    psycopg2.connect(uri, connect_timeout=5)
+    psycopg2.connect(uri, connect_timeout=20)
 """
 
 
@@ -92,7 +92,7 @@ class Shop:
     def login(self, uri: str) -> str:
         """What the server says to somebody with these credentials, from a pod; empty: welcome."""
         argv = ["kubectl", "exec", "-i", "-n", self.namespace, "customer", "--", "python3", "-c", _LOGIN]
-        done = subprocess.run(argv, input=uri, text=True, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(argv, input=uri, text=True, capture_output=True, timeout=120, check=False)
         return done.stderr.strip() if done.returncode else ""
 
     def asked(self) -> Asked:
@@ -101,13 +101,13 @@ class Shop:
 
     def end(self) -> Asked:
         """Everything that was sent is answered."""
-        self._kubectl("exec", "customer", "--", "sh", "-c", "kill 1")
+        self._kubectl("exec", "customer", "--", "sh", "-c", "kill 1", check=False)  # the shell may go with the pod
 
         def ended() -> Asked | None:
             found = self.asked()
             return found if found.ended else None
 
-        return eventually(ended, within_s=60)
+        return eventually(ended, within_s=120)
 
     def written(self) -> tuple[int, int, int, int]:
         """Rows, different ones among them, entries, different ones among them: as a pod of the app counts them."""
@@ -116,9 +116,9 @@ class Shop:
         rows, different_rows, entries, different_entries = ast.literal_eval(said.strip())
         return rows, different_rows, entries, different_entries
 
-    def _kubectl(self, *arguments: str) -> str:
+    def _kubectl(self, *arguments: str, check: bool = True) -> str:
         argv = ["kubectl", "-n", self.namespace, *arguments]
-        return subprocess.run(argv, text=True, capture_output=True, timeout=120, check=True).stdout
+        return subprocess.run(argv, text=True, capture_output=True, timeout=120, check=check).stdout
 
 
 @dataclass
@@ -149,7 +149,7 @@ def furnish(shop: Shop, *, before_s: float, bound: Sequence[str] = (DATABASE, CA
         pod = shop.kube.get("Pod", shop.namespace, "customer") or {}
         return True if pod.get("status", {}).get("phase") == "Running" and shop.asked().sent else None
 
-    eventually(asks, within_s=60)
+    eventually(asks, within_s=120)
     pause(before_s)
 
 

@@ -113,4 +113,4 @@ def said_by_job(kube: Kube, namespace: str, cron_job: str, name: str) -> str:
                     return str(status["state"]["terminated"].get("message", "")).strip()
         return None
 
-    return eventually(said, within_s=60)
+    return eventually(said, within_s=120)

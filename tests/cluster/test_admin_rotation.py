@@ -10,9 +10,10 @@ import pytest
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.bridge import Resource, bridge
 from tests.cluster.broker import broker
+from tests.cluster.osb import END_S
 from tests.cluster.reach import eventually, throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 
 def rotated(resource: Resource) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def rotated(resource: Resource) -> dict[str, Any]:
         shown = resource.look()
         return shown if shown["status"] == "Ready" else None
 
-    return eventually(ended, within_s=120)
+    return eventually(ended, within_s=END_S)
 
 
 def admins(kube: Kube, namespace: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from helmbroker.controller_bridge.apps.port import Broken, Healthy, ReleaseState
 from helmbroker.controller_bridge.rights import rights
 from helmbroker.kubeapi.client import KubeClient
+from helmbroker.kubeapi.pods import ready
 from helmbroker.kubeapi.rights import rules
 from tests.cluster.accounts import account
 from tests.cluster.live_shop import Shop, customer, live_shop, service
@@ -25,10 +26,18 @@ def shop(kube: KubeClient, namespace: str) -> Shop:
     return live_shop(kube, namespace)
 
 
+def asks(shop: Shop) -> bool:
+    """Whether the customer was answered."""
+    pod = shop.kube.get("Pod", shop.namespace, "customer")
+    assert pod is not None
+    return ready(pod)
+
+
 def test_no_request_fails_while_config_changes_and_breaks(shop: Shop) -> None:
     shop.kube.create(service(shop.namespace))
     shop.kube.create(customer(shop.namespace))
     shop.out("bind", GREETING="one")
+    eventually(lambda: asks(shop) or None, within_s=120)
     shop.out("rotate", GREETING="two")
     bad = shop.change("break", GREETING="three", BREAK="canary-value")
     lost = shop.verdict(bad)
@@ -46,7 +55,7 @@ def test_no_request_fails_while_config_changes_and_breaks(shop: Shop) -> None:
                 return found
         return None
 
-    told = eventually(report, within_s=120)
+    told = eventually(report, within_s=300)
     assert told["failed"] == []
     assert {"one", "two", "end"} <= set(told["seen"]) <= {"none", "one", "two", "end"}
     assert sum(told["seen"].values()) > 200
@@ -62,7 +71,7 @@ def test_returning_needs_no_new_pod(shop: Shop) -> None:
         found = shop.kube.get("ResourceQuota", shop.namespace, "full")
         return True if found and found.get("status", {}).get("used", {}).get("pods") == "2" else None
 
-    eventually(full, within_s=30)
+    eventually(full, within_s=120)
     bad = shop.change("rotate", GREETING="two")
     lost = shop.verdict(bad)
     assert isinstance(lost, Broken)

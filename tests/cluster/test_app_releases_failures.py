@@ -51,7 +51,7 @@ def test_a_pod_without_room_is_told_after_patience(shop: Shop) -> None:
         assert isinstance(seen, Rolling)
         return seen if "cannot be scheduled" in seen.reason else None
 
-    eventually(no_room, within_s=60)
+    eventually(no_room, within_s=120)
     later = KubernetesAppReleases(shop.kube, now=lambda: datetime.now(UTC) + timedelta(seconds=UNSCHEDULABLE_S))
     lost = later.rollout(shop.namespace, number)
     assert isinstance(lost, Broken)
@@ -69,4 +69,4 @@ def test_a_probe_that_fails_is_told(shop: Shop) -> None:
         assert isinstance(seen, Rolling)
         return seen if "Readiness probe failed" in seen.reason else None
 
-    assert "process type clock: 0 of 1 pods are ready" in eventually(probed, within_s=60).reason
+    assert "process type clock: 0 of 1 pods are ready" in eventually(probed, within_s=120).reason

@@ -14,7 +14,7 @@ from tests.cluster.inventory import await_nothing
 from tests.cluster.logins import refusal, start_pod
 from tests.cluster.reach import throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 AT_ONCE = 7  # as many as memcached takes
 
 

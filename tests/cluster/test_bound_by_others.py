@@ -58,7 +58,7 @@ def kubectl(*words: str) -> None:
     subprocess.run([program, *words], text=True, check=True, capture_output=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # what is taken away and made again at once may go when it is used
 def kinds(kube: KubeClient) -> Iterator[None]:
     """The custom resources, as the page has them made, and those of others."""
     files = ["-f", str(PAGES / "crds.yaml"), "-f", str(OTHERS)]
@@ -70,7 +70,7 @@ def kinds(kube: KubeClient) -> Iterator[None]:
         except KubeError:
             return None
 
-    eventually(served, within_s=30)
+    eventually(served, within_s=60)
     yield
     kubectl("delete", "--wait=false", *files)
 
@@ -83,7 +83,7 @@ def watching(kubeconfig: Path, namespace: str) -> Iterator[None]:
     try:
         yield
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()
@@ -166,10 +166,11 @@ def projected_into_all_kinds(kube: KubeClient, namespace: str) -> None:
         states = [each["status"] for conditions in found for each in conditions if each["type"] == "Ready"]
         return states == ["True"] * len(made) or None
 
-    eventually(ready, within_s=30)
+    eventually(ready, within_s=60)
     for workload in made:
         kube.delete(BINDING, namespace, workload["metadata"]["name"])
-    eventually(lambda: kube.list(BINDING, namespace) == [] or None, within_s=30)
+    eventually(lambda: kube.list(BINDING, namespace) == [] or None, within_s=60)
+    kube.delete(MAPPINGS, None, "cronjobs.batch")
 
 
 def everywhere(namespace: str) -> Obj:
@@ -249,7 +250,7 @@ def await_status(kube: KubeClient, namespace: str, **reasons: str) -> dict[str, 
         found = {each["type"]: each["reason"] for each in status.get("conditions") or ()}
         return status if found == reasons else None
 
-    secret_name: dict[str, str] | None = eventually(told, within_s=20).get("binding")
+    secret_name: dict[str, str] | None = eventually(told, within_s=60).get("binding")
     return secret_name
 
 

@@ -20,7 +20,7 @@ from tests.cluster.killing import kill_worker
 from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 OLD_HELM = "#!/bin/sh\necho v4.1.0\n"
 CURE = "Install helm 4.2.4 or newer, or set HELMBROKER_HELM to its path. Tell the operator."
@@ -39,7 +39,7 @@ def told(instance: Instance, operation: str) -> dict[str, Any]:
     return instance.platform.expect(200, "GET", f"{instance.path}/last_operation", None, operation=operation)
 
 
-def says(instance: Instance, operation: str, beginning: str, *, within_s: float = 30) -> str:
+def says(instance: Instance, operation: str, beginning: str, *, within_s: float = 90) -> str:
     """The description, once it begins so."""
 
     def look() -> str | None:
@@ -130,13 +130,14 @@ def test_a_full_disk(kube: Kube, tmp_path: Path, addons: dict[str, str]) -> None
         other = running.platform.instance("probe", "small")
         operation = other.begin({"make": "sleep 2"})
         fill(data / "filler")
-        eventually(lambda: True if refuses(running) else None, within_s=20)
+        accepted: list[Instance] = []
+        eventually(lambda: refuses(running, accepted) or None, within_s=90)
         assert told(other, operation)["state"] == "in progress"
         assert running.platform.ask("GET", instance.path).status_code == 200
         (data / "filler").unlink()
         assert other.follow(operation).state == "succeeded"
-        assert instance.delete().state == "succeeded"
-        assert other.delete().state == "succeeded"
+        for each in (instance, other, *accepted):
+            assert each.delete().state == "succeeded"
         await_nothing(running.namespace)
 
 
@@ -151,12 +152,13 @@ def fill(path: Path) -> None:
                 continue
 
 
-def refuses(running: Broker) -> bool:
+def refuses(running: Broker, accepted: list[Instance]) -> bool:
+    """Whether a new instance is: those that are not are noted, as SQLite has a free page left at times."""
     new = running.platform.instance("probe", "small")
     body = {**new.ids, "organization_guid": "o", "space_guid": "s"}
     answer = running.platform.ask("PUT", new.path, body, accepts_incomplete="true")
-    if answer.status_code == 202:  # SQLite had a free page left
-        assert new.platform.ask("DELETE", new.path, None, **new.ids, accepts_incomplete="true").status_code < 600
+    if answer.status_code == 202:
+        accepted.append(new)
         return False
     assert answer.status_code == 503, answer.text
     description = "The broker's database cannot be used now (away, or its disk is full). Try again."

@@ -16,7 +16,7 @@ from helmbroker.kubeapi.port import Kube, Obj
 from tests.cluster.reach import eventually, pause, throw_away_namespace
 from tests.fakes.release_secrets import StoredRelease, stored_release
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 IMAGE = "sandbox.local/redis:7"
 REGISTRY = """
@@ -188,7 +188,7 @@ def registry(kube: Kube, namespace: str) -> None:
     kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     eventually(
         lambda: True if (kube.get("Pod", namespace, "registry") or {})["status"]["phase"] == "Running" else None,
-        within_s=60,
+        within_s=120,
     )
 
 
@@ -222,7 +222,7 @@ def all_explained(kube: Kube, namespace: str, cases: dict[str, tuple[Obj, Obj, l
                 del open_cases[name]
         return True if not open_cases else None
 
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 240
     while look() is None:
         assert time.monotonic() < deadline, {name: said[name] for name in open_cases}
         pause(1)
@@ -258,7 +258,7 @@ def test_a_pod_that_is_held(kube: Kube, namespace: str) -> None:
     kube.create(workload)
     kube.create(stored_release(StoredRelease(ReleaseRef(namespace, "held"), workloads=[workload])))
     cluster, ref = KubeCluster(kube), ReleaseRef(namespace, "held")
-    eventually(lambda: None if isinstance(cluster.readiness(ref), NotReady) else True, within_s=60)
+    eventually(lambda: None if isinstance(cluster.readiness(ref), NotReady) else True, within_s=120)
     kube.delete("Pod", namespace, "held-0")
 
     def held() -> bool | None:
@@ -267,7 +267,7 @@ def test_a_pod_that_is_held(kube: Kube, namespace: str) -> None:
         return True if isinstance(state, NotReady) and state.reason.startswith(wanted) else None
 
     try:
-        eventually(held, within_s=30)
+        eventually(held, within_s=60)
     finally:
         kube.delete("StatefulSet", namespace, "held")  # first: it would make another one that is held
         kube.patch("Pod", namespace, "held-0", {"metadata": {"finalizers": None}})

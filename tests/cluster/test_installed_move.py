@@ -18,7 +18,7 @@ from tests.cluster.pages import commands, typed
 from tests.cluster.reach import eventually, throw_away_namespace
 from tests.cluster.rotating_shop import DATABASE, Shop, furnish
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

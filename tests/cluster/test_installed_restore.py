@@ -14,7 +14,7 @@ from tests.cluster.inventory import await_nothing
 from tests.cluster.osb import Binding, Instance
 from tests.cluster.pages import commands, typed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 
 PAGE = "restore-the-database.md"
 FILES = {"key-rings.yaml", "values.yaml", "bridge.backup"}  # that the page writes, into the working folder

@@ -19,7 +19,7 @@ from tests.cluster.osb import Binding, Instance
 from tests.cluster.reach import throw_away_namespace
 from tests.fakes.drycc_directory import ADDON, CREDENTIALS, OldInstance, bound, write_addon, write_root
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 POD, CLAIM = "helmbroker-mydb-0", "data-helmbroker-mydb-0"
 
 

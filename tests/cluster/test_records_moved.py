@@ -12,13 +12,13 @@ from helmbroker.broker.domain import naming
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.broker import Broker
 from tests.cluster.customers import apps, customers, running
-from tests.cluster.inventory import await_nothing, objects
+from tests.cluster.inventory import await_nothing
 from tests.cluster.operating import operate, started_again, stop
 from tests.postgresql import empty_database, postgresql_url
 
 __all__ = ["apps", "postgresql_url", "running"]
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 def test_an_old_backup_is_put_back(kube: Kube, running: Broker, apps: str) -> None:
@@ -49,7 +49,7 @@ def test_an_old_backup_is_put_back(kube: Kube, running: Broker, apps: str) -> No
         assert made.log_in(2) == 0
         purged = operate(running, "purge", "--all-orphans", "--with-data", "--yes")
         assert (purged.status, purged.output.count("is removed")) == (0, 3), purged
-        assert {name for name in objects(running.namespace) if instances[0].name in name} == set()
+        await_nothing(running.namespace, instances[0].name)
         assert operate(running, "doctor").status == 0
         assert made.log_in(2) == 0, "what was adopted is none of the orphans"
         assert made.bindings[2].unbind().state == "succeeded"

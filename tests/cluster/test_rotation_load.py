@@ -10,7 +10,7 @@ from helmbroker.kubeapi.port import Kube
 from tests.cluster.reach import pause
 from tests.cluster.rotating_shop import Rotation, scene
 
-pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 AROUND_S = 3.0
 
 

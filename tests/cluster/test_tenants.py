@@ -16,7 +16,7 @@ from tests.cluster.inventory import await_nothing
 from tests.cluster.osb import End, Instance
 from tests.cluster.reach import throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 TENANTS = [{"context": {"organization_guid": each}, "account": each} for each in ("rich", "poor")]
 

@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from helmbroker.kubeapi.client import KubeClient
-from tests.cluster.broker import CHECKOUT, free_port
+from tests.cluster.broker import CHECKOUT
+from tests.ports import free_port
 
 PAGE = CHECKOUT / "docs" / "tutorial" / "kubernetes.md"
 _BLOCK = re.compile(r"^```(console|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_tutorial_does_what_it_says(kube: KubeClient, tmp_path: Path) -> None:
     namespace = f"test-{uuid.uuid4().hex[:10]}"
     text = PAGE.read_text(encoding="utf-8").replace("my-shop", namespace).replace("8081", str(free_port()))
@@ -39,7 +40,7 @@ def test_the_tutorial_does_what_it_says(kube: KubeClient, tmp_path: Path) -> Non
         process_group=0,
     )
     try:
-        said, _ = process.communicate(timeout=280)
+        said, _ = process.communicate(timeout=880)
         log = (tmp_path / "bridge.log").read_text(encoding="utf-8")
         assert process.returncode == 0, f"{said[-4000:]}\n{log[-4000:]}"
         expected = [line for kind, lines in blocks if kind == "text" for line in lines.splitlines()]

@@ -19,7 +19,7 @@ from tests.cluster.killing import helm_of, kill_worker
 from tests.cluster.osb import Instance
 from tests.cluster.reach import eventually, throw_away_namespace
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 AT_ONCE = 3  # updates of addons: servers take their time to start
 # settings of the plan and of the parameters, and what they are before and after
@@ -84,7 +84,7 @@ def shown(client: Client, addon: str, contract: dict[str, Any]) -> list[str]:
 def updated(kube: Kube, broker: Broker, apps: str, addon: str) -> None:
     platform, contract = broker.platform, document(ADDONS / addon / "contract.yaml")
     instance = platform.instance(addon, "small")
-    assert instance.provision(within_s=180).state == "succeeded"
+    assert instance.provision().state == "succeeded"
     binding = instance.binding()
     assert binding.bind().state == "succeeded"
     image = "{repository}:{tag}".format(**OVERRIDES[addon]["image"])
@@ -131,9 +131,11 @@ def test_data_and_credentials_outlive_updates_that_fail_and_that_succeed(kube: K
 def test_a_deletion_stops_the_helm_of_an_update(running: Broker) -> None:
     instance = running.platform.instance("probe", "small")
     assert instance.provision().state == "succeeded"
-    operation = instance.begin_update(parameters={"make": "sleep 60"})
-    eventually(lambda: helm_of(running, "upgrade"), within_s=20, every_s=0.05)
-    assert instance.delete(within_s=30).state == "succeeded"
+    operation = instance.begin_update(parameters={"make": "sleep 3600"})
+    eventually(lambda: helm_of(running, "upgrade"), within_s=90, every_s=0.05)
+    assert (
+        instance.delete(within_s=90).state == "succeeded"
+    )  # the update by itself would go on for the plan's 120 s
     told = running.platform.ask("GET", f"{instance.path}/last_operation", operation=operation).json()
     assert told["state"] == "failed"
     await_nothing(running.namespace, running.release(instance.id).name)

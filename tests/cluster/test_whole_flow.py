@@ -9,7 +9,7 @@ import pytest
 from helmbroker.kubeapi.port import Kube
 from tests.cluster.whole_flow import flow, stage
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 AROUND_S = 3.0
 
 

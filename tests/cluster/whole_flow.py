@@ -22,6 +22,7 @@ from tests.chaos.report import machine
 from tests.cluster.addons import copies, probe
 from tests.cluster.bridge import Resource
 from tests.cluster.busy_shop import PER_SECOND, Asked
+from tests.cluster.osb import END_S
 from tests.cluster.reach import connect, eventually, pause
 from tests.cluster.rotating_shop import DATABASE, Scene, scene
 
@@ -144,7 +145,7 @@ class Play:
             found = self._newest()
             return found if found["version"] > before and found["state"] != "created" else None
 
-        end = eventually(ended, within_s=120)
+        end = eventually(ended, within_s=END_S)
         said = str(end["exception"] or "")
         self._acts.append(Act(name, began, time.time(), end["failed"], said, has_to_fail=False, has_to_say=""))
 

@@ -41,7 +41,7 @@ from tests.fakes.kube_controllers import PlayController
 
 DATABASE = {"DATABASE_URL": "postgres://shop:s3cr3t-pw@db/shop"}
 CACHE = {"CACHE_HOST": "cache.shop", "CACHE_PASSWORD": "canary-cache"}
-LOOKS = 400  # at a rollout, with a breath between two
+LOOKS = 1200  # at a rollout, with a breath between two
 
 
 class World(Protocol):
@@ -186,7 +186,7 @@ class ClusterWorld:
             shown = {pod["spec"]["containers"][0]["image"] for pod in found}
             return True if len(found) == len(pods) == 3 and shown == images else None
 
-        eventually(all_serve, within_s=60, every_s=0)
+        eventually(all_serve, within_s=120, every_s=0)
 
 
 class DryccWorld:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -21,7 +19,7 @@ from helmbroker.catalog import jsonpath
 from helmbroker.catalog.references import Ref, RefKind
 from helmbroker.kubeapi.errors import Unreachable
 from helmbroker.kubeapi.port import Kube, Obj
-from tests.cluster.reach import connect, throw_away_namespace
+from tests.cluster.reach import connect, eventually, throw_away_namespace
 from tests.fakes.cluster import CLAIM, FakeCluster, Thing
 from tests.fakes.kube import FakeKube
 from tests.fakes.release_secrets import StoredRelease, stored_release
@@ -269,9 +267,7 @@ def test_leftovers_are_named(world: World, ref: ReleaseRef) -> None:
     assert world.cluster.leftovers(ref, claims=False) == ["Pod hb-1-pod"]
     assert world.cluster.leftovers(ref, claims=True) == [f"{CLAIM} hb-1-{CLAIM.lower()}", "Pod hb-1-pod"]
     world.cluster.sweep(ref, claims=True)
-    deadline = time.monotonic() + 20
-    while len(world.cluster.leftovers(ref, claims=True)) > 1 and time.monotonic() < deadline:
-        os.sched_yield()
+    eventually(lambda: len(world.cluster.leftovers(ref, claims=True)) == 1 or None, within_s=60)
     assert world.cluster.leftovers(ref, claims=True) == ["Pod hb-1-pod"], "pods are their owners' to remove"
 
 

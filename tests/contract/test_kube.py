@@ -210,9 +210,9 @@ def test_dependents_go_with_their_owner_unless_orphaned(
     def owned_gone() -> bool | None:
         return True if kube.get("ConfigMap", namespace, "owned") is None else None
 
-    eventually(owner_gone, within_s=20)
+    eventually(owner_gone, within_s=60)
     if propagation is Propagation.BACKGROUND:
-        eventually(owned_gone, within_s=20)
+        eventually(owned_gone, within_s=60)
     else:
         assert kube.get("ConfigMap", namespace, "owned") is not None
 
@@ -291,4 +291,4 @@ def test_in_the_name_of_somebody_else(kube: Kube, namespace: str) -> None:
         except KubeError:  # the server has not heard of the Role yet
             return None
 
-    assert eventually(seen, within_s=10) == "1"
+    assert eventually(seen, within_s=60) == "1"

@@ -33,7 +33,7 @@ def token_of(kube: Kube, namespace: str, account: str) -> str:
         secret = kube.get("Secret", namespace, account)
         return ((secret or {}).get("data") or {}).get("token")
 
-    return base64.b64decode(eventually(filled, within_s=30)).decode()
+    return base64.b64decode(eventually(filled, within_s=60)).decode()
 
 
 def allow(kube: Kube, namespace: str, account: str, *verbs: str) -> None:
@@ -79,7 +79,7 @@ def test_rights_in_a_namespace_are_roles(
         user = KubeAuthority(kube).identify(token)
         return True if user is not None and user.role_in(namespace) is role else None
 
-    assert eventually(as_given, within_s=20)
+    assert eventually(as_given, within_s=60)
     for other in ("default", "no-such-namespace", "../kube-system"):
         assert identity.role_in(other) is None
 

@@ -2,12 +2,12 @@
 
 import os
 import re
-import socket
 import subprocess
 from pathlib import Path
 
 from sandbox import cgroups
 from sandbox.settings import Settings
+from tests.ports import free_port
 
 PROGRAM = Path(__file__).resolve().parents[2] / "sandbox" / "sandbox"
 # Settings of the whole machine that a kubelet changes when one lets it.
@@ -18,9 +18,7 @@ class Own:
     """The sandbox of this test."""
 
     def __init__(self, data: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        own = {"HELMBROKER_SANDBOX_DIR": str(data), "HELMBROKER_SANDBOX_PORT": str(port)}
+        own = {"HELMBROKER_SANDBOX_DIR": str(data), "HELMBROKER_SANDBOX_PORT": str(free_port())}
         self.environment = {**os.environ, **own, "KUBECACHEDIR": str(data / "kubectl-cache")}
         self.settings = Settings.from_environment(self.environment)
 

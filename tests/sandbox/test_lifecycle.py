@@ -23,7 +23,7 @@ def test_pods_run_data_stays_and_at_the_end_nothing_is_left(own: Own) -> None:
     assert "from start to usable" in own.do("up")
     assert "node        node1 Ready" in own.do("status")
     own.kubectl("apply", "--filename", str(MANIFEST))
-    own.kubectl("wait", "--for=condition=complete", "--timeout=120s", "job", "--all")
+    own.kubectl("wait", "--for=condition=complete", "--timeout=300s", "job", "--all")
     assert re.fullmatch(r"postgresql 15\d{4}\n999\n", own.kubectl("logs", "job/postgresql"))
     assert own.kubectl("logs", "job/redis") == "redis_version:7\n999\n"
     assert own.kubectl("logs", "job/demo-app") == "modules\n10.96.0.1\n10001\n"
@@ -69,7 +69,7 @@ def test_whatever_is_killed_comes_back(own: Own) -> None:
         "redis-cli",
         "--version",
     )
-    own.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=120s", "pod/probe")
+    own.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s", "pod/probe")
 
     launcher = re.search(r"below (\d+)", own.do("status"))
     assert launcher

@@ -8,12 +8,12 @@ import pytest
 from tests.sandbox.own import Own
 
 HERE = Path(__file__).parent
-WITHIN_SECONDS = 30
+WITHIN_SECONDS = 90
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.sandbox,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
 ]
 
 
@@ -34,14 +34,14 @@ def settles(own: Own, client: str, *, reached: bool) -> bool:
 def test_policies_let_some_connections_through_and_not_others(own: Own) -> None:
     own.do("up")
     own.kubectl("apply", "--filename", str(HERE / "policies.yaml"))
-    own.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod", "--all")
+    own.kubectl("wait", "--for=condition=Ready", "--timeout=240s", "pod", "--all")
     assert settles(own, "friend", reached=True)
-    assert reaches(own, "stranger")
+    assert settles(own, "stranger", reached=True)
 
     own.kubectl("apply", "--filename", str(HERE / "policy-ingress.yaml"))
     assert settles(own, "stranger", reached=False)
-    assert reaches(own, "friend")
-    own.kubectl("wait", "--for=condition=Ready", "--timeout=10s", "pod/server")  # the kubelet's probes get through
+    assert settles(own, "friend", reached=True)
+    own.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/server")  # the kubelet's probes get through
 
     own.kubectl("apply", "--filename", str(HERE / "policy-egress.yaml"))
     assert settles(own, "friend", reached=False)

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.ports import free_port
 from tests.unit.runtime.processes import BOUND_S, program, read_line
-from tests.unit.runtime.servers import SERVER, connection, connection_when_ready, free_port
+from tests.unit.runtime.servers import SERVER, connection, connection_when_ready
 
 pytestmark = pytest.mark.processes
 
