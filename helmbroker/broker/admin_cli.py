@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
 from helmbroker import output as printing
 from helmbroker.broker.api import shown
 from helmbroker.broker.command import WRONG, opened_store, stop, with_settings
+from helmbroker.broker.domain.operation import Schedule
 from helmbroker.broker.domain.overview import Wanted
 from helmbroker.broker.operator_wiring import make_operate, make_retirement
 from helmbroker.broker.service.inventory import inventory, lines
@@ -164,7 +166,7 @@ def operations() -> None:
 @click.option(
     "--state", "states", multiple=True, type=click.Choice([str(state) for state in State]), help="In these states."
 )
-@click.option("--kind", "kinds", multiple=True, help="provision, update, deprovision, bind, unbind, ...")
+@click.option("--kind", "kinds", multiple=True, help="provision, update, bind, ...; or a schedule: drift, ...")
 @click.option("--instance", "instance_id", help="Of this service instance and its bindings.")
 @_limit
 @printing.option
@@ -178,16 +180,22 @@ def list_operations(
     limit: int,
     output: str,
 ) -> None:
-    """Operations, the newest first.
+    """Operations, the newest first. What workers do by themselves, again and again, is listed where --kind says so.
 
     \b
-    Example:
+    Examples:
       helmbroker operations list --state running --state queued
+      helmbroker operations list --kind drift
     """
     wanted = Wanted([State(each) for each in states], kinds, instance_id, limit)
     with opened_store(settings, WRONG) as store, store.overview() as overview:
         rows = [shown.operation(each) for each in overview.operations(wanted)]
+        left_out = replace(wanted, kinds=tuple(Schedule), limit=len(Schedule))
+        schedules = [each.operation.kind for each in overview.operations(left_out)]
     printing.rows(rows, _OPERATIONS, output)
+    if schedules and not kinds and output == printing.Output.TEXT:
+        named = " ".join(f"--kind {each}" for each in sorted(schedules))
+        click.echo(f"schedules that are not listed: {len(schedules)}; {named} shows them", err=True)
 
 
 @operations.command("show")

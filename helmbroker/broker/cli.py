@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from helmbroker.broker.command import folders, with_settings
 from helmbroker.broker.domain.helm_errors import HelmError
 from helmbroker.broker.settings import Settings
 from helmbroker.catalog.sources.reading import Reading
-from helmbroker.runtime.hangup import after_hangup
+from helmbroker.runtime import signals
 
 _GRACE_S = 20
 _WIDTH = 11  # of the first column of `check`
@@ -131,10 +130,8 @@ def worker(settings: Settings) -> None:
     Example:
       helmbroker worker
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    after_hangup(lambda: wiring.ask_for_refresh(settings))
+    stop = signals.stopped()
+    signals.after_hangup(lambda: wiring.ask_for_refresh(settings))
     wiring.run_worker(settings, stop)
 
 

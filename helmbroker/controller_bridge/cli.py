@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +18,7 @@ from helmbroker.audit import commands as audit_commands
 from helmbroker.controller_bridge import app_commands, transfer_commands
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 from helmbroker.kubeapi.errors import KubeError
-from helmbroker.runtime import logs
+from helmbroker.runtime import logs, signals
 
 P = ParamSpec("P")
 _GRACE_S = 20
@@ -171,7 +170,7 @@ def worker(settings: Settings) -> None:
     Example:
       helmbroker-bridge worker
     """
-    stop = _stopped_by_signals()
+    stop = signals.stopped()
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
     _check_initialised(settings)
@@ -187,7 +186,7 @@ def watch(settings: Settings) -> None:
     Example:
       helmbroker-bridge watch
     """
-    stop = _stopped_by_signals()
+    stop = signals.stopped()
     from helmbroker.controller_bridge import wiring  # noqa: PLC0415
 
     wiring.run_watch(settings, stop)
@@ -267,13 +266,6 @@ main.add_command(app_commands.group(_with_settings))
 main.add_command(audit_commands.group(_PROGRAM, _THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
 transfer_commands.add_to(main, _with_settings)
 main.add_command(program.completion(_PROGRAM))
-
-
-def _stopped_by_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def _check_initialised(settings: Settings) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from helmbroker.controller_bridge.model import Kind
 from helmbroker.controller_bridge.store import DRYCC, OPERATIONS, RESOURCES, WORKERS, Store
 from helmbroker.database import now
 from helmbroker.status import numbers
@@ -39,7 +38,7 @@ def read(store: Store) -> Numbers:
         apps = conn.execute(_APPS).one()
         taken_s = conn.scalar(sa.select(sa.func.max(DRYCC.turns.c.taken_until) - now(conn)))
         return Numbers(
-            work=numbers.read(conn, OPERATIONS, WORKERS, list(Kind)),
+            work=numbers.read(conn, OPERATIONS, WORKERS),
             resources={(row.instance, row.binding): row.n for row in conn.execute(_PHASES)},
             apps_watched=apps.watched,
             apps_missing=apps.missing,

@@ -15,7 +15,7 @@ from helmbroker.durable.model import JSON, SCHEDULE, Conflict, LeaseLost, Operat
 OnFinish: TypeAlias = Callable[[sa.Connection, Operation], None]
 Claimed: TypeAlias = tuple[Operation, float]  # and the seconds until its deadline
 _CLAIM_LOCK = 0x64757261  # PostgreSQL advisory lock: claims come one after the other, as on SQLite
-_RUN_S = 3600.0  # what one run of a schedule may take
+RUN_S = 3600.0  # what one run of a schedule may take
 _ALIVE_S = 1.0  # who renews a lease so long after its claim was not killed by the operation at once
 _NEW = {"results": {}, "attempt": 0, "fence": 0, "lease_until": 0.0, "cancel_requested": False}
 # Constants instead of bind parameters, so that the partial indexes are used.
@@ -84,7 +84,7 @@ class Queue:
         Where it is known already, only its period changes. `finished_at` is when the last run ended, the
         description how; a run may take an hour.
         """
-        name, times = f"{SCHEDULE}{kind}", {"timeout_s": every_s + _RUN_S, "every_s": every_s}
+        name, times = f"{SCHEDULE}{kind}", {"timeout_s": every_s + RUN_S, "every_s": every_s}
         values = {"id": name, "kind": kind, "subject": name, "params": {"every_s": every_s}, "lane": ""} | times
         conn.execute(self._keep, values | {"state": State.QUEUED, "description": "not run yet", **_NEW})
 
@@ -164,7 +164,7 @@ class Queue:
         reason = sa.func.coalesce(self._table.c.cancel_reason, public(description))
         text: Any = reason if state is State.CANCELLED else public(description)
         if (every_s := operation.every_s) is not None:
-            run = {"attempt": 0, "results": {}, "finished_at": self._now, "deadline": self._now + every_s + _RUN_S}
+            run = {"attempt": 0, "results": {}, "finished_at": self._now, "deadline": self._now + every_s + RUN_S}
             return self.requeue(conn, operation, every_s, description=text, cancel_requested=False, **run)
         after = self.write(conn, operation, state=state, description=text, finished_at=self._now, owner=None)
         on_finish(conn, after)

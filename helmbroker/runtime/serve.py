@@ -16,14 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from types import FrameType
+from queue import Empty
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from helmbroker.runtime.hangup import after_hangup
+from helmbroker.runtime import signals
 from helmbroker.runtime.http_worker import REQUEST_S, Edge, HttpWorker
 from helmbroker.runtime.listening import REQUEST_IDENTITY, RenewedContext, Tls
 
@@ -77,9 +76,9 @@ def serve(
         settings["ssl_context"] = lambda _config, _factory: contexts.current()
     address = listener.getsockname()
     _LOG.info("listening", extra={"host": address[0], "port": address[1], "tls": tls is not None})
-    signals = _signals(grace_s, on_stop or _nothing, drain, on_hangup or _nothing)
+    handlers = _signals(grace_s, on_stop or _nothing, drain, on_hangup or _nothing)
     app = _Application(make_app, settings)
-    worker = HttpWorker(listener, app, JsonLogger(app.cfg), signals, request_s)
+    worker = HttpWorker(listener, app, JsonLogger(app.cfg), handlers, request_s)
     sys.exit(_run(worker, listener, on_stop or _nothing))
 
 
@@ -116,10 +115,7 @@ def _signals(
     """What sets the handlers: of those that end the server, and of SIGHUP."""
 
     def install(worker: HttpWorker) -> None:
-        asked: SimpleQueue[int] = SimpleQueue()  # all that a handler may touch: see `after_hangup`
-
-        def handle(number: int, _frame: FrameType | None) -> None:
-            asked.put(number)
+        asked = signals.received(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
         def end() -> None:
             if asked.get() == signal.SIGTERM and drain is not None and drain.seconds > 0:
@@ -132,10 +128,7 @@ def _signals(
             os._exit(0)  # a thread that answers for ever would be waited for
 
         threading.Thread(target=end, name="end", daemon=True).start()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, handle)
-            signal.siginterrupt(number, False)  # as gunicorn does: system calls go on
-        after_hangup(on_hangup)
+        signals.after_hangup(on_hangup)
 
     return install
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from helmbroker.database import now, seen
 from helmbroker.durable import State
+from helmbroker.durable.model import SCHEDULE
+from helmbroker.durable.queue import RUN_S
 from helmbroker.status.workers import WorkerSeen
 
 # Constants instead of bind parameters, so that the partial indexes are used.
@@ -17,22 +19,25 @@ _QUEUED, _RUNNING = (sa.literal_column(f"'{state}'", sa.String) for state in (St
 
 @dataclass(frozen=True)
 class WorkNumbers:
-    """Operations and who carries them out. Schedules, which never end, are counted and told apart."""
+    """Operations and who carries them out. Schedules, which never end, are told apart; only their leases count."""
 
     operations: Mapping[tuple[str, State], int] = field(default_factory=dict)
     oldest_queued_s: float = 0.0
     retrying: int = 0  # not ended, and tried more than once
     leases_expired: int = 0  # nobody has taken them over yet
     workers: int = 0
-    schedules_due_s: Mapping[str, float] = field(default_factory=dict)  # by kind; negative: overdue
+    schedules_due_s: Mapping[str, float] = field(default_factory=dict)  # by kind; negative: late, or long at it
 
 
-def read(
-    conn: sa.Connection, operations: sa.Table, workers: sa.Table, kinds: Collection[str], patient: str = ""
-) -> WorkNumbers:
-    """Of these tables. kinds: of what is no schedule. patient: the one that waits for others most of its time."""
-    t, moment = operations.c, now(conn)
-    counts = sa.select(t.kind, t.state, sa.func.count().label("n")).group_by(t.kind, t.state)
+def scheduled(operations: sa.Table) -> sa.ColumnElement[bool]:
+    """Whether a row is that of a schedule."""
+    return operations.c.id.startswith(SCHEDULE)
+
+
+def read(conn: sa.Connection, operations: sa.Table, workers: sa.Table, patient: str = "") -> WorkNumbers:
+    """Of these tables. patient: the kind that waits for others most of its time."""
+    t, moment, schedule = operations.c, now(conn), scheduled(operations)
+    counts = sa.select(t.kind, t.state, sa.func.count().label("n")).where(~schedule).group_by(t.kind, t.state)
     open_ = sa.union_all(
         *(
             sa.select(
@@ -40,18 +45,20 @@ def read(
                 (moment - t.created_at if state is _QUEUED else sa.literal(0.0)).label("queued_s"),
                 t.attempt,
                 (t.lease_until < moment if state is _RUNNING else sa.false()).label("expired"),
-                (t.run_at - moment).label("due_in_s"),
+                schedule.label("schedule"),
+                # of one that runs, `run_at` says when it was claimed, or nothing
+                ((t.run_at if state is _QUEUED else t.deadline - RUN_S) - moment).label("due_in_s"),
             ).where(t.state == state)
             for state in (_QUEUED, _RUNNING)
         )
     )
     found = conn.execute(open_).all()
-    ours = [row for row in found if row.kind in kinds]
+    asked_for = [row for row in found if not row.schedule]
     return WorkNumbers(
         operations={(row.kind, State(row.state)): row.n for row in conn.execute(counts)},
-        oldest_queued_s=max((float(row.queued_s) for row in ours if row.kind != patient), default=0.0),
-        retrying=sum(row.attempt > 1 for row in ours),
+        oldest_queued_s=max((float(row.queued_s) for row in asked_for if row.kind != patient), default=0.0),
+        retrying=sum(row.attempt > 1 for row in asked_for),
         leases_expired=sum(bool(row.expired) for row in found),
         workers=sum(WorkerSeen(*row).lives for row in seen(conn, workers)),
-        schedules_due_s={row.kind: float(row.due_in_s) for row in found if row.kind not in kinds},
+        schedules_due_s={row.kind: float(row.due_in_s) for row in found if row.schedule},
     )

@@ -15,7 +15,7 @@ class Queues:
         def gauge(name: str, meaning: str, *labels: str) -> Metric:
             return Metric(f"{prefix}_{name}", Sort.GAUGE, labels, meaning)
 
-        self._operations = gauge("operations", "Operations that are recorded.", "kind", "state")
+        self._operations = gauge("operations", "Operations that are recorded, but for schedules.", "kind", "state")
         self._oldest = gauge("operations_oldest_queued_seconds", "Age of the oldest operation that is queued.")
         self._retrying = gauge("operations_retrying", "Operations that go on and were tried more than once.")
         self._expired = gauge(
@@ -23,7 +23,9 @@ class Queues:
         )
         self._workers = gauge("workers", "Workers that have told of themselves within 30 s.")
         self._due = gauge(
-            "schedule_due_seconds", "Seconds until a schedule is due again; negative when it is late.", "kind"
+            "schedule_due_seconds",
+            "Seconds until a schedule is due again; negative when it is late.",
+            "kind",
         )
         self.told = (self._operations, self._oldest, self._retrying, self._expired, self._workers, self._due)
 

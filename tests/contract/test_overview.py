@@ -6,12 +6,13 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from helmbroker.broker.cli import main
-from helmbroker.broker.domain.operation import Kind, Phase
+from helmbroker.broker.domain.operation import Kind, Phase, Schedule
 from helmbroker.broker.domain.overview import Wanted
 from helmbroker.broker.store.schema import metadata, operations
 from helmbroker.broker.store.store import SqlStore
@@ -99,6 +100,49 @@ def test_an_empty_broker_has_numbers(store: SqlStore) -> None:
         0,
         0.0,
     )
+
+
+def test_schedules_are_shown_to_those_who_name_them(store: SqlStore, url: str, tmp_path: Path) -> None:
+    operation_id = provisioned(store)
+    with store.engine.begin() as conn:
+        for schedule in (Schedule.DRIFT, Schedule.EXPIRY):
+            store.queue.schedule(conn, schedule, every_s=60)
+    with store.overview() as overview:
+        assert [each.operation.id for each in overview.operations(Wanted())] == [operation_id]
+        assert overview.operations(Wanted([State.QUEUED])) == []
+        wanted = overview.operations(Wanted(kinds=[Kind.PROVISION, Schedule.DRIFT]))
+        assert [each.operation.id for each in wanted] == ["schedule:drift", operation_id]
+    _, text = command(url, tmp_path, "operations", "list", "--state", "queued")
+    header, told = text.splitlines()
+    assert header.split()[0] == "ID"
+    assert told == "schedules that are not listed: 2; --kind drift --kind expiry shows them"
+    _, text = command(url, tmp_path, "operations", "list", "--kind", "drift", "--kind", "expiry")
+    assert [line.split()[0] for line in text.splitlines()] == ["ID", "schedule:expiry", "schedule:drift"]
+    _, text = command(url, tmp_path, "operations", "list", "--state", "queued", "--output", "json")
+    assert text == ""
+
+
+def test_schedules_are_late_or_they_are_not(store: SqlStore) -> None:
+    """They are queued for ever. One that runs has an hour from when it is due."""
+    with store.engine.begin() as conn:
+        moment = now(conn)
+        for schedule in Schedule:
+            store.queue.schedule(conn, schedule, every_s=600)
+        conn.execute(operations.update().values(created_at=moment - 9000, attempt=2))
+        runs = {"state": State.RUNNING, "run_at": 0.0, "lease_until": moment + 50}  # its lease was renewed
+        state: dict[Schedule, dict[str, Any]] = {
+            Schedule.DRIFT: {"run_at": moment + 50},
+            Schedule.EXPIRY: {"run_at": moment - 50},
+            Schedule.CATALOG: runs,
+            Schedule.RETENTION: runs | {"deadline": moment},
+        }
+        for schedule, values in state.items():
+            conn.execute(operations.update().where(operations.c.kind == schedule).values(**values))
+    with store.overview() as overview:
+        work = overview.numbers().work
+    assert (work.operations, work.oldest_queued_s, work.retrying, work.leases_expired) == ({}, 0.0, 0, 0)
+    due_s = {kind: pytest.approx(seconds, abs=9) for kind, seconds in work.schedules_due_s.items()}
+    assert due_s == {"drift": 50, "expiry": -50, "catalog": 600, "retention": -3600}
 
 
 def command(url: str, folder: Path, *arguments: str) -> tuple[int, str]:

@@ -10,11 +10,11 @@ from typing import Any
 from flask import Request, Response, g
 
 from helmbroker.broker.api import headers
-from helmbroker.broker.api.auth.chain import Caller, LoginFault
+from helmbroker.broker.api.auth.chain import Caller
+from helmbroker.runtime.journal import LoginFault, shown
 
 _LOG = logging.getLogger("helmbroker.api")
 _CHANGES = frozenset({"PUT", "POST", "PATCH", "DELETE"})  # POST: of operators
-_MAX_PATH_CHARACTERS = 2048
 
 
 def fields(request: Request) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def fields(request: Request) -> dict[str, Any]:
     origin: headers.OriginatingIdentity | None = g.get("origin")
     said = {
         "method": request.method,
-        "path": request.path[:_MAX_PATH_CHARACTERS],
+        "path": shown(request.path),
         "caller": caller and caller.name,
         "caller_how": caller and caller.how,
         "origin_platform": origin and origin.platform,

@@ -33,7 +33,7 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which operations are asked for: empty means any."""
+    """Which operations are asked for: empty means any. Schedules are no operations unless `kinds` names theirs."""
 
     states: Sequence[State] = ()
     kinds: Sequence[str] = ()

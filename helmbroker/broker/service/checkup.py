@@ -36,7 +36,7 @@ class Symptom:
 
 
 def look(numbers: Numbers, going_on: Sequence[Tracked], found: Provenance) -> list[Symptom]:
-    """going_on: operations that have not ended, schedules among them."""
+    """going_on: operations that have not ended; what there is to say of schedules is in the numbers."""
     if not numbers.work.workers:
         detail = "no worker lives, so what is accepted waits. Start `helmbroker worker`, or look at its log"
         return [Symptom(Area.WORKERS, "workers", detail), *_sources(found)]
@@ -56,8 +56,6 @@ def _schedules(numbers: Numbers) -> Iterator[Symptom]:
 def _operations(going_on: Sequence[Tracked]) -> Iterator[Symptom]:
     for each in going_on:
         row = each.operation
-        if row.every_s is not None:
-            continue
         instance_id = row.params.get("instance_id")
         why = _stuck(each)
         if why is not None:

@@ -12,7 +12,7 @@ from helmbroker.broker.store.schema import bindings, findings, instances, metada
 from helmbroker.database import now, seen
 from helmbroker.durable import State
 from helmbroker.durable.queue import read_row
-from helmbroker.status.numbers import read
+from helmbroker.status.numbers import read, scheduled
 from helmbroker.status.workers import WorkerSeen
 
 _workers = metadata.tables["workers"]
@@ -32,6 +32,8 @@ class SqlOverview:
             query = query.where(operations.c.state.in_([str(state) for state in wanted.states]))
         if wanted.kinds:
             query = query.where(operations.c.kind.in_(list(wanted.kinds)))
+        else:
+            query = query.where(~scheduled(operations))
         if wanted.instance_id is not None:
             query = query.where(operations.c.subject == wanted.instance_id, operations.c.kind.in_(list(Kind)))
         rows = self._conn.execute(query.order_by(operations.c.seq.desc()).limit(wanted.limit))
@@ -46,7 +48,7 @@ class SqlOverview:
 
     def numbers(self) -> Numbers:
         return Numbers(
-            work=read(self._conn, operations, _workers, list(Kind), patient=Kind.FLEET),
+            work=read(self._conn, operations, _workers, patient=Kind.FLEET),
             instances=self._phases(instances),
             bindings=self._phases(bindings),
             findings={row.kind: row.n for row in self._conn.execute(_FINDINGS)},

@@ -27,6 +27,7 @@ from helmbroker.controller_bridge.api import (
 from helmbroker.controller_bridge.api.bodies import CONTROLLER, MAX_BODY_BYTES
 from helmbroker.controller_bridge.api.context import EXTENSION, Api, require
 from helmbroker.controller_bridge.model import Role
+from helmbroker.runtime.journal import LoginFault
 
 HEADERS = {"DRYCC_API_VERSION": "2.3", "DRYCC_PLATFORM_VERSION": "2.3.0"}
 _HOOK = "/v2/hooks/deploy/"
@@ -125,11 +126,11 @@ def _authenticate(api: Api) -> Callable[[], None]:
         shown = request.headers.get("Authorization", "")
         keyword, _, token = shown.partition(" ")
         if keyword.lower() not in ("token", "bearer") or not token.strip():
-            fault = errors.LoginFault.KIND if shown else errors.LoginFault.NOTHING
+            fault = LoginFault.KIND if shown else LoginFault.NOTHING
             raise errors.Unauthenticated("Authentication credentials were not provided.", fault)
         identity = api.authority.identify(token.strip())
         if identity is None:
-            raise errors.Unauthenticated("Invalid token.", errors.LoginFault.TOKEN)
+            raise errors.Unauthenticated("Invalid token.", LoginFault.TOKEN)
         g.identity = identity
 
     return authenticate

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from flask import Response, request
 
 from helmbroker.controller_bridge.api.context import api
-from helmbroker.controller_bridge.api.errors import LoginFault, Unauthenticated
+from helmbroker.controller_bridge.api.errors import Unauthenticated
+from helmbroker.runtime.journal import LoginFault
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -23,19 +22,10 @@ from helmbroker.controller_bridge.tokens import TokensError
 from helmbroker.controller_bridge.views import NoSuchResource
 from helmbroker.database import OUTAGE
 from helmbroker.kubeapi.errors import KubeError
+from helmbroker.runtime.journal import LoginFault, shown
 from helmbroker.sealing import KeysAway
 
 _LOG = logging.getLogger("helmbroker.bridge")
-_MAX_PATH_CHARACTERS = 2048
-
-
-class LoginFault(StrEnum):
-    """Why a login is refused, for the log, which has nothing of what was shown."""
-
-    NOTHING = "no credentials"
-    KIND = "credentials of a kind that is not taken"
-    TOKEN = "unknown token"  # noqa: S105  # a reason, no token
-    SIGNATURE = "wrong signature"
 
 
 class Unauthenticated(Exception):
@@ -137,7 +127,7 @@ def _handler(status: int, body: _Body) -> Callable[[Exception], Response]:
 
 
 def _asked(fault: LoginFault) -> dict[str, str | None]:
-    path = request.path[:_MAX_PATH_CHARACTERS]
+    path = shown(request.path)
     return {"reason": str(fault), "method": request.method, "path": path, "address": request.remote_addr}
 
 

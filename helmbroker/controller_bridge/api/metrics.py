@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from flask import Response, request
 
 from helmbroker.controller_bridge.api.context import api
-from helmbroker.controller_bridge.api.errors import LoginFault, NotFound, Unauthenticated
+from helmbroker.controller_bridge.api.errors import NotFound, Unauthenticated
 from helmbroker.controller_bridge.numbers import PREFIX, Numbers
+from helmbroker.runtime.journal import LoginFault
 from helmbroker.telemetry import metric
 from helmbroker.telemetry.metric import Metric, Sort
 from helmbroker.telemetry.queues import Queues

@@ -268,7 +268,10 @@ def test_schedules_are_told_apart(office: Office) -> None:
         tidy = operations.update().where(operations.c.kind == "tidy")
         conn.execute(tidy.values(run_at=now(conn) + 50, created_at=now(conn) - 5000))
     office.desk.put()
+    assert [each["kind"] for each in office.json("/admin/operations?state=queued")["operations"]] == ["provision"]
+    assert [each["kind"] for each in office.json("/admin/operations?kind=tidy")["operations"]] == ["tidy"]
     told = dict(line.rsplit(" ", 1) for line in office.get("/metrics").text.splitlines() if line[0] != "#")
+    assert 'helmbroker_operations{kind="tidy",state="queued"}' not in told
     assert float(told["helmbroker_operations_oldest_queued_seconds"]) < 60
     assert [name for name in told if name.startswith("helmbroker_schedule")] == [
         'helmbroker_schedule_due_seconds{kind="tidy"}'

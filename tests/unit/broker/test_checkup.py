@@ -94,12 +94,6 @@ def test_operations_that_are_stuck() -> None:
     assert all(detail.endswith("`helmbroker operations show update:1` tells more") for detail in details)
 
 
-def test_schedules_are_no_stuck_operations() -> None:
-    """They are queued for ever."""
-    old = tracked(id="schedule:drift", params={"every_s": 60}, created_at=0.0, run_at=NOW - 900)
-    assert found(old) == []
-
-
 def test_sources_and_addons() -> None:
     away = SourceSeen(
         Standing("far", SourceKind.OCI, "oci://x/y:1", None, Reason.FETCHING, "no connection"), 1.0, None

@@ -21,7 +21,9 @@ _SPAN = re.compile(r"`([^`]+)`")
 _NAMED = re.compile(rf"(^|-- )({'|'.join(PROGRAMS)}|drycc resources) ")
 _WITHIN = re.compile(r"[$<]\(([^()]*)\)")
 _REDIRECTION = re.compile(r"\s\d?(>>?|<)\s*(&\d|[^\s&|()<>'\"]+)")
-_BEFORE = re.compile(r"\w+=.*|--|\$inside|env|source|if|while|until|do|then|!")  # what a command may stand behind
+_BEFORE = re.compile(
+    r"\w+=.*|--|inside|in_broker|in_bridge|env|source|if|while|until|do|then|!"
+)  # what a command may stand behind
 
 
 class Line(NamedTuple):

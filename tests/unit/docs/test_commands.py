@@ -13,7 +13,7 @@ from helmbroker.broker.cli import main as broker
 from helmbroker.controller_bridge.cli import main as bridge
 from helmbroker.controller_bridge.plugin import arguments
 from helmbroker.controller_bridge.plugin.terminal import CommandError
-from tests.unit.docs.command_lines import PAGES, ROOT, Line, lines
+from tests.unit.docs.command_lines import PAGES, ROOT, Line, blocks, lines
 
 GROUPS: dict[str, click.Command] = {"helmbroker": broker, "helmbroker-bridge": bridge}
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_-]*|.*\$.*")
@@ -76,6 +76,13 @@ def of_plugin(words: Sequence[str], *, whole: bool) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_shows_can_be_typed(page: Path) -> None:
     assert [f"{line.text.strip()}: {said}" for line in lines(page) if (said := fault(line))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_variable_stands_for_a_command(page: Path) -> None:
+    """bash would take it for several words, and zsh for one, which is no program."""
+    typed = [line for block in blocks(page.read_text("utf-8")) for line in block]
+    assert [line for line in typed if re.search(r"(^|[|;&])\s*\$\w+", line)] == []
 
 
 @pytest.mark.parametrize(

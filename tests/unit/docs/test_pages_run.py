@@ -142,7 +142,7 @@ def test_a_backup_of_the_bridge_is_put_back(place: Path) -> None:
     typed(put_back)
     assert called("helmbroker-bridge audit show") == at_the_backup
     (place / "bridge.backup").unlink()
-    here = [re.sub(r"kubectl exec .* --(?=\")", "env", line) for line in in_its_pod[2:]]
+    here = [re.sub(r"kubectl exec .* --(?= )", "env", line) for line in in_its_pod[2:]]
     typed([*one_machine[:2], *(line.replace("/var/lib/helmbroker", str(data)) for line in here)])
     for file in data.glob("bridge.db*"):
         file.unlink()

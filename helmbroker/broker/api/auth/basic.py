@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from flask import Request
 
-from helmbroker.broker.api.auth.chain import REALM, Caller, How, LoginFault, Refused, authorization
+from helmbroker.broker.api.auth.chain import REALM, Caller, How, Refused, authorization
 from helmbroker.broker.api.auth.logins import LoginFile, named, proven
+from helmbroker.runtime.journal import LoginFault
 
 
 class BasicUsers:

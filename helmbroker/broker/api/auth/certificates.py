@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import Request
 
-from helmbroker.broker.api.auth.chain import REALM, Caller, How, LoginFault, Refused
+from helmbroker.broker.api.auth.chain import REALM, Caller, How, Refused
+from helmbroker.runtime.journal import LoginFault
 from helmbroker.runtime.listening import PEER_CERTIFICATE
 
 

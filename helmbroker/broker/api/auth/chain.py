@@ -12,6 +12,7 @@ from flask import Request
 from werkzeug.datastructures import Authorization
 
 from helmbroker.broker.domain.errors import OsbError
+from helmbroker.runtime.journal import LoginFault
 
 REALM = "helmbroker"
 
@@ -31,20 +32,6 @@ class Caller:
 
     name: str
     how: How
-
-
-class LoginFault(StrEnum):
-    """Why a login is refused, for the log. Nothing of what was shown is: a user may be a password gone astray."""
-
-    NOTHING = "no credentials"
-    UNREADABLE = "unreadable credentials"
-    KIND = "credentials of a kind that is not taken"
-    USER = "unknown user"
-    PASSWORD = "wrong password"  # noqa: S105  # a reason, no password
-    TOKEN = "unknown token"  # noqa: S105
-    EXPIRED = "expired token"
-    UNTRUSTED = "token that is not trusted"
-    NOT_HERE = "not allowed here"
 
 
 class Refused(Exception):

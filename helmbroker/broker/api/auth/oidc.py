@@ -10,8 +10,9 @@ import jwt
 from flask import Request
 
 from helmbroker.broker.api.auth.bearer import CHALLENGE, shown
-from helmbroker.broker.api.auth.chain import Caller, How, LoginFault, Refused
+from helmbroker.broker.api.auth.chain import Caller, How, Refused
 from helmbroker.broker.api.auth.jwks import Jwk
+from helmbroker.runtime.journal import LoginFault
 
 _MAX_NAME_CHARACTERS = 255
 _DOTS = 2
