@@ -6,6 +6,7 @@ import uuid
 
 import sqlalchemy as sa
 
+from helmbroker.controller_bridge.broker_port import LONGEST_S
 from helmbroker.controller_bridge.model import BindingState, Kind, Resource
 from helmbroker.controller_bridge.settings import LONGEST_GRACE_S
 from helmbroker.controller_bridge.store import Store
@@ -22,6 +23,10 @@ _TIMEOUTS_S = {
     Kind.ROTATE_ADMIN: INSTANCE_TIMEOUT_S,
     Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
 }
+_OF_INSTANCE = (Kind.CREATE, Kind.UPDATE, Kind.ROTATE_ADMIN, Kind.DESTROY)
+_PROLONGED_S = (
+    2 * LONGEST_S
+)  # by plans that let the broker take longer: to make an instance, and to remove it again
 _REVOKE_S, _MOST_S = 3600.0, 86400.0  # the first pause before old credentials are revoked once more; the longest
 
 
@@ -29,15 +34,20 @@ def begin(
     conn: sa.Connection, store: Store, kind: Kind, operation_id: str, resource: Resource, user: str, **more: JSON
 ) -> None:
     """Enqueue it, with `more` among its params; the row of the resource is for the caller to change."""
-    of_instance = kind in (Kind.CREATE, Kind.UPDATE, Kind.ROTATE_ADMIN, Kind.DESTROY)
+    of_instance = kind in _OF_INSTANCE
     store.queue().enqueue(
         conn,
         id=operation_id,
         kind=kind,
         subject=resource.subject if of_instance else resource.app_subject,
         params={**_about(resource), "user": user, **more},
-        timeout_s=_TIMEOUTS_S.get(kind, RELEASE_TIMEOUT_S),
+        timeout_s=usual_s(kind) + (_PROLONGED_S if of_instance else 0.0),
     )
+
+
+def usual_s(kind: str) -> float:
+    """How long an operation may take when no plan says more, in seconds."""
+    return _TIMEOUTS_S.get(Kind(kind), RELEASE_TIMEOUT_S)
 
 
 def _about(resource: Resource) -> dict[str, JSON]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL
 from helmbroker.controller_bridge.settings import BROKER_URL, PREFIX, Settings, SetupError
@@ -17,24 +17,43 @@ _VARIABLE = f"{PREFIX}BROKERS_FILE"
 
 
 class Address(BaseModel):
-    """Where one broker is, and how to log in."""
+    """Where one broker is, and how to log in: by a line of credentials, a client certificate, or both."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: str = Field(pattern=BROKER_URL)
-    credentials_file: Path
+    credentials_file: Path | None = None
     ca_file: Path | None = None
+    client_certificate_file: Path | None = None
+    client_key_file: Path | None = None
     timeout_s: float = Field(default=30, gt=0, le=120)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Address:
+        if (self.client_certificate_file is None) != (self.client_key_file is None):
+            raise ValueError("client_certificate_file and client_key_file: set both or neither")
+        if self.client_certificate_file is not None and not self.url.startswith("https:"):
+            raise ValueError("a client certificate is shown over https alone: mend the url")
+        if self.credentials_file is None and self.client_certificate_file is None:
+            raise ValueError("there is no login: set credentials_file, or a client certificate and its key")
+        return self
 
 
 def addresses(settings: Settings) -> dict[str, Address]:
     """All brokers by name, that of the variables as `default`. Raises SetupError."""
-    first = Address(
-        url=settings.broker_url,
-        credentials_file=settings.broker_credentials_file,
-        ca_file=settings.broker_ca_file,
-        timeout_s=settings.broker_timeout_s,
-    )
+    named = "broker_credentials_file" in settings.model_fields_set
+    certificate = settings.broker_client_certificate_file
+    try:
+        first = Address(
+            url=settings.broker_url,
+            credentials_file=settings.broker_credentials_file if named or certificate is None else None,
+            ca_file=settings.broker_ca_file,
+            client_certificate_file=certificate,
+            client_key_file=settings.broker_client_key_file,
+            timeout_s=settings.broker_timeout_s,
+        )
+    except ValidationError as error:
+        raise SetupError(f"the variables {PREFIX}BROKER_...: {_wrong(error)}") from None
     return {DEFAULT: first} | ({} if settings.brokers_file is None else _read(settings.brokers_file))
 
 
@@ -47,7 +66,7 @@ def _read(path: Path) -> dict[str, Address]:
         mark = getattr(error, "problem_mark", None)
         raise _fault(path, f"is not YAML{f' (line {mark.line + 1})' if mark else ''}") from None
     if not isinstance(given, Mapping) or not given:
-        raise _fault(path, "has to be a mapping of brokers by name, each with url and credentials_file")
+        raise _fault(path, "has to be a mapping of brokers by name, each with a url and a login")
     return {str(name): _address(path, name, value) for name, value in given.items()}
 
 
@@ -59,8 +78,11 @@ def _address(path: Path, name: object, value: object) -> Address:
     try:
         return Address.model_validate(value)
     except ValidationError as error:
-        wrong = (f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors())
-        raise _fault(path, f"is wrong about the broker {name}: {'; '.join(wrong)}") from None
+        raise _fault(path, f"is wrong about the broker {name}: {_wrong(error)}") from None
+
+
+def _wrong(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors())
 
 
 def _fault(path: Path, what: str) -> SetupError:

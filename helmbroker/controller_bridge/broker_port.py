@@ -11,6 +11,7 @@ from helmbroker.durable import JSON
 
 DEFAULT = "default"  # the broker that the settings name by variables of their own
 EXTERNAL = "external"  # the bridge itself, for services that live elsewhere
+LONGEST_S = 86400.0  # no plan makes the bridge wait longer for an operation
 
 
 class Progress(StrEnum):
@@ -33,6 +34,7 @@ class Plan:
     parameters_schema: Mapping[str, JSON] | None = field(default=None, repr=False)
     binding_rotatable: bool = False  # OSB 2.17: a binding may name the one that it replaces
     admin_rotatable: bool = False  # by the parameter admin.rotation, which its schema of updates has
+    longest_s: float | None = None  # its operations may take so long (OSB item 34), at most LONGEST_S; None: unsaid
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,15 @@ class BindingRef:
 
 @dataclass(frozen=True)
 class Answer:
-    """A mutation was accepted: finished at once, or (`pending`) to be polled with `operation`."""
+    """A mutation was accepted: finished at once, or (`pending`) to be polled with `operation`.
+
+    longest_s: of the plan, as the catalog says it now. retry_after_s: seconds before the first look.
+    """
 
     pending: bool
     operation: str | None = None
+    longest_s: float | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,14 @@ class BrokerError(Exception):
 
 
 class Unreachable(Exception):
-    """The broker did not answer in time, or said it cannot now; the same request may be sent again."""
+    """The broker did not answer in time, or said it cannot now; the same request may be sent again.
+
+    after_s: seconds that it wants to be left alone before; 0: it does not say.
+    """
+
+    def __init__(self, message: str, *, after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.after_s = after_s
 
 
 class Broker(Protocol):

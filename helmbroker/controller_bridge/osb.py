@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
+import ssl
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pydantic
@@ -26,14 +27,16 @@ from helmbroker.controller_bridge.broker_port import (
     Status,
     Unreachable,
 )
+from helmbroker.controller_bridge.osb_tls import BrokerTls, ClientTls, TlsAdapter
+from helmbroker.controller_bridge.retry_after import retry_after_s
 from helmbroker.durable import JSON
 from helmbroker.telemetry.carried import as_headers
 
+_LOG = logging.getLogger("helmbroker.bridge")
 API_VERSION = "2.17"
 _CONNECT_S = 5.0
 _READ_S = 30.0
 _MAX_BODY_BYTES = 8 * 1024 * 1024
-_MAX_RETRY_AFTER_S = 10.0
 # The broker, or something before it, says "not now" (OSB item 17); 500 is a fault that a repetition will not mend.
 _NOT_NOW = frozenset({408, 429, 502, 503, 504})
 
@@ -42,11 +45,17 @@ class OsbBroker:
     """`broker_port.Broker` over HTTP. Safe for threads: each has its own connections."""
 
     def __init__(
-        self, url: str, auth: AuthBase, *, cluster_id: str, ca_file: Path | None = None, read_s: float = _READ_S
+        self,
+        url: str,
+        auth: AuthBase | None,
+        *,
+        cluster_id: str,
+        tls: ClientTls | None = None,
+        read_s: float = _READ_S,
     ) -> None:
         self._url = url.rstrip("/")
         self._auth, self._cluster_id, self._read_s = auth, cluster_id, read_s
-        self._verify: bool | str = str(ca_file) if ca_file else True
+        self._tls = BrokerTls(tls or ClientTls()) if url.startswith("https:") else None
         self._place = urlsplit(url).netloc.rpartition("@")[2]
         self._local = threading.local()
         self._known: tuple[str, tuple[Offering, ...]] = ("", ())  # the catalog, and its ETag if it had one
@@ -62,11 +71,11 @@ class OsbBroker:
 
     def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
         place: dict[str, JSON] = {"organization_guid": self._cluster_id, "space_guid": ref.app}
-        return self._ask("PUT", ref, {"plan_id": ref.plan_id, **place}, parameters, caller)
+        return self._ask("PUT", ref, ref.plan_id, place, parameters, caller)
 
     def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
         before: dict[str, JSON] = {"previous_values": {"plan_id": ref.plan_id}}
-        return self._ask("PATCH", ref, {"plan_id": plan_id, **before}, parameters, caller)
+        return self._ask("PATCH", ref, plan_id, before, parameters, caller)
 
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         return self._delete(_instance(ref), ref, caller)
@@ -89,11 +98,11 @@ class OsbBroker:
         }
         if predecessor is not None:
             body["predecessor_binding_id"] = predecessor
-        status, answer = self._call(
+        response, answer = self._call(
             "PUT", _binding(ref), wire.Binding, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
         )
-        pending = status == 202
-        return Answer(pending, answer.operation), None if pending else answer.delivered()
+        begun = self._begun(response, answer.operation, ref.instance.service_id, ref.instance.plan_id)
+        return begun, None if begun.pending else answer.delivered()
 
     def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
         return self._delete(_binding(ref), ref.instance, caller)
@@ -109,26 +118,43 @@ class OsbBroker:
         self,
         method: str,
         ref: InstanceRef,
-        wanted: dict[str, JSON],
+        plan_id: str,
+        more: dict[str, JSON],
         parameters: Mapping[str, JSON],
         caller: Caller,
     ) -> Answer:
         context = {**self._context(ref), "instance_name": ref.name}
-        body = {"service_id": ref.service_id, **wanted, "context": context}
+        body = {"service_id": ref.service_id, "plan_id": plan_id, **more, "context": context}
         if parameters:
             body["parameters"] = parameters
-        status, answer = self._call(
+        response, answer = self._call(
             method, _instance(ref), wire.Accepted, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
         )
-        return Answer(pending=status == 202, operation=answer.operation)
+        return self._begun(response, answer.operation, ref.service_id, plan_id)
 
     def _context(self, ref: InstanceRef) -> dict[str, JSON]:
         return {"platform": "kubernetes", "clusterid": self._cluster_id, "namespace": ref.app}
 
     def _delete(self, path: str, ref: InstanceRef, caller: Caller) -> Answer:
         query = {**_ASYNC, **_hints(ref)}
-        status, answer = self._call("DELETE", path, wire.Accepted, {200, 202, 410}, query=query, caller=caller)
-        return Answer(pending=status == 202, operation=answer.operation)
+        response, answer = self._call("DELETE", path, wire.Accepted, {200, 202, 410}, query=query, caller=caller)
+        return self._begun(response, answer.operation, ref.service_id, ref.plan_id)
+
+    def _begun(self, response: requests.Response, operation: str | None, service_id: str, plan_id: str) -> Answer:
+        if response.status_code != 202:
+            return Answer(pending=False, operation=operation)
+        longest_s = self._longest_s(service_id, plan_id)
+        return Answer(True, operation, longest_s, retry_after_s(response.headers))
+
+    def _longest_s(self, service_id: str, plan_id: str) -> float | None:
+        """What the catalog says of the plan; what it said last, while it cannot be had: the request is accepted."""
+        try:
+            known = self.catalog()
+        except (BrokerError, Unreachable) as error:
+            _LOG.warning("the maximum_polling_duration of a plan is that of before: %s", error)
+            known = self._known[1]
+        plans = (plan for one in known if one.id == service_id for plan in one.plans if plan.id == plan_id)
+        return next((plan.longest_s for plan in plans), None)
 
     def _status(self, path: str, ref: InstanceRef, operation: str | None) -> Status:
         query = _hints(ref) | ({"operation": operation} if operation else {})
@@ -137,7 +163,7 @@ class OsbBroker:
             if status == 410:
                 return Status(Progress.SUCCEEDED, "it is gone", gone=True)
             answer = self._parse(response, wire.LastOperation, {200})
-            return Status(answer.state, answer.description or "", _retry_after_s(response))
+            return Status(answer.state, answer.description or "", retry_after_s(response.headers))
 
     def _call(
         self,
@@ -149,9 +175,10 @@ class OsbBroker:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, JSON] | None = None,
         caller: Caller | None = None,
-    ) -> tuple[int, wire.M]:
+    ) -> tuple[requests.Response, wire.M]:
+        """The answer, which is read to its end, and what it says."""
         with self._response(method, path, query or {}, body, caller) as response:
-            return response.status_code, self._parse(response, model, accepted)
+            return response, self._parse(response, model, accepted)
 
     def _response(
         self,
@@ -178,11 +205,9 @@ class OsbBroker:
                 allow_redirects=False,
                 stream=True,
             )
-        except requests.exceptions.SSLError:
-            raise BrokerError(
-                0, "TLS", "its certificate is not accepted; set the CA file, or mend the URL"
-            ) from None
         except requests.RequestException as error:
+            if self._tls is not None and (meaning := self._tls.meaning(error, self._place)):
+                raise meaning from None
             raise Unreachable(
                 f"the broker at {self._place} does not answer ({_cause(error, self._read_s)})"
             ) from None
@@ -191,7 +216,8 @@ class OsbBroker:
         """The answer as `model`. An empty body of a 410 counts as `{}`: some brokers send none."""
         status = response.status_code
         if status in _NOT_NOW:
-            raise Unreachable(f"the broker at {self._place} cannot answer now (HTTP {status})")
+            after_s = retry_after_s(response.headers) or 0.0
+            raise Unreachable(f"the broker at {self._place} cannot answer now (HTTP {status})", after_s=after_s)
         data = self._json(response)
         if status not in accepted:
             raise wire.refusal(status, data)
@@ -219,12 +245,19 @@ class OsbBroker:
             return None
 
     def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            session.trust_env = False  # no proxy and no netrc between the platform and its broker
-            session.auth = self._auth
-            session.verify = self._verify
+        """This thread's connections; new ones when the files for TLS have changed. Raises BrokerError."""
+        context = self._tls.context() if self._tls is not None else None
+        known: tuple[ssl.SSLContext | None, requests.Session] | None = getattr(self._local, "known", None)
+        if known is not None and known[0] is context:
+            return known[1]
+        if known is not None:
+            known[1].close()
+        session = requests.Session()
+        session.trust_env = False  # no proxy and no netrc between the platform and its broker
+        session.auth = self._auth
+        if context is not None:
+            session.mount("https://", TlsAdapter(context))
+        self._local.known = context, session
         return session
 
 
@@ -246,12 +279,6 @@ def _hints(ref: InstanceRef) -> dict[str, str]:
 def _identity(user: str) -> str:
     value = {"username": user, "uid": "", "groups": [], "extra": {}}
     return "kubernetes " + base64.b64encode(json.dumps(value).encode()).decode("ascii")
-
-
-def _retry_after_s(response: requests.Response) -> float | None:
-    """OSB item 95, as whole seconds; bounded, because a person is watching."""
-    text = response.headers.get("Retry-After", "")
-    return min(float(text), _MAX_RETRY_AFTER_S) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _cause(error: requests.RequestException, read_s: float) -> str:

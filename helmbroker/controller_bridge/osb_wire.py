@@ -7,7 +7,14 @@ from typing import TypeVar
 
 import pydantic
 
-from helmbroker.controller_bridge.broker_port import BrokerError, Credentials, Offering, Plan, Progress
+from helmbroker.controller_bridge.broker_port import (
+    LONGEST_S,
+    BrokerError,
+    Credentials,
+    Offering,
+    Plan,
+    Progress,
+)
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -36,6 +43,7 @@ class _Plan(_Wire):
     bindable: bool | None = None
     plan_updateable: bool | None = None
     binding_rotatable: bool = False
+    maximum_polling_duration: int | None = None
     schemas: _Schemas | None = None
 
 
@@ -129,6 +137,7 @@ def _plan(service: _Service, plan: _Plan) -> Plan:
     """A plan's own word wins over its offering's (item 32)."""
     instance = plan.schemas.service_instance if plan.schemas else None
     create = instance.create if instance else None
+    longest_s = plan.maximum_polling_duration
     return Plan(
         id=plan.id,
         name=plan.name,
@@ -138,6 +147,7 @@ def _plan(service: _Service, plan: _Plan) -> Plan:
         parameters_schema=create.parameters if create else None,
         binding_rotatable=plan.binding_rotatable,
         admin_rotatable=_has(instance.update if instance else None, "admin", "rotation"),
+        longest_s=min(longest_s, LONGEST_S) if longest_s is not None and longest_s > 0 else None,
     )
 
 

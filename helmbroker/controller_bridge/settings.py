@@ -39,12 +39,19 @@ class Settings(Variables):
     )
     broker_url: str = Field(default="http://127.0.0.1:8080", pattern=BROKER_URL, description="the service broker")
     broker_credentials_file: Path = Field(
-        default=Path("helmbroker-data/platform-credentials"), description="one line, user:password or Bearer TOKEN"
+        default=Path("helmbroker-data/platform-credentials"),
+        description="one line, user:password or Bearer TOKEN; with a client certificate there is none by default",
     )
     broker_ca_file: Path | None = Field(default=None, description="PEM; instead of the usual authorities")
+    broker_client_certificate_file: Path | None = Field(
+        default=None, description="PEM; with the key: shown to a broker that asks clients for certificates"
+    )
+    broker_client_key_file: Path | None = Field(default=None, description="PEM, without a passphrase")
     broker_timeout_s: float = Field(default=30, gt=0, le=120, description="wait for one answer of the broker")
     brokers_file: Path | None = Field(
-        default=None, description="YAML: more service brokers, name -> url, credentials_file, ca_file, timeout_s"
+        default=None,
+        description="YAML: more service brokers, name -> url, credentials_file, ca_file, client_certificate_file, "
+        "client_key_file, timeout_s",
     )
     cluster_id: str = Field(
         default="default", min_length=1, max_length=63, description="what the broker gets to know as clusterid"

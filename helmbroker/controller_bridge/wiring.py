@@ -13,7 +13,7 @@ from helmbroker.audit import Outcome, acting, operator
 from helmbroker.controller_bridge import sealing
 from helmbroker.controller_bridge.apps.port import AppReleases
 from helmbroker.controller_bridge.audited import Event
-from helmbroker.controller_bridge.broker_addresses import addresses
+from helmbroker.controller_bridge.broker_addresses import Address, addresses
 from helmbroker.controller_bridge.broker_port import EXTERNAL, Broker
 from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.model import Role, Schedule
@@ -208,20 +208,21 @@ def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube:
     """The clients of all service brokers, and the bridge's own for what lives elsewhere. Raises SetupError."""
     from helmbroker.controller_bridge.apps.given import GivenSecrets  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.external import ExternalBroker  # noqa: PLC0415
-    from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
-    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
 
     found: dict[str, Broker] = {
-        name: OsbBroker(
-            one.url,
-            CredentialsFile(one.credentials_file),
-            cluster_id=settings.cluster_id,
-            ca_file=one.ca_file,
-            read_s=one.timeout_s,
-        )
-        for name, one in addresses(settings).items()
+        name: _osb_broker(one, settings.cluster_id) for name, one in addresses(settings).items()
     }
     return Brokers(found | {EXTERNAL: ExternalBroker(store, sealer, GivenSecrets(kube))})
+
+
+def _osb_broker(one: Address, cluster_id: str) -> Broker:
+    from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
+    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
+    from helmbroker.controller_bridge.osb_tls import ClientTls  # noqa: PLC0415
+
+    login = None if one.credentials_file is None else CredentialsFile(one.credentials_file)
+    tls = ClientTls(one.ca_file, one.client_certificate_file, one.client_key_file)
+    return OsbBroker(one.url, login, cluster_id=cluster_id, tls=tls, read_s=one.timeout_s)
 
 
 def service_brokers(brokers: Brokers) -> health.Check:

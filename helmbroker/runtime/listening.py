@@ -7,7 +7,7 @@ import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from helmbroker.runtime.deadlines import TlsSocket
 
@@ -34,6 +34,11 @@ class Tls:
     client_ca: Path | None = None
     client_required: bool = False
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that may be renewed."""
+        return tuple(file for file in (self.certificate, self.key, self.client_ca) if file is not None)
+
     def context(self) -> ssl.SSLContext:
         """TLS 1.2 or newer. Raises OSError (ssl.SSLError is one) when a file cannot be used."""
         made = _Context(ssl.PROTOCOL_TLS_SERVER)
@@ -57,10 +62,19 @@ class _Context(ssl.SSLContext):
         return wrapped
 
 
+class TlsFiles(Protocol):
+    """Files of one side of TLS, and what is made of them."""
+
+    @property
+    def files(self) -> tuple[Path, ...]: ...
+
+    def context(self) -> ssl.SSLContext: ...
+
+
 class RenewedContext:
     """The context over the files as they are now: renewed certificates are shown without a restart."""
 
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, tls: TlsFiles) -> None:
         self._tls = tls
         self._lock = threading.Lock()
         self._seen = self._stamp()
@@ -74,12 +88,11 @@ class RenewedContext:
                 if stamp != self._seen:
                     self._seen = stamp
                     self._context = self._tls.context()
-                    _LOG.info("certificate read again", extra={"file": self._tls.certificate})
+                    _LOG.info("certificate read again", extra={"files": list(map(str, self._tls.files))})
             except OSError as error:
                 _LOG.error("the certificate cannot be read again: %s", error.strerror or type(error).__name__)
             return self._context
 
     def _stamp(self) -> tuple[object, ...]:
-        files = (self._tls.certificate, self._tls.key, self._tls.client_ca)
-        stats = [file.stat() for file in files if file is not None]
+        stats = [file.stat() for file in self._tls.files]
         return tuple((stat.st_mtime_ns, stat.st_ino, stat.st_size) for stat in stats)

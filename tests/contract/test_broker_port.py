@@ -55,6 +55,7 @@ class Stage(Protocol):
 class FakeStage:
     def __init__(self) -> None:
         self.broker = FakeBroker(looks=10**6)
+        self.broker.allow(660.0)
         self.broker.credentials_of = lambda _binding: CREDENTIALS
         self.parameters: dict[str, JSON] = {"replicas": 2}
 
@@ -155,6 +156,25 @@ def test_an_instance_comes_and_goes(stage: Stage, instance: InstanceRef) -> None
     stage.work()
     assert stage.broker.instance_status(instance, gone.operation).progress is Progress.SUCCEEDED
     assert stage.broker.deprovision(instance, ALICE) == Answer(pending=False)
+
+
+@pytest.mark.osb(34)
+def test_what_goes_on_may_take_as_long_as_its_plan_allows(stage: Stage, instance: InstanceRef) -> None:
+    plans = {plan.id: plan for one in stage.broker.catalog() for plan in one.plans}
+    longest_s = plans[instance.plan_id].longest_s
+    assert longest_s is not None
+    assert stage.broker.provision(instance, stage.parameters, ALICE).longest_s == longest_s
+    stage.work()
+    assert stage.broker.update(instance, {"replicas": 3}, ALICE, plan_id=instance.plan_id).longest_s == longest_s
+    stage.work()
+    binding = BindingRef(instance, "b1")
+    assert stage.broker.bind(binding, ALICE)[0].longest_s == longest_s
+    stage.work()
+    assert stage.broker.unbind(binding, ALICE).longest_s == longest_s
+    stage.work()
+    assert stage.broker.deprovision(instance, ALICE).longest_s == longest_s
+    stage.work()
+    assert stage.broker.deprovision(instance, ALICE).longest_s is None
 
 
 def test_an_instance_is_updated(stage: Stage, ready: InstanceRef) -> None:

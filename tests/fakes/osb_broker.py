@@ -1,7 +1,8 @@
 """FakeBroker: the port Broker in memory, with OSB's rules of repetition, and operations that take looks.
 
 Modelled: idempotent PUT, 409 for another one of the same id, 410 for what is gone, last_operation, credentials per
-binding. Not modelled: ConcurrencyError by itself (a test raises it with `before`), plans that a PUT may not use.
+binding, the time that a plan allows, Retry-After. Not modelled: ConcurrencyError by itself (a test raises it with
+`before`), plans that a PUT may not use.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class FakeBroker:
     """A broker in memory. `looks`: how often an operation is in progress before it ends; 0: synchronous answers.
 
     before: called with the method's name before, after: after each call; both may raise. `fails`: method name ->
-    how its operation ends. `credentials_of`: binding id -> credentials.
+    how its operation ends. `credentials_of`: binding id -> credentials. `retry_after_s`: with all that goes on.
     """
 
     def __init__(self, *, looks: int = 2) -> None:
@@ -84,6 +85,7 @@ class FakeBroker:
         self.callers: list[tuple[str, str | None]] = []
         self.fails: dict[str, str] = {}
         self.renew_before: float | None = None
+        self.retry_after_s: float | None = None
         self.looks = looks
         self.before: Callable[[str], None] = lambda _method: None
         self.after: Callable[[str], None] = lambda _method: None
@@ -99,6 +101,13 @@ class FakeBroker:
             for one in self.offerings
         )
 
+    def allow(self, longest_s: float) -> None:
+        """From now on all plans allow operations to take so long."""
+        self.offerings = tuple(
+            replace(one, plans=tuple(replace(plan, longest_s=longest_s) for plan in one.plans))
+            for one in self.offerings
+        )
+
     def catalog(self) -> tuple[Offering, ...]:
         self._called("catalog")
         return self.offerings
@@ -108,7 +117,7 @@ class FakeBroker:
         made = self._put(self.instances, ref.instance_id, (ref.service_id, ref.plan_id, parameters), "provision")
         made.parameters = parameters
         self.after("provision")
-        return Answer(made.looks > 0 or bool(made.failure), "op-provision")
+        return self._answer(made.looks > 0 or bool(made.failure), "op-provision", ref.plan_id)
 
     def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
         self._called("update", caller)
@@ -122,13 +131,13 @@ class FakeBroker:
                 thing.updated()
         elif thing.updating != wanted:
             raise BrokerError(422, "ConcurrencyError", "something else is being done with the instance")
-        answer = Answer(thing.updating is not None, "op-update")
+        answer = self._answer(thing.updating is not None, "op-update", plan_id)
         self.after("update")
         return answer
 
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         self._called("deprovision", caller)
-        answer = self._delete(self.instances, ref.instance_id, "deprovision")
+        answer = self._delete(self.instances, ref.instance_id, "deprovision", ref.plan_id)
         if not answer.pending:
             self._drop_bindings(ref.instance_id)
         self.after("deprovision")
@@ -155,12 +164,12 @@ class FakeBroker:
         made = self._put(self.bindings, _key(ref), (ref.instance.service_id, predecessor), "bind")
         self.after("bind")
         if made.looks > 0 or made.failure:
-            return Answer(True, "op-bind"), None
+            return self._answer(True, "op-bind", ref.instance.plan_id), None
         return Answer(False), Credentials(self.credentials_of(ref.binding_id), self.renew_before)
 
     def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
         self._called("unbind", caller)
-        answer = self._delete(self.bindings, _key(ref), "unbind")
+        answer = self._delete(self.bindings, _key(ref), "unbind", ref.instance.plan_id)
         self.after("unbind")
         return answer
 
@@ -199,7 +208,14 @@ class FakeBroker:
             raise BrokerError(409, "Conflict", "there is another one of this id")
         return made
 
-    def _delete(self, things: dict[str, Thing], key: str, method: str) -> Answer:
+    def _answer(self, pending: bool, operation: str, plan_id: str) -> Answer:
+        if not pending:
+            return Answer(False, operation)
+        plans = {plan.id: plan for one in self.offerings for plan in one.plans}
+        longest_s = plans[plan_id].longest_s if plan_id in plans else None
+        return Answer(True, operation, longest_s, self.retry_after_s)
+
+    def _delete(self, things: dict[str, Thing], key: str, method: str, plan_id: str) -> Answer:
         thing = things.get(key)
         if thing is None:
             return Answer(False)
@@ -208,7 +224,7 @@ class FakeBroker:
         if thing.looks == 0 and not thing.failure:
             del things[key]
             return Answer(False)
-        return Answer(True, f"op-{method}")
+        return self._answer(True, f"op-{method}", plan_id)
 
     def _look(self, things: dict[str, Thing], key: str) -> Status:
         thing = things.get(key)
@@ -216,7 +232,7 @@ class FakeBroker:
             return Status(Progress.SUCCEEDED, "it is gone", gone=True)
         if thing.looks > 0:
             thing.looks -= 1
-            return Status(Progress.IN_PROGRESS, f"{thing.looks + 1} more looks")
+            return Status(Progress.IN_PROGRESS, f"{thing.looks + 1} more looks", self.retry_after_s)
         if thing.failure:
             reason, thing.deleting = thing.failure, False
             if thing.updating is not None:  # what it was before is there still

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from helmbroker.controller_bridge.broker_port import Caller
 from helmbroker.controller_bridge.operations.asking import forget_options, offered, parameters
-from helmbroker.controller_bridge.operations.work import (
-    Ports,
-    Work,
-    judge,
-    result,
-    run_or_undo,
-    step,
-    text,
-    undoing,
-)
-from helmbroker.durable import Context, Done, Fail, Outcome, Wait
+from helmbroker.controller_bridge.operations.polling import asked, poll
+from helmbroker.controller_bridge.operations.work import Ports, Work, result, run_or_undo, step
+from helmbroker.durable import Context, Done, Fail, Outcome
 
 _RESERVE_S = 120.0  # kept for deleting what could not be provisioned
 
@@ -41,17 +33,11 @@ def _provision(work: Work) -> Outcome:
     if isinstance(given, Fail):
         return given
     answer = work.acting.broker.provision(work.instance(), given, work.caller)
-    return Done({"pending": answer.pending, "operation": answer.operation})
+    return Done(asked(work, answer))
 
 
 def _await(work: Work) -> Outcome:
-    accepted = result(work, "provision")
-    if not accepted.get("pending"):
-        return Done()
-    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
-    if status.gone:
-        return Fail("the broker has dropped the instance while it was provisioned")
-    return judge(work, status, "the broker provisions the instance")
+    return poll(work, result(work, "provision"), work.instance_status, "the broker provisions the instance")
 
 
 def _remove(work: Work) -> Outcome:
@@ -59,16 +45,12 @@ def _remove(work: Work) -> Outcome:
     if row.service_id is None:
         return Done()
     answer = work.acting.broker.deprovision(work.instance(), Caller(None))
-    return Done({"pending": answer.pending, "operation": answer.operation})
+    return Done(asked(work, answer))
 
 
 def _await_removal(work: Work) -> Outcome:
-    accepted = result(work, "remove")
-    if not accepted.get("pending"):
-        return Done()
-    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
-    outcome = judge(work, status, "the broker removes what it had begun")
-    return Wait(outcome.after_s, undoing(work, outcome.reason)) if isinstance(outcome, Wait) else outcome
+    doing = "the broker removes what it had begun"
+    return poll(work, result(work, "remove"), work.instance_status, doing, removes=True)
 
 
 STEPS = (

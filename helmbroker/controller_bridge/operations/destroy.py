@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge.model import BindingState
-from helmbroker.controller_bridge.operations.work import Ports, Work, judge, result, step, text
+from helmbroker.controller_bridge.operations.polling import asked, poll
+from helmbroker.controller_bridge.operations.work import Ports, Work, result, step
 from helmbroker.durable import Context, Done, Fail, Outcome, Wait, run_steps
 
 
@@ -26,15 +27,12 @@ def _deprovision(work: Work) -> Outcome:
     if work.resource.service_id is None or work.resource.shared_from is not None:
         return Done()  # the broker was never asked for it, or it is another one's
     answer = work.acting.broker.deprovision(work.instance(), work.caller)
-    return Done({"pending": answer.pending, "operation": answer.operation})
+    return Done(asked(work, answer))
 
 
 def _await(work: Work) -> Outcome:
-    accepted = result(work, "deprovision")
-    if not accepted.get("pending"):
-        return Done()
-    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
-    return judge(work, status, "the broker removes the instance")
+    doing = "the broker removes the instance"
+    return poll(work, result(work, "deprovision"), work.instance_status, doing, removes=True)
 
 
 STEPS = (

@@ -10,23 +10,18 @@ from helmbroker.controller_bridge.delivery import BadCredentials, environment
 from helmbroker.controller_bridge.naming import config_group
 from helmbroker.controller_bridge.operations import offering, rollout
 from helmbroker.controller_bridge.operations.delivered import delivered
-from helmbroker.controller_bridge.operations.work import Work, judge, result, step, text
+from helmbroker.controller_bridge.operations.polling import asked, poll
+from helmbroker.controller_bridge.operations.work import Work, result, step
 from helmbroker.durable import Done, Fail, Outcome
 
 
 def _bind(work: Work) -> Outcome:
     answer, work.credentials = work.acting.broker.bind(work.binding(), work.caller, predecessor=_predecessor(work))
-    return Done({"pending": answer.pending, "operation": answer.operation})
+    return Done(asked(work, answer))
 
 
 def _await(work: Work) -> Outcome:
-    accepted = result(work, "bind")
-    if not accepted.get("pending"):
-        return Done()
-    status = work.ports.broker.binding_status(work.binding(), text(accepted.get("operation")))
-    if status.gone:
-        return Fail("the broker has dropped the binding while it was made")
-    return judge(work, status, "the broker makes the credentials")
+    return poll(work, result(work, "bind"), work.binding_status, "the broker makes the credentials")
 
 
 def _check(work: Work) -> Outcome:

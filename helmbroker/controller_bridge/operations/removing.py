@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from helmbroker.controller_bridge.broker_port import BrokerError, Caller
-from helmbroker.controller_bridge.operations.work import Work, failure, judge, result, step, text, undoing
+from helmbroker.controller_bridge.operations.polling import asked, poll
+from helmbroker.controller_bridge.operations.work import Work, failure, result, step
 from helmbroker.durable import JSON, Done, Fail, Outcome, Step, Wait
 
 
@@ -16,18 +18,17 @@ def removing(ask: str, wait: str, bindings: Callable[[Work], Sequence[str]]) -> 
     broker has answered, in the order of the bindings.
     """
 
-    def delete(work: Work) -> list[JSON]:
-        caller = Caller(None) if failure(work) else work.caller
-        return [_ask(work, each, caller) for each in bindings(work)]
+    def ask_all(work: Work) -> list[JSON]:
+        return [_ask(work, each) for each in bindings(work)]
 
     def run_ask(work: Work) -> Outcome:
-        return Done({"asked": delete(work)})
+        return Done({"asked": ask_all(work)})
 
     def run_wait(work: Work) -> Outcome:
-        asked, mine = result(work, ask).get("asked"), bindings(work)
-        if not isinstance(asked, list) or len(asked) != len(mine):  # of a release before; or some are forgotten
-            asked = delete(work)  # is the same request
-        outcomes = {each: _look(work, each, answered) for each, answered in zip(mine, asked, strict=True)}
+        noted, mine = result(work, ask).get("asked"), bindings(work)
+        if not isinstance(noted, list) or len(noted) != len(mine):  # of a release before; or some are forgotten
+            noted = ask_all(work)  # is the same request
+        outcomes = {each: _look(work, each, answered) for each, answered in zip(mine, noted, strict=True)}
         for outcome in outcomes.values():
             if isinstance(outcome, Wait):
                 return outcome
@@ -38,32 +39,22 @@ def removing(ask: str, wait: str, bindings: Callable[[Work], Sequence[str]]) -> 
     return step(ask, run_ask), step(wait, run_wait)
 
 
-def _ask(work: Work, binding_id: str, caller: Caller) -> JSON:
+def _ask(work: Work, binding_id: str) -> JSON:
+    caller = Caller(None) if failure(work) else work.caller
     try:
-        answer = work.acting.broker.unbind(work.binding(binding_id), caller)
+        return asked(work, work.acting.broker.unbind(work.binding(binding_id), caller))
     except BrokerError as error:
         if error.busy:
             raise
         return {"refused": str(error)}
-    return {"pending": answer.pending, "operation": answer.operation}
 
 
 def _look(work: Work, binding_id: str, answered: JSON) -> Outcome:
-    accepted = answered if isinstance(answered, Mapping) else {}
-    if "refused" in accepted:
-        return Fail(str(accepted["refused"]))
-    if not accepted.get("pending"):
-        return Done()
-    try:
-        status = work.ports.broker.binding_status(work.binding(binding_id), text(accepted.get("operation")))
-    except BrokerError as error:
-        if error.busy:
-            raise
-        return Fail(str(error))
-    outcome = judge(work, status, "the broker removes the credentials")
-    if isinstance(outcome, Wait) and failure(work):
-        return Wait(outcome.after_s, undoing(work, outcome.reason))
-    return outcome
+    noted = answered if isinstance(answered, Mapping) else {}
+    if "refused" in noted:
+        return Fail(str(noted["refused"]))
+    look = partial(work.binding_status, binding_id=binding_id)
+    return poll(work, noted, look, "the broker removes the credentials", removes=True)
 
 
 def _forget(work: Work, gone: frozenset[str]) -> None:

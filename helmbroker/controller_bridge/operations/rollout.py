@@ -109,7 +109,7 @@ def _await_recovery(work: Work) -> Outcome:
         return Done()
     if isinstance(rollout, Broken):
         return Done({"problem": rollout.reason})
-    if work.ctx.remaining_s < _LAST_S:
+    if work.left_s < _LAST_S:
         return Done({"problem": f"app release v{version} took too long: {rollout.reason}"})
     told = undoing(work, f"going back with app release v{version}: {rollout.reason}")
     return Wait(max(work.pause_s, rollout.after_s), told)

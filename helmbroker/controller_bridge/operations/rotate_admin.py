@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge.operations.asking import offered
+from helmbroker.controller_bridge.operations.polling import asked
 from helmbroker.controller_bridge.operations.update import AWAIT
 from helmbroker.controller_bridge.operations.work import Ports, Work, step
 from helmbroker.durable import Context, Done, Fail, Outcome, run_steps
@@ -30,10 +31,9 @@ def _check(work: Work) -> Outcome:
 
 def _ask(work: Work) -> Outcome:
     """By the operation's id, so that a request which is repeated asks for the same password."""
-    asked = {"admin": {"rotation": work.ctx.operation.id}}
+    wanted = {"admin": {"rotation": work.ctx.operation.id}}
     ref = work.instance()
-    answer = work.acting.broker.update(ref, asked, work.caller, plan_id=ref.plan_id)
-    return Done({"pending": answer.pending, "operation": answer.operation})
+    return Done(asked(work, work.acting.broker.update(ref, wanted, work.caller, plan_id=ref.plan_id)))
 
 
 STEPS = (step("check", _check), step("update", _ask), AWAIT)

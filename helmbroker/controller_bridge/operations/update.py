@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from helmbroker.controller_bridge.operations.asking import forget_options, offered, parameters
-from helmbroker.controller_bridge.operations.work import Ports, Work, judge, result, step, text
+from helmbroker.controller_bridge.operations.polling import asked, poll
+from helmbroker.controller_bridge.operations.work import Ports, Work, result, step
 from helmbroker.durable import Context, Done, Fail, Outcome, run_steps
 
 
@@ -33,17 +34,11 @@ def _update(work: Work) -> Outcome:
         return given
     plan_id = str(result(work, "resolve")["plan_id"])
     answer = work.acting.broker.update(work.instance(), given, work.caller, plan_id=plan_id)
-    return Done({"pending": answer.pending, "operation": answer.operation})
+    return Done(asked(work, answer))
 
 
 def _await(work: Work) -> Outcome:
-    accepted = result(work, "update")
-    if not accepted.get("pending"):
-        return Done()
-    status = work.ports.broker.instance_status(work.instance(), text(accepted.get("operation")))
-    if status.gone:
-        return Fail("the broker has no such instance any more")
-    return judge(work, status, "the broker updates the instance")
+    return poll(work, result(work, "update"), work.instance_status, "the broker updates the instance")
 
 
 def _plan(work: Work) -> str:

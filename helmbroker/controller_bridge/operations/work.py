@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from helmbroker.controller_bridge.apps.port import AppReleaseError, AppReleases, AppsUnavailable
+from helmbroker.controller_bridge.beginning import usual_s
 from helmbroker.controller_bridge.broker_port import (
     BindingRef,
     BrokerError,
     Caller,
     Credentials,
     InstanceRef,
-    Progress,
     Status,
     Unreachable,
 )
@@ -24,7 +24,9 @@ from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step,
 from helmbroker.sealing import KeysAway
 
 FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
+UNTIL = "until"  # in the result of a step that has asked: when the plan's time for it is over
 _AGAIN_S = 5.0
+_AFTERWARDS_S = 300.0  # that an operation has left when the broker has used up its plan's time: to undo, or to end
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,18 @@ class Work:
         return min(pace.longest_s, max(pace.first_s, (self._began_s - self.ctx.remaining_s) * pace.share))
 
     @property
+    def left_s(self) -> float:
+        """Seconds until the operation is given up; negative after it.
+
+        A plan that lets the broker take longer than usual prolongs it, where nobody else waits for its end.
+        """
+        operation, results = self.ctx.operation, self.ctx.results.values()
+        untils = [each[UNTIL] for each in results if isinstance(each, Mapping) and UNTIL in each]
+        longest = max((float(str(each)) + _AFTERWARDS_S for each in untils), default=0.0)
+        ends_at = max(operation.created_at + usual_s(operation.kind), longest)
+        return min(self.ctx.remaining_s, ends_at - self.now)
+
+    @property
     def resource(self) -> Resource:
         """The row the operation is about, as read last."""
         return self._resource or self.reload()
@@ -114,6 +128,14 @@ class Work:
             raise Failed("the resource has no binding")
         return BindingRef(self.instance(), found)
 
+    def instance_status(self, operation: str | None) -> Status:
+        """Look at this operation of the broker on the instance."""
+        return self.ports.broker.instance_status(self.instance(), operation)
+
+    def binding_status(self, operation: str | None, binding_id: str | None = None) -> Status:
+        """Look at this operation of the broker on a binding; which one as in `binding`."""
+        return self.ports.broker.binding_status(self.binding(binding_id), operation)
+
     @property
     def now(self) -> float:
         """Seconds since the epoch, on the database's clock."""
@@ -130,16 +152,15 @@ def instance_of(row: Resource) -> InstanceRef:
 def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -> Step[Work]:
     """A row of a table of steps. Who does not answer is asked again; a refusal fails the operation.
 
-    A wait ends when `reserve_s` seconds are left of the operation's time: they are for undoing.
+    A wait ends when `reserve_s` seconds are left of the operation's time, however long others want to be left
+    alone: they are for undoing.
     """
 
     def patient(work: Work) -> Outcome:
         try:
             return run(work)
-        except AppsUnavailable as error:
-            return Wait(max(_AGAIN_S, error.after_s), f"{error}; trying again")
-        except (Unreachable, KeysAway) as error:
-            return Wait(_AGAIN_S, f"{error}; trying again")
+        except (AppsUnavailable, Unreachable, KeysAway) as error:
+            return again(error)
         except BrokerError as error:
             return Wait(_AGAIN_S, "the broker is busy with the same instance") if error.busy else Fail(str(error))
         except AppReleaseError as error:
@@ -149,11 +170,20 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
         outcome = patient(work)
         if isinstance(outcome, Done):
             work.go_on()
-        if isinstance(outcome, Wait) and work.ctx.remaining_s < reserve_s:
+        if not isinstance(outcome, Wait):
+            return outcome
+        left_s = work.left_s - reserve_s
+        if left_s < 0:
             return Fail(f"it took too long: {outcome.reason}")
-        return outcome
+        return Wait(min(outcome.after_s, left_s), outcome.reason)
 
     return Step(name, bounded)
+
+
+def again(error: Exception) -> Wait:
+    """Who did not answer is asked again: soon, or when he wants to be."""
+    after_s = error.after_s if isinstance(error, AppsUnavailable | Unreachable) else 0.0
+    return Wait(max(_AGAIN_S, after_s), f"{error}; trying again")
 
 
 def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Work]]) -> None:
@@ -182,15 +212,6 @@ def failure(work: Work) -> str:
 def undoing(work: Work, doing: str) -> str:
     """What to tell while it is undone: the reason first."""
     return f"{failure(work)}; {doing}"
-
-
-def judge(work: Work, status: Status, doing: str) -> Outcome:
-    """What a look at an operation of the broker means."""
-    if status.progress is Progress.SUCCEEDED:
-        return Done()
-    if status.progress is Progress.FAILED:
-        return Fail(status.description or f"{doing}: the broker gave no reason")
-    return Wait(max(work.pause_s, status.retry_after_s or 0.0), status.description or doing)
 
 
 def result(work: Work, name: str) -> Mapping[str, JSON]:

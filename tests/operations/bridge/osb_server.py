@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 CATALOG = {
@@ -20,23 +23,43 @@ CATALOG = {
 }
 
 
+class _Server(ThreadingHTTPServer):
+    """A handshake is a matter of the connection's thread, so that nobody else waits for it."""
+
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None
+    ) -> None:
+        self._tls = tls
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        sock, address = super().get_request()
+        if self._tls is not None:
+            sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return sock, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever is refused by TLS is no matter for the output."""
+
+
 class OsbServer:
     """Listens on a free port of the loopback until `close`. `finish`: set it, and operations succeed.
 
-    binds_at_once: the answer to the PUT of a binding is 201 with its credentials.
+    binds_at_once: the answer to the PUT of a binding is 201 with its credentials. tls: serve https.
     """
 
-    def __init__(self, *, binds_at_once: bool = False) -> None:
+    def __init__(self, *, binds_at_once: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self.binds_at_once = binds_at_once
         self.credentials: dict[str, str] = {"uri": "postgres://"}
         self.finish = threading.Event()
         self.polled = threading.Semaphore(0)  # released at every look at an operation
         self.puts: list[str] = []  # bodies of PUT, in order
         self.instances: set[str] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler(), tls)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        place = "http://127.0.0.1" if tls is None else "https://localhost"
+        self.url = f"{place}:{self._server.server_address[1]}"
 
     def close(self) -> None:
         """Stop listening."""

@@ -30,6 +30,7 @@ mysql-team:
   ca_file: /etc/bridge/ca.pem
   timeout_s: 5
 other: {url: "http://other:8080", credentials_file: /etc/bridge/other}
+third: {url: "https://third", client_certificate_file: /etc/bridge/tls.crt, client_key_file: /etc/bridge/tls.key}
 """
     assert addresses(given(tmp_path, text)) == {
         "default": FIRST,
@@ -40,7 +41,34 @@ other: {url: "http://other:8080", credentials_file: /etc/bridge/other}
             timeout_s=5,
         ),
         "other": Address(url="http://other:8080", credentials_file=Path("/etc/bridge/other")),
+        "third": Address(
+            url="https://third",
+            client_certificate_file=Path("/etc/bridge/tls.crt"),
+            client_key_file=Path("/etc/bridge/tls.key"),
+        ),
     }
+
+
+CERTIFICATE = {
+    "broker_url": "https://broker",
+    "broker_client_certificate_file": Path("tls.crt"),
+    "broker_client_key_file": Path("tls.key"),
+}
+
+
+def test_a_client_certificate_is_a_login() -> None:
+    """So that the file of credentials is not looked for, unless somebody names it."""
+    alone = addresses(Settings(**CERTIFICATE))["default"]
+    assert (alone.client_certificate_file, alone.credentials_file) == (Path("tls.crt"), None)
+    both = addresses(Settings(**CERTIFICATE, broker_credentials_file=Path("login")))["default"]
+    assert both.credentials_file == Path("login")
+
+
+def test_half_a_client_certificate_is_told_by_its_variables() -> None:
+    with pytest.raises(
+        SetupError, match=r"HELMBROKER_BRIDGE_BROKER_\.\.\.: .*client_key_file: set both or neither"
+    ):
+        addresses(Settings(broker_url="https://broker", broker_client_key_file=Path("tls.key")))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +81,18 @@ other: {url: "http://other:8080", credentials_file: /etc/bridge/other}
         ("1: {}", "calls a broker 1: use a-z"),
         ("default: {}", "calls a broker 'default', which is the bridge's own word: choose another name"),
         ("external: {}", "calls a broker 'external', which is the bridge's own word"),
-        ("a: {url: 'http://x'}", "is wrong about the broker a: credentials_file: Field required"),
+        (
+            "a: {url: 'http://x'}",
+            "is wrong about the broker a: it: Value error, there is no login: set credentials_file, or a client",
+        ),
+        (
+            "a: {url: 'https://x', client_key_file: k}",
+            "client_certificate_file and client_key_file: set both or neither",
+        ),
+        (
+            "a: {url: 'http://x', client_certificate_file: c, client_key_file: k}",
+            "a client certificate is shown over https alone: mend the url",
+        ),
         ("a: 3", "is wrong about the broker a: it: Input should be a valid dictionary"),
         ("a: {url: 'http://x', credentials_file: f, pasword: p}", "pasword: Extra inputs are not permitted"),
         (

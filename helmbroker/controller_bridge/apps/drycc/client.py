@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 from helmbroker.controller_bridge.apps.port import AppsUnavailable, TokenFileUnusable
+from helmbroker.controller_bridge.retry_after import retry_after_s
 
 _CONNECT_S = 5.0
 READ_S = 180.0
@@ -76,7 +77,8 @@ class ControllerClient:
     def _answer(self, response: requests.Response) -> Answer:
         status = response.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            after_s = _retry_after_s(response)
+            said_s = retry_after_s(response.headers)
+            after_s = _DEFAULT_RETRY_AFTER_S if said_s is None else min(said_s, _MAX_RETRY_AFTER_S)
             raise AppsUnavailable(
                 f"the controller at {self.place} gets too many requests from this user: it wants {after_s:.0f} s "
                 "of rest; raise DRYCC_CONTROLLER_THROTTLE_RATES_USER there if that happens often",
@@ -133,9 +135,3 @@ class TokenFile:
         if not self._token or len(self._token.split()) != 1:
             raise TokenFileUnusable(f"{self.path} lacks {self._what}: write it there, in one line")
         return self._token
-
-
-def _retry_after_s(response: requests.Response) -> float:
-    text = response.headers.get("Retry-After", "")
-    known = text.isascii() and text.isdigit() and len(text) < 10
-    return min(float(text), _MAX_RETRY_AFTER_S) if known else _DEFAULT_RETRY_AFTER_S
