@@ -30,7 +30,7 @@ def begin(
 ) -> None:
     """Enqueue it, with `more` among its params; the row of the resource is for the caller to change."""
     of_instance = kind in (Kind.CREATE, Kind.UPDATE, Kind.ROTATE_ADMIN, Kind.DESTROY)
-    store.queue().enqueue(
+    store.queue.enqueue(
         conn,
         id=operation_id,
         kind=kind,
