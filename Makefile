@@ -12,6 +12,8 @@ CLUSTER := $(if $(KUBECONFIG),true,sandbox/sandbox up)
 SANDBOX_ENV := $(if $(KUBECONFIG),true,eval "$$(sandbox/sandbox env)")
 # the version of the Go module of Prometheus 3.5
 PROMETHEUS := v0.305.0
+# What Python has compiled it keeps, whatever the environment says: else each worker of each pytest compiles all tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 QUICK := not cluster and not postgresql and not processes and not fuzz and not sweep
 
 .PHONY: help demo demo-clean test night check chaos fuzz sweep image plugin plugin-page cli-page site postgresql spec-coverage addons-page metrics-page dashboard alerts rights format sandbox-up sandbox-down sandbox-status bench constraints clean

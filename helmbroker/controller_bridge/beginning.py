@@ -35,7 +35,7 @@ def begin(
 ) -> None:
     """Enqueue it, with `more` among its params; the row of the resource is for the caller to change."""
     of_instance = kind in _OF_INSTANCE
-    store.queue().enqueue(
+    store.queue.enqueue(
         conn,
         id=operation_id,
         kind=kind,

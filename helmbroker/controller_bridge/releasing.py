@@ -20,7 +20,7 @@ class Releasing:
     """The use cases; those of one app run one after the other."""
 
     def __init__(self, store: Store) -> None:
-        self._store, self._queue = store, store.queue()
+        self._store, self._queue = store, store.queue
 
     def begin(self, apps: AppReleases, app: str, user: str, make: Callable[[str], int | None]) -> int | None:
         """A release of config or of a build: written into the ledger at once, then watched by an operation.

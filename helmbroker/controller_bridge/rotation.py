@@ -31,7 +31,7 @@ def _revoke_left(store: Store) -> int:
     with store.writing() as conn:
         now = store.now(conn)
         for resource in store.left(conn):
-            last = store.queue().get(conn, str(resource.binding_operation))
+            last = store.queue.get(conn, str(resource.binding_operation))
             tries = None if last is None else tries_due(last, now)
             if tries is not None:
                 begin_revocation(conn, store, resource, tries)

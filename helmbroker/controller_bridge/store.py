@@ -110,6 +110,8 @@ class Store:
         self.engine = engine
         self._reader = reader(engine)
         self.audit = Audited(*_AUDIT, self._reader, _name)
+        # in the same database: a row and its operation change in one transaction
+        self.queue: durable.Queue = AuditedQueue(engine, OPERATIONS, self.audit, carried)
         self._options = Column(engine, RESOURCES.c.sealed_options, sealing.place, sealing.TEXT)
         external = partial(sealing.place, what=sealing.CREDENTIALS)
         self._external = Column(engine, EXTERNAL.c.sealed_credentials, external, sealing.TEXT)
@@ -129,10 +131,6 @@ class Store:
     def sealed(self) -> list[Column]:
         """The columns that hold sealed secrets."""
         return [self._options, self._external, sealed_facts(self.engine, _FACTS, AUDIT_KEY)]
-
-    def queue(self) -> durable.Queue:
-        """The queue of operations in the same database: a row and its operation change in one transaction."""
-        return AuditedQueue(self.engine, OPERATIONS, self.audit, carried)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -37,7 +37,7 @@ class Views:
     """Reads; nothing here changes anything."""
 
     def __init__(self, store: Store) -> None:
-        self._store, self._queue = store, store.queue()
+        self._store, self._queue = store, store.queue
 
     def page(self, app: str, *, limit: int, offset: int) -> tuple[int, Sequence[Resource]]:
         """How many resources the app has, and some of them, newest first."""

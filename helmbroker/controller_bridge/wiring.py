@@ -151,7 +151,7 @@ def run_worker(settings: Settings, stop: threading.Event, *, grace_s: float) -> 
         needs.append(health.cluster(kube()))
     answers, told = health.worker_probes(Pulse(store.engine), *needs), telemetry_wiring.told_by_worker()
     worker = Worker(
-        store.queue(),
+        store.queue,
         handlers(ports) | schedules,
         concurrency=settings.concurrency,
         lease_s=settings.lease_s,

@@ -59,7 +59,7 @@ def fill(store: Store) -> None:
         | {"sealed_options": SEALER.seal({"size": number}, owner=f"u{number}")}
         for number in range(NUMBER)
     ]
-    queue = store.queue()
+    queue = store.queue
     with store.writing() as conn:
         conn.execute(sa.insert(RESOURCES), rows)
         sealed = SEALER.seal({"uri": "x"}, owner="i1", what=sealing.CREDENTIALS)
@@ -75,7 +75,7 @@ def fill(store: Store) -> None:
 
 def enqueue(store: Store, conn: sa.Connection, name: str) -> int:
     params = {"app": "shop", "resource": "u1"}
-    return store.queue().enqueue(conn, id=name, kind=Kind.BIND, subject="s", params=params, timeout_s=60).seq
+    return store.queue.enqueue(conn, id=name, kind=Kind.BIND, subject="s", params=params, timeout_s=60).seq
 
 
 def rows(store: Store, table: sa.Table) -> list[dict[str, Any]]:

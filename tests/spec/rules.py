@@ -51,7 +51,9 @@ class Rule:
 def rules(marker: str) -> list[Rule]:
     """The list of a marker, in its order."""
     file, weight = _FILES[marker]
-    parts: dict[str, dict[int, dict[str, str]]] = yaml.safe_load((Path(__file__).parent / file).read_text())
+    parts: dict[str, dict[int, dict[str, str]]] = yaml.load(
+        (Path(__file__).parent / file).read_text(), yaml.CSafeLoader
+    )
     return [
         Rule(number, part, given[weight], given["title"], given.get("not_due", ""))
         for part, lines in parts.items()

@@ -25,7 +25,7 @@ from helmbroker.controller_bridge.api import (
     services,
 )
 from helmbroker.controller_bridge.api.bodies import CONTROLLER, MAX_BODY_BYTES
-from helmbroker.controller_bridge.api.context import EXTENSION, Api, require
+from helmbroker.controller_bridge.api.context import EXTENSION, Api, api, require
 from helmbroker.controller_bridge.model import Role
 from helmbroker.runtime.journal import LoginFault
 
@@ -91,18 +91,18 @@ class _NameConverter(BaseConverter):
     regex = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 
 
-def make_app(api: Api) -> Flask:
-    """The WSGI app over `api`."""
+def make_app(ports: Api) -> Flask:
+    """The WSGI app over `ports`."""
     app = Flask("helmbroker_bridge", static_folder=None)
-    app.extensions[EXTENSION] = api
+    app.extensions[EXTENSION] = ports
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.strict_slashes = False  # a trailing slash is optional, and nothing redirects
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"app": _AppConverter, "name": _NameConverter}
-    if api.requests is not None:
-        api.requests.watch(app)
-    app.before_request(_authenticate(api))
+    if ports.requests is not None:
+        ports.requests.watch(app)
+    app.before_request(_authenticate)
     app.after_request(_mark)
     for route in ROUTES:
         view = _guarded(route)
@@ -117,23 +117,19 @@ def paths(route: Route) -> tuple[str, ...]:
     return (route.path,) if route.path in _OPEN else (f"{CONTROLLER}{route.path}", route.path)
 
 
-def _authenticate(api: Api) -> Callable[[], None]:
+def _authenticate() -> None:
     """Before everything else, also before 404 and 405: strangers learn nothing."""
-
-    def authenticate() -> None:
-        if request.path in _OPEN:
-            return
-        shown = request.headers.get("Authorization", "")
-        keyword, _, token = shown.partition(" ")
-        if keyword.lower() not in ("token", "bearer") or not token.strip():
-            fault = LoginFault.KIND if shown else LoginFault.NOTHING
-            raise errors.Unauthenticated("Authentication credentials were not provided.", fault)
-        identity = api.authority.identify(token.strip())
-        if identity is None:
-            raise errors.Unauthenticated("Invalid token.", LoginFault.TOKEN)
-        g.identity = identity
-
-    return authenticate
+    if request.path in _OPEN:
+        return
+    shown = request.headers.get("Authorization", "")
+    keyword, _, token = shown.partition(" ")
+    if keyword.lower() not in ("token", "bearer") or not token.strip():
+        fault = LoginFault.KIND if shown else LoginFault.NOTHING
+        raise errors.Unauthenticated("Authentication credentials were not provided.", fault)
+    identity = api().authority.identify(token.strip())
+    if identity is None:
+        raise errors.Unauthenticated("Invalid token.", LoginFault.TOKEN)
+    g.identity = identity
 
 
 def _guarded(route: Route) -> Callable[..., Response]:

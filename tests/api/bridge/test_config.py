@@ -9,10 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from helmbroker.controller_bridge.api.app import make_app
 from helmbroker.controller_bridge.apps.port import AppReleases, AppsUnavailable, CannotRelease
 from helmbroker.durable import State
-from tests.api.bridge.calls import UUID, Calls
+from tests.api.bridge.calls import UUID, Calls, served
 
 CONFIG = "/v2/apps/shop/config/"
 RELEASES = "/v2/apps/shop/releases/"
@@ -196,7 +195,7 @@ def test_where_a_controller_has_the_config(call: Calls) -> None:
     """Then `apps` is no ReleaseManager."""
     post(call, item("A", "1"))
     apps = SimpleNamespace(release=call.world.apps.release)
-    client = make_app(replace(call.api, apps=lambda: cast("AppReleases", apps))).test_client()
+    client = served(replace(call.api, apps=lambda: cast("AppReleases", apps))).test_client()
     headers = {"Authorization": f"token {call.tokens['admin']}"}
     for path in (CONFIG, "/v2/apps/shop/builds/"):
         answer = client.get(path, headers=headers)

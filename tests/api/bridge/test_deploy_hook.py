@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from helmbroker.controller_bridge.api.app import make_app
 from helmbroker.controller_bridge.api.deploy_hook import DeployHook
 from helmbroker.controller_bridge.apps.drycc.client import TokenFile
-from tests.api.bridge.calls import Calls
+from tests.api.bridge.calls import Calls, served
 from tests.fakes.drycc.controller import Controller
 from tests.fakes.drycc_controller import hook_login, hook_url
 
@@ -27,7 +26,7 @@ class Desk:
     def __init__(self, call: Calls) -> None:
         self.hurried: list[str] = []
         self.hook = DeployHook(URL, lambda: KEY, self.hurried.append)
-        self.client = make_app(replace(call.api, deploy_hook=self.hook)).test_client()
+        self.client = served(replace(call.api, deploy_hook=self.hook)).test_client()
 
     def tell(self, query: str, signature: str, path: str = "/v2/hooks/deploy/") -> Any:
         return self.client.post(f"{path}?{query}", headers={"Authorization": signature})
@@ -84,7 +83,7 @@ def test_without_the_file_of_the_key_strangers_are_not_told_where_it_should_be(
 ) -> None:
     key = TokenFile(tmp_path / "hook-key", "the secret key of the controller's deploy hook")
     api = replace(call.api, deploy_hook=DeployHook(URL, key, print))
-    answer = make_app(api).test_client().post("/v2/hooks/deploy/?app=shop")
+    answer = served(api).test_client().post("/v2/hooks/deploy/?app=shop")
     assert (answer.status_code, str(tmp_path) in answer.text) == (503, False)
     assert str(tmp_path / "hook-key") in caplog.text
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from helmbroker.controller_bridge.api.app import make_app
 from helmbroker.controller_bridge.broker_port import Broker, Unreachable
 from helmbroker.controller_bridge.brokers import Brokers
 from helmbroker.controller_bridge.catalog_cache import CachedCatalog
 from helmbroker.controller_bridge.external import OFFERING as EXTERNAL
-from tests.api.bridge.calls import Calls
+from tests.api.bridge.calls import Calls, served
 from tests.fakes.osb_broker import REDIS, FakeBroker
 
 AWAY = "the broker at broker.test does not answer (no connection within 5 s)"
@@ -114,4 +113,4 @@ def silent(_method: str) -> None:
 def serve(call: Calls, brokers: dict[str, Broker]) -> None:
     """An API over these brokers and no others."""
     several = Brokers(brokers)
-    call.client = make_app(replace(call.api, broker=several, catalog=CachedCatalog(several))).test_client()
+    call.client = served(replace(call.api, broker=several, catalog=CachedCatalog(several))).test_client()

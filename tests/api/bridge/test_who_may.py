@@ -11,10 +11,10 @@ import pytest
 from helmbroker.controller_bridge.access.drycc import DryccAuthority
 from helmbroker.controller_bridge.access.kubernetes import GROUP, RESOURCE, VERBS, KubeAuthority
 from helmbroker.controller_bridge.access.port import Authority
-from helmbroker.controller_bridge.api.app import ROUTES, make_app
+from helmbroker.controller_bridge.api.app import ROUTES
 from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.model import Role
-from tests.api.bridge.calls import Calls
+from tests.api.bridge.calls import Calls, served
 from tests.api.bridge.permissions import APPS, PAGE, PEOPLE, expected, section
 from tests.api.bridge.test_everywhere import OPEN, path_of
 from tests.fakes.drycc.config import Refusal
@@ -30,7 +30,7 @@ class Doors:
     def __init__(self, call: Calls, authority: Authority | None, tokens: dict[str, str]) -> None:
         self.call, self.tokens = call, tokens
         api = call.api if authority is None else replace(call.api, authority=authority)
-        self.client = make_app(api).test_client()
+        self.client = served(api).test_client()
 
     def status(self, method: str, path: str, who: str) -> int:
         """What somebody gets."""

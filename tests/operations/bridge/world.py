@@ -42,16 +42,31 @@ def breaks(variables: dict[str, str] | object) -> str | None:
 
 
 @cache
-def empty_engine(folder: Path) -> sa.Engine:
+def _kept(folder: Path, sealer: sealing.Sealer) -> Store:
     """One database per folder: compiled statements are kept with their engine."""
     engine = connect(f"sqlite:///{folder / 'bridge.db'}")
     sa.event.listen(engine, "connect", _careless)
-    return engine
+    return _prepared(engine, sealer)
 
 
 def _careless(connection: sqlite3.Connection, _record: object) -> None:
     """Power cuts are not tested here, and a disk that syncs takes most of the time."""
     connection.execute("PRAGMA synchronous=OFF")
+
+
+def _prepared(engine: sa.Engine, sealer: sealing.Sealer) -> Store:
+    store = Store(engine)
+    store.prepare(sealer.keys)
+    return store
+
+
+def empty_store(folder: Path, engine: sa.Engine | None = None, sealer: sealing.Sealer = SEALER) -> Store:
+    """The database of `folder`, or of `engine`, with nothing in it but what was audited."""
+    store = _kept(folder, sealer) if engine is None else _prepared(engine, sealer)
+    with store.writing() as conn:
+        for table in ("operations", "resources", "external", "drycc_apps", "drycc_releases", "drycc_turns"):
+            conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - names of ours
+    return store
 
 
 class World:
@@ -71,11 +86,7 @@ class World:
         grace_s: float = 0.0,
         sealer: sealing.Sealer = SEALER,
     ) -> None:
-        self.store = Store(engine or empty_engine(folder))
-        self.store.prepare(sealer.keys)
-        with self.store.writing() as conn:
-            for table in ("operations", "resources", "external", "drycc_apps", "drycc_releases", "drycc_turns"):
-                conn.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608 - names of ours
+        self.store = empty_store(folder, engine, sealer)
         self.service = Service(self.store, sealer)
         self.broker = FakeBroker(looks=looks)
         self.apps = FakeAppReleases(rolling_looks=looks, breaks=breaks)

@@ -16,9 +16,8 @@ from helmbroker.controller_bridge.apps.drycc.client import ControllerClient
 from helmbroker.controller_bridge.apps.drycc.releases import DryccAppReleases
 from helmbroker.controller_bridge.apps.port import ConfigChange
 from helmbroker.controller_bridge.drycc_store import SqlBudget, SqlNotes
-from helmbroker.controller_bridge.store import Store
 from tests.fakes.drycc_controller import DryccController
-from tests.operations.bridge.world import SEALER, empty_engine
+from tests.operations.bridge.world import empty_store
 
 IMAGE = "shop:1"
 WHO = {"author": "ann", "summary": "bind db"}
@@ -83,8 +82,7 @@ class Bench:
     """The adapter of one test, with a clock that it sets."""
 
     def __init__(self, seat: Seat, folder: Path) -> None:
-        self.seat, self.store = seat, Store(empty_engine(folder))
-        self.store.prepare(SEALER.keys)
+        self.seat, self.store = seat, empty_store(folder)
         self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         self.client = ControllerClient(seat.controller.url)
         self.token = lambda: seat.controller.staff
@@ -108,12 +106,15 @@ class Bench:
         return number
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One database for all: it is emptied for each test, which is faster than making it anew."""
+    return tmp_path_factory.mktemp("bridge")
+
+
 @pytest.fixture
-def bench(seat: Seat, tmp_path: Path) -> Iterator[Bench]:
-    found = Bench(seat, tmp_path)
-    yield found
-    found.store.engine.dispose()
-    empty_engine.cache_clear()
+def bench(seat: Seat, folder: Path) -> Bench:
+    return Bench(seat, folder)
 
 
 def var(name: str, value: Any, group: str = "addon_db") -> dict[str, Any]:

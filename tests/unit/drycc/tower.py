@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -120,10 +120,8 @@ class Tower:
 
 
 @pytest.fixture
-def tower(seat: Seat, tmp_path: Path) -> Iterator[Tower]:
-    found = Tower(seat, tmp_path)
-    yield found
-    found.store.engine.dispose()
+def tower(seat: Seat, folder: Path) -> Tower:
+    return Tower(seat, folder)
 
 
 @pytest.fixture
