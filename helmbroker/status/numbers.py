@@ -19,7 +19,7 @@ _QUEUED, _RUNNING = (sa.literal_column(f"'{state}'", sa.String) for state in (St
 
 @dataclass(frozen=True)
 class WorkNumbers:
-    """Operations and who carries them out. Schedules, which never end, are told apart; only their leases count."""
+    """Operations and who carries them out. Schedules, which never end, are told apart; of theirs the leases count."""
 
     operations: Mapping[tuple[str, State], int] = field(default_factory=dict)
     oldest_queued_s: float = 0.0
@@ -36,8 +36,8 @@ def scheduled(operations: sa.Table) -> sa.ColumnElement[bool]:
 
 def read(conn: sa.Connection, operations: sa.Table, workers: sa.Table, patient: str = "") -> WorkNumbers:
     """Of these tables. patient: the kind that waits for others most of its time."""
-    t, moment, schedule = operations.c, now(conn), scheduled(operations)
-    counts = sa.select(t.kind, t.state, sa.func.count().label("n")).where(~schedule).group_by(t.kind, t.state)
+    t, moment = operations.c, now(conn)
+    counts = sa.select(t.kind, t.state, sa.func.count().label("n")).group_by(t.kind, t.state)
     open_ = sa.union_all(
         *(
             sa.select(
@@ -45,7 +45,7 @@ def read(conn: sa.Connection, operations: sa.Table, workers: sa.Table, patient: 
                 (moment - t.created_at if state is _QUEUED else sa.literal(0.0)).label("queued_s"),
                 t.attempt,
                 (t.lease_until < moment if state is _RUNNING else sa.false()).label("expired"),
-                schedule.label("schedule"),
+                scheduled(operations).label("schedule"),
                 # of one that runs, `run_at` says when it was claimed, or nothing
                 ((t.run_at if state is _QUEUED else t.deadline - RUN_S) - moment).label("due_in_s"),
             ).where(t.state == state)
@@ -54,11 +54,14 @@ def read(conn: sa.Connection, operations: sa.Table, workers: sa.Table, patient: 
     )
     found = conn.execute(open_).all()
     asked_for = [row for row in found if not row.schedule]
+    schedules_due_s = {row.kind: float(row.due_in_s) for row in found if row.schedule}
     return WorkNumbers(
-        operations={(row.kind, State(row.state)): row.n for row in conn.execute(counts)},
+        operations={
+            (row.kind, State(row.state)): row.n for row in conn.execute(counts) if row.kind not in schedules_due_s
+        },
         oldest_queued_s=max((float(row.queued_s) for row in asked_for if row.kind != patient), default=0.0),
         retrying=sum(row.attempt > 1 for row in asked_for),
         leases_expired=sum(bool(row.expired) for row in found),
         workers=sum(WorkerSeen(*row).lives for row in seen(conn, workers)),
-        schedules_due_s={row.kind: float(row.due_in_s) for row in found if row.schedule},
+        schedules_due_s=schedules_due_s,
     )

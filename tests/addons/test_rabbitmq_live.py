@@ -6,10 +6,27 @@ import pytest
 
 from tests.addons.live import Instance
 from tests.addons.programs import Failed
+from tests.cluster.addons import step
 
 pytestmark = [pytest.mark.cluster, pytest.mark.night, pytest.mark.timeout(1800)]
 
 _METRICS = 'exec 3<>"/dev/tcp/$1/15692" && printf "GET /metrics HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3'
+
+# In front of the server: closes two connections at once, and serves the third one.
+_BUSY = """
+{ok, Listener} = gen_tcp:listen(5999, [binary, {active, true}, {ip, {127, 0, 0, 1}}]),
+io:format("listening~n"),
+Next = fun() -> {ok, Socket} = gen_tcp:accept(Listener), Socket end,
+[begin gen_tcp:close(Next()), io:format("closed~n") end || _ <- [1, 2]],
+Client = Next(),
+{ok, Server} = gen_tcp:connect({127, 0, 0, 1}, 5671, [binary, {active, true}]),
+Relay = fun Again() -> receive
+  {tcp, Client, Sent} -> gen_tcp:send(Server, Sent), Again();
+  {tcp, Server, Said} -> gen_tcp:send(Client, Said), Again();
+  {tcp_closed, _} -> io:format("served~n"), halt(0)
+end end,
+Relay().
+"""
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +45,24 @@ def test_read_only_consumes_what_others_have_declared(rabbitmq: Instance) -> Non
     rabbitmq.prove("read", reader)
     with pytest.raises(Failed, match="terminated with exit code"):
         rabbitmq.prove("write", reader)
+
+
+def test_a_client_waits_for_a_server_that_closes_connections_and_for_none_that_refuses(
+    rabbitmq: Instance,
+) -> None:
+    user = rabbitmq.bind(0x23)
+    environment = {key.upper(): value for key, value in user.credentials.items()}
+    environment["URI"] = environment["URI"].replace(f"@{user.credentials['host']}:5671/", "@localhost:5999/")
+    busy = rabbitmq.start("erl", "-noinput", "-eval", _BUSY, stdin="")
+    assert busy.stdout is not None
+    assert busy.stdout.readline() == "listening\n"
+    rabbitmq.with_environment(environment, *step("rabbitmq", "tls"))
+    assert busy.communicate()[0] == "closed\nclosed\nserved\n"
+
+    wrong = user.credentials | {"uri": user.credentials["uri"].replace(user.password, "0")}
+    with pytest.raises(Failed, match="ACCESS_REFUSED"):
+        rabbitmq.with_environment({key.upper(): value for key, value in wrong.items()}, *step("rabbitmq", "tls"))
+    assert rabbitmq.log().count(f"user '{user.user}' - invalid credentials") == 1
 
 
 def test_only_tls_and_metrics_are_served_outside_of_the_pod(rabbitmq: Instance) -> None:
