@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.spec import marks, rules
 
-settings.register_profile("here", deadline=None)  # a busy machine is no reason to fail
+# A busy machine is no reason to fail, and examples are the same everywhere: `make fuzz` looks for new ones.
+settings.register_profile("here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
 
 

@@ -57,7 +57,6 @@ def start(world: World, clock: DatabaseClock, periods: dict[str, float]) -> Mont
     return Month(clock, hand, periods)
 
 
-@pytest.mark.timeout(180)
 def test_schedules_of_a_month(world: World, clock: DatabaseClock) -> None:
     """Every day credentials are rotated, and a bound resource comes and goes."""
     world.bound()

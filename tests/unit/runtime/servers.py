@@ -26,12 +26,6 @@ serve.serve(make_app, host="127.0.0.1", port=int(sys.argv[1]), grace_s=5)
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def connection(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=BOUND_S)
 

@@ -10,8 +10,9 @@ import urllib.request
 import pytest
 
 from helmbroker.runtime.deadlines import PlainSocket
+from tests.ports import free_port
 from tests.unit.runtime.processes import BOUND_S, program, read_line
-from tests.unit.runtime.servers import SERVER, connection, free_port
+from tests.unit.runtime.servers import SERVER, connection
 
 pytestmark = pytest.mark.processes
 
