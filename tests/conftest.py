@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.spec import marks, rules
 
-# A busy machine is no reason to fail, and examples are the same everywhere: `make fuzz` looks for new ones.
+# A busy machine is no reason to fail, and examples are the same everywhere.
 settings.register_profile("here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
 
