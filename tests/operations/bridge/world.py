@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -44,7 +45,13 @@ def breaks(variables: dict[str, str] | object) -> str | None:
 def _kept(folder: Path, sealer: sealing.Sealer) -> Store:
     """One database per folder: compiled statements are kept with their engine."""
     engine = connect(f"sqlite:///{folder / 'bridge.db'}")
+    sa.event.listen(engine, "connect", _careless)
     return _prepared(engine, sealer)
+
+
+def _careless(connection: sqlite3.Connection, _record: object) -> None:
+    """Programs have worlds, too, and no conftest.py that says it for them."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _prepared(engine: sa.Engine, sealer: sealing.Sealer) -> Store:
