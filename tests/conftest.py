@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from tests.spec import marks, rules
 
-settings.register_profile("here", deadline=None)  # a busy machine is no reason to fail
+# A busy machine is no reason to fail, and examples are the same everywhere.
+settings.register_profile("here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
+
+
+@sa.event.listens_for(sa.pool.Pool, "checkout")
+def _careless(connection: object, *_more: object) -> None:
+    """No test outlives a power failure, and a disk that is waited for would take much of its time."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

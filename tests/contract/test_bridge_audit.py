@@ -81,7 +81,7 @@ def data(tmp_path: Path) -> Path:
 def command(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "helmbroker.controller_bridge", *words]
     environment = {**os.environ, "HELMBROKER_BRIDGE_DATA_DIR": str(data)}
-    return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.mark.processes

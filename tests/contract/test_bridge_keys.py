@@ -49,7 +49,7 @@ def command(data: Path, *words: str) -> subprocess.Popen[str]:
 
 def lines(data: Path, *words: str) -> list[dict[str, object]]:
     with command(data, *words) as ran:
-        output, _ = ran.communicate(timeout=50)
+        output, _ = ran.communicate(timeout=200)
     assert ran.returncode == 0
     return [json.loads(line) for line in output.splitlines()]
 

@@ -152,7 +152,10 @@ def test_what_does_not_open_is_named_and_holds_nobody_up(store: SqlStore) -> Non
 def test_a_wrong_or_missing_key_changes_nothing(store: SqlStore, url: str) -> None:
     def everything() -> object:
         with store.engine.connect() as conn:
-            return [conn.execute(sa.select(table)).all() for table in (facts, instances, bindings)]
+            return [
+                conn.execute(sa.select(table).order_by(*table.primary_key)).all()
+                for table in (facts, instances, bindings)
+            ]
 
     before = everything()
     for keys in (SECOND, Keys(KeyRing({"1": NEW}, "1"))):

@@ -132,7 +132,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
 
 
 @pytest.mark.fuzz
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.osb(3, 4, 5, 7, 8, 10, 16, 19, 20, 21, 117)
 @seed(20261123)
 @settings(max_examples=4000, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -25,12 +25,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sandbox import binary
 from sandbox.cache import Cache, digest, tree
 from sandbox.settings import Settings
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SOURCE = Path(__file__).parent / "registry"
-BOUND_S = 30.0
+BOUND_S = 90.0
 ISSUER = "tokens.example"
 # bcrypt of "secret"
 PASSWORDS = "alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
@@ -68,9 +69,7 @@ def registry(
 
     tokens: who gives the tokens that it asks for.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     lines = ["version: 0.1", "log: {level: error}", "storage: {inmemory: {}}", "http:", f"  addr: 127.0.0.1:{port}"]
     if tls is not None:
         lines.append(f"  tls: {{certificate: {tls[0]}, key: {tls[1]}}}")

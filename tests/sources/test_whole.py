@@ -22,7 +22,7 @@ from tests.api.broker.test_served import BOUND_S, Served
 from tests.unit.catalog.folders import write
 from tests.unit.catalog.sources.places import addon, packed
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.processes
 KUBECONFIG = """\
 apiVersion: v1
 kind: Config

@@ -33,7 +33,6 @@ def shown(line: str, output: str) -> bool:
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(180)
 def test_the_walk_through_is_true(tmp_path: Path) -> None:
     typed = blocks(PAGE.read_text("utf-8"))
     script = "set -eE -o pipefail\ntrap 'kill $(jobs -p) $(cat walk/stand.pid) 2> /dev/null' ERR\n"
@@ -50,7 +49,7 @@ def test_the_walk_through_is_true(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=150,
+        timeout=280,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout

@@ -39,7 +39,6 @@ def create(bridge: Bridge, name: str) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(240)
 def test_what_the_version_before_has_begun_ends_under_this_one(
     bridges: tuple[Bridge, Bridge], broker: OsbServer
 ) -> None:

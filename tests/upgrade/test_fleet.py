@@ -20,7 +20,7 @@ from tests.upgrade.world import BOUND_S, HERE, PAUSE_S, Platform, World, world
 
 INSTANCES = ("a", "b", "c")
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

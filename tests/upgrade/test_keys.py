@@ -11,7 +11,7 @@ from helmbroker.sealing import Key, RingFile, wrapped_by
 from tests.upgrade.world import Platform, World, world
 
 BINDING = "/v2/service_instances/i/service_bindings/b"
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

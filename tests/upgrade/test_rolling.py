@@ -19,7 +19,7 @@ STATES = ("waiting", "running", "queued")
 CANCELLED = ("provision", "update", "bind")  # each by the deprovision that follows it
 CLIENTS, TURNS = 3, 2
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

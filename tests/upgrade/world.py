@@ -31,7 +31,7 @@ LOGIN = "platform:word"
 NAMESPACE = "instances"
 ASYNC = "accepts_incomplete=true"
 PAUSE_S = 0.1
-BOUND_S = 90.0
+BOUND_S = 240.0
 
 
 class World:

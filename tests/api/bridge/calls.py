@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cache
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -31,26 +32,36 @@ def served(api: Api) -> Flask:
     return app
 
 
+@cache
+def _people(folder: Path) -> tuple[str, dict[str, str]]:
+    """A file of tokens, and whose they are."""
+    file = folder / "people.json"
+    tokens = Tokens(file)
+    people = {
+        "admin": tokens.add("root", ["*"], Role.ADMIN),
+        "member": tokens.add("alice", ["shop"], Role.MEMBER),
+        "viewer": tokens.add("victor", ["shop"], Role.VIEWER),
+        "stranger": tokens.add("mallory", ["blog"], Role.ADMIN),
+    }
+    return file.read_text(), people
+
+
 class Calls:
     """Calls as one of: admin (every app), member and viewer (shop), stranger (blog only, admin there)."""
 
     def __init__(self, folder: Path, sealer: Sealer = SEALER) -> None:
         self.world = World(folder, sealer=sealer)
         self.tokens_file = folder / "tokens.json"
-        self.tokens_file.unlink(missing_ok=True)
-        tokens = Tokens(self.tokens_file)
-        self.tokens = {
-            "admin": tokens.add("root", ["*"], Role.ADMIN),
-            "member": tokens.add("alice", ["shop"], Role.MEMBER),
-            "viewer": tokens.add("victor", ["shop"], Role.VIEWER),
-            "stranger": tokens.add("mallory", ["blog"], Role.ADMIN),
-        }
+        content, people = _people(folder)
+        self.tokens_file.touch(0o600)
+        self.tokens_file.write_text(content)
+        self.tokens = dict(people)
         self.api = Api(
             service=self.world.service,
             sharing=self.world.sharing,
             broker=self.world.brokers,
             catalog=CachedCatalog(self.world.brokers),
-            authority=tokens,
+            authority=Tokens(self.tokens_file),
             apps=lambda: self.world.apps,
             leaving=Event(),
         )

@@ -76,9 +76,6 @@ class Desk:
         url = url or f"sqlite:///{folder}/helmbroker.db"
         self.folder, self.url = folder, url
         self.store = SqlStore(url, Keys.load(folder / "keys.json"))
-        if url.startswith("sqlite"):
-            # a test does not outlive a power failure, and waiting for the disk would be most of its time
-            sa.event.listen(self.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA synchronous=OFF"))
         self.room = FakeWaitingRoom(self.store)
         self.revisions = UnpackedRevisions(folder / "addon-revisions", self.store.packed)
         self.service = service = Service(self.store, lambda: catalog, self.revisions, "instances", self.room)

@@ -281,7 +281,11 @@ JSON = st.recursive(
 
 
 @pytest.mark.osb(117)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.dictionaries(st.sampled_from([*PROVISION_FIELDS, *BIND_FIELDS, "x"]), JSON, max_size=5))
 def test_no_body_breaks_the_broker(desk: Desk, change: dict[str, Any]) -> None:
     """Never 5xx for a bad request."""

@@ -67,7 +67,11 @@ def test_ids_that_look_alike_are_different(desk: Desk) -> None:
 
 
 @pytest.mark.osb(19)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_every_text_is_an_id_or_is_told_why_not(desk: Desk, text: str) -> None:
     response = desk.put(paths(text)[0], space_guid="same")

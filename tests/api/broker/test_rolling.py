@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +19,13 @@ from helmbroker.broker.store.store import SqlStore
 from helmbroker.catalog.model import Catalog
 from helmbroker.sealing import Keys
 from tests.api.broker.desk import USER
-from tests.api.broker.test_served import Answer, Served
+from tests.api.broker.test_served import Served
 from tests.postgresql import empty_database
 
-pytestmark = [pytest.mark.processes, pytest.mark.postgresql, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.processes, pytest.mark.postgresql]
 
-DRAIN_S = 1.5
 LOOK_S = 0.2  # how often the load balancer asks whether a process is ready
-BOUND_S = 60
+BOUND_S = 90
 
 
 class Balancer:
@@ -33,8 +33,10 @@ class Balancer:
 
     def __init__(self) -> None:
         self.backends: list[Served] = []
-        self.ready: list[Served] = []
-        self.turn = itertools.count()
+        self._ready: list[Served] = []
+        self._busy: Counter[Served] = Counter()
+        self._changed = threading.Condition()
+        self._turn = itertools.count()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -43,7 +45,10 @@ class Balancer:
             self.look()
 
     def look(self) -> None:
-        self.ready = [each for each in list(self.backends) if self._is_ready(each)]
+        ready = [each for each in list(self.backends) if self._is_ready(each)]
+        with self._changed:
+            self._ready = ready
+            self._changed.notify_all()
 
     @staticmethod
     def _is_ready(backend: Served) -> bool:
@@ -52,9 +57,23 @@ class Balancer:
         except OSError:
             return False
 
-    def send(self, method: str, target: str, body: bytes | None = None) -> Answer:
-        ready = self.ready
-        return ready[next(self.turn) % len(ready)].call(method, target, body)
+    @contextmanager
+    def one(self) -> Iterator[Served]:
+        """Whose turn it is, for one request."""
+        with self._changed:
+            chosen = self._ready[next(self._turn) % len(self._ready)]
+            self._busy[chosen] += 1
+        try:
+            yield chosen
+        finally:
+            with self._changed:
+                self._busy[chosen] -= 1
+                self._changed.notify_all()
+
+    def await_leave(self, backend: Served) -> None:
+        """Until it has said that it is not ready, and whoever was sent to it has got an answer."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: backend not in self._ready and not self._busy[backend], BOUND_S)
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -86,11 +105,8 @@ class Client:
 
     def ask(self, method: str, target: str, wanted: int) -> None:
         try:
-            if method == "PUT":
-                ready = self._balancer.ready
-                status, body = ready[next(self._balancer.turn) % len(ready)].put(target)
-            else:
-                status, body = self._balancer.send(method, target)
+            with self._balancer.one() as backend:
+                status, body = backend.put(target) if method == "PUT" else backend.call(method, target)
         except (OSError, ValueError, ZeroDivisionError) as error:
             self.faults.append(f"{method} {target}: {error!r}")
             return
@@ -113,7 +129,7 @@ def test_no_request_is_lost(
         "DATABASE_URL": url.replace("postgresql+psycopg:", "postgresql:"),
         "ADDONS_DIR": shelf,
         "LISTEN": "127.0.0.1:0",
-        "DRAIN_S": DRAIN_S,
+        "DRAIN_S": 120,  # the longest
     }
     environment = {f"HELMBROKER_{name}": str(value) for name, value in settings.items()}
     balancer, stop, ended = Balancer(), threading.Event(), list[Served]()
@@ -128,7 +144,9 @@ def test_no_request_is_lost(
                 new = Served(environment)
                 balancer.backends.append(new)
                 balancer.look()
-                assert old.end(signal.SIGTERM) == 0
+                old.process.send_signal(signal.SIGTERM)
+                balancer.await_leave(old)
+                assert old.end(signal.SIGTERM) == 0, "told again, it does not wait for the rest of its time"
                 balancer.backends.remove(old)
                 ended.append(old)
             stop.set()

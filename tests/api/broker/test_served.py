@@ -27,7 +27,7 @@ from tests.unit.runtime.certificates import LOCALHOST, Authority
 
 pytestmark = pytest.mark.processes
 
-BOUND_S = 30
+BOUND_S = 90
 HEADERS = {**VERSION, "Authorization": LOGIN, "Content-Type": "application/json"}
 Answer = tuple[int, dict[str, Any]]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from helmbroker.controller_bridge.model import Kind, Schedule
 from helmbroker.controller_bridge.operations.finish import on_finish
@@ -34,10 +32,6 @@ def clock() -> DatabaseClock:
 def world(tmp_path: Path, clock: DatabaseClock) -> World:
     engine = connect(f"sqlite:///{tmp_path / 'bridge.db'}")
 
-    def careless(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA synchronous=OFF")
-
-    sa.event.listen(engine, "connect", careless)
     clock.rule(engine)
     return World(tmp_path, engine=engine)
 
@@ -57,7 +51,6 @@ def start(world: World, clock: DatabaseClock, periods: dict[str, float]) -> Mont
     return Month(clock, hand, periods)
 
 
-@pytest.mark.timeout(180)
 def test_schedules_of_a_month(world: World, clock: DatabaseClock) -> None:
     """Every day credentials are rotated, and a bound resource comes and goes."""
     world.bound()

@@ -86,7 +86,6 @@ def test_the_broker_hears_of_the_predecessor_where_it_can_do_something_with_it(
     assert made.request == ("svc-pg", old if rotatable else None)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("now", [False, True])
 def test_a_disturbance_anywhere_changes_nothing(tmp_path: Path, *, now: bool) -> None:
     def make() -> Case:

@@ -50,7 +50,7 @@ def _kept(folder: Path, sealer: sealing.Sealer) -> Store:
 
 
 def _careless(connection: sqlite3.Connection, _record: object) -> None:
-    """Power cuts are not tested here, and a disk that syncs takes most of the time."""
+    """Programs have worlds, too, and no conftest.py that says it for them."""
     connection.execute("PRAGMA synchronous=OFF")
 
 

@@ -300,7 +300,6 @@ def test_nothing_to_upgrade_is_done_at_once(make: Make) -> None:
     assert (run.operation.description, run.members) == ("nothing to upgrade", [])
 
 
-@pytest.mark.timeout(300)
 def test_a_run_may_be_disturbed_at_every_step(either_world: World, tmp_path: Path) -> None:
     """Each round with other instances, in the same world: all that is of those before is upgraded already."""
     harbour = Harbour(either_world, (), newer(tmp_path / "newer"))
@@ -320,7 +319,6 @@ def test_a_run_may_be_disturbed_at_every_step(either_world: World, tmp_path: Pat
     assert_same_end(case)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])
 def test_an_update_that_is_tried_may_be_disturbed_at_every_step(
     either_world: World, tmp_path: Path, state: State

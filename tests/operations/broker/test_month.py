@@ -64,7 +64,6 @@ def bind(world: World, binding_id: str) -> None:
 
 
 @pytest.mark.bug(60)
-@pytest.mark.timeout(180)
 def test_schedules_of_a_month(world: World, start: Callable[..., Month]) -> None:
     """Every day a binding expires, and an instance comes and goes."""
     month = start(least_s=LOOK_S)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from helmbroker.broker.domain import naming
 from helmbroker.broker.domain.credentials import Parameters
 from helmbroker.broker.domain.instance import BindingRecord, InstanceRecord
@@ -202,11 +200,6 @@ def _id(answer: object) -> str:
     return answer.operation_id
 
 
-def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
-    """Deaths are played here; the machine itself goes on."""
-    connection.execute("PRAGMA synchronous=OFF")
-
-
 @contextmanager
 def world(
     url: str,
@@ -218,8 +211,6 @@ def world(
 ) -> Iterator[World]:
     """A fresh one in an empty database."""
     store = SqlStore(url, keys)
-    if store.engine.dialect.name == "sqlite":
-        sa.event.listen(store.engine, "connect", _without_waiting_for_the_disk)
     store.prepare()
     with store.engine.begin() as conn:  # a known one, so that names in tests are
         conn.execute(facts.update().where(facts.c.name == "broker_id").values(value=broker_id))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from helmbroker.durable import Operation
 
-BOUND_S = 30.0
+BOUND_S = 90.0
 
 
 @dataclass(frozen=True)

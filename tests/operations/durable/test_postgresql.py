@@ -122,7 +122,7 @@ def test_who_freezes_in_a_transaction_keeps_no_locks(desk: Desk, hand_of: Callab
 
 
 def _keeps_nobody_waiting(connection: psycopg.Connection, _record: object) -> None:
-    connection.execute("SET idle_in_transaction_session_timeout = '100ms'")
+    connection.execute("SET idle_in_transaction_session_timeout = '2s'")
     connection.commit()
 
 

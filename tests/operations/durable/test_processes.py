@@ -28,11 +28,11 @@ def await_end(desk: Desk, operation: Operation) -> Operation:
 @pytest.mark.osb(97)
 @pytest.mark.bug(5)
 def test_another_worker_resumes_what_a_killed_one_left(desk: Desk, workers: Workers) -> None:
-    operation, following = (desk.enqueue(params={"step_s": s}) for s in (0.3, 0.0))
+    operation, following = (desk.enqueue(params={"step_s": s}) for s in (1.0, 0.0))
     first = workers.start()
     workers.await_line(lambda line: (line.event, line.step) == ("begin", "two"))
     workers.kill(first)
-    second = workers.start()
+    second = workers.start(lease_s=30.0)
     after = await_end(desk, operation)
     assert (after.state, after.attempt, after.fence) == (State.SUCCEEDED, 1, 2)
     assert after.results == {"one": {"pid": first, "fence": 1}, "two": {"pid": second, "fence": 2}}
@@ -46,7 +46,7 @@ def test_another_worker_resumes_what_a_killed_one_left(desk: Desk, workers: Work
 
 
 def test_a_frozen_worker_that_wakes_up_leaves_and_writes_nothing(desk: Desk, workers: Workers) -> None:
-    operation = desk.enqueue(params={"step_s": 0.4})
+    operation = desk.enqueue(params={"step_s": 1.0})
     zombie = workers.start(lease_s=1.0)
     workers.await_line(lambda line: line.step == "one")
     with desk.engine.begin() as conn:  # so it is not frozen while it holds a lock, which would hold up everybody
@@ -54,7 +54,7 @@ def test_a_frozen_worker_that_wakes_up_leaves_and_writes_nothing(desk: Desk, wor
         if conn.dialect.name == "postgresql":
             conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})")
         workers.signal(zombie, signal.SIGSTOP)
-    second = workers.start()
+    second = workers.start(lease_s=30.0)
     workers.await_line(lambda line: line.pid == second)
     workers.signal(zombie, signal.SIGCONT)
     workers.await_line(lambda line: (line.pid, line.event) == (zombie, "LeaseLost"))
@@ -69,7 +69,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_work_to_the_next_at_once(desk:
     first = workers.start(lease_s=600)
     workers.await_line(lambda line: line.step == "one")
     workers.signal(first, signal.SIGTERM)
-    workers.start(lease_s=2)
+    workers.start(lease_s=30)
     assert workers.await_exit(first) == 0
     after = await_end(desk, operation)
     assert (after.state, after.attempt) == (State.SUCCEEDED, 1)
@@ -82,7 +82,9 @@ def test_cancel_reaches_another_process(desk: Desk, workers: Workers) -> None:
     workers.await_line(lambda line: line.event == "begin")
     asked = time.monotonic()
     desk.cancel(description="the instance is deleted")
-    assert workers.await_line(lambda line: line.event == "Cancelled").at - asked < 3.0
+    assert (
+        workers.await_line(lambda line: line.event == "Cancelled").at - asked < 10.0
+    )  # by a heartbeat, not by a lease
     following = desk.enqueue(params={"step_s": 0.0})
     after = await_end(desk, operation)
     assert (after.state, after.description) == (State.CANCELLED, "the instance is deleted")

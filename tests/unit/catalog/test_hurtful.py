@@ -110,7 +110,6 @@ def _loaded(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(300)
 @pytest.mark.bug(9, 77)
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_yaml_takes_more_than_its_share(tmp_path: Path, name: str) -> None:
@@ -125,7 +124,6 @@ def test_no_yaml_takes_more_than_its_share(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(300)
 @pytest.mark.osb(36)
 def test_no_schema_takes_more_than_its_share(tmp_path: Path) -> None:
     file = "plans/whatever/create-instance-schema.json"
@@ -135,7 +133,6 @@ def test_no_schema_takes_more_than_its_share(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(300)
 def test_no_credentials_template_takes_more_than_its_share(tmp_path: Path) -> None:
     file = "plans/whatever/bind.yaml"
     for number, text in enumerate(TEMPLATES.values()):

@@ -19,6 +19,7 @@ import pytest
 from demo.app import load
 from demo.app.app import App, Server, StoreError
 from demo.traffic import Totals
+from tests.ports import free_port
 
 APP = Path("demo/app/app.py").resolve()
 
@@ -121,21 +122,19 @@ def test_it_ends_after_the_requests_in_flight_and_in_the_queue() -> None:
 
 
 def test_sigterm_ends_it() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     child = subprocess.Popen([sys.executable, str(APP)], env={"PORT": str(port), "PATH": os.environ["PATH"]})
     try:
         assert _first_answer(port) == 200
         child.send_signal(signal.SIGTERM)
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
     finally:
         child.kill()
         child.wait()
 
 
 def _first_answer(port: int) -> int:
-    for _ in range(200):
+    for _ in range(1200):
         try:
             return get(port)[0]
         except ConnectionRefusedError:

@@ -38,7 +38,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 def here(tmp_path: Path, name: str) -> None:
     """Wait until the process has said so."""
     log = tmp_path / f"{name}.log"
-    until(lambda: True if "here" in log.read_text() else None, within_s=10, what=name, every_s=0.01)
+    until(lambda: True if "here" in log.read_text() else None, within_s=60, what=name, every_s=0.01)
 
 
 def test_what_was_started_is_recorded_and_ended(processes: Processes, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.unit.logs import logs_as_before
 
 __all__ = ["logs_as_before"]
 pytestmark = pytest.mark.usefixtures("logs_as_before", "place")
-BOUND_S = 50
+BOUND_S = 200
 LOGINS, RESTORE = "authenticate-platforms.md", "restore-the-database.md"
 
 

@@ -29,7 +29,6 @@ def test_every_page_is_found_from_the_index() -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(300)
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     argv = ["-q", "-W", "--keep-going", "-b", "html", "-c", "docs/site", "-d", str(tmp_path / "read"), "."]
     built = subprocess.run(

@@ -15,8 +15,6 @@ from tests.unit.durable.desk import METADATA, OPERATIONS, Desk
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     engine = connect(f"sqlite:///{tmp_path}/test.db")
-    # A test does not outlive a power failure; waiting for the disk is most of its time.
-    sa.event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF"))
     METADATA.create_all(engine)
     yield engine
     engine.dispose()

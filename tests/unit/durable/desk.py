@@ -14,7 +14,7 @@ from helmbroker.durable import JSON, Context, Handler, Observer, Operation, Queu
 METADATA = sa.MetaData()
 OPERATIONS = define(METADATA)
 OWN = sa.Table("own", METADATA, sa.Column("word", sa.String(100), primary_key=True))  # a consumer's table
-BOUND_S = 10.0  # no wait of a test lasts longer
+BOUND_S = 60.0  # no wait of a test lasts longer
 
 
 def at_once(_ctx: Context) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from helmbroker.durable import Context, Operation, State
 from tests.operations.harness import Hand
-from tests.unit.durable.desk import OPERATIONS, Desk, Finished, Gate, at_once, quick, running
+from tests.unit.durable.desk import BOUND_S, OPERATIONS, Desk, Finished, Gate, at_once, quick, running
 
 HandOf = Callable[..., Hand]
 LANES = ("", "a", "b")
@@ -151,15 +151,15 @@ def test_an_exclusive_claim_waits_for_lost_claims_of_every_lane(desk: Desk) -> N
     def handle(ctx: Context) -> str:
         if ctx.operation.lane:
             entered.release()
-            assert ctx.stop.wait(10)
-            assert leave.wait(10)
+            assert ctx.stop.wait(BOUND_S)
+            assert leave.wait(BOUND_S)
         order.append(ctx.operation.lane)
         return "done"
 
     in_lanes(desk, "a", "b")
     with running(quick(desk, handle, finished, heartbeat_s=30.0)):
-        assert entered.acquire(timeout=10)
-        assert entered.acquire(timeout=10)
+        assert entered.acquire(timeout=BOUND_S)
+        assert entered.acquire(timeout=BOUND_S)
         with desk.engine.begin() as conn:
             conn.execute(OPERATIONS.update().values(state=State.FAILED))
         alone = desk.enqueue()

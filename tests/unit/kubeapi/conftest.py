@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
             headers = {key.lower(): value for key, value in self.headers.items()}
             told.requests.append(Request(self.command, url.path, parse_qs(url.query), headers, body))
             if not told.answers:
-                told.hold.wait(10)
+                told.hold.wait(60)
                 self.close_connection = True
                 return
             status, more, answer = told.answers.pop(0)
@@ -57,6 +57,14 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def kube(server: Server, tmp_path: Path) -> Iterator[KubeClient]:
+    client = KubeClient.from_environment(kubeconfig(tmp_path, server.url), timeout_s=60.0)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def impatient(server: Server, tmp_path: Path) -> Iterator[KubeClient]:
+    """For what is not answered."""
     client = KubeClient.from_environment(kubeconfig(tmp_path, server.url), timeout_s=0.5)
     yield client
     client.close()

@@ -106,9 +106,9 @@ def test_a_watch_that_the_server_has_forgotten_is_an_error(server: Server, kube:
     assert caught.value.status == 410
 
 
-def test_a_watch_without_a_word_ends_with_an_error(server: Server, kube: KubeClient) -> None:
+def test_a_watch_without_a_word_ends_with_an_error(server: Server, impatient: KubeClient) -> None:
     server.answer(200, {"items": []})
-    _, changes = kube.watch("Pod", "shop", for_s=0.1)
+    _, changes = impatient.watch("Pod", "shop", for_s=0.1)
     with pytest.raises(Unreachable, match=r"no answer within 0\.6 s"):
         next(changes)
 
@@ -248,9 +248,9 @@ def test_something_that_is_no_kubernetes_is_told(server: Server, kube: KubeClien
         kube.get("Secret", "shop", "credentials")
 
 
-def test_no_answer_in_time_is_unreachable_and_not_tried_again(server: Server, kube: KubeClient) -> None:
+def test_no_answer_in_time_is_unreachable_and_not_tried_again(server: Server, impatient: KubeClient) -> None:
     with pytest.raises(Unreachable, match=r"cannot create Secret shop/credentials: .* no answer within 0\.5 s"):
-        kube.create(SECRET)
+        impatient.create(SECRET)
     assert len(server.requests) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,12 @@ from helmbroker.kubeapi.errors import (
     NoCluster,
     Unreachable,
 )
+from tests.ports import free_port
 from tests.unit.kubeapi.answering import TOKEN, Server, kubeconfig
 
 
 def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+    port = free_port()
     kube = KubeClient.from_environment(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
     with pytest.raises(Unreachable, match=f"cannot list Pods in shop: .*127.0.0.1:{port} .*connection refused"):
         kube.list("Pod", "shop")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def test_requests_that_wait_are_told_that_the_server_ends(number: signal.Signals
         server.send_signal(number)
         with asked.result(BOUND_S) as answer:
             assert answer.read() == b"True"
-        server.communicate(timeout=10)
+        server.communicate(timeout=BOUND_S)
     assert server.returncode == 0
 
 
