@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from helmbroker import key_commands, program, rights_commands
 from helmbroker.audit import commands as audit_commands
-from helmbroker.controller_bridge import app_commands, transfer_commands
+from helmbroker.controller_bridge import app_commands, check_command, transfer_commands
 from helmbroker.controller_bridge.settings import PREFIX, Settings, SetupError
 from helmbroker.kubeapi.errors import KubeError
 from helmbroker.runtime import logs, signals
@@ -262,6 +262,7 @@ def _audit(settings: Settings) -> Iterator[audit_commands.Log]:
 
 _THINGS = audit_commands.Things(("app", "resource"), "--app", "Of this app and its resources.")
 main.add_command(key_commands.group(_PROGRAM, _with_settings, _safe))
+main.add_command(check_command.command(_with_settings))
 main.add_command(app_commands.group(_with_settings))
 main.add_command(audit_commands.group(_PROGRAM, _THINGS, _with_settings_or(audit_commands.CANNOT), _audit))
 transfer_commands.add_to(main, _with_settings)

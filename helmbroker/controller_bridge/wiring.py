@@ -32,6 +32,7 @@ from helmbroker.status import health
 if TYPE_CHECKING:
     from flask import Flask
 
+    from helmbroker.controller_bridge.osb_tls import ClientTls
     from helmbroker.durable import Handler
 
 _LOG = logging.getLogger("helmbroker.bridge")
@@ -210,19 +211,25 @@ def make_brokers(settings: Settings, store: Store, sealer: sealing.Sealer, kube:
     from helmbroker.controller_bridge.external import ExternalBroker  # noqa: PLC0415
 
     found: dict[str, Broker] = {
-        name: _osb_broker(one, settings.cluster_id) for name, one in addresses(settings).items()
+        name: make_broker(one, settings.cluster_id) for name, one in addresses(settings).items()
     }
     return Brokers(found | {EXTERNAL: ExternalBroker(store, sealer, GivenSecrets(kube))})
 
 
-def _osb_broker(one: Address, cluster_id: str) -> Broker:
+def make_tls(one: Address) -> ClientTls:
+    """The files for TLS with a broker."""
+    from helmbroker.controller_bridge.osb_tls import ClientTls  # noqa: PLC0415  # heavy
+
+    return ClientTls(one.ca_file, one.client_certificate_file, one.client_key_file)
+
+
+def make_broker(one: Address, cluster_id: str) -> Broker:
+    """The client of one service broker."""
     from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
     from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
-    from helmbroker.controller_bridge.osb_tls import ClientTls  # noqa: PLC0415
 
     login = None if one.credentials_file is None else CredentialsFile(one.credentials_file)
-    tls = ClientTls(one.ca_file, one.client_certificate_file, one.client_key_file)
-    return OsbBroker(one.url, login, cluster_id=cluster_id, tls=tls, read_s=one.timeout_s)
+    return OsbBroker(one.url, login, cluster_id=cluster_id, tls=make_tls(one), read_s=one.timeout_s)
 
 
 def service_brokers(brokers: Brokers) -> health.Check:

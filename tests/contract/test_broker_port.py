@@ -158,7 +158,6 @@ def test_an_instance_comes_and_goes(stage: Stage, instance: InstanceRef) -> None
     assert stage.broker.deprovision(instance, ALICE) == Answer(pending=False)
 
 
-@pytest.mark.osb(34)
 def test_what_goes_on_may_take_as_long_as_its_plan_allows(stage: Stage, instance: InstanceRef) -> None:
     plans = {plan.id: plan for one in stage.broker.catalog() for plan in one.plans}
     longest_s = plans[instance.plan_id].longest_s

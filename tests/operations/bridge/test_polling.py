@@ -1,4 +1,4 @@
-"""Work that the broker goes on with: how long, how often, and in spite of what it is looked at (OSB item 34)."""
+"""Work that the broker goes on with: for how long, how often, and in spite of what it is looked at (OSB 2.17)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,6 @@ LASTING = {
 }
 
 
-@pytest.mark.osb(34)
 @pytest.mark.parametrize("name", LASTING)
 def test_after_the_time_of_its_plan_it_has_failed(world: World, name: str) -> None:
     method, doing = LASTING[name]
@@ -115,7 +114,6 @@ def test_after_the_time_of_its_plan_it_has_failed(world: World, name: str) -> No
     assert end.description.startswith(f"{doing} for more than 660 s"), end.description
 
 
-@pytest.mark.osb(34, 117)
 def test_what_was_not_made_in_time_is_removed(world: World) -> None:
     goes_on_for_ever(world, "provision")
     operation_id = create(world)
@@ -128,7 +126,6 @@ def test_what_was_not_made_in_time_is_removed(world: World) -> None:
     assert world.broker.instances == {}
 
 
-@pytest.mark.osb(34, 117)
 def test_credentials_that_were_not_made_in_time_are_removed(world: World) -> None:
     world.created()
     goes_on_for_ever(world, "bind")
@@ -232,7 +229,6 @@ def test_what_is_no_answer_is_asked_for_again(world: World, method: str, error: 
     assert next(left, None) is None
 
 
-@pytest.mark.osb(91)
 @pytest.mark.parametrize("name", ["create", "update", "bind"])
 def test_410_is_no_answer_of_what_is_made(world: World, name: str) -> None:
     operation_id = ROWS[name].begin(world)
@@ -251,7 +247,6 @@ def test_410_is_no_answer_of_what_is_made(world: World, name: str) -> None:
     assert things
 
 
-@pytest.mark.osb(95)
 def test_the_broker_says_when_to_look_and_the_queue_waits(world: World) -> None:
     world.broker.retry_after_s = 120.0
     operation_id = create(world)

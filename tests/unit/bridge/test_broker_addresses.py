@@ -49,19 +49,14 @@ third: {url: "https://third", client_certificate_file: /etc/bridge/tls.crt, clie
     }
 
 
-CERTIFICATE = {
-    "broker_url": "https://broker",
-    "broker_client_certificate_file": Path("tls.crt"),
-    "broker_client_key_file": Path("tls.key"),
-}
-
-
-def test_a_client_certificate_is_a_login() -> None:
+def test_a_client_certificate_is_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the file of credentials is not looked for, unless somebody names it."""
-    alone = addresses(Settings(**CERTIFICATE))["default"]
+    monkeypatch.setenv("HELMBROKER_BRIDGE_BROKER_URL", "https://broker")
+    monkeypatch.setenv("HELMBROKER_BRIDGE_BROKER_CLIENT_CERTIFICATE_FILE", "tls.crt")
+    monkeypatch.setenv("HELMBROKER_BRIDGE_BROKER_CLIENT_KEY_FILE", "tls.key")
+    alone = addresses(Settings())["default"]
     assert (alone.client_certificate_file, alone.credentials_file) == (Path("tls.crt"), None)
-    both = addresses(Settings(**CERTIFICATE, broker_credentials_file=Path("login")))["default"]
-    assert both.credentials_file == Path("login")
+    assert addresses(Settings(broker_credentials_file=Path("login")))["default"].credentials_file == Path("login")
 
 
 def test_half_a_client_certificate_is_told_by_its_variables() -> None:
