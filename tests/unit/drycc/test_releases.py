@@ -279,7 +279,7 @@ def test_a_throttle_is_respected_by_all(bench: Bench) -> None:
     before = len(bench.seat.controller.calls)
     with pytest.raises(AppsUnavailable, match="are used up for") as used:
         bench.apps().releases("shop")
-    assert 50 < used.value.after_s < 61  # a turn of its own after the 60 s
+    assert 50 < used.value.after_s < 61  # 60, and a turn of its own
     assert len(bench.seat.controller.calls) == before
 
 
