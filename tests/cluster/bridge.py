@@ -24,6 +24,7 @@ from tests.ports import free_port
 START_S = 90.0  # of a machine that is busy with other tests
 POLL_S = 0.1
 GRACE_S = 2
+_TRY_AGAIN = 503
 _STEP = re.compile(r"\(\w+, step \d+ of \d+(?: of the way back)?: ([^;)]+)")
 _GOES_ON = re.compile("ing(Instance)?$")  # Provisioning, Binding, Rotating, UpdatingInstance
 COMMAND = (sys.executable, "-m", "helmbroker.controller_bridge")
@@ -125,14 +126,18 @@ class Resource:
     def follow(
         self, field_: str, seen: Callable[[dict[str, Any]], None] = lambda _: None, within_s: float = END_S
     ) -> dict[str, Any]:
-        """Look until nothing goes on any more; how it is then."""
+        """Look until nothing goes on any more, also when told to try again (503); how it is then."""
         deadline = time.monotonic() + within_s
         while True:
-            shown = self.look()
-            seen(shown)
-            if not _GOES_ON.search(str(shown[field_])):
-                return shown
-            assert time.monotonic() < deadline, f"not within {within_s:g} s: {shown['message']}"
+            answer = self.bridge.ask("GET", self.path)
+            assert answer.ok or answer.status_code == _TRY_AGAIN, (
+                f"GET {self.path}: {answer.status_code} {answer.text}"
+            )
+            if answer.ok:
+                seen(answer.json())
+                if not _GOES_ON.search(str(answer.json()[field_])):
+                    return dict(answer.json())
+            assert time.monotonic() < deadline, f"not within {within_s:g} s: {answer.text}"
             time.sleep(POLL_S)
 
 
