@@ -88,8 +88,9 @@ startupProbe:
 readinessProbe:
   httpGet: {path: /readyz, port: {{ .name }}, scheme: {{ .scheme }}}
   periodSeconds: 3
-  timeoutSeconds: 5
-  failureThreshold: 2
+  # Where all replicas are slow for a moment none should leave: of a Service without pods everybody is refused.
+  timeoutSeconds: 10
+  failureThreshold: 4
 livenessProbe:
   httpGet: {path: /healthz, port: {{ .name }}, scheme: {{ .scheme }}}
   periodSeconds: 10
