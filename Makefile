@@ -55,7 +55,7 @@ chaos: $(VENV)/installed postgresql ## 300 times kill -9 and more under 200 oper
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/python -m tests.chaos --database both $(if $(KUBECONFIG),,--freeze-api-server) --write docs/reference/durability.md
 
-check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster; two to three minutes on two cores
+check: $(VENV)/installed ## lint, types, imports, unit and API tests; no cluster; less than two minutes on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

@@ -82,9 +82,8 @@ def test_cancel_reaches_another_process(desk: Desk, workers: Workers) -> None:
     workers.await_line(lambda line: line.event == "begin")
     asked = time.monotonic()
     desk.cancel(description="the instance is deleted")
-    assert (
-        workers.await_line(lambda line: line.event == "Cancelled").at - asked < 10.0
-    )  # by a heartbeat, not by a lease
+    told = workers.await_line(lambda line: line.event == "Cancelled")
+    assert told.at - asked < 10.0, "by a heartbeat, not by a lease"
     following = desk.enqueue(params={"step_s": 0.0})
     after = await_end(desk, operation)
     assert (after.state, after.description) == (State.CANCELLED, "the instance is deleted")

@@ -101,7 +101,7 @@ def test_a_long_wait_gives_the_slot_back_and_is_no_attempt(desk: Desk, hand_of: 
 @pytest.mark.osb(97)
 @pytest.mark.parametrize("after_s", [0.0, 30.0])
 def test_waiting_ends_at_the_deadline_with_the_last_reason(desk: Desk, hand_of: HandOf, after_s: float) -> None:
-    work = Work(*[Wait(after_s, "pod x: ImagePullBackOff")] * 10_000)
+    work = Work(*[Wait(after_s, "pod x: ImagePullBackOff")] * 1_000_000)
     operation = desk.enqueue(timeout_s=0.4)  # enough to be claimed once
     after = hand_of(work.handler("a")).run(operation.id)
     assert after.state is State.FAILED
