@@ -24,9 +24,8 @@ _TIMEOUTS_S = {
     Kind.ROTATE_NOW: ROTATION_TIMEOUT_S,
 }
 _OF_INSTANCE = (Kind.CREATE, Kind.UPDATE, Kind.ROTATE_ADMIN, Kind.DESTROY)
-_PROLONGED_S = (
-    2 * LONGEST_S
-)  # by plans that let the broker take longer: to make an instance, and to remove it again
+# By plans that let the broker take longer: to make an instance, and to remove it again.
+_PROLONGED_S = 2 * LONGEST_S
 _REVOKE_S, _MOST_S = 3600.0, 86400.0  # the first pause before old credentials are revoked once more; the longest
 
 
