@@ -71,11 +71,13 @@ class OsbBroker:
 
     def provision(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller) -> Answer:
         place: dict[str, JSON] = {"organization_guid": self._cluster_id, "space_guid": ref.app}
-        return self._ask("PUT", ref, ref.plan_id, place, parameters, caller)
+        return self._ask("PUT", ref, ref.plan_id, {"plan_id": ref.plan_id, **place}, parameters, caller)
 
     def update(self, ref: InstanceRef, parameters: Mapping[str, JSON], caller: Caller, *, plan_id: str) -> Answer:
-        before: dict[str, JSON] = {"previous_values": {"plan_id": ref.plan_id}}
-        return self._ask("PATCH", ref, plan_id, before, parameters, caller)
+        wanted: dict[str, JSON] = {"previous_values": {"plan_id": ref.plan_id}}
+        if plan_id != ref.plan_id:  # one that is offered no more must not be named (items 65, 66)
+            wanted["plan_id"] = plan_id
+        return self._ask("PATCH", ref, plan_id, wanted, parameters, caller)
 
     def deprovision(self, ref: InstanceRef, caller: Caller) -> Answer:
         return self._delete(_instance(ref), ref, caller)
@@ -119,12 +121,12 @@ class OsbBroker:
         method: str,
         ref: InstanceRef,
         plan_id: str,
-        more: dict[str, JSON],
+        wanted: dict[str, JSON],
         parameters: Mapping[str, JSON],
         caller: Caller,
     ) -> Answer:
         context = {**self._context(ref), "instance_name": ref.name}
-        body = {"service_id": ref.service_id, "plan_id": plan_id, **more, "context": context}
+        body = {"service_id": ref.service_id, **wanted, "context": context}
         if parameters:
             body["parameters"] = parameters
         response, answer = self._call(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from helmbroker.controller_bridge.broker_port import Answer, BrokerError, Progress, Status, Unreachable
-from helmbroker.controller_bridge.operations.work import UNTIL, Work, again, failure, text, undoing
+from helmbroker.controller_bridge.operations.work import AGAIN, UNTIL, Work, again, failure, text, undoing
 from helmbroker.durable import JSON, Done, Fail, Outcome, Wait
 
 Look = Callable[[str | None], Status]
@@ -40,10 +40,11 @@ def poll(work: Work, noted: Mapping[str, JSON], look: Look, doing: str, *, remov
     if not isinstance(outcome, Wait):
         return outcome
     if left_s <= 0:
+        longest_s, seen = _seconds(noted.get("longest_s"), 0.0), outcome.reason.removesuffix(AGAIN)
         return Fail(
-            f"{doing} for more than {_seconds(noted.get('longest_s'), 0.0):.0f} s, which its plan's "
-            f"maximum_polling_duration allows: it counts as failed. Last seen: {outcome.reason}. Try again; if it "
-            f"ends so again, ask the operator of the broker {work.resource.broker}"
+            f"{doing} for more than {longest_s:.0f} s, which its plan's maximum_polling_duration allows: it counts "
+            f"as failed. Last seen: {seen}. Try again; if it ends so again, ask the operator of the broker "
+            f"{work.resource.broker}"
         )
     reason = undoing(work, outcome.reason) if failure(work) else outcome.reason
     return Wait(min(outcome.after_s, left_s), reason)

@@ -25,6 +25,7 @@ from helmbroker.sealing import KeysAway
 
 FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
 UNTIL = "until"  # in the result of a step that has asked: when the plan's time for it is over
+AGAIN = "; trying again"  # what is told while somebody does not answer ends so
 _AGAIN_S = 5.0
 _AFTERWARDS_S = 300.0  # that an operation has left when the broker has used up its plan's time: to undo, or to end
 
@@ -183,7 +184,7 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
 def again(error: Exception) -> Wait:
     """Who did not answer is asked again: soon, or when he wants to be."""
     after_s = error.after_s if isinstance(error, AppsUnavailable | Unreachable) else 0.0
-    return Wait(max(_AGAIN_S, after_s), f"{error}; trying again")
+    return Wait(max(_AGAIN_S, after_s), f"{error}{AGAIN}")
 
 
 def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Work]]) -> None:

@@ -229,6 +229,21 @@ def test_what_is_no_answer_is_asked_for_again(world: World, method: str, error: 
     assert next(left, None) is None
 
 
+def test_silence_to_the_end_is_told(world: World) -> None:
+    operation_id = create(world)
+
+    def silent(called: str) -> None:
+        if called == "instance_status" and "deprovision" not in world.broker.calls:
+            raise Unreachable("the broker at b does not answer")
+
+    world.broker.before = silent
+    turn(world)
+    assert world.message().startswith("the broker at b does not answer; trying again")
+    later(world, operation_id, ALLOWED_S + 1)
+    world.run(operation_id)
+    assert "Last seen: the broker at b does not answer. Try again; if" in world.message()
+
+
 @pytest.mark.parametrize("name", ["create", "update", "bind"])
 def test_410_is_no_answer_of_what_is_made(world: World, name: str) -> None:
     operation_id = ROWS[name].begin(world)

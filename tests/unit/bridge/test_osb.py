@@ -188,6 +188,17 @@ def test_how_long_an_operation_of_a_plan_may_take(
     assert broker.bind(BINDING, ALICE)[0].longest_s == longest_s
 
 
+def test_an_update_names_a_plan_only_to_change_it(broker: OsbBroker, wire: Any) -> None:
+    """A plan that is offered no more must not stop its instances from being changed (OSB items 65, 66)."""
+    wire.patch(INSTANCE_URL, json={})
+    broker.update(INSTANCE, {"replicas": 2}, ALICE, plan_id="plan")
+    context = {"platform": "kubernetes", "clusterid": "c1", "namespace": "shop", "instance_name": "my-db"}
+    same = {"service_id": "svc", "previous_values": {"plan_id": "plan"}, "context": context}
+    assert wire.last_request.json() == {**same, "parameters": {"replicas": 2}}
+    broker.update(INSTANCE, {}, ALICE, plan_id="large")
+    assert wire.last_request.json() == {**same, "plan_id": "large"}
+
+
 def test_of_an_update_it_is_the_plan_that_it_goes_to(broker: OsbBroker, wire: Any) -> None:
     large = {"id": "large", "name": "large", "description": "d", "maximum_polling_duration": 7200}
     wire.get(CATALOG_URL, json={"services": [{**SERVICE, "plans": [PLAN, large]}]})

@@ -134,26 +134,7 @@ def test_a_port_without_tls(authority: Authority, asking: Maker) -> None:
             ask()
 
 
-def test_renewed_files_are_shown_at_once(
-    demanding: OsbServer,
-    authority: Authority,
-    client: tuple[Path, Path],
-    stranger: tuple[Path, Path],
-    tmp_path: Path,
-    asking: Maker,
-) -> None:
-    shown = tmp_path / "tls.crt", tmp_path / "tls.key"
-    ask = asking(demanding.url, authority.ca, *shown)
-    _put(client, shown)
-    assert ask()
-    _put(stranger, shown)
-    with pytest.raises((BrokerError, Unreachable), match=REFUSED):
-        ask()
-    _put(client, shown)
-    assert ask()
-
-
-def test_files_that_are_half_renewed_leave_those_of_before(
+def test_renewed_files_are_shown_once_they_belong_together(
     demanding: OsbServer,
     authority: Authority,
     client: tuple[Path, Path],
@@ -166,6 +147,11 @@ def test_files_that_are_half_renewed_leave_those_of_before(
     _put(client, shown)
     assert ask()
     _put(stranger[:1], shown[:1])
+    assert ask(), "half renewed: the pair of before goes on"
+    _put(stranger, shown)
+    with pytest.raises((BrokerError, Unreachable), match=REFUSED):
+        ask()
+    _put(client, shown)
     assert ask()
 
 
