@@ -43,7 +43,7 @@ class Files:
             if path not in self._logs and _DATABASE not in path.name and (content := self._changed(path)):
                 self._evidence.add(self._place(path), path.name, content)
         ours = tuple(f"{namespace}_" for namespace in self._namespaces)
-        for pod in (each for each in self._pods.iterdir() if each.name.startswith(ours)):
+        for pod in (each for each in self._pods.glob("*") if each.name.startswith(ours)):
             for path in (each for each in _below(pod) if ".log" in each.name):
                 with suppress(FileNotFoundError):  # gone meanwhile
                     if content := self._changed(path):

@@ -90,8 +90,8 @@ class Operator:
 
 
 @pytest.fixture
-def operator(bound: Tower, tmp_path: Path, logs_as_before: None) -> Operator:
-    return Operator(bound, tmp_path)
+def operator(bound: Tower, folder: Path, logs_as_before: None) -> Operator:
+    return Operator(bound, folder)
 
 
 def test_one_app_is_missing(operator: Operator) -> None:
