@@ -132,6 +132,7 @@ class Addon:
     archived: bool = False  # not offered any more
     dotted_parameters: bool = False  # users may write {"a.b": 1} for {"a": {"b": 1}}, and rawValues
     fullname_value: str | None = None  # the Helm value that must be the name of the Helm release
+    plan_value: str | None = None  # the Helm value of plans that no user sets
     mended: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)  # of a revision; None: left out
     warnings: tuple[Fault, ...] = ()
 

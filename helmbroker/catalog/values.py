@@ -27,8 +27,9 @@ def merge(*layers: Object) -> dict[str, JSON]:
 
 def of_instance(addon: Addon, plan: Plan, given: Object, overrides: Object, fullname: str) -> dict[str, JSON]:
     """What Helm is given for an instance: the operator's overrides win over the user, what has to be over both."""
+    kept = {key: value for key, value in plan.values.items() if key == addon.plan_value}
     forced = {addon.fullname_value: fullname} if addon.fullname_value else NOTHING
-    return merge(plan.values, given, overrides, forced)
+    return merge(plan.values, given, kept, overrides, forced)
 
 
 def coalesce(defaults: Object, given: Object) -> dict[str, Any]:

@@ -22,6 +22,7 @@ HOOKS = {
     "early": {
         "pre_provision": "echo before; exit 4",
         "post_provision": "echo after; exit 5",
+        "pre_update": "echo an update; exit 6",
     },
     "late": {"post_provision": 'echo "after $RELEASE, as $(id -u)"; exit 3'},
     "whole": {
@@ -64,6 +65,9 @@ def test_after_a_failed_hook_nothing_is_made_and_no_other_runs(running: Broker) 
     assert "before (exit code 4)" in end.description
     assert not [each for each in end.seen if "after" in each]
     assert not [name for name in objects(running.namespace) if name.startswith(("ConfigMap", "StatefulSet"))]
+    retried = json.loads(operate(running, "retry", instance.id, "--output", "json").output)
+    again = instance.follow(retried["operation"])
+    assert "before (exit code 4)" in again.description, "it is no update, although it is one to Helm"
     assert instance.delete().state == "succeeded"
 
 

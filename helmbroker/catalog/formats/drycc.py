@@ -7,7 +7,7 @@ from typing import Any
 
 from helmbroker.catalog import profile
 from helmbroker.catalog.documents import Document
-from helmbroker.catalog.formats import allow_list, foreign, foreign_schemas
+from helmbroker.catalog.formats import allow_list, foreign, foreign_schemas, hooks
 from helmbroker.catalog.formats.foreign import FLAG, SCALAR, PlanFile, PlanFolders
 from helmbroker.catalog.formats.reading import Reading
 from helmbroker.catalog.model import STRICT, Addon, Legacy, Object, ParameterSchemas, Plan
@@ -87,6 +87,7 @@ def load(reading: Reading, legacy: Legacy = STRICT) -> Addon:
         hooks=legacy.hooks.get(name),
         dotted_parameters=True,
         fullname_value="fullnameOverride",
+        plan_value=hooks.VALUE,
     )
 
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from helmbroker.catalog.sources import folders
 from helmbroker.catalog.sources.model import Fetched, Reason, Source, SourceError, SourceKind
 
+NONE: Mapping[str, str] = MappingProxyType({})
 
-def fetch(source: Source, into: Path, seen: str | None, check: Callable[[], None] = lambda: None) -> Fetched | None:
+
+def fetch(
+    source: Source,
+    into: Path,
+    seen: str | None,
+    check: Callable[[], None] = lambda: None,
+    hooks: Mapping[str, str] = NONE,
+) -> Fetched | None:
     """Put the addons of a source into folders of `into`. None: it has what was `seen`, and nothing was put.
 
-    `check` is called between two of many addons, and may raise. Raises SourceError: nothing of it can be had.
+    `hooks`: see Legacy; with others nothing was seen. `check` is called between two of many addons, and may raise.
+    Raises SourceError: nothing of it can be had.
     """
-    trust = _trust(source)
+    trust = _trust(source, hooks)
     before = seen.removeprefix(trust) if seen is not None and seen.startswith(trust) else None
     into.mkdir(parents=True, exist_ok=True)
     fetched = _fetch(source, into, before, check)
@@ -67,8 +77,8 @@ def _directory(source: Source, into: Path, seen: str | None) -> Fetched | None:
     return fetched
 
 
-def _trust(source: Source) -> str:
+def _trust(source: Source, hooks: Mapping[str, str]) -> str:
     """Changes with what the operator says of the source, and with the keys: then everything is verified anew."""
     keys = [path.read_bytes() if path.is_file() else b"" for path in source.access.public_keys]
-    told = repr(source).encode() + b"\0".join(keys)
+    told = repr(source).encode() + b"\0".join(keys) + (repr(sorted(hooks.items())).encode() if hooks else b"")
     return hashlib.sha256(told).hexdigest()[:16] + " "

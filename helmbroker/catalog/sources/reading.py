@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from helmbroker.catalog import archive
+from helmbroker.catalog import archive, formats
 from helmbroker.catalog.load import load
 from helmbroker.catalog.model import Addon, Catalog, Fault, Legacy
 from helmbroker.catalog.sources import folders
@@ -75,14 +75,16 @@ def read(
     standings: list[Standing] = []
     candidates: list[_Candidate] = []
     for source in sources.sources:
-        fetched = _look(source, place / source.name, before, standings, check) if asked(source) else None
-        candidates += _candidates(source, place / source.name, fetched, before)
+        folder, fetched = place / source.name, None
+        if asked(source):
+            fetched = _look(source, folder, before, sources.legacy, standings, check)
+        candidates += _candidates(source, folder, fetched, before)
     listed = [each.key for each in before.listed]
     if listed == [each.key for each in candidates] and not any(each.new for each in candidates):
         return Reading(tuple(standings), tuple(before.listed), Catalog(), changed=False)
     for each in candidates:
         check()
-        each.prepare(before, sources.repositories)
+        each.prepare(before, sources.repositories, sources.legacy)
     tops = [place / source.name for source in sources.sources]
     catalog = _load(tops, candidates, sources.legacy)
     offered = {addon.id for addon in catalog.addons}
@@ -95,7 +97,12 @@ def read(
 
 
 def _look(
-    source: Source, folder: Path, before: Before, standings: list[Standing], check: Callable[[], None]
+    source: Source,
+    folder: Path,
+    before: Before,
+    legacy: Legacy,
+    standings: list[Standing],
+    check: Callable[[], None],
 ) -> Fetched | None:
     """Ask a source; None: it has nothing new, or cannot be had. How it stands is added to `standings`.
 
@@ -107,7 +114,7 @@ def _look(
     standing = Standing(source.name, source.kind, source.location, seen)
     faulty = any(each.reason is not None for each in before.of(source.name))
     try:
-        fetched = fetch(source, folder, None if faulty else seen, check)
+        fetched = fetch(source, folder, None if faulty else seen, check, legacy.hooks)
     except SourceError as error:
         shutil.rmtree(folder, ignore_errors=True)
         standings.append(replace(standing, reason=error.reason, message=error.message))
@@ -150,14 +157,14 @@ class _Candidate:
         self.reason, self.told = error.reason, (Fault(self.label, 0, error.message),)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def prepare(self, before: Before, repositories: Sequence[Repository]) -> None:
+    def prepare(self, before: Before, repositories: Sequence[Repository], legacy: Legacy) -> None:
         """Make the folder complete. What was so once is taken as it was: its dependencies stay what they were."""
         if not self.new and self.old is not None:
             before.restore(self.old, self.folder)
         if not self.new or self.reason is not None:
             return
         try:
-            self.raw, self.id = archive.digest(self.folder), folders.identity(self.folder)
+            self.raw, self.id = formats.raw_digest(self.folder, legacy), folders.identity(self.folder)
             if self.old is not None and self.old.raw == self.raw and before.restore(self.old, self.folder):
                 self.kept = self.old.reason is None
             else:

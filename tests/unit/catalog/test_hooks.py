@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helmbroker.catalog import archive, formats
+from helmbroker.catalog import archive, formats, values
+from helmbroker.catalog.formats import hooks
 from helmbroker.catalog.load import Shelf
 from helmbroker.catalog.model import STRICT, Addon, AddonFaults, Legacy
 from tests.addons.programs import helm
@@ -55,15 +56,28 @@ def test_they_do_not_run_unless_the_operator_lists_the_addon(tmp_path: Path) -> 
 
 
 def test_those_of_bindings_have_nothing_to_run_in(tmp_path: Path) -> None:
-    addon = formats.load(folder(tmp_path, "pre_bind", "post_unbind", "README"), RUN)
-    assert len(told(addon)) == 3
+    """Nor is a file of another name, or of a folder below, a hook."""
+    addon = formats.load(
+        folder(tmp_path, "pre_bind", "post_unbind", "README", "old/pre_update", "pre_update.sh"), RUN
+    )
+    assert len(told(addon)) == 5
     assert all("a bind makes nothing in the cluster" in each for each in told(addon))
     assert FILE not in addon.mended
 
 
-@pytest.mark.parametrize("script", ["", " \n", "exit 1 # \0", "x" * 65537], ids=["empty", "blank", "NUL", "long"])
+NO_SCRIPTS = {
+    "empty": "",
+    "blank": " \n",
+    "NUL": "exit # \0",
+    "DEL": "exit # \x7f",
+    "C1": "# \x9b",
+    "long": "x" * 65537,
+}
+
+
+@pytest.mark.parametrize("script", NO_SCRIPTS.values(), ids=NO_SCRIPTS)
 def test_what_is_no_script_costs_the_addon(tmp_path: Path, script: str) -> None:
-    with pytest.raises(AddonFaults, match=r"hooks/pre_update.sh: is no script: empty, longer than 64 KiB, or not"):
+    with pytest.raises(AddonFaults, match=r"hooks/pre_update.sh: is no script: longer than 64 KiB, empty, not"):
         formats.load(folder(tmp_path, "pre_update", script=script), RUN)
 
 
@@ -100,19 +114,39 @@ def test_each_is_a_job_at_its_moment_of_its_plan_alone(tmp_path: Path, hook: str
     """As real helm renders it: one after an operation needs none before it."""
     addon = formats.load(folder(tmp_path / "addon", hook, script=AWKWARD), RUN)
     chart = revision(addon, tmp_path / "kept") / addon.chart_folder
+    words = ["hb-1", *(["--is-upgrade"] if hook.endswith("update") else [])]
     small, large = (
-        [each for each in yaml.safe_load_all(helm("template", "hb-1", str(chart), values=values)) if each]
+        [each for each in yaml.safe_load_all(helm("template", *words, str(chart), values=values)) if each]
         for values in (dict(plan.values) for plan in addon.plans)
     )
     (job,) = [each for each in small if each["kind"] == "Job"]
     assert not [each for each in large if each["kind"] == "Job"]
-    assert job["metadata"]["annotations"]["helm.sh/hook"] == MOMENTS[hook]
+    assert MOMENTS[hook] in job["metadata"]["annotations"]["helm.sh/hook"].split(",")
     assert job["metadata"]["name"] == f"hb-1-{MOMENTS[hook]}"
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert (container["image"], container["command"]) == (IMAGE, ["/usr/bin/env", "bash", "-c", AWKWARD])
     assert pod["automountServiceAccountToken"] is False
     assert job["spec"]["activeDeadlineSeconds"] == 300
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(("script", "command"), [("#!\nexit 1", "sh"), ("\ufeff#!/bin/ash -e\nexit 1", "/bin/ash")])
+def test_what_runs_it(tmp_path: Path, script: str, command: str) -> None:
+    addon = formats.load(folder(tmp_path / "addon", "pre_provision", script=script), RUN)
+    chart = revision(addon, tmp_path / "kept") / addon.chart_folder
+    rendered = yaml.safe_load_all(helm("template", "r" * 53, str(chart), values=dict(addon.plans[0].values)))
+    (job,) = [each for each in rendered if each and each["kind"] == "Job"]
+    assert job["spec"]["template"]["spec"]["containers"][0]["command"][0] == command
+    assert job["metadata"]["name"] == "r" * 53 + "-pre-insta"
+
+
+def test_no_user_has_those_of_another_plan(tmp_path: Path) -> None:
+    """Only the operator may turn them off."""
+    addon = formats.load(folder(tmp_path, "pre_update"), RUN)
+    small, others = addon.plans[0], {hooks.VALUE: "plans/standard-20"}
+    assert values.of_instance(addon, small, others, {}, "r")[hooks.VALUE] == SMALL
+    assert values.of_instance(addon, small, {}, {hooks.VALUE: ""}, "r")[hooks.VALUE] == ""
 
 
 @pytest.mark.cluster
@@ -123,6 +157,6 @@ def test_plans_have_hooks_of_their_own(tmp_path: Path) -> None:
     addon = formats.load(tmp_path / "addon", RUN)
     chart = revision(addon, tmp_path / "kept") / addon.chart_folder
     for plan, script in zip(addon.plans, ("exit 1", "exit 2"), strict=True):
-        objects = yaml.safe_load_all(helm("template", "r", str(chart), values=dict(plan.values)))
+        objects = yaml.safe_load_all(helm("template", "r", "--is-upgrade", str(chart), values=dict(plan.values)))
         (job,) = [each for each in objects if each and each["kind"] == "Job"]
         assert job["spec"]["template"]["spec"]["containers"][0]["command"] == ["sh", "-c", script]

@@ -99,6 +99,32 @@ def test_what_is_archived_and_faulty_is_told(shelf: Shelf) -> None:
     assert (row.state, row.reason) == (AddonState.FAILED, Reason.VALIDATION)
 
 
+@pytest.mark.bug(12)
+def test_hooks_come_and_go_with_what_the_operator_says(shelf: Shelf) -> None:
+    """Although the source has nothing new: what is offered is another revision, or the one before again."""
+    hook = {"plans/standard-10/hooks/pre_update.sh": "exit 1\n"}
+    foreign_folders.write(shelf.folder / "one/mysql", DRYCC, hook)
+
+    def offered(**hooks: str) -> str:
+        shelf.legacy = Legacy(hooks={name.replace("_", "-"): image for name, image in hooks.items()})
+        (row,) = [each for each in shelf.read().listed if each.label == "mysql"]
+        assert row.digest is not None
+        assert shelf.read().changed is False
+        return row.digest
+
+    shelf.legacy = Legacy(hooks={"mysql-8.0": "tools:1"})
+    (first,) = [each for each in shelf.read().listed if each.label == "mysql"]
+    without = offered()
+    other = offered(another="tools:1")
+    assert without == other != first.digest
+    shelf.legacy = Legacy(hooks={"mysql-8.0": "tools:2"})
+    (second,) = [each for each in shelf.read().listed if each.label == "mysql"]
+    assert second.digest not in (first.digest, without)
+    shelf.legacy = Legacy(hooks={"mysql-8.0": "tools:1"})
+    (third,) = [each for each in shelf.read().listed if each.label == "mysql"]
+    assert third.digest == first.digest
+
+
 def test_an_operator_may_open_an_addon(shelf: Shelf) -> None:
     """The allow-list is empty: that nothing may be set is a warning, and opened there is none."""
     text = DRYCC["meta.yaml"].partition("allow_parameters:")[0] + "allow_parameters: []\n"
