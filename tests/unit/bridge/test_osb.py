@@ -177,15 +177,22 @@ def test_when_to_look_first_may_be_said_with_the_acceptance(broker: OsbBroker, w
 
 @pytest.mark.parametrize(
     ("said", "longest_s"),
-    [(660, 660.0), (10**400, 86400.0), (None, None), (0, None), (-1, None), (1, 1.0)],
+    [
+        (660, 660.0),
+        (10**400, 86400.0),
+        (1, 1.0),
+        *((unsaid, None) for unsaid in (None, 0, -1, 3600.5, "1h", "660", True, [660], {})),
+    ],
 )
 def test_how_long_an_operation_of_a_plan_may_take(
-    broker: OsbBroker, wire: Any, said: int | None, longest_s: float | None
+    broker: OsbBroker, wire: Any, said: object, longest_s: float | None
 ) -> None:
+    """What is no time takes no service away."""
     plan = {**PLAN, "maximum_polling_duration": said}
     wire.get(CATALOG_URL, json={"services": [{**SERVICE, "plans": [plan]}]})
     wire.put(BINDING_URL, status_code=202, json={})
     assert broker.bind(BINDING, ALICE)[0].longest_s == longest_s
+    assert [one.name for one in broker.catalog()] == ["pg"]
 
 
 def test_an_update_names_a_plan_only_to_change_it(broker: OsbBroker, wire: Any) -> None:
