@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -214,7 +216,28 @@ def test_of_an_update_it_is_the_plan_that_it_goes_to(broker: OsbBroker, wire: An
     assert broker.update(INSTANCE, {}, ALICE, plan_id="retired").longest_s is None
 
 
-def test_a_catalog_that_cannot_be_had_loses_no_acceptance(
+MUTATIONS: dict[str, Callable[[OsbBroker], object]] = {
+    "PUT instance": lambda broker: broker.provision(INSTANCE, {}, ALICE),
+    "PATCH instance": lambda broker: broker.update(INSTANCE, {}, ALICE, plan_id="plan"),
+    "DELETE instance": lambda broker: broker.deprovision(INSTANCE, ALICE),
+    "PUT binding": lambda broker: broker.bind(BINDING, ALICE),
+    "DELETE binding": lambda broker: broker.unbind(BINDING, ALICE),
+}
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS.values(), ids=MUTATIONS)
+def test_how_long_is_asked_first(broker: OsbBroker, wire: Any, mutate: Callable[[OsbBroker], object]) -> None:
+    """Nothing comes between the broker's acceptance and its record; without a catalog nothing is begun."""
+    wire.register_uri(requests_mock.ANY, re.compile("/service_instances/"), status_code=202, json={})
+    mutate(broker)
+    assert [each.path.endswith("/v2/catalog") for each in wire.request_history] == [True, False]
+    wire.get(CATALOG_URL, status_code=503)
+    with pytest.raises(Unreachable):
+        mutate(broker)
+    assert [each.path.endswith("/v2/catalog") for each in wire.request_history] == [True, False, True]
+
+
+def test_a_catalog_that_is_broken_stops_nothing(
     broker: OsbBroker, wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire.put(INSTANCE_URL, status_code=202, json={"operation": "op1"})
@@ -222,7 +245,7 @@ def test_a_catalog_that_cannot_be_had_loses_no_acceptance(
     assert broker.provision(INSTANCE, {}, ALICE) == Answer(True, "op1")
     wire.get(CATALOG_URL, json={"services": [{**SERVICE, "plans": [PLAN]}]})
     broker.catalog()
-    wire.get(CATALOG_URL, status_code=503)
+    wire.get(CATALOG_URL, json={"services": 3})
     assert broker.provision(INSTANCE, {}, ALICE) == Answer(True, "op1", longest_s=660.0)
     assert "the maximum_polling_duration of a plan is that of before" in caplog.text
 
