@@ -177,14 +177,12 @@ def test_when_to_look_first_may_be_said_with_the_acceptance(broker: OsbBroker, w
     assert broker.provision(INSTANCE, {}, ALICE) == Answer(pending=False)
 
 
+NO_TIMES: list[object] = [None, 0, -1, 3600.5, "1h", "660", True, [660], {}]
+
+
 @pytest.mark.parametrize(
     ("said", "longest_s"),
-    [
-        (660, 660.0),
-        (10**400, 86400.0),
-        (1, 1.0),
-        *((unsaid, None) for unsaid in (None, 0, -1, 3600.5, "1h", "660", True, [660], {})),
-    ],
+    [(660, 660.0), (10**400, 86400.0), (1, 1.0), *((each, None) for each in NO_TIMES)],
 )
 def test_how_long_an_operation_of_a_plan_may_take(
     broker: OsbBroker, wire: Any, said: object, longest_s: float | None
@@ -388,14 +386,15 @@ def test_the_login_is_read_again_when_it_changes(broker: OsbBroker, wire: Any, l
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "user", "user:", ":pass", "a:b\nc:d", "Bearer", "Bearer a b", "Bearer a\nb"]
+    "text",
+    [None, "", "user", "user:", ":pass", "a:b\nc:d", "Bearer", "Bearer a b", "Bearer a\nb", "user:p\xe4ss"],
 )
 def test_an_unusable_login(broker: OsbBroker, wire: Any, login: Path, text: str | None) -> None:
     if text is None:
         login.unlink()
     else:
-        login.write_text(text)
-    with pytest.raises(BrokerError, match="with its login is not usable"):
+        login.write_text(text, encoding="latin-1")
+    with pytest.raises(BrokerError, match=r"with its login is not usable.* one line of UTF-8, user:password or"):
         broker.catalog()
 
 
