@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from helmbroker.controller_bridge.broker_port import DEFAULT, EXTERNAL
 from helmbroker.controller_bridge.settings import BROKER_URL, PREFIX, Settings, SetupError
@@ -31,11 +32,13 @@ class Address(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> Address:
         if (self.client_certificate_file is None) != (self.client_key_file is None):
-            raise ValueError("client_certificate_file and client_key_file: set both or neither")
+            raise PydanticCustomError("tls", "client_certificate_file and client_key_file: set both or neither")
         if self.client_certificate_file is not None and not self.url.startswith("https:"):
-            raise ValueError("a client certificate is shown over https alone: mend the url")
+            raise PydanticCustomError("tls", "a client certificate is shown over https alone: mend the url")
         if self.credentials_file is None and self.client_certificate_file is None:
-            raise ValueError("there is no login: set credentials_file, or a client certificate and its key")
+            raise PydanticCustomError(
+                "login", "there is no login: set credentials_file, or a client certificate and its key"
+            )
         return self
 
 
@@ -82,7 +85,7 @@ def _address(path: Path, name: object, value: object) -> Address:
 
 
 def _wrong(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors())
+    return "; ".join(": ".join((*map(str, each["loc"]), each["msg"])) for each in error.errors())
 
 
 def _fault(path: Path, what: str) -> SetupError:

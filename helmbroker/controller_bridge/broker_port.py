@@ -80,7 +80,7 @@ class BindingRef:
 class Answer:
     """A mutation was accepted: finished at once, or (`pending`) to be polled with `operation`.
 
-    longest_s: of the plan, as the catalog says it now. retry_after_s: seconds before the first look.
+    longest_s: of the plan, as the catalog said it just before. retry_after_s: seconds before the first look.
     """
 
     pending: bool

@@ -45,9 +45,10 @@ def check(settings: Settings, *, output: str) -> None:
 def _looked_at(address: Address, cluster_id: str) -> tuple[bool, str]:
     """Whether something is wrong, and what was seen."""
     from helmbroker.controller_bridge.broker_port import BrokerError, Unreachable  # noqa: PLC0415
-    from helmbroker.controller_bridge.wiring import make_broker, make_tls  # noqa: PLC0415
+    from helmbroker.controller_bridge.wiring import make_broker, make_login, make_tls  # noqa: PLC0415
 
-    if fault := make_tls(address).fault():
+    login = make_login(address)
+    if fault := make_tls(address).fault() or (login and login.fault()):
         return True, fault
     try:
         offered = make_broker(address, cluster_id).catalog()

@@ -100,10 +100,11 @@ class OsbBroker:
         }
         if predecessor is not None:
             body["predecessor_binding_id"] = predecessor
+        longest_s = self._longest_s(ref.instance.service_id, ref.instance.plan_id)
         response, answer = self._call(
             "PUT", _binding(ref), wire.Binding, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
         )
-        begun = self._begun(response, answer.operation, ref.instance.service_id, ref.instance.plan_id)
+        begun = _begun(response, answer.operation, longest_s)
         return begun, None if begun.pending else answer.delivered()
 
     def unbind(self, ref: BindingRef, caller: Caller) -> Answer:
@@ -129,30 +130,29 @@ class OsbBroker:
         body = {"service_id": ref.service_id, **wanted, "context": context}
         if parameters:
             body["parameters"] = parameters
+        longest_s = self._longest_s(ref.service_id, plan_id)
         response, answer = self._call(
             method, _instance(ref), wire.Accepted, {200, 201, 202}, query=_ASYNC, body=body, caller=caller
         )
-        return self._begun(response, answer.operation, ref.service_id, plan_id)
+        return _begun(response, answer.operation, longest_s)
 
     def _context(self, ref: InstanceRef) -> dict[str, JSON]:
         return {"platform": "kubernetes", "clusterid": self._cluster_id, "namespace": ref.app}
 
     def _delete(self, path: str, ref: InstanceRef, caller: Caller) -> Answer:
         query = {**_ASYNC, **_hints(ref)}
+        longest_s = self._longest_s(ref.service_id, ref.plan_id)
         response, answer = self._call("DELETE", path, wire.Accepted, {200, 202, 410}, query=query, caller=caller)
-        return self._begun(response, answer.operation, ref.service_id, ref.plan_id)
-
-    def _begun(self, response: requests.Response, operation: str | None, service_id: str, plan_id: str) -> Answer:
-        if response.status_code != 202:
-            return Answer(pending=False, operation=operation)
-        longest_s = self._longest_s(service_id, plan_id)
-        return Answer(True, operation, longest_s, retry_after_s(response.headers))
+        return _begun(response, answer.operation, longest_s)
 
     def _longest_s(self, service_id: str, plan_id: str) -> float | None:
-        """What the catalog says of the plan; what it said last, while it cannot be had: the request is accepted."""
+        """What the catalog says of the plan; what it said last, while it is broken. Raises Unreachable.
+
+        Asked before anything is: between a broker's acceptance and its record nothing may fail.
+        """
         try:
             known = self.catalog()
-        except (BrokerError, Unreachable) as error:
+        except BrokerError as error:
             _LOG.warning("the maximum_polling_duration of a plan is that of before: %s", error)
             known = self._known[1]
         plans = (plan for one in known if one.id == service_id for plan in one.plans if plan.id == plan_id)
@@ -272,6 +272,12 @@ def _instance(ref: InstanceRef) -> str:
 
 def _binding(ref: BindingRef) -> str:
     return f"{_instance(ref.instance)}/service_bindings/{quote(ref.binding_id, safe='')}"
+
+
+def _begun(response: requests.Response, operation: str | None, longest_s: float | None) -> Answer:
+    if response.status_code != 202:
+        return Answer(pending=False, operation=operation)
+    return Answer(True, operation, longest_s, retry_after_s(response.headers))
 
 
 def _hints(ref: InstanceRef) -> dict[str, str]:

@@ -13,6 +13,7 @@ from requests.auth import AuthBase
 from helmbroker.controller_bridge.broker_port import BrokerError
 
 _LOG = logging.getLogger("helmbroker.bridge")
+_SHAPE = "it has to be one line of UTF-8, user:password or Bearer TOKEN"
 _BEARER = re.compile(r"Bearer [A-Za-z0-9._~+/-]+=*")  # RFC 6750
 
 
@@ -30,21 +31,31 @@ class CredentialsFile(AuthBase):
 
     def header(self) -> str:
         """The value of the Authorization header. Raises BrokerError when the file is missing or malformed."""
-        try:
-            stat = self._path.stat()
-            if self._seen != (stat.st_mtime_ns, stat.st_ino):
-                line = self._path.read_text(encoding="utf-8").strip()
-                user, separator, password = line.partition(":")
-                bearer = _BEARER.fullmatch(line) is not None
-                if not (bearer or (user and separator and password)) or "\n" in line:
-                    raise _unusable(self._path, "it has to be one line, user:password or Bearer TOKEN")
-                self._header = line if bearer else "Basic " + base64.b64encode(line.encode()).decode("ascii")
-                self._seen = (stat.st_mtime_ns, stat.st_ino)
-        except OSError as error:
-            raise _unusable(self._path, error.strerror or "it cannot be read") from None
+        if why := self._wrong():
+            _LOG.error("the file %s with the broker's login is not usable: %s", self._path, why)
+            raise BrokerError(0, "Credentials", f"the file with its login is not usable: {why}")
         return self._header
 
+    def fault(self) -> str | None:
+        """What is wrong with the file, by its name, and what to do; None: it can be used."""
+        why = self._wrong()
+        return why and f"{self._path} is not usable as the login: {why}"
 
-def _unusable(path: Path, why: str) -> BrokerError:
-    _LOG.error("the file %s with the broker's login is not usable: %s", path, why)
-    return BrokerError(0, "Credentials", f"the file with its login is not usable: {why}")
+    def _wrong(self) -> str | None:
+        """Read the file, if it has changed: what is wrong with it."""
+        try:
+            stat = self._path.stat()
+            if self._seen == (stat.st_mtime_ns, stat.st_ino):
+                return None
+            line = self._path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            return f"{error.strerror or 'it cannot be read'}; {_SHAPE}"
+        except UnicodeDecodeError:
+            return _SHAPE
+        user, separator, password = line.partition(":")
+        bearer = _BEARER.fullmatch(line) is not None
+        if not (bearer or (user and separator and password)) or "\n" in line:
+            return _SHAPE
+        self._header = line if bearer else "Basic " + base64.b64encode(line.encode()).decode("ascii")
+        self._seen = (stat.st_mtime_ns, stat.st_ino)
+        return None

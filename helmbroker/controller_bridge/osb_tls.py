@@ -105,9 +105,11 @@ class BrokerTls:
         if reason.endswith(_REFUSALS):
             cure = "give one that it trusts" if shows else "set the bridge's client certificate and key for it"
             return BrokerError(0, _WORD, f"it {wish} ({said}); {cure}")
-        if said:
-            return BrokerError(0, _WORD, f"it does not speak the bridge's TLS ({said}); mend the URL")
-        return Unreachable(f"the broker at {place} closed the connection; if it goes on so, perhaps it {wish}")
+        if not reason or isinstance(fault, ssl.SSLEOFError) or reason.endswith("INTERNAL_ERROR"):
+            # This is what a broker does that restarts.
+            why = f" ({said})" if said else ""
+            return Unreachable(f"the broker at {place} broke TLS off{why}; if it goes on so, perhaps it {wish}")
+        return BrokerError(0, _WORD, f"it does not speak the bridge's TLS ({said}); mend the URL")
 
 
 class TlsAdapter(HTTPAdapter):

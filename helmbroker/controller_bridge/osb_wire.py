@@ -43,7 +43,7 @@ class _Plan(_Wire):
     bindable: bool | None = None
     plan_updateable: bool | None = None
     binding_rotatable: bool = False
-    maximum_polling_duration: int | None = None
+    maximum_polling_duration: pydantic.JsonValue = None  # what is no time counts as unsaid, and hides no catalog
     schemas: _Schemas | None = None
 
 
@@ -147,7 +147,7 @@ def _plan(service: _Service, plan: _Plan) -> Plan:
         parameters_schema=create.parameters if create else None,
         binding_rotatable=plan.binding_rotatable,
         admin_rotatable=_has(instance.update if instance else None, "admin", "rotation"),
-        longest_s=min(longest_s, LONGEST_S) if longest_s is not None and longest_s > 0 else None,
+        longest_s=min(longest_s, LONGEST_S) if type(longest_s) is int and longest_s > 0 else None,
     )
 
 

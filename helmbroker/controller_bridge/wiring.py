@@ -32,6 +32,7 @@ from helmbroker.status import health
 if TYPE_CHECKING:
     from flask import Flask
 
+    from helmbroker.controller_bridge.osb_login import CredentialsFile
     from helmbroker.controller_bridge.osb_tls import ClientTls
     from helmbroker.durable import Handler
 
@@ -223,13 +224,18 @@ def make_tls(one: Address) -> ClientTls:
     return ClientTls(one.ca_file, one.client_certificate_file, one.client_key_file)
 
 
+def make_login(one: Address) -> CredentialsFile | None:
+    """The file with the login at a broker, if it has one."""
+    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415  # heavy
+
+    return None if one.credentials_file is None else CredentialsFile(one.credentials_file)
+
+
 def make_broker(one: Address, cluster_id: str) -> Broker:
     """The client of one service broker."""
     from helmbroker.controller_bridge.osb import OsbBroker  # noqa: PLC0415  # heavy
-    from helmbroker.controller_bridge.osb_login import CredentialsFile  # noqa: PLC0415
 
-    login = None if one.credentials_file is None else CredentialsFile(one.credentials_file)
-    return OsbBroker(one.url, login, cluster_id=cluster_id, tls=make_tls(one), read_s=one.timeout_s)
+    return OsbBroker(one.url, make_login(one), cluster_id=cluster_id, tls=make_tls(one), read_s=one.timeout_s)
 
 
 def service_brokers(brokers: Brokers) -> health.Check:

@@ -55,7 +55,7 @@ def _await_removal(work: Work) -> Outcome:
 
 STEPS = (
     step("resolve", _resolve, reserve_s=_RESERVE_S),
-    step("provision", _provision, reserve_s=_RESERVE_S),
+    step("provision", _provision, reserve_s=_RESERVE_S, begins=True),
     step("forget options", forget_options),
     step("await", _await, reserve_s=_RESERVE_S),
 )

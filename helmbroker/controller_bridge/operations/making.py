@@ -65,9 +65,9 @@ def _predecessor(work: Work) -> str | None:
 
 
 MAKING = (
-    step("bind", _bind, reserve_s=rollout.RESERVE_S),
+    step("bind", _bind, reserve_s=rollout.RESERVE_S, begins=True),
     step("await binding", _await, reserve_s=rollout.RESERVE_S),
     step("check", _check, reserve_s=rollout.RESERVE_S),
     step("offer", _offer, reserve_s=rollout.RESERVE_S),
-    step("inject", _inject, reserve_s=rollout.RESERVE_S),
+    step("inject", _inject, reserve_s=rollout.RESERVE_S, begins=True),
 )

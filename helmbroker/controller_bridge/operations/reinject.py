@@ -70,5 +70,5 @@ def _variables(work: Work, row: Resource) -> Mapping[str, str]:
     return environment(row.name, given.values, row.env)
 
 
-STEPS = (step("inject", _inject, reserve_s=rollout.RESERVE_S), *rollout.watching("inject"))
+STEPS = (step("inject", _inject, reserve_s=rollout.RESERVE_S, begins=True), *rollout.watching("inject"))
 UNDO = rollout.recovering("inject")

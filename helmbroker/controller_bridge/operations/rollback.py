@@ -23,5 +23,5 @@ def _rollback(work: Work) -> Outcome:
     return Done({"version": version})
 
 
-STEPS = (step("rollback", _rollback, reserve_s=rollout.RESERVE_S), *rollout.watching("rollback"))
+STEPS = (step("rollback", _rollback, reserve_s=rollout.RESERVE_S, begins=True), *rollout.watching("rollback"))
 UNDO = rollout.recovering("rollback")

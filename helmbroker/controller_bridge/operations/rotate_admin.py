@@ -36,4 +36,4 @@ def _ask(work: Work) -> Outcome:
     return Done(asked(work, work.acting.broker.update(ref, wanted, work.caller, plan_id=ref.plan_id)))
 
 
-STEPS = (step("check", _check), step("update", _ask), AWAIT)
+STEPS = (step("check", _check), step("update", _ask, begins=True), AWAIT)

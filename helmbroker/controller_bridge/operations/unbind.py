@@ -31,7 +31,7 @@ def _withdraw(work: Work) -> Outcome:
 
 
 WITHDRAW = (
-    step("withdraw", _withdraw, reserve_s=rollout.RESERVE_S),
+    step("withdraw", _withdraw, reserve_s=rollout.RESERVE_S, begins=True),
     *rollout.watching("withdraw", app_may_be_gone=True),
 )
 UNDO = rollout.recovering("withdraw")

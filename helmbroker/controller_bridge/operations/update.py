@@ -48,7 +48,7 @@ def _plan(work: Work) -> str:
 AWAIT = step("await", _await)  # of what the step "update" has asked for
 STEPS = (
     step("resolve", _resolve),
-    step("update", _update),
+    step("update", _update, begins=True),
     step("forget options", forget_options),
     AWAIT,
 )

@@ -23,11 +23,11 @@ from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
 from helmbroker.sealing import KeysAway
 
-FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
-UNTIL = "until"  # in the result of a step that has asked: when the plan's time for it is over
+FAILURE = "failure"  # the step name under which a failure is kept while it is undone: its reason, and its moment
+UNTIL = "until"  # in the result of a step that has asked: when the plan's time for it is over; of a failure: when
 AGAIN = "; trying again"  # what is told while somebody does not answer ends so
 _AGAIN_S = 5.0
-_AFTERWARDS_S = 300.0  # that an operation has left when the broker has used up its plan's time: to undo, or to end
+_AFTERWARDS_S = 300.0  # that an operation on an instance has left after such a moment: to undo, or to end
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Work:
     def left_s(self) -> float:
         """Seconds until the operation is given up; negative after it.
 
-        A plan that lets the broker take longer than usual prolongs it, where nobody else waits for its end.
+        A plan that lets the broker take longer than usual prolongs it, where nobody else waits for its end; so does
+        undoing that begins late.
         """
         operation, results = self.ctx.operation, self.ctx.results.values()
         untils = [each[UNTIL] for each in results if isinstance(each, Mapping) and UNTIL in each]
@@ -150,11 +151,12 @@ def instance_of(row: Resource) -> InstanceRef:
     return row.at_broker
 
 
-def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -> Step[Work]:
+def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0, begins: bool = False) -> Step[Work]:
     """A row of a table of steps. Who does not answer is asked again; a refusal fails the operation.
 
     A wait ends when `reserve_s` seconds are left of the operation's time, however long others want to be left
-    alone: they are for undoing.
+    alone: they are for undoing. begins: something for others, which is not done when the time is over: they would
+    go on with what is given up here.
     """
 
     def patient(work: Work) -> Outcome:
@@ -168,6 +170,8 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
             return Fail(str(error))
 
     def bounded(work: Work) -> Outcome:
+        if begins and work.left_s < 0:
+            return Fail("its time was over when its turn came: try again")
         outcome = patient(work)
         if isinstance(outcome, Done):
             work.go_on()
@@ -175,7 +179,7 @@ def step(name: str, run: Callable[[Work], Outcome], *, reserve_s: float = 0.0) -
             return outcome
         left_s = work.left_s - reserve_s
         if left_s < 0:
-            return Fail(f"it took too long: {outcome.reason}")
+            return Fail(f"it took too long: {outcome.reason.removeprefix(undoing(work, ''))}")
         return Wait(min(outcome.after_s, left_s), outcome.reason)
 
     return Step(name, bounded)
@@ -193,11 +197,11 @@ def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Wor
     if FAILURE not in ctx.results:
         try:
             run_steps(ctx, steps, work)
-        except Failed as failure:
-            ctx.save(FAILURE, failure.reason)
+        except Failed as error:
+            ctx.save(FAILURE, {"reason": error.reason, UNTIL: work.now})
         else:
             return
-    reason = str(ctx.results[FAILURE])
+    reason = failure(work)
     try:
         run_steps(ctx, undo, work)
     except Failed as other:
@@ -206,8 +210,9 @@ def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Wor
 
 
 def failure(work: Work) -> str:
-    """Why the operation is being undone."""
-    return str(work.ctx.results.get(FAILURE, ""))
+    """Why the operation is being undone; empty when it is not."""
+    kept = work.ctx.results.get(FAILURE, "")
+    return str(kept["reason"] if isinstance(kept, Mapping) else kept)  # a release before kept the reason alone
 
 
 def undoing(work: Work, doing: str) -> str:

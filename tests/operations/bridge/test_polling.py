@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,6 +195,47 @@ def test_there_is_time_to_remove_what_took_long(tmp_path: Path) -> None:
     assert world.broker.instances == {}
 
 
+ASKING = {"create": "provision", "update": "update", "rotate admin": "update", "bind": "bind", "rotate": "bind"}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_nothing_begins_when_the_time_is_over(tmp_path: Path, name: str) -> None:
+    """As after an outage of all workers: the broker would go on with what the bridge has given up."""
+    world = slowly(tmp_path)
+    operation_id = ROWS[name].begin(world)
+    begun, plan = len(world.broker.calls), world.resource().plan
+    later(world, operation_id, 4600.0)
+    end = world.run(operation_id)
+    assert (end.state, end.description) == (State.FAILED, "its time was over when its turn came: try again")
+    assert ASKING[name] not in world.broker.calls[begun:]
+    assert world.resource().plan == plan
+
+
+@pytest.mark.parametrize("name", ["rollback", "reinject", "unbind"])
+def test_no_app_release_is_made_when_the_time_is_over(tmp_path: Path, name: str) -> None:
+    world = slowly(tmp_path)
+    operation_id = ROWS[name].begin(world)
+    before = world.ledger()
+    later(world, operation_id, 1900.0)
+    assert world.run(operation_id).description.startswith("its time was over when its turn came: try again")
+    assert world.ledger() == before
+
+
+def test_undoing_has_time_of_its_own(tmp_path: Path) -> None:
+    """However late it begins; what cannot be undone even so is told once, beside the first reason."""
+    world = slowly(tmp_path)
+    world.broker.looks = 10**6
+    operation_id = create(world)
+    turn(world)
+    later(world, operation_id, 3700.0)
+    turn(world, times=3)
+    assert not world.hand.operation(operation_id).state.finished
+    assert "deprovision" in world.broker.calls
+    later(world, operation_id, 301.0)
+    removing = r"and undoing it failed: it took too long: \d+ more looks"
+    assert re.fullmatch(rf"it took too long: 999999 more looks; {removing}", world.run(operation_id).description)
+
+
 def test_what_others_wait_for_is_not_prolonged(tmp_path: Path) -> None:
     world = slowly(tmp_path, 7200.0)
     world.created()
@@ -330,3 +372,11 @@ def test_an_operation_of_a_release_before_has_no_times(world: World) -> None:
     assert world.resource().instance is InstanceState.PROVISIONING
     later(world, operation_id, 200.0)
     assert world.run(operation_id).description == "it took too long: 999998 more looks"
+
+
+def test_of_a_failure_a_release_before_kept_the_reason_alone(world: World) -> None:
+    operation_id = create(world)
+    with world.store.writing() as conn:
+        older = {"resolve": None, FAILURE: "quota exceeded"}
+        conn.execute(sa.update(OPERATIONS).where(OPERATIONS.c.id == operation_id).values(results=older))
+    assert world.run(operation_id).description == "quota exceeded"

@@ -61,7 +61,8 @@ def test_a_client_certificate_is_a_login(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_half_a_client_certificate_is_told_by_its_variables() -> None:
     with pytest.raises(
-        SetupError, match=r"HELMBROKER_BRIDGE_BROKER_\.\.\.: .*client_key_file: set both or neither"
+        SetupError,
+        match=r"HELMBROKER_BRIDGE_BROKER_\.\.\.: client_certificate_file and client_key_file: set both or neither",
     ):
         addresses(Settings(broker_url="https://broker", broker_client_key_file=Path("tls.key")))
 
@@ -78,17 +79,17 @@ def test_half_a_client_certificate_is_told_by_its_variables() -> None:
         ("external: {}", "calls a broker 'external', which is the bridge's own word"),
         (
             "a: {url: 'http://x'}",
-            "is wrong about the broker a: it: Value error, there is no login: set credentials_file, or a client",
+            "is wrong about the broker a: there is no login: set credentials_file, or a client",
         ),
         (
             "a: {url: 'https://x', client_key_file: k}",
-            "client_certificate_file and client_key_file: set both or neither",
+            "broker a: client_certificate_file and client_key_file: set both or neither",
         ),
         (
             "a: {url: 'http://x', client_certificate_file: c, client_key_file: k}",
-            "a client certificate is shown over https alone: mend the url",
+            "broker a: a client certificate is shown over https alone: mend the url",
         ),
-        ("a: 3", "is wrong about the broker a: it: Input should be a valid dictionary"),
+        ("a: 3", "is wrong about the broker a: Input should be a valid dictionary"),
         ("a: {url: 'http://x', credentials_file: f, pasword: p}", "pasword: Extra inputs are not permitted"),
         (
             "a: {url: 'http://u:hidden@x', credentials_file: f}",

@@ -71,3 +71,21 @@ def test_a_broker_that_asks_for_a_certificate(tmp_path: Path, monkeypatch: pytes
         ran = check(server.url, tmp_path, monkeypatch, broker_ca_file=authority.ca)
     assert ran.exit_code == 1
     assert "FAIL  broker default: the broker cannot be used: it asks for a client certificate" in ran.stdout
+
+
+def test_a_file_of_a_login_is_told_by_name_and_hides_no_other_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "latin").write_bytes(b"user:p\xe4ss")
+    more = "\n".join(
+        f"{name}: {{url: 'http://127.0.0.1:9', credentials_file: {tmp_path}/{name}}}" for name in ("latin", "none")
+    )
+    with closing(OsbServer()) as server:
+        ran = check(server.url, tmp_path, monkeypatch, more=more)
+    told = {row["subject"]: row["detail"] for row in map(json.loads, ran.stdout.splitlines()) if not row["ok"]}
+    shape, unusable = "it has to be one line of UTF-8, user:password or Bearer TOKEN", "is not usable as the login:"
+    assert told == {
+        "broker latin": f"{tmp_path}/latin {unusable} {shape}",
+        "broker none": f"{tmp_path}/none {unusable} No such file or directory; {shape}",
+    }
+    assert ran.exit_code == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -175,17 +177,22 @@ def test_when_to_look_first_may_be_said_with_the_acceptance(broker: OsbBroker, w
     assert broker.provision(INSTANCE, {}, ALICE) == Answer(pending=False)
 
 
+NO_TIMES: list[object] = [None, 0, -1, 3600.5, "1h", "660", True, [660], {}]
+
+
 @pytest.mark.parametrize(
     ("said", "longest_s"),
-    [(660, 660.0), (10**400, 86400.0), (None, None), (0, None), (-1, None), (1, 1.0)],
+    [(660, 660.0), (10**400, 86400.0), (1, 1.0), *((each, None) for each in NO_TIMES)],
 )
 def test_how_long_an_operation_of_a_plan_may_take(
-    broker: OsbBroker, wire: Any, said: int | None, longest_s: float | None
+    broker: OsbBroker, wire: Any, said: object, longest_s: float | None
 ) -> None:
+    """What is no time takes no service away."""
     plan = {**PLAN, "maximum_polling_duration": said}
     wire.get(CATALOG_URL, json={"services": [{**SERVICE, "plans": [plan]}]})
     wire.put(BINDING_URL, status_code=202, json={})
     assert broker.bind(BINDING, ALICE)[0].longest_s == longest_s
+    assert [one.name for one in broker.catalog()] == ["pg"]
 
 
 def test_an_update_names_a_plan_only_to_change_it(broker: OsbBroker, wire: Any) -> None:
@@ -207,7 +214,28 @@ def test_of_an_update_it_is_the_plan_that_it_goes_to(broker: OsbBroker, wire: An
     assert broker.update(INSTANCE, {}, ALICE, plan_id="retired").longest_s is None
 
 
-def test_a_catalog_that_cannot_be_had_loses_no_acceptance(
+MUTATIONS: dict[str, Callable[[OsbBroker], object]] = {
+    "PUT instance": lambda broker: broker.provision(INSTANCE, {}, ALICE),
+    "PATCH instance": lambda broker: broker.update(INSTANCE, {}, ALICE, plan_id="plan"),
+    "DELETE instance": lambda broker: broker.deprovision(INSTANCE, ALICE),
+    "PUT binding": lambda broker: broker.bind(BINDING, ALICE),
+    "DELETE binding": lambda broker: broker.unbind(BINDING, ALICE),
+}
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS.values(), ids=MUTATIONS)
+def test_how_long_is_asked_first(broker: OsbBroker, wire: Any, mutate: Callable[[OsbBroker], object]) -> None:
+    """Nothing comes between the broker's acceptance and its record; without a catalog nothing is begun."""
+    wire.register_uri(requests_mock.ANY, re.compile("/service_instances/"), status_code=202, json={})
+    mutate(broker)
+    assert [each.path.endswith("/v2/catalog") for each in wire.request_history] == [True, False]
+    wire.get(CATALOG_URL, status_code=503)
+    with pytest.raises(Unreachable):
+        mutate(broker)
+    assert [each.path.endswith("/v2/catalog") for each in wire.request_history] == [True, False, True]
+
+
+def test_a_catalog_that_is_broken_stops_nothing(
     broker: OsbBroker, wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire.put(INSTANCE_URL, status_code=202, json={"operation": "op1"})
@@ -215,7 +243,7 @@ def test_a_catalog_that_cannot_be_had_loses_no_acceptance(
     assert broker.provision(INSTANCE, {}, ALICE) == Answer(True, "op1")
     wire.get(CATALOG_URL, json={"services": [{**SERVICE, "plans": [PLAN]}]})
     broker.catalog()
-    wire.get(CATALOG_URL, status_code=503)
+    wire.get(CATALOG_URL, json={"services": 3})
     assert broker.provision(INSTANCE, {}, ALICE) == Answer(True, "op1", longest_s=660.0)
     assert "the maximum_polling_duration of a plan is that of before" in caplog.text
 
@@ -358,14 +386,15 @@ def test_the_login_is_read_again_when_it_changes(broker: OsbBroker, wire: Any, l
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "user", "user:", ":pass", "a:b\nc:d", "Bearer", "Bearer a b", "Bearer a\nb"]
+    "text",
+    [None, "", "user", "user:", ":pass", "a:b\nc:d", "Bearer", "Bearer a b", "Bearer a\nb", "user:p\xe4ss"],
 )
 def test_an_unusable_login(broker: OsbBroker, wire: Any, login: Path, text: str | None) -> None:
     if text is None:
         login.unlink()
     else:
-        login.write_text(text)
-    with pytest.raises(BrokerError, match="with its login is not usable"):
+        login.write_text(text, encoding="latin-1")
+    with pytest.raises(BrokerError, match=r"with its login is not usable.* one line of UTF-8, user:password or"):
         broker.catalog()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -93,24 +95,33 @@ def test_a_client_certificate_is_shown(
     assert asking(demanding.url, authority.ca, *client)() == ["postgresql"]
 
 
-@pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
-def test_without_one_the_cure_is_told(authority: Authority, version: ssl.TLSVersion, asking: Maker) -> None:
-    """With TLS 1.3 the connection may be closed before the reason is read; it is asked again then."""
+# With TLS 1.3 the connection may be closed before the reason is read; it is asked again then.
+VERSIONS = [(TLS_1_2, BrokerError), (TLS_1_3, (BrokerError, Unreachable))]
+
+
+@pytest.mark.parametrize(("version", "errors"), VERSIONS)
+def test_without_one_the_cure_is_told(
+    authority: Authority, version: ssl.TLSVersion, errors: type[Exception], asking: Maker
+) -> None:
     with serving(authority, version=version) as server:
         ask = asking(server.url, authority.ca)
-        with pytest.raises((BrokerError, Unreachable), match="it asks for a client certificate") as caught:
+        with pytest.raises(errors, match="it asks for a client certificate") as caught:
             ask()
     if isinstance(caught.value, BrokerError):
         assert "set the bridge's client certificate and key for it" in str(caught.value)
 
 
-@pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
+@pytest.mark.parametrize(("version", "errors"), VERSIONS)
 def test_one_of_a_stranger_is_told_to_be_refused(
-    authority: Authority, stranger: tuple[Path, Path], version: ssl.TLSVersion, asking: Maker
+    authority: Authority,
+    stranger: tuple[Path, Path],
+    version: ssl.TLSVersion,
+    errors: type[Exception],
+    asking: Maker,
 ) -> None:
     with serving(authority, version=version) as server:
         ask = asking(server.url, authority.ca, *stranger)
-        with pytest.raises((BrokerError, Unreachable), match=REFUSED) as caught:
+        with pytest.raises(errors, match=REFUSED) as caught:
             ask()
     if isinstance(caught.value, BrokerError):
         assert "(alert unknown ca); give one that it trusts" in str(caught.value)
@@ -132,6 +143,39 @@ def test_a_port_without_tls(authority: Authority, asking: Maker) -> None:
         ask = asking(server.url.replace("http:", "https:"), authority.ca)
         with pytest.raises(BrokerError, match=r"it does not speak the bridge's TLS \(.*\); mend the URL"):
             ask()
+
+
+# Fatal alerts, and the beginning of an answer (RFC 8446, sections 5.1 and 6).
+INTERNAL_ERROR, PROTOCOL_VERSION = (bytes((21, 3, 3, 0, 2, 2, code)) for code in (80, 70))
+BEGINNING = bytes((22, 3, 3, 0, 50, 2))
+
+
+@contextmanager
+def breaking_off(last_words: bytes) -> Iterator[str]:
+    """The URL of a broker that says this to one ClientHello, and closes the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(last_words)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize("last_words", [b"", INTERNAL_ERROR, BEGINNING], ids=["", "alert", "half"])
+def test_a_broker_that_restarts_is_asked_again(last_words: bytes, authority: Authority, asking: Maker) -> None:
+    with breaking_off(last_words) as url, pytest.raises(Unreachable, match=r"broke TLS off.*; if it goes on so"):
+        asking(url, authority.ca)()
+
+
+def test_one_that_has_no_common_version_is_not(authority: Authority, asking: Maker) -> None:
+    with breaking_off(PROTOCOL_VERSION) as url, pytest.raises(BrokerError, match=r"\(alert protocol version\)"):
+        asking(url, authority.ca)()
 
 
 def test_renewed_files_are_shown_once_they_belong_together(
