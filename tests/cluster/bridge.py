@@ -131,7 +131,7 @@ class Resource:
         *,
         outage: bool = False,
     ) -> dict[str, Any]:
-        """Look until nothing goes on any more; how it is then. `outage`: one is played, so 503 means to try again."""
+        """Look until nothing goes on any more; how it is then. `outage`: one is played, so 503 is no failure."""
         deadline = time.monotonic() + within_s
         while True:
             answer = self.bridge.ask("GET", self.path)
