@@ -47,7 +47,8 @@ test: check postgresql ## what continuous integration runs: unit, contract, API,
 	$(SANDBOX_ENV); $(BIN)/pytest -n 3 --dist loadfile -m "cluster and not chaos and not night$(if $(KUBECONFIG), and not sandbox)" --timeout 900
 	$(SANDBOX_ENV); $(BIN)/pytest -m chaos -rP
 
-night: $(VENV)/installed postgresql ## the tests on the cluster that `make test` has no time for: the other addons, and what lasts minutes
+night: $(VENV)/installed postgresql ## what `make test` has no time for: other examples of hypothesis, on the cluster the other addons, and what lasts minutes
+	$(BIN)/pytest -n 2 -m "hypothesis and not cluster" --hypothesis-profile night
 	$(CLUSTER)
 	$(SANDBOX_ENV); $(BIN)/pytest -n 3 --dist loadfile -m "cluster and night$(if $(KUBECONFIG), and not sandbox)" --timeout 900
 

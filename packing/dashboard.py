@@ -75,6 +75,10 @@ def _work(prefix: str, of: str) -> list[Panel]:
                 (f"max({prefix}_operations_leases_expired)", "without their worker"),
                 (f"sum(increase({prefix}_leases_lost_total[{_WINDOW}]))", "leases lost"),
                 (f"sum(increase({prefix}_operation_retries_total[{_WINDOW}]))", "retries"),
+                (
+                    f'sum(increase({prefix}_schedule_runs_total{{state="failed"}}[{_WINDOW}]))',
+                    "failed runs of schedules",
+                ),
             ],
         ),
         Panel("Workers", [(f"max({prefix}_workers)", "live")]),

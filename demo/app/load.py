@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-REQUEST_TIMEOUT_S = 30
+REQUEST_TIMEOUT_S = 10
 CONNECTIONS = 16
 FIRST_CONNECTION_S = 60
 

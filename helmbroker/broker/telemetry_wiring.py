@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from helmbroker.broker.api.metrics import PREFIX
 from helmbroker.broker.domain.errors import Unavailable
 from helmbroker.broker.domain.helm_errors import HelmError
-from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.domain.ports import AddonRevisions
 from helmbroker.broker.store.store import SqlStore
 from helmbroker.durable import Operation
@@ -57,7 +57,7 @@ def told_by_worker(store: SqlStore, revisions: AddonRevisions) -> ToldByWorker:
     registry, spans = CollectorRegistry(), traces.from_environment("helmbroker-worker")
     ProcessCollector(registry=registry)
     return ToldByWorker(
-        Work(WORK, registry, spans, Kind, about, lambda operation: plan_of(operation, store, revisions)),
+        Work(WORK, registry, spans, Kind, Schedule, about, lambda operation: plan_of(operation, store, revisions)),
         Programs("helm", HELM, registry, spans, word),
         lambda: metric.text(registry),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from helmbroker.controller_bridge.model import Kind
+from helmbroker.controller_bridge.model import Kind, Schedule
 from helmbroker.controller_bridge.numbers import PREFIX, read
 from helmbroker.controller_bridge.settings import Settings
 from helmbroker.controller_bridge.store import Store
@@ -66,7 +66,7 @@ def told_by_worker() -> ToldByWorker:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     spans = traces.from_environment("helmbroker-bridge-worker")
-    return ToldByWorker(Work(WORK, registry, spans, Kind, about), lambda: metric.text(registry))
+    return ToldByWorker(Work(WORK, registry, spans, Kind, Schedule, about), lambda: metric.text(registry))
 
 
 def about(operation: Operation) -> Mapping[str, object]:

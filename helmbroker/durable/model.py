@@ -137,7 +137,10 @@ class Observer:
         """This step is looked at, for the first time or again."""
 
     def left(self, after: Operation | None) -> None:
-        """The claim is over, and the operation now stored like this. None: the lease was lost."""
+        """The claim is over, and the operation now stored like this. None: the lease was lost.
+
+        After a run of a schedule has ended, `state` is how; its row is queued again.
+        """
 
 
 def plain(value: JSON) -> Any:

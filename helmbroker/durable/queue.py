@@ -5,6 +5,7 @@ write of a worker carries the fence that it got with its claim.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -160,12 +161,15 @@ class Queue:
     def finish(
         self, conn: sa.Connection, operation: Operation, state: State, description: str, on_finish: OnFinish
     ) -> Operation:
-        """End it, or this run of a schedule. A CANCELLED one gets the description that came with the cancel."""
+        """End it, or this run of a schedule, which is queued again; `state` of what is returned is that of its end.
+
+        A CANCELLED one gets the description that came with the cancel.
+        """
         reason = sa.func.coalesce(self._table.c.cancel_reason, public(description))
         text: Any = reason if state is State.CANCELLED else public(description)
         if (every_s := operation.every_s) is not None:
-            run = {"attempt": 0, "results": {}, "finished_at": self._now, "deadline": self._now + every_s + RUN_S}
-            return self.requeue(conn, operation, every_s, description=text, cancel_requested=False, **run)
+            run = {"fence": operation.fence, "finished_at": self._now, "deadline": self._now + every_s + RUN_S}
+            return replace(self.requeue(conn, operation, every_s, **_NEW | run, description=text), state=state)
         after = self.write(conn, operation, state=state, description=text, finished_at=self._now, owner=None)
         on_finish(conn, after)
         return after

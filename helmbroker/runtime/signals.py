@@ -22,6 +22,8 @@ def received(*numbers: signal.Signals) -> SimpleQueue[int]:
     def handle(number: int, _frame: FrameType | None) -> None:
         arrived.put(number)
 
+    # No `siginterrupt(number, False)`: an untimed wait of the main thread (`stop.wait()`), taken up again by the
+    # kernel, would keep it from its handler for ever. Python, libpq and SQLite repeat what a signal interrupts.
     for number in numbers:
         signal.signal(number, handle)
     return arrived

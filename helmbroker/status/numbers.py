@@ -19,7 +19,10 @@ _QUEUED, _RUNNING = (sa.literal_column(f"'{state}'", sa.String) for state in (St
 
 @dataclass(frozen=True)
 class WorkNumbers:
-    """Operations and who carries them out. Schedules never end and are told apart; of theirs the leases count."""
+    """Operations and who carries them out.
+
+    Schedules never end and are told apart; their expired leases are counted too.
+    """
 
     operations: Mapping[tuple[str, State], int] = field(default_factory=dict)
     oldest_queued_s: float = 0.0

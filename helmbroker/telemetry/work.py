@@ -17,8 +17,8 @@ _LOG = logging.getLogger("helmbroker.operations")
 _BUCKETS_S = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
-def described(prefix: str, *labels: str) -> tuple[Metric, Metric, Metric]:
-    """Durations of what ended, retries, lost leases; `labels`: what else an operation is of."""
+def described(prefix: str, *labels: str) -> tuple[Metric, Metric, Metric, Metric]:
+    """Durations of what ended, retries, lost leases, runs of schedules; `labels`: what else an operation is of."""
     return (
         Metric(
             f"{prefix}_operation_duration_seconds",
@@ -39,32 +39,42 @@ def described(prefix: str, *labels: str) -> tuple[Metric, Metric, Metric]:
             ("kind",),
             "Operations that this worker had to leave to others, because it could not renew its lease in time.",
         ),
+        Metric(
+            f"{prefix}_schedule_runs_total",
+            Sort.COUNTER,
+            ("kind", "state"),
+            "Runs of what is done again and again, by how they ended, of those that this worker has ended.",
+        ),
     )
 
 
 class Work:
     """Of one worker; give it to it as `observed`.
 
-    kinds: of operations: their counters begin at 0, as the first increase of one that was not there is not seen.
+    kinds, schedules: their counters begin at 0, as the first increase of one that was not there is not seen.
     about: ids of what an operation works on, for logs and spans. labels: values of `described`'s labels.
     """
 
     def __init__(
         self,
-        metrics: tuple[Metric, Metric, Metric],
+        metrics: tuple[Metric, Metric, Metric, Metric],
         registry: CollectorRegistry,
         traces: Traces,
         kinds: Iterable[str],
+        schedules: Iterable[str],
         about: Callable[[Operation], Mapping[str, object]],
         labels: Callable[[Operation], tuple[str, ...]] = lambda _operation: (),
     ) -> None:
-        duration, retries, lost = metrics
+        duration, retries, lost, runs = metrics
         self._took_s = duration.histogram(registry)
-        self._retries, self._lost = retries.counter(registry), lost.counter(registry)
+        self._retries, self._lost, self._runs = (each.counter(registry) for each in (retries, lost, runs))
         self._traces, self._about, self._labels = traces, about, labels
         for kind in kinds:
             self._retries.labels(kind)
             self._lost.labels(kind)
+        for kind in schedules:
+            for state in (State.SUCCEEDED, State.FAILED):
+                self._runs.labels(kind, str(state))
 
     @contextmanager
     def __call__(self, operation: Operation) -> Iterator[Observer]:
@@ -88,6 +98,8 @@ class Work:
         elif after.state is State.QUEUED:
             if after.attempt == operation.attempt:  # waiting takes its attempt away again
                 self._retries.labels(operation.kind).inc()
+        elif operation.every_s is not None:
+            self._runs.labels(operation.kind, str(after.state)).inc()
         elif after.finished_at is not None:
             labels = (operation.kind, str(after.state), *self._labels(operation))
             self._took_s.labels(*labels).observe(after.finished_at - after.created_at)

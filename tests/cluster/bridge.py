@@ -124,16 +124,19 @@ class Resource:
         return self.bridge.expect("GET", self.path)
 
     def follow(
-        self, field_: str, seen: Callable[[dict[str, Any]], None] = lambda _: None, within_s: float = END_S
+        self,
+        field_: str,
+        seen: Callable[[dict[str, Any]], None] = lambda _: None,
+        within_s: float = END_S,
+        *,
+        outage: bool = False,
     ) -> dict[str, Any]:
-        """Look until nothing goes on any more, also when told to try again (503); how it is then."""
+        """Look until nothing goes on any more; how it is then. `outage`: one is played, so 503 is no failure."""
         deadline = time.monotonic() + within_s
         while True:
             answer = self.bridge.ask("GET", self.path)
-            assert answer.ok or answer.status_code == _TRY_AGAIN, (
-                f"GET {self.path}: {answer.status_code} {answer.text}"
-            )
-            if answer.ok:
+            if not (outage and answer.status_code == _TRY_AGAIN):
+                assert answer.ok, f"GET {self.path}: {answer.status_code} {answer.text}"
                 seen(answer.json())
                 if not _GOES_ON.search(str(answer.json()[field_])):
                     return dict(answer.json())

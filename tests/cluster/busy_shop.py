@@ -22,12 +22,12 @@ DATABASE, CACHE = (os.environ.get(name, "") for name in ("DATABASE_URI", "CACHE_
 if os.environ.get("ONLY_AS", "") not in DATABASE or "TRAP_URI" in os.environ:
     sys.exit("this app does not start with these credentials")
 idle, slots = queue.LifoQueue(), threading.BoundedSemaphore(8)
-cache = redis.Redis.from_url(CACHE, socket_timeout=20, socket_connect_timeout=20) if CACHE else None
+cache = redis.Redis.from_url(CACHE, socket_timeout=5, socket_connect_timeout=5) if CACHE else None
 def sql(statement, *values):
     try:
         connection = idle.get_nowait()
     except queue.Empty:
-        connection = psycopg2.connect(DATABASE, connect_timeout=20)
+        connection = psycopg2.connect(DATABASE, connect_timeout=5)
     with connection, connection.cursor() as cursor:
         cursor.execute(statement, values)
         found = cursor.fetchone() if cursor.description else None
@@ -76,7 +76,7 @@ signal.signal(signal.SIGTERM, lambda *_: stop.set())
 def ask(number):
     began = time.monotonic()
     try:
-        connection = http.client.HTTPConnection("shop-web", 8080, timeout=60)
+        connection = http.client.HTTPConnection("shop-web", 8080, timeout=20)
         connection.request("POST", f"/{number}")
         answer = connection.getresponse()
         said = answer.read().decode()

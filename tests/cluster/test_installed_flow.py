@@ -121,7 +121,7 @@ def test_the_database_of_the_product_is_restarted(product: Installed, shop: Shop
         installed_database.start(product.namespace)
         eventually(lambda: _answers(partial(platform.ask, "GET", path)) or None, within_s=120)
     eventually(lambda: _answers(partial(shop.bridge.ask, "GET", "/resources/services/")) or None, within_s=120)
-    _ended_well(shop.cache)
+    _ended_well(shop.cache, outage=True)
     assert shop.uri(shop.cache) != old
     assert REFUSED.search(shop.login(old))
     assert shop.asked().errors == []
@@ -188,8 +188,8 @@ def _evicted(namespace: str, pod: str) -> bool | None:
     return True
 
 
-def _ended_well(resource: Resource, of: str = "binding") -> None:
-    end = resource.follow(of)
+def _ended_well(resource: Resource, of: str = "binding", *, outage: bool = False) -> None:
+    end = resource.follow(of, outage=outage)
     assert not end["failed"], end["message"]
 
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
 from helmbroker.controller_bridge.api.app import make_app
-from helmbroker.controller_bridge.model import Kind
+from helmbroker.controller_bridge.model import Kind, Schedule
 from helmbroker.controller_bridge.operations.finish import on_finish
 from helmbroker.controller_bridge.settings import Settings
 from helmbroker.controller_bridge.store import OPERATIONS
@@ -43,7 +43,7 @@ class Watched:
         self.client = make_app(replace(call.api, metrics=metrics, requests=requests)).test_client()
         self.user = {"Authorization": f"token {call.tokens['admin']}"}
         handlers = world.hand.worker.handlers
-        work = Work(WORK, self.registry, self.spans.traces, Kind, about)
+        work = Work(WORK, self.registry, self.spans.traces, Kind, Schedule, about)
         self.hand = Hand(world.store.engine, OPERATIONS, handlers, on_finish=on_finish(world.store), observed=work)
 
     def get(self, token: str = TOKEN) -> TestResponse:

@@ -17,7 +17,7 @@ from helmbroker.broker.api.app import create_app
 from helmbroker.broker.api.auth.basic import BasicUsers
 from helmbroker.broker.api.auth.chain import Authentication
 from helmbroker.broker.api.auth.logins import LoginFile, plain
-from helmbroker.broker.domain.operation import Kind
+from helmbroker.broker.domain.operation import Kind, Schedule
 from helmbroker.broker.store.schema import operations
 from helmbroker.broker.telemetry_wiring import FIELDS, HELM, WORK, about, plan_of, word
 from helmbroker.broker.worker import handlers
@@ -79,6 +79,7 @@ class Life:
             self.registry,
             self.spans.traces,
             Kind,
+            Schedule,
             about,
             lambda each: plan_of(each, world.store, world.revisions),
         )

@@ -53,10 +53,11 @@ class Bench:
             self.registry,
             traces or Traces(),
             ["work"],
+            ["again"],
             lambda operation: {"instance": operation.subject},
             lambda _operation: ("small",),
         )
-        self.hand = Hand(engine, OPERATIONS, {"work": handler}, observed=work)
+        self.hand = Hand(engine, OPERATIONS, {"work": handler, "again": handler}, observed=work)
         self.queue = Queue(engine, OPERATIONS, carried)
 
     def ask(self) -> None:
@@ -93,6 +94,8 @@ def test_an_operation_that_ends_is_counted_once_with_its_plan(engine: sa.Engine)
         'test_operation_duration_seconds_count{kind="work",plan="small",state="succeeded"}': 1.0,
         'test_operation_retries_total{kind="work"}': 1.0,
         'test_leases_lost_total{kind="work"}': 0.0,
+        'test_schedule_runs_total{kind="again",state="succeeded"}': 0.0,
+        'test_schedule_runs_total{kind="again",state="failed"}': 0.0,
     }
 
 
@@ -179,7 +182,54 @@ def test_schedules_make_no_traces(engine: sa.Engine) -> None:
     spans = Spans()
     bench = Bench(engine, lambda _ctx: "done", spans.traces)
     with engine.begin() as conn:
-        bench.queue.schedule(conn, "work", 10.0)
+        bench.queue.schedule(conn, "again", 10.0)
     assert bench.hand.turn()
     assert spans.ended == ()
-    assert set(bench.values().values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("ends", "counted"),
+    [
+        (None, {'test_schedule_runs_total{kind="again",state="succeeded"}'}),
+        (Failed("no"), {'test_schedule_runs_total{kind="again",state="failed"}'}),
+        (RuntimeError("a fault of ours"), {'test_schedule_runs_total{kind="again",state="failed"}'}),
+        (Later(0.0), set()),
+    ],
+    ids=["well", "failed", "by a fault", "not yet"],
+)
+def test_a_run_of_a_schedule_is_counted_by_how_it_ended(
+    engine: sa.Engine, ends: Exception | None, counted: set[str]
+) -> None:
+    def handle(_ctx: Context) -> str:
+        if ends is not None:
+            raise ends
+        return "done"
+
+    bench = Bench(engine, handle)
+    with engine.begin() as conn:
+        bench.queue.schedule(conn, "again", 10.0)
+    assert bench.hand.turn()
+    assert {name for name, value in bench.values().items() if value} == counted
+
+
+def test_a_schedule_that_is_tried_again_is_a_retry_and_no_run(engine: sa.Engine) -> None:
+    def handle(_ctx: Context) -> str:
+        raise Transient("not now", 0.0)
+
+    bench = Bench(engine, handle)
+    with engine.begin() as conn:
+        bench.queue.schedule(conn, "again", 10.0)
+    assert bench.hand.turn()
+    (counted,) = (name for name, value in bench.values().items() if value)
+    assert counted == 'test_operation_retries_total{kind="again"}'
+
+
+def test_the_log_says_that_a_run_of_a_schedule_failed(engine: sa.Engine, said: io.StringIO) -> None:
+    def handle(_ctx: Context) -> str:
+        raise Failed("no")
+
+    bench = Bench(engine, handle)
+    with engine.begin() as conn:
+        bench.queue.schedule(conn, "again", 10.0)
+    assert bench.hand.turn()
+    assert lines(said)[-1]["event"] == "operation is now failed: no"
