@@ -23,8 +23,8 @@ from helmbroker.controller_bridge.store import Store
 from helmbroker.durable import JSON, Context, Done, Fail, Failed, Outcome, Step, Wait, run_steps
 from helmbroker.sealing import KeysAway
 
-FAILURE = "failure"  # the step name under which a failure is kept while it is undone: its reason, and its moment
-UNTIL = "until"  # in the result of a step that has asked: when the plan's time for it is over; of a failure: when
+FAILURE = "failure"  # the step name under which the reason of a failure is kept while it is undone
+UNTIL = "until"  # in a step's result: when the plan's time is over for what it asked; in a late failure: its moment
 AGAIN = "; trying again"  # what is told while somebody does not answer ends so
 _AGAIN_S = 5.0
 _AFTERWARDS_S = 300.0  # that an operation on an instance has left after such a moment: to undo, or to end
@@ -198,7 +198,8 @@ def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Wor
         try:
             run_steps(ctx, steps, work)
         except Failed as error:
-            ctx.save(FAILURE, {"reason": error.reason, UNTIL: work.now})
+            late = work.left_s < _AFTERWARDS_S
+            ctx.save(FAILURE, {"reason": error.reason, UNTIL: work.now} if late else error.reason)
         else:
             return
     reason = failure(work)
@@ -212,7 +213,7 @@ def run_or_undo(work: Work, steps: Sequence[Step[Work]], undo: Sequence[Step[Wor
 def failure(work: Work) -> str:
     """Why the operation is being undone; empty when it is not."""
     kept = work.ctx.results.get(FAILURE, "")
-    return str(kept["reason"] if isinstance(kept, Mapping) else kept)  # a release before kept the reason alone
+    return str(kept["reason"] if isinstance(kept, Mapping) else kept)
 
 
 def undoing(work: Work, doing: str) -> str:

@@ -372,11 +372,3 @@ def test_an_operation_of_a_release_before_has_no_times(world: World) -> None:
     assert world.resource().instance is InstanceState.PROVISIONING
     later(world, operation_id, 200.0)
     assert world.run(operation_id).description == "it took too long: 999998 more looks"
-
-
-def test_of_a_failure_a_release_before_kept_the_reason_alone(world: World) -> None:
-    operation_id = create(world)
-    with world.store.writing() as conn:
-        older = {"resolve": None, FAILURE: "quota exceeded"}
-        conn.execute(sa.update(OPERATIONS).where(OPERATIONS.c.id == operation_id).values(results=older))
-    assert world.run(operation_id).description == "quota exceeded"
