@@ -13,6 +13,11 @@ from helmbroker.durable.queue import _CLAIM_LOCK
 from tests.operations.durable.processes import BOUND_S, Workers
 from tests.unit.durable.desk import OPERATIONS, Desk
 
+_WAITING = sa.text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'"
+)
+
 pytestmark = pytest.mark.processes
 
 
@@ -45,15 +50,25 @@ def test_another_worker_resumes_what_a_killed_one_left(desk: Desk, workers: Work
     ]
 
 
+def freeze(desk: Desk, workers: Workers, pid: int) -> None:
+    """While it neither holds a lock nor waits for one, which it would be given: either would hold up everybody."""
+    for _ in range(20):
+        with desk.engine.begin() as conn:
+            conn.execute(sa.select(OPERATIONS.c.seq).with_for_update())
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})")
+            workers.signal(pid, signal.SIGSTOP)
+            if conn.dialect.name != "postgresql" or not conn.execute(_WAITING).scalar_one():
+                return
+        workers.signal(pid, signal.SIGCONT)
+    pytest.fail("it waits for a lock at each look")
+
+
 def test_a_frozen_worker_that_wakes_up_leaves_and_writes_nothing(desk: Desk, workers: Workers) -> None:
     operation = desk.enqueue(params={"step_s": 1.0})
     zombie = workers.start(lease_s=1.0)
     workers.await_line(lambda line: line.step == "one")
-    with desk.engine.begin() as conn:  # so it is not frozen while it holds a lock, which would hold up everybody
-        conn.execute(sa.select(OPERATIONS.c.seq).with_for_update())
-        if conn.dialect.name == "postgresql":
-            conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})")
-        workers.signal(zombie, signal.SIGSTOP)
+    freeze(desk, workers, zombie)
     second = workers.start(lease_s=30.0)
     workers.await_line(lambda line: line.pid == second)
     workers.signal(zombie, signal.SIGCONT)
